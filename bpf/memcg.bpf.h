@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What mm/page_owner.c: print_page_owner_memcg() says of a page, and the names of cgroups. */
+#ifndef POBPF_MEMCG_BPF_H
+#define POBPF_MEMCG_BPF_H
+
+#include "page_walk.bpf.h"
+
+/*
+ * Names of the cgroups that records refer to: a fact of the machine, the same for
+ * all readers. Written by emit_pages, read by user space after each read(2).
+ * MEM_CGROUP_ID_MAX is 65,535; elements are allocated as they come.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__type(key, __u64);
+	__type(value, struct pobpf_cgroup);
+} cgroups SEC(".maps");
+
+/* Resolves a new memcg_data word into w->cgroup_id and w->memcg_flags. */
+static __noinline int resolve_memcg(struct walk *w, __u64 memcg_data)
+{
+	const struct mem_cgroup___css *memcg;
+	const struct kernfs_node *kn = NULL;
+	struct cgroup *cgroup = NULL;
+	struct pobpf_cgroup name = {};
+	const char *kn_name = NULL;
+	__u32 css_flags = 0;
+	__u64 id = 0;
+
+	if (!w)
+		return 0;
+	w->memcg_data = memcg_data;
+	w->cgroup_id = 0;
+	w->memcg_flags = 0;
+	if (memcg_data & MEMCG_DATA_OBJEXTS_BIT) {
+		w->memcg_flags = POBPF_MEMCG_SLAB;
+		return 0;
+	}
+	memcg = (const void *)memcg_of(memcg_data);
+	if (!memcg)
+		return -1;
+	bpf_core_read(&css_flags, sizeof(css_flags), &memcg->css.flags);
+	bpf_core_read(&cgroup, sizeof(cgroup), &memcg->css.cgroup);
+	bpf_core_read(&kn, sizeof(kn), &cgroup->kn);
+	bpf_core_read(&id, sizeof(id), &kn->id);
+	if (!id)
+		return -1;
+	if (kernfs_has_parent(kn)) {
+		bpf_core_read(&kn_name, sizeof(kn_name), &kn->name);
+		if (bpf_probe_read_kernel_str(name.name, sizeof(name.name), kn_name) < 0)
+			return -1;
+	} else {
+		name.name[0] = '/';
+	}
+	if (bpf_map_update_elem(&cgroups, &id, &name, 0))
+		return -1;
+	w->cgroup_id = id;
+	w->memcg_flags = POBPF_MEMCG_CHARGED;
+	if (memcg_data & MEMCG_DATA_KMEM_BIT)
+		w->memcg_flags |= POBPF_MEMCG_OBJCG;
+	if (!(css_flags & CSS_ONLINE_BIT))
+		w->memcg_flags |= POBPF_MEMCG_OFFLINE;
+	return 0;
+}
+
+#endif /* POBPF_MEMCG_BPF_H */

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The programs. Iterators run once per window of a link's window map and keep no
+ * state between windows; what they need of the link is found through the window.
+ * They only read kernel memory.
+ */
+#include "kernel_compat.bpf.h"
+#include "memcg.bpf.h"
+#include "page_walk.bpf.h"
+#include "stack_depot.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Put the types of the stream into the object's BTF, where abi_test.cpp compares layouts. */
+const struct pobpf_page *stream_page;
+const struct pobpf_account *stream_account;
+const struct pobpf_window *stream_window;
+
+/*
+ * Parameters of each link. Written by user space before the link is attached and
+ * never while it is open; read by the iterators. 256 * 136 bytes.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, POBPF_MAX_READERS);
+	__type(key, __u32);
+	__type(value, struct pobpf_params);
+} readers SEC(".maps");
+
+/*
+ * Sums by link and stack. Written by count_pages, read and emptied by user space;
+ * a full map is counted under errors. User space sets the size; 24 bytes and the
+ * element's overhead each, allocated as they come.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 20);
+	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__type(key, struct pobpf_sum_key);
+	__type(value, struct pobpf_sum);
+} sums SEC(".maps");
+
+/* The call after the last window has none; the pointer must be tested where it is read. */
+static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
+				  const struct pobpf_window *window, struct walk *w)
+{
+	__u32 slot = window->slot;
+
+	w->seq = ctx->meta->seq;
+	w->params = bpf_map_lookup_elem(&readers, &slot);
+	return walk_window(w, window);
+}
+
+static __always_inline void read_owner(const struct owner_ref *ref, struct pobpf_page *rec)
+{
+	struct page_owner *owner =
+		KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+
+	rec->handle = KERNEL_READ(owner, handle);
+	rec->order = KERNEL_READ(owner, order);
+	rec->ts_nsec = KERNEL_READ(owner, ts_nsec);
+	rec->free_ts_nsec = KERNEL_READ(owner, free_ts_nsec);
+	rec->last_migrate_reason = KERNEL_READ(owner, last_migrate_reason);
+	rec->gfp_mask = KERNEL_READ(owner, gfp_mask);
+	rec->pid = KERNEL_READ(owner, pid);
+	rec->tgid = KERNEL_READ(owner, tgid);
+	read_owner_comm(owner, rec->comm);
+}
+
+/* The allocation is still the one that was read: neither freed nor allocated again since. */
+static __always_inline bool is_same_owner(const struct owner_ref *ref, const struct pobpf_page *rec)
+{
+	struct page_owner *owner =
+		KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+
+	return KERNEL_READ(owner, handle) == rec->handle &&
+	       KERNEL_READ(owner, ts_nsec) == rec->ts_nsec &&
+	       KERNEL_READ(owner, order) == rec->order && rec->order == ref->order;
+}
+
+static long emit_page(__u32 index, struct walk *w)
+{
+	struct pobpf_page rec;
+	struct owner_ref ref;
+	struct page *page;
+	struct page_ext *ext;
+	__u64 memcg_data;
+
+	if (w->next >= w->nr_pages)
+		return 1;
+	if (!walk_page(w, &ref))
+		return 0;
+
+	read_owner(&ref, &rec);
+	if (!is_same_owner(&ref, &rec)) {
+		read_owner(&ref, &rec);
+		if (!is_same_owner(&ref, &rec) || !rec.handle) {
+			w->torn++;
+			return 0;
+		}
+	}
+	ext = KERNEL_PTR(struct page_ext, ref.page_ext);
+	if (!(KERNEL_READ(ext, flags) & layout.owner_allocated_bit)) {
+		w->freed++;
+		return 0;
+	}
+	page = KERNEL_PTR(struct page, ref.page);
+	memcg_data = page_memcg_data(page);
+	rec.memcg_flags = 0;
+	rec.cgroup_id = 0;
+	if (memcg_data && !page_is_tail(page)) {
+		if (memcg_data != w->memcg_data && resolve_memcg(w, memcg_data))
+			w->cgroup_errors++;
+		rec.memcg_flags = w->memcg_flags;
+		rec.cgroup_id = w->cgroup_id;
+	}
+	rec.kind = POBPF_ITEM_PAGE;
+	rec.pfn = ref.pfn;
+	rec.flags = ref.flags;
+	rec.pageblock_migratetype = w->pageblock_migratetype;
+	w->emitted++;
+	bpf_seq_write(w->seq, &rec, sizeof(rec));
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int emit_pages(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct pobpf_window *window = ctx->value;
+	struct walk w;
+
+	if (!window)
+		return 0;
+	if (begin(ctx, window, &w))
+		bpf_loop(POBPF_WINDOW_PAGES + 1, emit_page, &w, 0);
+	write_account(&w);
+	return 0;
+}
+
+/* Adds what was summed up for one stack to the map; pages that do not fit are counted. */
+static __noinline int flush_sum(struct walk *w)
+{
+	struct pobpf_sum_key key;
+	struct pobpf_sum first;
+	struct pobpf_sum *sum;
+
+	if (!w || !w->sum_handle)
+		return 0;
+	key.slot = w->slot;
+	key.handle = w->sum_handle;
+	sum = bpf_map_lookup_elem(&sums, &key);
+	if (!sum) {
+		first.pages = 0;
+		first.allocations = 0;
+		/* another reader of the same link may have been first: then this fails, which is
+		 * fine */
+		bpf_map_update_elem(&sums, &key, &first, 1 /* BPF_NOEXIST */);
+		sum = bpf_map_lookup_elem(&sums, &key);
+		if (!sum) {
+			w->emitted -= w->sum_allocations;
+			w->errors += w->sum_allocations;
+			return 0;
+		}
+	}
+	__sync_fetch_and_add(&sum->pages, w->sum_pages);
+	__sync_fetch_and_add(&sum->allocations, w->sum_allocations);
+	return 0;
+}
+
+static long count_page(__u32 index, struct walk *w)
+{
+	struct owner_ref ref;
+
+	if (w->next >= w->nr_pages)
+		return 1;
+	if (!walk_page(w, &ref))
+		return 0;
+	if (ref.handle != w->sum_handle) {
+		flush_sum(w);
+		w->sum_handle = ref.handle;
+		w->sum_pages = 0;
+		w->sum_allocations = 0;
+	}
+	w->sum_pages += 1U << (ref.order & 31);
+	w->sum_allocations++;
+	w->emitted++;
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int count_pages(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct pobpf_window *window = ctx->value;
+	struct walk w;
+
+	if (!window)
+		return 0;
+	if (begin(ctx, window, &w)) {
+		bpf_loop(POBPF_WINDOW_PAGES + 1, count_page, &w, 0);
+		flush_sum(&w);
+	}
+	write_account(&w);
+	return 0;
+}
+
+/* Request and answer of read_stack and name_addresses; one caller at a time, user space's own. */
+struct {
+	__u32 handle;
+	__s32 nr_frames; /* -1: no such stack */
+	__u64 frames[POBPF_MAX_FRAMES];
+} stack_request = {};
+
+struct {
+	__u32 nr_addresses; /* up to POBPF_NAMES_MAX */
+	__u64 addresses[POBPF_NAMES_MAX];
+	char symbols[POBPF_NAMES_MAX][POBPF_SYMBOL_BYTES];
+} name_request = {};
+
+SEC("syscall")
+int read_stack(void *ctx)
+{
+	stack_request.nr_frames = read_stack_frames(stack_request.handle, stack_request.frames);
+	return 0;
+}
+
+/* Names addresses as the kernel itself does, modules included and whatever kptr_restrict says. */
+SEC("syscall")
+int name_addresses(void *ctx)
+{
+	for (__u32 i = 0; i < POBPF_NAMES_MAX; i++) {
+		__u64 address;
+
+		if (i >= name_request.nr_addresses)
+			break;
+		address = name_request.addresses[i];
+		bpf_snprintf(name_request.symbols[i], POBPF_SYMBOL_BYTES, "%pS", &address,
+			     sizeof(address));
+	}
+	return 0;
+}

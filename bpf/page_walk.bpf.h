@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a window of PFNs to struct page and struct page_owner: the only BPF file
+ * that knows the memory model (SPARSEMEM_EXTREME) and page_ext. Mirrors
+ * mm/page_owner.c: read_page_owner().
+ */
+#ifndef POBPF_PAGE_WALK_BPF_H
+#define POBPF_PAGE_WALK_BPF_H
+
+#include "kernel_compat.bpf.h"
+
+/* PAGE_EXT_INVALID of mm/page_ext.c: the section's page_ext is being torn down. */
+#define PAGE_EXT_INVALID 1UL
+/* No allocation has a larger order (1 GiB hugetlb: 18; 16 GiB with 64 KiB pages: 18). */
+#define OWNER_ORDER_MAX 30
+/* Bits of enum migratetype in pageblock_flags, all versions. */
+#define PAGEBLOCK_MIGRATETYPE_MASK 7U
+
+/*
+ * A number that the verifier cannot know to be zero: counters that start from a
+ * known constant make each step of the loop a state of its own ("too large").
+ */
+volatile __u32 unknown_zero = 0;
+
+/* One run of a program over one window; lives on the stack of that run, as runs can interleave. */
+struct walk {
+	struct seq_file *seq;
+	__u64 pfn;	/* first page of the window */
+	__u64 page;	/* address of its struct page */
+	__u64 page_ext; /* address of its struct page_ext */
+	const struct pobpf_params *params;
+	__u64 memcg_data; /* last one resolved; neighbours mostly share it */
+	__u64 cgroup_id;  /* what it resolved to */
+	__u32 memcg_flags;
+	__u32 nr_pages;
+	__u32 next; /* pages of the window that are done */
+	__u32 slot;
+	__u32 pageblock_migratetype;
+	/* sums of one stack, kept here until the handle changes */
+	__u32 sum_handle;
+	__u32 sum_pages;
+	__u32 sum_allocations;
+	/* counts of struct pobpf_account, in pages */
+	__u32 emitted, absent, offline, free, unowned, freed, tail;
+	__u32 no_handle, other_node, torn, errors, cgroup_errors;
+};
+
+static __always_inline __u64 read_kernel_u64(__u64 address)
+{
+	__u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (const void *)address);
+	return value;
+}
+
+/* __nr_to_section(): the section's address, or 0 where there is none. */
+static __always_inline __u64 section_address(__u64 section_nr)
+{
+	__u64 root_nr = section_nr >> layout.section_root_shift;
+	__u64 root;
+
+	if (root_nr >= layout.nr_section_roots)
+		return 0;
+	root = read_kernel_u64(layout.mem_section_roots + root_nr * sizeof(__u64));
+	if (!root)
+		return 0;
+	return root + (section_nr & ((1ULL << layout.section_root_shift) - 1)) *
+			      bpf_core_type_size(struct mem_section);
+}
+
+/* What the walk needs of a struct mem_section, whose own layout CO-RE may move. */
+struct section_copy {
+	__u64 mem_map;	/* section_mem_map with its flag bits */
+	__u64 usage;	/* address of struct mem_section_usage, or 0 */
+	__u64 page_ext; /* biased: entry of a PFN is at page_ext + page_ext_size * pfn */
+};
+
+/* Copies a section; false if it has no memory map (valid_section()). */
+static __always_inline bool read_section(__u64 section_nr, struct section_copy *section)
+{
+	const struct mem_section *address = (const void *)section_address(section_nr);
+
+	if (!address)
+		return false;
+	bpf_core_read(&section->mem_map, sizeof(section->mem_map), &address->section_mem_map);
+	bpf_core_read(&section->usage, sizeof(section->usage), &address->usage);
+	bpf_core_read(&section->page_ext, sizeof(section->page_ext), &address->page_ext);
+	return section->mem_map & layout.section_has_mem_map;
+}
+
+/* pfn_section_valid() for a PFN of a valid section; all of an early section counts as valid. */
+static __always_inline bool subsection_is_valid(const struct section_copy *section, __u64 pfn)
+{
+	__u64 index, word;
+
+	if (section->mem_map & layout.section_is_early || !layout.pfn_subsection_shift)
+		return true;
+	if (!section->usage)
+		return false;
+	index = (pfn & ((1ULL << layout.pfn_section_shift) - 1)) >> layout.pfn_subsection_shift;
+	word = read_kernel_u64(section->usage +
+			       bpf_core_field_offset(struct mem_section_usage, subsection_map) +
+			       index / 64 * sizeof(__u64));
+	return word >> (index & 63) & 1;
+}
+
+/* get_pfnblock_migratetype(): enum migratetype of the block that pfn is in. */
+static __always_inline __u32 pageblock_migratetype(const struct section_copy *section, __u64 pfn)
+{
+	__u64 bit = ((pfn & ((1ULL << layout.pfn_section_shift) - 1)) >> layout.pageblock_order) *
+		    layout.pageblock_bits;
+	__u64 word;
+
+	if (!section->usage)
+		return 0;
+	word = read_kernel_u64(section->usage +
+			       bpf_core_field_offset(struct mem_section_usage, pageblock_flags) +
+			       bit / 64 * sizeof(__u64));
+	word >>= bit & 63;
+	if (word & layout.pageblock_isolate_bit)
+		return layout.migrate_isolate;
+	return word & PAGEBLOCK_MIGRATETYPE_MASK;
+}
+
+/* Order of the free block that starts at this page, or -1 if PageBuddy() is not set. */
+static __always_inline int buddy_order(__u64 page_address)
+{
+	struct page *page = KERNEL_PTR(struct page, page_address);
+	__u64 order;
+
+	if ((KERNEL_READ(page, page_type) & layout.buddy_mask) != layout.buddy_value)
+		return -1;
+	order = KERNEL_READ(page, private);
+	/* buddy_order_unsafe() may be stale; the kernel then goes on with the next page, as we do
+	 */
+	return order <= layout.max_page_order ? (int)order : 0;
+}
+
+/*
+ * read_page_owner() jumps from the head of a free block over the rest of it. A
+ * window does not see heads before its start, so it looks for one.
+ */
+static __always_inline bool starts_inside_buddy_block(const struct walk *w)
+{
+	for (int order = 1; order <= 16; order++) {
+		__u64 head = w->pfn >> order << order;
+
+		if (order > (int)layout.max_page_order)
+			break;
+		/* the window is an aligned block itself: smaller ones start inside it */
+		if (head == w->pfn)
+			continue;
+		if (buddy_order(w->page - (w->pfn - head) * bpf_core_type_size(struct page)) >=
+		    order)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Prepares the walk over a window; false if there is nothing to walk, with all
+ * pages counted under their reason.
+ */
+static __always_inline bool walk_window(struct walk *w, const struct pobpf_window *window)
+{
+	struct section_copy section = {};
+	__u64 zero = unknown_zero;
+
+	w->pfn = window->pfn;
+	w->nr_pages = window->nr_pages;
+	w->slot = window->slot;
+	w->next = zero;
+	w->memcg_data = zero;
+	w->cgroup_id = zero;
+	w->memcg_flags = zero;
+	w->sum_handle = zero;
+	w->sum_pages = zero;
+	w->sum_allocations = zero;
+	w->emitted = w->absent = w->offline = w->free = zero;
+	w->unowned = w->freed = w->tail = w->no_handle = zero;
+	w->other_node = w->torn = w->errors = w->cgroup_errors = zero;
+
+	if (w->nr_pages == 0 || w->nr_pages > POBPF_WINDOW_PAGES || !w->params) {
+		w->errors = w->nr_pages;
+		return false;
+	}
+	/* the kernel tests pfn_valid() at the start of each block of the largest order only */
+	if (!read_section(w->pfn >> layout.pfn_section_shift, &section) ||
+	    !subsection_is_valid(&section,
+				 w->pfn >> layout.max_page_order << layout.max_page_order) ||
+	    !subsection_is_valid(&section, w->pfn)) {
+		w->absent = w->nr_pages;
+		return false;
+	}
+	w->page = (section.mem_map & layout.section_map_mask) +
+		  w->pfn * bpf_core_type_size(struct page);
+	if (starts_inside_buddy_block(w)) {
+		w->free = w->nr_pages;
+		return false;
+	}
+	/*
+	 * page_ext_get(): iterator programs run under rcu_read_lock(), which keeps
+	 * the page_ext of a section that goes offline from here on.
+	 */
+	if (!section.page_ext || section.page_ext & PAGE_EXT_INVALID) {
+		w->offline = w->nr_pages;
+		return false;
+	}
+	w->page_ext = section.page_ext + w->pfn * layout.page_ext_size;
+	w->pageblock_migratetype = pageblock_migratetype(&section, w->pfn);
+	return true;
+}
+
+/* What the walk stands on: an allocation, or a page that was counted under its reason. */
+struct owner_ref {
+	__u64 pfn;
+	__u64 page;	/* address of struct page */
+	__u64 page_ext; /* address of struct page_ext */
+	__u64 flags;	/* page->flags word */
+	__u32 handle;
+	__u32 order;
+};
+
+static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u64 flags)
+{
+	__u32 nid;
+
+	/* PF_POISONED(): a memmap that nobody has initialised; 7.3 tests it before taking the nid
+	 */
+	if (flags == ~0ULL)
+		return false;
+	nid = flags >> layout.node_shift & layout.node_mask;
+	if (nid >= POBPF_MAX_NODES)
+		return false;
+	return params->nid_mask[nid / 64] >> (nid & 63) & 1;
+}
+
+/* Steps to the next page of the window; true if it is an allocation of the reader's view. */
+static __always_inline bool walk_page(struct walk *w, struct owner_ref *ref)
+{
+	__u32 index = w->next;
+	struct page_owner *owner;
+	struct page_ext *ext;
+	struct page *page;
+	__u64 ext_flags;
+	int free_order;
+
+	ref->pfn = w->pfn + index;
+	ref->page = w->page + index * bpf_core_type_size(struct page);
+	ref->page_ext = w->page_ext + index * layout.page_ext_size;
+	w->next = index + 1;
+
+	free_order = buddy_order(ref->page);
+	if (free_order >= 0) {
+		__u32 nr_free = 1U << (free_order & 31);
+
+		if (nr_free > w->nr_pages - index)
+			nr_free = w->nr_pages - index;
+		w->free += nr_free;
+		w->next = index + nr_free;
+		return false;
+	}
+	ext = KERNEL_PTR(struct page_ext, ref->page_ext);
+	ext_flags = KERNEL_READ(ext, flags);
+	if (!(ext_flags & layout.owner_bit)) {
+		w->unowned++;
+		return false;
+	}
+	if (!(ext_flags & layout.owner_allocated_bit)) {
+		w->freed++;
+		return false;
+	}
+	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+	ref->order = KERNEL_READ(owner, order);
+	if (ref->order > OWNER_ORDER_MAX) {
+		w->torn++;
+		return false;
+	}
+	if (ref->pfn & ((1ULL << ref->order) - 1)) {
+		w->tail++;
+		return false;
+	}
+	ref->handle = KERNEL_READ(owner, handle);
+	if (!ref->handle) {
+		w->no_handle++;
+		return false;
+	}
+	page = KERNEL_PTR(struct page, ref->page);
+	ref->flags = page_flags_word(page);
+	if (w->params->filter_nid && !nid_is_wanted(w->params, ref->flags)) {
+		w->other_node++;
+		return false;
+	}
+	return true;
+}
+
+/* Ends the window in the stream. The kernel drops the account together with a window it re-runs. */
+static __always_inline void write_account(const struct walk *w)
+{
+	struct pobpf_account account = {
+		.kind = POBPF_ITEM_ACCOUNT,
+		.nr_pages = w->nr_pages,
+		.emitted = w->emitted,
+		.absent = w->absent,
+		.offline = w->offline,
+		.free = w->free,
+		.unowned = w->unowned,
+		.freed = w->freed,
+		.tail = w->tail,
+		.no_handle = w->no_handle,
+		.other_node = w->other_node,
+		.torn = w->torn,
+		.errors = w->errors,
+		.cgroup_errors = w->cgroup_errors,
+		.mode = w->params ? w->params->mode : 0,
+	};
+
+	bpf_seq_write(w->seq, &account, sizeof(account));
+}
+
+#endif /* POBPF_PAGE_WALK_BPF_H */

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the BPF programs and user space share: windows, reader parameters, the
+ * stream an iterator file descriptor delivers, and the keys of shared maps.
+ * C11 and C++; nothing under BPF is included here (vmlinux.h came first).
+ *
+ * The live layout may change in any commit, as object and loader ship
+ * together. Never write these structs to disk.
+ */
+#ifndef POBPF_ABI_H
+#define POBPF_ABI_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#ifdef __cplusplus
+#define POBPF_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), #type)
+#else
+#define POBPF_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
+#endif
+
+enum {
+	/*
+	 * Pages of the largest window. With POBPF_WINDOW_BYTES_MAX bytes of output
+	 * it leaves room in the 32 KiB seq_file buffer (PAGE_SIZE << 3) for a
+	 * reader to ask for POBPF_READ_BYTES without the kernel ever discarding
+	 * and re-running a window.
+	 */
+	POBPF_WINDOW_PAGES = 256,
+	POBPF_WINDOW_ORDER = 8, /* log2 of POBPF_WINDOW_PAGES */
+	/*
+	 * Bytes one read(2) asks for. A window that matches nothing still writes
+	 * its account, so one read covers at most POBPF_READ_BYTES / 32 windows,
+	 * 65,536 pages: that bounds the time without a scheduling point.
+	 */
+	POBPF_READ_BYTES = 8192,
+	/* lib: NODES_SHIFT is at most 10 on every architecture */
+	POBPF_MAX_NODES = 1024,
+	/* links of one loaded object that can be open at a time */
+	POBPF_MAX_READERS = 256,
+	/* PAGE_OWNER_STACK_DEPTH is 16; the depot itself allows more */
+	POBPF_MAX_FRAMES = 64,
+	/* char name[80] in mm/page_owner.c: print_page_owner_memcg() */
+	POBPF_CGROUP_NAME_BYTES = 80,
+	POBPF_COMM_BYTES = 16, /* TASK_COMM_LEN */
+	/* bytes of "%pS" text for one address: KSYM_SYMBOL_LEN is under 768 up to 7.3 */
+	POBPF_SYMBOL_BYTES = 768,
+	/* addresses one run of name_addresses takes */
+	POBPF_NAMES_MAX = 16,
+	/* bytes of the longest symbol name looked for, with its NUL */
+	POBPF_KSYM_NAME_BYTES = 32,
+	/* bytes of kernel memory one run of peek copies out */
+	POBPF_PEEK_BYTES = 4096,
+};
+
+/*
+ * Layout of the running kernel where CO-RE cannot relocate it (anonymous enums,
+ * macros, linker symbols, boot-time variables). src/kernel/facts.cpp finds it
+ * out; the programs have it as a load-time constant, the same for all links.
+ */
+struct pobpf_layout {
+	__u64 mem_section_roots;   /* value of mem_section: address of the roots (SPARSEMEM_EXTREME)
+				    */
+	__u64 nr_section_roots;	   /* roots that can be looked up without leaving the array */
+	__u64 section_map_mask;	   /* SECTION_MAP_MASK: section_mem_map without its flag bits */
+	__u64 section_has_mem_map; /* SECTION_HAS_MEM_MAP: valid_section() */
+	__u64 section_is_early;	   /* SECTION_IS_EARLY: early_section() */
+	__u64 page_ext_size;	   /* bytes per page */
+	__u64 page_owner_offset;   /* page_owner_ops.offset: bytes from struct page_ext */
+	__u64 memory_cgrp_subsys;  /* its address; 0 = no memory controller */
+	__u64 stack_pools;	   /* address of the first element of stack_pools/stack_slabs */
+	__u32 section_root_shift;  /* log2 of SECTIONS_PER_ROOT */
+	__u32 pfn_section_shift;   /* PFN_SECTION_SHIFT */
+	__u32 pfn_subsection_shift; /* PFN_SUBSECTION_SHIFT; 0 = no subsection map */
+	__u32 max_page_order;	    /* MAX_PAGE_ORDER */
+	__u32 buddy_mask;	    /* PageBuddy(): (page_type & buddy_mask) == buddy_value */
+	__u32 buddy_value;
+	__u32 node_shift;	   /* NODES_PGSHIFT */
+	__u32 node_mask;	   /* NODES_MASK; 0 = one node */
+	__u32 owner_bit;	   /* 1 << PAGE_EXT_OWNER */
+	__u32 owner_allocated_bit; /* 1 << PAGE_EXT_OWNER_ALLOCATED */
+	__u32 pageblock_order;
+	__u32 pageblock_bits;	     /* bits a pageblock has in pageblock_flags: 4 or 8 */
+	__u32 pageblock_isolate_bit; /* its value; 0 = isolation is a migratetype of its own */
+	__u32 migrate_isolate;	     /* MIGRATE_ISOLATE, shown when the isolate bit is set */
+	__u32 handle_pool_shift;     /* fields of union handle_parts */
+	__u32 handle_pool_mask;
+	__u32 handle_pool_base; /* 1: pool_index_plus_1 */
+	__u32 handle_offset_shift;
+	__u32 handle_offset_mask;
+	__u32 use_rdonly_cast; /* 1: load through BTF pointers; 0: bpf_probe_read_kernel() */
+};
+POBPF_ASSERT_SIZE(struct pobpf_layout, 152);
+
+/* What a record shows of its stack; the names of 7.3's per-fd interface. */
+enum pobpf_mode {
+	POBPF_MODE_STACK = 0,
+	POBPF_MODE_HANDLE = 1,
+	POBPF_MODE_STACK_HANDLE = 2,
+};
+
+/*
+ * One element of a reader's window map: PFNs [pfn, pfn + nr_pages), inside one
+ * naturally aligned block of POBPF_WINDOW_PAGES, so inside one memory section
+ * and one subsection.
+ */
+struct pobpf_window {
+	__u64 pfn;
+	__u32 nr_pages; /* 1 ... POBPF_WINDOW_PAGES */
+	__u32 slot;	/* index of the link's parameters in the readers map */
+};
+POBPF_ASSERT_SIZE(struct pobpf_window, 16);
+
+/* Element of the readers map: the parameters of one link. */
+struct pobpf_params {
+	__u64 nid_mask[POBPF_MAX_NODES / 64]; /* bit nid set: wanted */
+	__u32 filter_nid;		      /* 0: nid_mask is ignored, all nodes are wanted */
+	__u32 mode;			      /* enum pobpf_mode */
+};
+POBPF_ASSERT_SIZE(struct pobpf_params, 136);
+
+/* First field of each item in the stream. */
+enum pobpf_item_kind {
+	POBPF_ITEM_PAGE = 0x5047,    /* struct pobpf_page */
+	POBPF_ITEM_ACCOUNT = 0x4143, /* struct pobpf_account, ends a window */
+};
+
+/* What mm/page_owner.c: print_page_owner_memcg() would say of a page. */
+enum pobpf_memcg_flags {
+	POBPF_MEMCG_SLAB = 1 << 0,    /* "Slab cache page" */
+	POBPF_MEMCG_CHARGED = 1 << 1, /* cgroup_id is valid */
+	POBPF_MEMCG_OBJCG = 1 << 2,   /* "(via objcg) " */
+	POBPF_MEMCG_OFFLINE = 1 << 3, /* "offline " */
+};
+
+/* One allocation, from struct page and struct page_owner, as emit_pages writes it. */
+struct pobpf_page {
+	__u16 kind;		    /* POBPF_ITEM_PAGE */
+	__u16 order;		    /* block size is 1 << order pages */
+	__s16 last_migrate_reason;  /* enum migrate_reason; KernelFacts knows "never" */
+	__u8 pageblock_migratetype; /* enum migratetype, index of migratetype_names */
+	__u8 memcg_flags;	    /* enum pobpf_memcg_flags */
+	__u64 pfn;		    /* first page of the block */
+	__u64 flags;		    /* page->flags word */
+	__u64 ts_nsec;		    /* local_clock() at allocation, ns */
+	__u64 free_ts_nsec;	    /* local_clock() at the last free, ns; 0 = never freed */
+	__u64 cgroup_id;	    /* kernfs id, key of the cgroups map; 0 = not charged */
+	__u32 gfp_mask;
+	__u32 handle; /* stack depot handle, never 0 */
+	__s32 pid;
+	__s32 tgid;
+	__u8 comm[POBPF_COMM_BYTES]; /* raw bytes; NUL-terminated only if shorter */
+};
+POBPF_ASSERT_SIZE(struct pobpf_page, 80);
+
+/*
+ * Ends each window of the stream, so that what is counted is exactly what was
+ * delivered, even for a window that the kernel discards and runs again.
+ * Counts are pages; all after nr_pages add up to it. Tails of an emitted block
+ * are counted in tail.
+ */
+struct pobpf_account {
+	__u16 kind; /* POBPF_ITEM_ACCOUNT */
+	__u16 nr_pages;
+	__u16 emitted;	  /* records written (or summed up) */
+	__u16 absent;	  /* no memory here: pfn_valid() is false */
+	__u16 offline;	  /* section has no page_ext (offline or going offline) */
+	__u16 free;	  /* PageBuddy blocks */
+	__u16 unowned;	  /* PAGE_EXT_OWNER is not set: never seen by page_owner */
+	__u16 freed;	  /* PAGE_EXT_OWNER_ALLOCATED is not set: free, not in the buddy lists */
+	__u16 tail;	  /* not the first page of its block */
+	__u16 no_handle;  /* no stack was saved; the kernel prints no record either */
+	__u16 other_node; /* filtered: not on a wanted node */
+	__u16 torn;	  /* changed under the read, twice, or an impossible order */
+	__u16 errors; /* kernel memory could not be read, a map was full, a window was malformed */
+	__u16 cgroup_errors; /* emitted, but the cgroup could not be told; not part of the sum */
+	__u32 mode;	     /* enum pobpf_mode of the link that wrote this */
+};
+POBPF_ASSERT_SIZE(struct pobpf_account, 32);
+
+/* Key and value of the wanted_symbols map. */
+struct pobpf_ksym_name {
+	char name[POBPF_KSYM_NAME_BYTES]; /* padded with NUL; a longer symbol never matches */
+};
+POBPF_ASSERT_SIZE(struct pobpf_ksym_name, POBPF_KSYM_NAME_BYTES);
+
+struct pobpf_ksym {
+	__u64 address;	/* of the first symbol of that name */
+	__u64 nr_found; /* 0: no such symbol; over 1: the name is ambiguous */
+};
+POBPF_ASSERT_SIZE(struct pobpf_ksym, 16);
+
+/* Key and value of the sums map: what one stack owns, in the view of one link. */
+struct pobpf_sum_key {
+	__u32 slot;
+	__u32 handle;
+};
+POBPF_ASSERT_SIZE(struct pobpf_sum_key, 8);
+
+struct pobpf_sum {
+	__u64 pages;	   /* base pages */
+	__u64 allocations; /* blocks */
+};
+POBPF_ASSERT_SIZE(struct pobpf_sum, 16);
+
+/* Value of the cgroups map; the key is the cgroup's kernfs id. */
+struct pobpf_cgroup {
+	char name[POBPF_CGROUP_NAME_BYTES]; /* NUL-terminated, as kernfs_name() cuts it */
+};
+POBPF_ASSERT_SIZE(struct pobpf_cgroup, POBPF_CGROUP_NAME_BYTES);
+
+#endif /* POBPF_ABI_H */

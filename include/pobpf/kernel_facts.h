@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the formatters need to know of the kernel that a record came from. Plain data: filled from
+// the running kernel by src/kernel/facts.cpp, from a file by later readers, by hand in tests.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pobpf {
+
+/// One row of the kernel's `struct trace_print_flags` tables (mm/debug.c: gfpflag_names,
+/// pageflag_names), in table order: composite names come first, and order decides the text.
+struct FlagName {
+  std::uint64_t mask = 0;
+  std::string name;
+};
+
+/// One row of lib/vsprintf.c: pff[]: a number kept in the upper bits of page->flags.
+struct PageFlagField {
+  unsigned width = 0;  ///< bits; 0 = not in this kernel's page->flags
+  unsigned shift = 0;
+  std::uint64_t mask = 0;  ///< applied after the shift
+  std::string name;        ///< "section", "node", "zone", "lastcpupid", "kasantag"
+};
+
+/// Everything that decides the text of a record. Names come from the kernel, never from a copy.
+struct KernelFacts {
+  std::vector<FlagName> gfp_names;
+  std::vector<FlagName> page_flag_names;
+  std::vector<PageFlagField> page_flag_fields;
+  std::vector<std::string> migratetype_names;     ///< by enum migratetype
+  std::vector<std::string> migrate_reason_names;  ///< by enum migrate_reason
+  /// last_migrate_reason of a page that never migrated: -1 up to 7.2, MR_NEVER from 7.3 on.
+  int migrate_reason_never = -1;
+  unsigned pageblock_order = 9;
+  unsigned max_page_order = 10;
+  /// 5.18 to 6.7 print the PFN in decimal and end the first line with free_ts.
+  bool is_pre_v68_text = false;
+  /// page_group_by_mobility_disabled: gfp_migratetype() is always 0 then.
+  bool is_mobility_grouping_disabled = false;
+
+  /// Position of a field in page->flags; nullptr where the kernel keeps none.
+  [[nodiscard]] const PageFlagField* field(const std::string& name) const {
+    for (const auto& candidate : page_flag_fields)
+      if (candidate.name == name && candidate.width != 0) return &candidate;
+    return nullptr;
+  }
+};
+
+}  // namespace pobpf

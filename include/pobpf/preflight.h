@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What this machine lacks to run pobpf, and the one thing to do about each. Works without
+// privileges and without the kernel feature.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "pobpf/error.h"
+
+namespace pobpf {
+
+enum class CheckState {
+  kOk,       ///< fine
+  kMissing,  ///< pobpf cannot work: `hint` says what to do
+  kUnknown,  ///< could not be told without more privileges; not held against the machine
+};
+
+struct Check {
+  std::string name;  ///< stable short name, e.g. "page_owner", "lockdown"; key in JSON
+  CheckState state = CheckState::kOk;
+  std::string detail;  ///< what was found, one plain sentence without final stop
+  std::string hint;    ///< what to do; empty when kOk
+};
+
+/// What the checks look at; tests replace it by a made-up machine.
+struct Machine {
+  std::filesystem::path root = "/";  ///< prefix of /proc, /sys and /boot
+  std::uint64_t effective_capabilities = 0;
+  std::string release;  ///< uname -r
+  /// 0, or the errno of a first harmless bpf() call (map creation).
+  std::function<int()> probe_bpf;
+  /// The machine we run on.
+  static Machine current();
+};
+
+/// All checks in a fixed order, passed or not.
+[[nodiscard]] std::vector<Check> run_preflight(const Machine& machine);
+
+/// kUnsupported with the sentence of the first check that is kMissing.
+[[nodiscard]] Status preflight_status(const std::vector<Check>& checks);
+
+}  // namespace pobpf

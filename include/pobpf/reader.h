@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Public interface to the running kernel: open a Session once, then any number of readers of it,
+// each with its own view.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "format/page_formatter.h"
+#include "model/filter.h"
+#include "pobpf/account.h"
+#include "pobpf/error.h"
+#include "pobpf/kernel_facts.h"
+
+namespace pobpf {
+
+/// Kernel features that can be switched off to force the fallback path (--no-feature NAME).
+struct SessionOptions {
+  bool use_rdonly_cast = true;      ///< "rdonly-cast": else bpf_probe_read_kernel
+  bool use_kallsyms_lookup = true;  ///< "kallsyms-lookup": else iter/ksym
+};
+
+/// A row of `pobpf stacks`.
+struct StackSum {
+  std::uint32_t handle = 0;
+  std::uint64_t pages = 0;        ///< base pages
+  std::uint64_t allocations = 0;  ///< blocks
+};
+
+/// Progress of one pass over the windows of a reader.
+struct Progress {
+  std::uint64_t windows_done = 0;
+  std::uint64_t windows_total = 0;
+};
+
+/// One link with its own windows and parameters, and one file descriptor on it. Views are isolated
+/// from each other. Not thread-safe; different readers of one session may be used by turns.
+class PageReader {
+ public:
+  PageReader() = default;
+  PageReader(const PageReader&) = delete;
+  PageReader& operator=(const PageReader&) = delete;
+  PageReader(PageReader&&) = delete;
+  PageReader& operator=(PageReader&&) = delete;
+  virtual ~PageReader() = default;
+  /// The next records, a view valid until the next call. Sets `at_end` once all windows are read;
+  /// an empty span alone means that these windows held nothing.
+  virtual Result<std::span<const pobpf_page>> next(bool& at_end) = 0;
+  /// Bytes that one read(2) asks for; POBPF_READ_BYTES unless set. More costs longer runs in the
+  /// kernel, less costs more system calls; what is delivered is the same.
+  virtual void set_read_bytes(std::size_t nr_bytes) = 0;
+  [[nodiscard]] virtual const Account& account() const = 0;
+  [[nodiscard]] virtual Progress progress() const = 0;
+  /// Print mode, as the link itself reports it with each window.
+  [[nodiscard]] virtual pobpf_mode mode() const = 0;
+};
+
+/// The loaded BPF programs and what they found out about this kernel.
+class Session : public PageContext {
+ public:
+  /// Loads the programs and reads the kernel's facts. kUnsupported if this kernel or these
+  /// privileges cannot (run_preflight() says it better beforehand).
+  static Result<std::unique_ptr<Session>> open(const SessionOptions& options);
+
+  [[nodiscard]] virtual const KernelFacts& facts() const = 0;
+  /// Nodes with memory (N_MEMORY), the only ones a view may ask for.
+  [[nodiscard]] virtual const NodeSet& memory_nodes() const = 0;
+  /// MAX_NUMNODES of this kernel, the limit of its nodelist syntax.
+  [[nodiscard]] virtual unsigned max_nodes() const = 0;
+  /// Name and value of what was found out, for --verbose and bug reports.
+  [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> describe() const = 0;
+
+  /// A reader of all allocated pages of `view`. kUsage if it names a node without memory.
+  virtual Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) = 0;
+
+  /// Sums by stack, made in the kernel, most pages first; ties by handle. Calls `on_progress`
+  /// after each read; returning false stops early with kFailed "interrupted".
+  virtual Result<std::vector<StackSum>> sum_stacks(const ReaderView& view, Account& account,
+                                                   bool (*on_progress)(const Progress&)) = 0;
+};
+
+}  // namespace pobpf

@@ -1,0 +1,36 @@
+# shellcheck shell=bash disable=SC2034  # the lists are read through their names
+# Sourced by the shell scripts here: the Debian packages of the project, and messages.
+
+# What compiles and tests pobpf on the machine itself.
+packages_build=(
+  bpftool clang cmake g++ git libbpf-dev libcap2-bin libcli11-dev libelf-dev libexpected-dev
+  libfmt-dev libgmock-dev libgtest-dev libspdlog-dev llvm ninja-build nlohmann-json3-dev pahole
+  pkg-config python3 zlib1g-dev
+)
+
+# What scripts/kernel and scripts/vm need.
+packages_vm=(
+  bc bison busybox-static cpio flex gcc kmod libelf-dev libssl-dev make openssl pahole
+  python3 qemu-system-x86 rsync xz-utils
+)
+
+# What checks the sources.
+packages_lint=(clang-format clang-tidy git python3 shellcheck)
+
+# Debian keeps bpftool where a user's PATH does not look.
+PATH=$PATH:/usr/sbin:/sbin
+
+# die MESSAGE: ends the script with one sentence.
+die() {
+  printf '%s: %s\n' "${0##*/}" "$1" >&2
+  exit 1
+}
+
+# missing_packages PACKAGE...: prints those that are not installed, one a line.
+missing_packages() {
+  local package state
+  for package in "$@"; do
+    state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) || state=
+    [[ $state == installed ]] || printf '%s\n' "$package"
+  done
+}

@@ -1,0 +1,191 @@
+"""Tests of the parts that need no kernel: cd scripts && python3 -m unittest vmlib.vmlib_test"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from . import apt, guest, qemu, runner
+from .errors import VmError
+from .table import KernelTable
+
+MARK = b"0123456789abcdef"
+
+TABLE = """
+default_series = "1.0"
+[series."1.0"]
+package = "linux-source-1.0"
+suites = ["stable"]
+reason = "first"
+[series."2.0"]
+package = "linux-source-2.0"
+suites = ["stable"]
+reason = "second"
+[options]
+ON = { value = "y", reason = "r" }
+OFF = { value = "n", reason = "r" }
+NEW = { value = "7", reason = "r", series = ["2.0"] }
+[flavours.default]
+reason = "r"
+[flavours.small]
+reason = "r"
+series = ["1.0"]
+[flavours.small.options]
+ON = { value = "n", reason = "r" }
+[boot]
+a = { value = "1", reason = "r" }
+b = { value = "2", reason = "r" }
+[profiles.default]
+reason = "r"
+[profiles.other]
+reason = "r"
+[profiles.other.boot]
+a = { value = "-", reason = "r" }
+b = { value = "3", reason = "r" }
+"""
+
+
+def make_table(text: str) -> KernelTable:
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(text)
+        file.flush()
+        return KernelTable(Path(file.name))
+
+
+class TableTest(unittest.TestCase):
+    def test_the_real_table_is_valid(self) -> None:
+        table = KernelTable()
+        for series in table.series:
+            for flavour in table.flavours_of(series):
+                for profile in table.profiles:
+                    table.boot_arguments(series, flavour, profile)
+
+    def test_writes_config_fragment_of_series_and_flavour(self) -> None:
+        table = make_table(TABLE)
+        self.assertEqual(
+            table.config_fragment("1.0", "default"), "CONFIG_ON=y\n# CONFIG_OFF is not set\n"
+        )
+        self.assertIn("CONFIG_NEW=7\n", table.config_fragment("2.0", "default"))
+        self.assertIn("# CONFIG_ON is not set\n", table.config_fragment("1.0", "small"))
+
+    def test_hash_depends_on_options_and_not_on_reasons(self) -> None:
+        table = make_table(TABLE)
+        default = table.config_hash("1.0", "default")
+        self.assertNotEqual(default, table.config_hash("1.0", "small"))
+        same = make_table(TABLE.replace('reason = "r"', 'reason = "s"'))
+        self.assertEqual(default, same.config_hash("1.0", "default"))
+
+    def test_profile_replaces_and_removes_boot_arguments(self) -> None:
+        table = make_table(TABLE)
+        self.assertEqual(table.boot_arguments("1.0", "default", "default"), ["a=1", "b=2"])
+        self.assertEqual(table.boot_arguments("1.0", "default", "other"), ["b=3"])
+
+    def test_flavour_of_another_series_is_an_error(self) -> None:
+        with self.assertRaisesRegex(VmError, "unknown flavour of 2.0 'small'"):
+            make_table(TABLE).options("2.0", "small")
+
+    def test_missing_reason_is_an_error(self) -> None:
+        with self.assertRaisesRegex(VmError, r"\[options\] OFF has no reason"):
+            make_table(TABLE.replace('"n", reason = "r"', '"n"'))
+
+
+class MarkedStreamTest(unittest.TestCase):
+    def feed(self, *pieces: bytes) -> tuple[bytes, bool]:
+        received = bytearray()
+        stream = runner._MarkedStream(MARK, received.extend)
+        for piece in pieces:
+            stream.feed(piece)
+        return bytes(received), stream.is_ended
+
+    def test_mark_may_be_cut_anywhere(self) -> None:
+        whole = b"text" + MARK
+        for cut in range(len(whole) + 1):
+            self.assertEqual(self.feed(whole[:cut], whole[cut:]), (b"text", True))
+
+    def test_starts_of_the_mark_are_text(self) -> None:
+        self.assertEqual(
+            self.feed(b"0123", b"0123456789abcde", b"x" + MARK)[0], b"01230123456789abcdex"
+        )
+
+    def test_nothing_after_the_mark_counts(self) -> None:
+        self.assertEqual(self.feed(b"a" + MARK + b"b", b"c"), (b"a", True))
+
+    def test_output_is_handed_on_before_the_mark_comes(self) -> None:
+        self.assertEqual(self.feed(b"line\n"), (b"line\n", False))
+
+
+class ConsoleTest(unittest.TestCase):
+    def test_finds_a_kernel_in_trouble(self) -> None:
+        for line in (
+            "[    1.975827] Kernel panic - not syncing: sysrq triggered crash",
+            "[    1.0][  T100] Oops: 0002 [#1] SMP",
+            "BUG: kernel NULL pointer dereference, address: 0000000000000010",
+            "[    2.0] kernel BUG at mm/slub.c:1!",
+            "[    2.0] WARNING: CPU: 0 PID: 1 at mm/page_alloc.c:1 f+0x1/0x2",
+        ):
+            self.assertRegex(f"[    0.1] fine\n{line}\n", runner.BAD_CONSOLE_LINE)
+
+    def test_ordinary_lines_are_no_trouble(self) -> None:
+        for line in ("[    0.0] ACPI BIOS Warning (bug): x", "[    0.0] DEBUG: x", "warning: y"):
+            self.assertNotRegex(line, runner.BAD_CONSOLE_LINE)
+
+
+class QemuTest(unittest.TestCase):
+    def test_commas_in_paths_are_doubled(self) -> None:
+        line = qemu.command_line(
+            qemu.Machine(),
+            "tcg",
+            Path("/k"),
+            Path("/i"),
+            [],
+            qemu.Channels(3, 4, 5, Path("/a,b")),
+            "/c,d",
+        )
+        self.assertIn("file,id=console,path=/a,,b", line)
+        self.assertIn("local,id=share,path=/c,,d,security_model=none,multidevs=remap", line)
+
+    def test_nodes_are_whole_sections(self) -> None:
+        line = qemu._memory(qemu.Machine(memory_mib=1000, cpus=3, nodes=2))
+        self.assertIn("memory-backend-ram,id=memory0,size=384M", line)
+        self.assertIn("memory-backend-ram,id=memory1,size=616M", line)
+        self.assertIn("cpu,node-id=1,socket-id=2", line)
+
+    def test_memory_sizes(self) -> None:
+        self.assertEqual([qemu.parse_memory(text) for text in ("2G", "512M", "7")], [2048, 512, 7])
+        with self.assertRaisesRegex(VmError, "wrong memory size '2T'"):
+            qemu.parse_memory("2T")
+
+
+class GuestTest(unittest.TestCase):
+    def test_archive_is_what_cpio_reads(self) -> None:
+        archive = guest.make_initramfs(["a b", "@mark@"], "/x'y", {"N": "v w"}, "M", "/s t")
+        names = subprocess.run(["cpio", "-t"], input=archive, capture_output=True, check=True)
+        self.assertEqual(
+            names.stdout.split(),
+            b"dev dev/console bin bin/busybox init share.sh main.sh".split(),
+        )
+        for text in (b"-i 'N=v w' 'a b' @mark@\n", b"cd -- '/x'\"'\"'y'", b"printf %s M >&3"):
+            self.assertIn(text, archive)
+
+
+class AptTest(unittest.TestCase):
+    def test_takes_over_the_key_of_a_source(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            stanzas = Path(directory) / "a.sources"
+            stanzas.write_text(
+                "Types: deb\nURIs: http://one/\nSigned-By: /k1\n\n"
+                "Types: deb\nURIs: http://two\nSigned-By:\n -----\n key\nSuites: s\n"
+            )
+            self.assertEqual(apt._signed_by(f"{stanzas}:1", "http://one/"), "Signed-By: /k1\n")
+            self.assertEqual(
+                apt._signed_by(f"{stanzas}:5", "http://two/"), "Signed-By:\n -----\n key\n"
+            )
+            line = Path(directory) / "b.list"
+            line.write_text("# x\ndeb [arch=amd64 signed-by=/k3] http://three s main\n")
+            self.assertEqual(apt._signed_by(f"{line}:2", "http://three/"), "Signed-By: /k3\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

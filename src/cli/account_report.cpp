@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/account_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace pobpf::cli {
+namespace {
+
+struct Row {
+  const char* name;
+  std::uint64_t count;
+  const char* meaning;
+};
+
+std::vector<Row> rows(const Account& account) {
+  return {{"windows", account.windows, "read"},
+          {"pages", account.pages, "in these windows; the sum of the next eleven"},
+          {"emitted", account.emitted, "first pages of allocations, shown"},
+          {"tail", account.tail, "further pages of allocations"},
+          {"free", account.free, "free, in the buddy lists"},
+          {"freed", account.freed, "free otherwise"},
+          {"unowned", account.unowned, "never seen by page_owner"},
+          {"no_handle", account.no_handle, "allocated without a stack"},
+          {"other_node", account.other_node, "filtered out by --nid"},
+          {"absent", account.absent, "no memory there"},
+          {"offline", account.offline, "offline memory"},
+          {"torn", account.torn, "changed while they were read: lost"},
+          {"errors", account.errors, "could not be read: lost"},
+          {"cgroup_errors", account.cgroup_errors, "of those shown, cgroup not known"},
+          {"outside", account.outside, "outside the windows"},
+          {"longest_read_ns", account.longest_read_ns, "longest read(2) of the iterator, ns"}};
+}
+
+std::string counted(std::uint64_t count, const char* one, const char* many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+}  // namespace
+
+std::string account_report(const Account& account, Format format) {
+  if (format == Format::kJson) {
+    nlohmann::ordered_json stats;
+    for (const Row& row : rows(account)) stats[row.name] = row.count;
+    return nlohmann::ordered_json{{"stats", stats}}.dump() + "\n";
+  }
+  std::string table;
+  for (const Row& row : rows(account))
+    table += fmt::format("{:<15} {:>14}  {}\n", row.name, row.count, row.meaning);
+  return table;
+}
+
+std::optional<Error> incompleteness(const Account& account, const Losses& losses) {
+  std::vector<std::string> reasons;
+  if (account.torn != 0)
+    reasons.push_back(counted(account.torn, "page that changed while it was read",
+                              "pages that changed while they were read"));
+  if (account.errors != 0)
+    reasons.push_back(
+        counted(account.errors, "page that could not be read", "pages that could not be read"));
+  if (account.cgroup_errors != 0)
+    reasons.push_back(counted(account.cgroup_errors, "page whose cgroup is not known",
+                              "pages whose cgroup is not known"));
+  if (!account.is_balanced())
+    reasons.emplace_back("pages that nothing accounts for (a bug: see --stats)");
+  if (losses.count != 0)
+    reasons.push_back(counted(losses.count, "record", "records") + " that could not be shown (" +
+                      losses.first.what + ")");
+  if (reasons.empty()) return std::nullopt;
+  return Error{ErrorKind::kFailed,
+               fmt::format("finished, but not complete because of {}", fmt::join(reasons, ", ")),
+               "run pobpf again if this matters", 0};
+}
+
+}  // namespace pobpf::cli

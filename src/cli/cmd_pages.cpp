@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// pobpf [FILTERS]: one record a page, in the order of memory.
+#include "cli/account_report.h"
+#include "cli/command_end.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/open_session.h"
+#include "cli/progress_meter.h"
+#include "format/page_formatter.h"
+
+namespace pobpf::cli {
+namespace {
+
+std::unique_ptr<PageFormatter> make_formatter(const Session& session, pobpf_mode mode,
+                                              const Options& options, const Output& output) {
+  if (options.format == Format::kJson) return make_json_formatter(session.facts(), mode);
+  // on a terminal a task's name could be an escape sequence
+  return make_kernel_text_formatter(session.facts(), mode,
+                                    output.is_terminal() ? CommStyle::kEscaped : CommStyle::kRaw);
+}
+
+}  // namespace
+
+Result<ExitStatus> print_pages(Session& session, const ReaderView& view, const Options& options,
+                               Output& output) {
+  auto reader = session.open_reader(view);
+  if (!reader) return fail(std::move(reader).error());
+  std::unique_ptr<PageFormatter> formatter;
+  Losses losses;
+  {
+    ProgressMeter meter(options, output.is_terminal());
+    for (bool at_end = false; !at_end;) {
+      if (is_interrupted()) return fail(interrupted());
+      auto pages = (*reader)->next(at_end);
+      if (!pages) return fail(std::move(pages).error());
+      // now the link itself has said in which mode it reads
+      if (!formatter) formatter = make_formatter(session, (*reader)->mode(), options, output);
+      for (const pobpf_page& page : *pages)
+        if (auto status = formatter->append(page, session, output.buffer()); !status)
+          losses.add(std::move(status).error());
+      if (auto status = output.flush_if_full(); !status)
+        return give_up(output, std::move(status).error());
+      meter.update((*reader)->progress(), (*reader)->account().emitted);
+    }
+  }
+  const Account& account = (*reader)->account();
+  // not one record could be shown: that is no incomplete answer but none
+  if (losses.count != 0 && losses.count == account.emitted) return fail(std::move(losses.first));
+  return finish(output, account, losses, options);
+}
+
+Result<ExitStatus> run_pages(const Options& options) {
+  auto session = open_session(options);
+  if (!session) return fail(std::move(session).error());
+  auto view = make_view(options, **session);
+  if (!view) return fail(std::move(view).error());
+  auto output = open_output(options);
+  if (!output) return fail(std::move(output).error());
+  return print_pages(**session, *view, options, *output);
+}
+
+}  // namespace pobpf::cli

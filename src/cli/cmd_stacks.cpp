@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// pobpf stacks: one record a call stack, those with most pages first.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/account_report.h"
+#include "cli/command_end.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/open_session.h"
+#include "cli/progress_meter.h"
+#include "format/escape.h"
+
+namespace pobpf::cli {
+namespace {
+
+// sum_stacks() takes a function without context
+ProgressMeter* current_meter = nullptr;
+
+bool on_progress(const Progress& progress) {
+  current_meter->update(progress, std::nullopt);
+  return !is_interrupted();
+}
+
+/// Frames as mm/page_owner.c: stack_print() has them, then a line a number.
+void append_text(std::string& out, const StackSum& sum, const Stack* stack, bool is_terminal) {
+  if (stack != nullptr && !is_terminal) out += stack->kernel_text;
+  if (stack != nullptr && is_terminal) {
+    for (const Frame& frame : stack->frames) {
+      out += ' ';
+      append_escaped(out, frame.symbol);
+      out += '\n';
+    }
+  }
+  fmt::format_to(std::back_inserter(out), "handle: {}\nnr_base_pages: {}\nnr_allocations: {}\n\n",
+                 sum.handle, sum.pages, sum.allocations);
+}
+
+/// "stack" is null if the frames could not be read.
+void append_json(std::string& out, const StackSum& sum, const Stack* stack) {
+  using Json = nlohmann::ordered_json;
+  Json frames;
+  if (stack != nullptr) {
+    frames = Json::array();
+    for (const Frame& frame : stack->frames)
+      frames.push_back(
+          {{"address", fmt::format("{:#x}", frame.address)}, {"symbol", frame.symbol}});
+  }
+  const Json object{{"handle", sum.handle},
+                    {"nr_base_pages", sum.pages},
+                    {"nr_allocations", sum.allocations},
+                    {"stack", std::move(frames)}};
+  out += object.dump(-1, ' ', false, Json::error_handler_t::replace);
+  out += '\n';
+}
+
+}  // namespace
+
+Result<ExitStatus> print_stacks(Session& session, const ReaderView& view, const Options& options,
+                                Output& output) {
+  Account account;
+  auto sums = [&] {
+    // nothing is printed before all is summed up, so that the terminal is free
+    ProgressMeter meter(options, false);
+    current_meter = &meter;
+    return session.sum_stacks(view, account, on_progress);
+  }();
+  if (!sums) return fail(std::move(sums).error());
+
+  Losses losses;
+  for (const StackSum& sum : *sums) {
+    if (is_interrupted()) return fail(interrupted());
+    const auto stack = session.stack(sum.handle);
+    if (!stack) losses.add(stack.error());
+    const Stack* frames = stack ? *stack : nullptr;
+    if (options.format == Format::kJson)
+      append_json(output.buffer(), sum, frames);
+    else
+      append_text(output.buffer(), sum, frames, output.is_terminal());
+    if (auto status = output.flush_if_full(); !status)
+      return give_up(output, std::move(status).error());
+  }
+  return finish(output, account, losses, options);
+}
+
+Result<ExitStatus> run_stacks(const Options& options) {
+  auto session = open_session(options);
+  if (!session) return fail(std::move(session).error());
+  auto view = make_view(options, **session);
+  if (!view) return fail(std::move(view).error());
+  auto output = open_output(options);
+  if (!output) return fail(std::move(output).error());
+  return print_stacks(**session, *view, options, *output);
+}
+
+}  // namespace pobpf::cli

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/command_end.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "cli/interrupt.h"
+#include "cli/logging.h"
+
+namespace pobpf::cli {
+
+Result<Output> open_output(const Options& options) {
+  if (options.output_path.empty()) return Output::to_stdout(is_interrupted);
+  return Output::to_file(options.output_path, is_interrupted);
+}
+
+Result<ExitStatus> give_up(const Output& output, Error error) {
+  if (output.is_reader_gone()) return ExitStatus::kComplete;
+  return fail(std::move(error));
+}
+
+Error interrupted() { return {ErrorKind::kFailed, "interrupted", {}, EINTR}; }
+
+Result<ExitStatus> finish(Output& output, const Account& account, const Losses& losses,
+                          const Options& options) {
+  if (auto status = output.commit(); !status) return give_up(output, std::move(status).error());
+  if (options.wants_stats) fmt::print(stderr, "{}", account_report(account, options.format));
+  const auto missing = incompleteness(account, losses);
+  if (!missing) return ExitStatus::kComplete;
+  report(*missing, ExitStatus::kIncomplete, options.format);
+  return ExitStatus::kIncomplete;
+}
+
+}  // namespace pobpf::cli

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One function a command, each in its own file. Errors become an exit status in main.cpp.
+#pragma once
+
+#include "cli/exit_status.h"
+#include "cli/options.h"
+#include "pobpf/error.h"
+#include "pobpf/preflight.h"
+#include "pobpf/reader.h"
+#include "util/output.h"
+
+namespace pobpf::cli {
+
+/// The default command: all allocated pages.
+[[nodiscard]] Result<ExitStatus> run_pages(const Options& options);
+/// `pobpf stacks`
+[[nodiscard]] Result<ExitStatus> run_stacks(const Options& options);
+/// `pobpf check`
+[[nodiscard]] Result<ExitStatus> run_check(const Options& options);
+
+// What remains of them once the kernel is open. They commit `output` unless they fail.
+
+[[nodiscard]] Result<ExitStatus> print_pages(Session& session, const ReaderView& view,
+                                             const Options& options, Output& output);
+[[nodiscard]] Result<ExitStatus> print_stacks(Session& session, const ReaderView& view,
+                                              const Options& options, Output& output);
+[[nodiscard]] Result<ExitStatus> print_checks(const std::vector<Check>& checks,
+                                              const Options& options, Output& output);
+
+}  // namespace pobpf::cli

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/logging.h"
+
+#include <fmt/format.h>
+#include <spdlog/formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "format/escape.h"
+#include "kernel/libbpf_log.h"
+
+namespace pobpf::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string level_name(spdlog::level::level_enum level) {
+  const auto name = spdlog::level::to_string_view(level);
+  return {name.data(), name.size()};
+}
+
+/// Messages echo arguments, file names and symbols: none of them reaches the terminal raw.
+class LineFormatter final : public spdlog::formatter {
+ public:
+  explicit LineFormatter(Format format) : format_(format) {}
+
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& line) override {
+    const std::string_view text(message.payload.data(), message.payload.size());
+    std::string out;
+    if (format_ == Format::kJson) {
+      out = Json{{"level", level_name(message.level)}, {"message", text}}.dump(
+          -1, ' ', false, Json::error_handler_t::replace);
+    } else {
+      out = "pobpf: ";
+      if (message.level != spdlog::level::err) out += level_name(message.level) + ": ";
+      append_escaped(out, text);
+    }
+    out += '\n';
+    line.append(out.data(), out.data() + out.size());
+  }
+
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<LineFormatter>(format_);
+  }
+
+ private:
+  Format format_;
+};
+
+const char* kind_name(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kUsage:
+      return "usage";
+    case ErrorKind::kUnsupported:
+      return "unsupported";
+    case ErrorKind::kFailed:
+      break;
+  }
+  return "failed";
+}
+
+}  // namespace
+
+void set_up_logging(Format format, bool is_quiet, int verbosity) {
+  auto sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
+  sink->set_formatter(std::make_unique<LineFormatter>(format));
+  auto logger = std::make_shared<spdlog::logger>("pobpf", std::move(sink));
+  auto level = is_quiet ? spdlog::level::err : spdlog::level::warn;
+  if (verbosity == 1) level = spdlog::level::debug;
+  if (verbosity > 1) level = spdlog::level::trace;
+  logger->set_level(level);
+  spdlog::set_default_logger(std::move(logger));
+  route_libbpf_log();
+}
+
+void report(const Error& error, ExitStatus status, Format format) {
+  if (format == Format::kText) {
+    spdlog::error("{}{}{}", error.what, error.hint.empty() ? "" : ": ", error.hint);
+    return;
+  }
+  Json object{{"level", "error"}, {"message", error.what}};
+  if (!error.hint.empty()) object["hint"] = error.hint;
+  if (status != ExitStatus::kIncomplete) object["kind"] = kind_name(error.kind);
+  if (error.os_errno != 0) object["errno"] = error.os_errno;
+  object["exit_status"] = static_cast<int>(status);
+  fmt::print(stderr, "{}\n", object.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+}  // namespace pobpf::cli

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What stderr looks like: "pobpf: <message>" lines, or one JSON object a line.
+#pragma once
+
+#include "cli/exit_status.h"
+#include "cli/options.h"
+#include "pobpf/error.h"
+
+namespace pobpf::cli {
+
+/// Sets up the default logger. Errors are always shown; warnings unless `is_quiet`; what was found
+/// out about the kernel with `verbosity` 1, all of libbpf's messages with 2.
+void set_up_logging(Format format, bool is_quiet, int verbosity);
+
+/// One line: what happened and what to do about it. In JSON also the kind of error and the exit
+/// status that follows.
+void report(const Error& error, ExitStatus status, Format format);
+
+}  // namespace pobpf::cli

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Parse, dispatch, Error -> exit status; nothing else.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "cli/command_end.h"
+#include "cli/commands.h"
+#include "cli/exit_status.h"
+#include "cli/interrupt.h"
+#include "cli/logging.h"
+#include "cli/options.h"
+
+namespace {
+
+using pobpf::Error;
+using pobpf::ErrorKind;
+using pobpf::Result;
+using namespace pobpf::cli;
+
+/// A closed stdin, stdout or stderr would be the number of the next file that is opened, and get
+/// that file's content. Reading-only, so that writing there still fails.
+void keep_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(fd, F_GETFD) == -1 && ::open("/dev/null", O_RDONLY) == -1) std::terminate();
+}
+
+Result<ExitStatus> print_information(const std::string& text) {
+  auto output = open_output(Options());
+  if (!output) return pobpf::fail(std::move(output).error());
+  output->buffer() = text;
+  if (auto status = output->commit(); !status) return give_up(*output, std::move(status).error());
+  return ExitStatus::kComplete;
+}
+
+Result<ExitStatus> run(const Options& options) {
+  switch (options.command) {
+    case Command::kPages:
+      return run_pages(options);
+    case Command::kStacks:
+      return run_stacks(options);
+    case Command::kCheck:
+      return run_check(options);
+  }
+  return ExitStatus::kFailed;
+}
+
+Result<ExitStatus> run(const std::vector<std::string>& arguments) {
+  auto parsed = parse_options(arguments);
+  if (!parsed) return pobpf::fail(std::move(parsed).error());
+  if (const auto* information = std::get_if<Information>(&*parsed))
+    return print_information(information->text);
+  const auto& options = std::get<Options>(*parsed);
+  set_up_logging(options.format, options.is_quiet, options.verbosity);
+  return run(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  keep_standard_descriptors();
+  catch_signals();
+  const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const Format format = error_format(arguments);
+  set_up_logging(format, false, 0);
+
+  Result<ExitStatus> ended = ExitStatus::kFailed;
+  try {
+    ended = run(arguments);
+  } catch (const std::exception& exception) {
+    // nothing here throws on purpose; caught so that destructors take unfinished files away
+    ended = pobpf::fail(ErrorKind::kFailed, std::string("unexpected: ") + exception.what(),
+                        "please report this");
+  }
+  if (is_interrupted()) end_by_signal();
+  if (!ended) {
+    const ExitStatus status = exit_status(ended.error().kind);
+    report(ended.error(), status, format);
+    return static_cast<int>(status);
+  }
+  return static_cast<int>(*ended);
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/open_session.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "pobpf/preflight.h"
+
+namespace pobpf::cli {
+
+Result<std::unique_ptr<Session>> open_session(const Options& options) {
+  const auto checks = run_preflight(Machine::current());
+  for (const Check& check : checks) spdlog::debug("{}: {}", check.name, check.detail);
+  if (auto status = preflight_status(checks); !status) return fail(std::move(status).error());
+  auto session = Session::open(options.session);
+  if (!session) return fail(std::move(session).error());
+  for (const auto& [name, value] : (*session)->describe()) spdlog::debug("{}: {}", name, value);
+  return session;
+}
+
+Result<ReaderView> make_view(const Options& options, const Session& session) {
+  const std::string hint = "nodes with memory are " + format_nodelist(session.memory_nodes());
+  auto nodes = parse_wanted_nodes(options.nodelist, session.max_nodes());
+  if (!nodes) {
+    auto error = std::move(nodes).error();
+    error.hint = hint;
+    return fail(std::move(error));
+  }
+  if (*nodes) {
+    const NodeSet missing = **nodes & ~session.memory_nodes();
+    if (missing.any())
+      return fail(ErrorKind::kUsage,
+                  fmt::format("this machine has no memory on node {}", format_nodelist(missing)),
+                  hint);
+  }
+  return ReaderView{*nodes, options.mode};
+}
+
+}  // namespace pobpf::cli

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include "cli/version.h"
+
+namespace pobpf::cli {
+namespace {
+
+constexpr const char* kExitStatus = R"(
+Exit status:
+  0  complete; also when the reader of the output goes away (pobpf | head)
+  1  failed
+  2  wrong usage
+  3  this kernel or these privileges cannot; pobpf check says why
+  4  finished, but something is missing; one line on stderr says what)";
+
+constexpr const char* kPagesExamples = R"(Examples:
+  pobpf                               all pages, as debugfs page_owner has them
+  pobpf --nid 1 --handles             node 1 only, a number instead of a stack
+  pobpf --nid 0,2-3 --stats >pages    and what became of every other page
+  pobpf --format json -o pages.jsonl  one JSON object a page, into a file
+  pobpf stacks --nid 0                who owns node 0, largest first
+  pobpf check                         what this machine lacks to run pobpf
+)";
+
+constexpr const char* kStacksExamples = R"(Examples:
+  pobpf stacks                        the stacks that own most memory come first
+  pobpf stacks --nid 1 --format json  of node 1 only, one JSON object a stack
+)";
+
+constexpr const char* kCheckExamples = R"(Examples:
+  pobpf check                         one line a check, with what to do
+  pobpf check --format json           the same for scripts
+)";
+
+/// What the option parser fills in. Lists, because "given twice" is an error that we word.
+struct Raw {
+  std::vector<std::string> nodelist;
+  std::vector<std::string> mode;
+  std::vector<std::string> format;
+  std::vector<std::string> output;
+  std::vector<std::string> disabled_features;
+  bool wants_handles = false;
+  bool wants_stats = false;
+  bool is_quiet = false;
+  int verbosity = 0;
+  bool wants_version = false;
+};
+
+void add_value(CLI::App& app, const char* names, std::vector<std::string>& values,
+               const char* placeholder, const char* group, const char* description) {
+  app.add_option(names, values, description)
+      ->type_name(placeholder)
+      ->type_size(1)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->group(group);
+}
+
+template <typename T>
+void add_flag(CLI::App& app, const char* names, T& value, const char* group,
+              const char* description) {
+  app.add_flag(names, value, description)->disable_flag_override()->group(group);
+}
+
+void add_node_filter(CLI::App& app, Raw& raw) {
+  add_value(app, "--nid", raw.nodelist, "LIST", "Filters",
+            "only pages on these NUMA nodes, in the kernel's\n"
+            "list syntax: 0 or 0,2 or 0-3 or 0-7:1/2;\n"
+            "an empty list means all nodes");
+}
+
+void add_mode(CLI::App& app, Raw& raw) {
+  add_value(app, "--mode", raw.mode, "MODE", "Output",
+            "what to show of a page's stack: stack (default),\n"
+            "handle (its number), stack_handle (both)");
+  add_flag(app, "--handles", raw.wants_handles, "Output", "short for --mode handle");
+}
+
+void add_output(CLI::App& app, Raw& raw) {
+  add_value(app, "--format", raw.format, "FORMAT", "Output",
+            "text (default) or json; errors become JSON too");
+  add_value(app, "-o,--output", raw.output, "FILE", "Output",
+            "write to FILE (mode 0600), which is replaced only\n"
+            "when the new one is complete; - is stdout");
+}
+
+void add_stats(CLI::App& app, Raw& raw) {
+  add_flag(app, "--stats", raw.wants_stats, "Output", "say on stderr what became of every page");
+}
+
+void add_common(CLI::App& app, Raw& raw) {
+  app.set_help_flag("-h,--help", "print this help")->group("Other");
+  add_flag(app, "-q,--quiet", raw.is_quiet, "Other", "no warnings and no progress on stderr");
+  add_flag(app, "-v,--verbose", raw.verbosity, "Other",
+           "say what was found out about this kernel;\ntwice: with all messages of libbpf");
+  // forces the fallback of a kernel feature, for tests
+  add_value(app, "--no-feature", raw.disabled_features, "NAME", "", "");
+}
+
+tl::unexpected<Error> usage_error(std::string what, std::string hint) {
+  return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
+}
+
+/// CLI11 leaves two empty lines between groups.
+std::string help_text(const CLI::App& app) {
+  std::string text = app.help();
+  for (std::size_t at = 0; (at = text.find("\n\n\n", at)) != std::string::npos;) text.erase(at, 1);
+  return text;
+}
+
+std::string help_hint(const CLI::App* command) {
+  return command == nullptr ? "see pobpf --help"
+                            : fmt::format("see pobpf {} --help", command->get_name());
+}
+
+/// CLI11's own sentences name its C++ concepts; these name what was typed.
+std::string describe(const CLI::ParseError& error, const CLI::App& app, const CLI::App* command) {
+  std::string what = error.what();
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
+    auto extras = app.remaining(true);
+    std::erase(extras, "--");
+    const std::string first = extras.empty() ? "" : extras.front();
+    if (first.size() > 1 && first.starts_with('-'))
+      return fmt::format("unknown option '{}'", first);
+    const bool is_word = !first.empty() && std::isalpha(static_cast<unsigned char>(first[0])) != 0;
+    return fmt::format("{} '{}'",
+                       is_word && command == nullptr ? "unknown command" : "unexpected argument",
+                       first);
+  }
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
+    // "--nid: 1 required LIST missing", "quiet was given a disallowed flag override"
+    if (what.starts_with('-')) return what.substr(0, what.find(':')) + " needs a value";
+    return fmt::format("--{} takes no value", what.substr(0, what.find(' ')));
+  }
+  return what;
+}
+
+/// Options of the default command in front of a verb: they must be options of the verb too, and
+/// have their value once.
+Status check_options_in_front(const CLI::App& app, const CLI::App& command) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() == 0) continue;
+    const std::string name = option->get_name();
+    const CLI::Option* same = command.get_option_no_throw(name);
+    if (same == nullptr)
+      return usage_error(fmt::format("{} is not an option of pobpf {}", name, command.get_name()),
+                         help_hint(&command));
+    const bool takes_value = option->get_items_expected_max() > 0;
+    if (takes_value && same->count() != 0)
+      return usage_error(fmt::format("{} is given more than once", name), help_hint(&command));
+  }
+  return {};
+}
+
+Status check_given_once(const Raw& raw, const std::string& hint) {
+  const std::pair<const char*, const std::vector<std::string>&> single[] = {
+      {"--nid", raw.nodelist},
+      {"--mode", raw.mode},
+      {"--format", raw.format},
+      {"--output", raw.output}};
+  for (const auto& [name, values] : single)
+    if (values.size() > 1)
+      return usage_error(fmt::format("{} is given more than once", name), hint);
+  return {};
+}
+
+Result<pobpf_mode> parse_mode(const Raw& raw) {
+  constexpr std::pair<std::string_view, pobpf_mode> kModes[] = {
+      {"stack", POBPF_MODE_STACK},
+      {"handle", POBPF_MODE_HANDLE},
+      {"stack_handle", POBPF_MODE_STACK_HANDLE}};
+  if (raw.mode.empty()) return raw.wants_handles ? POBPF_MODE_HANDLE : POBPF_MODE_STACK;
+  const std::string& name = raw.mode.front();
+  const auto* found = std::find_if(std::begin(kModes), std::end(kModes),
+                                   [&](const auto& mode) { return mode.first == name; });
+  if (found == std::end(kModes))
+    return usage_error(fmt::format("unknown mode '{}'", name),
+                       "--mode takes stack, handle or stack_handle");
+  if (raw.wants_handles && found->second != POBPF_MODE_HANDLE)
+    return usage_error(fmt::format("--handles and --mode {} contradict each other", name),
+                       "--handles is short for --mode handle");
+  return found->second;
+}
+
+Result<Format> parse_format(const Raw& raw) {
+  if (raw.format.empty() || raw.format.front() == "text") return Format::kText;
+  if (raw.format.front() == "json") return Format::kJson;
+  return usage_error(fmt::format("unknown format '{}'", raw.format.front()),
+                     "--format takes text or json");
+}
+
+Result<SessionOptions> parse_features(const Raw& raw) {
+  SessionOptions session;
+  for (const std::string& name : raw.disabled_features) {
+    if (name == "rdonly-cast")
+      session.use_rdonly_cast = false;
+    else if (name == "kallsyms-lookup")
+      session.use_kallsyms_lookup = false;
+    else
+      return usage_error(fmt::format("unknown feature '{}'", name),
+                         "--no-feature takes rdonly-cast or kallsyms-lookup");
+  }
+  return session;
+}
+
+Result<Options> check(const Raw& raw, Command command, const std::string& hint) {
+  if (auto status = check_given_once(raw, hint); !status) return fail(std::move(status).error());
+  if (raw.is_quiet && raw.verbosity != 0)
+    return usage_error("--quiet and --verbose contradict each other", hint);
+
+  auto format = parse_format(raw);
+  if (!format) return fail(std::move(format).error());
+  auto mode = parse_mode(raw);
+  if (!mode) return fail(std::move(mode).error());
+  auto session = parse_features(raw);
+  if (!session) return fail(std::move(session).error());
+
+  Options options;
+  options.command = command;
+  options.format = *format;
+  options.mode = *mode;
+  options.session = *session;
+  options.wants_stats = raw.wants_stats;
+  options.is_quiet = raw.is_quiet;
+  options.verbosity = raw.verbosity;
+  if (!raw.output.empty()) {
+    if (raw.output.front().empty()) return usage_error("--output needs the name of a file", hint);
+    if (raw.output.front() != "-") options.output_path = raw.output.front();
+  }
+  if (!raw.nodelist.empty()) {
+    options.nodelist = raw.nodelist.front();
+    if (auto nodes = parse_wanted_nodes(options.nodelist, POBPF_MAX_NODES); !nodes) {
+      auto error = std::move(nodes).error();
+      if (error.hint.empty()) error.hint = hint;
+      return fail(std::move(error));
+    }
+  }
+  return options;
+}
+
+/// In the order that CLI11 wants: the last one first. It takes "--nid=" for a missing value.
+std::vector<std::string> reversed(const std::vector<std::string>& arguments) {
+  std::vector<std::string> result;
+  bool is_option = true;
+  for (const std::string& argument : arguments) {
+    is_option = is_option && argument != "--";
+    if (is_option && argument.starts_with("--") && argument.find('=') == argument.size() - 1) {
+      result.push_back(argument.substr(0, argument.size() - 1));
+      result.emplace_back();
+    } else {
+      result.push_back(argument);
+    }
+  }
+  std::reverse(result.begin(), result.end());
+  return result;
+}
+
+}  // namespace
+
+Result<std::variant<Options, Information>> parse_options(
+    const std::vector<std::string>& arguments) {
+  Raw raw;
+  CLI::App app(
+      "Prints who owns this machine's memory: the allocated pages of a kernel booted\n"
+      "with page_owner=on, read through BPF, without debugfs.\n",
+      "pobpf");
+  app.get_formatter()->column_width(24);
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  app.require_subcommand(0, 1);
+  app.footer(std::string(kPagesExamples) + kExitStatus);
+  add_node_filter(app, raw);
+  add_mode(app, raw);
+  add_output(app, raw);
+  add_stats(app, raw);
+  add_common(app, raw);
+  add_flag(app, "--version", raw.wants_version, "Other", "print versions");
+
+  CLI::App& stacks = *app.add_subcommand("stacks", "call stacks and what they own, largest first");
+  stacks.group("Commands");
+  stacks.footer(std::string(kStacksExamples) + kExitStatus);
+  add_node_filter(stacks, raw);
+  add_output(stacks, raw);
+  add_stats(stacks, raw);
+  add_common(stacks, raw);
+
+  CLI::App& check_command = *app.add_subcommand("check", "what this machine lacks to run pobpf");
+  check_command.group("Commands");
+  check_command.footer(std::string(kCheckExamples) + kExitStatus);
+  add_output(check_command, raw);
+  add_common(check_command, raw);
+
+  const auto chosen = [&]() -> const CLI::App* {
+    if (stacks.count() != 0) return &stacks;
+    return check_command.count() != 0 ? &check_command : nullptr;
+  };
+  try {
+    app.parse(reversed(arguments));
+  } catch (const CLI::CallForHelp&) {
+    return Information{help_text(app)};
+  } catch (const CLI::ParseError& error) {
+    return usage_error(describe(error, app, chosen()), help_hint(chosen()));
+  }
+
+  const CLI::App* command = chosen();
+  const std::string hint = help_hint(command);
+  if (command != nullptr) {
+    if (command->count() > 1 || (stacks.count() != 0 && check_command.count() != 0))
+      return usage_error("more than one command is given", help_hint(nullptr));
+    if (auto status = check_options_in_front(app, *command); !status)
+      return fail(std::move(status).error());
+  }
+  auto options = check(raw,
+                       command == &stacks          ? Command::kStacks
+                       : command == &check_command ? Command::kCheck
+                                                   : Command::kPages,
+                       hint);
+  if (!options) return fail(std::move(options).error());
+  if (raw.wants_version) return Information{version_text(options->format)};
+  return *std::move(options);
+}
+
+Format error_format(const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i)
+    if (arguments[i] == "--format=json" ||
+        (arguments[i] == "--format" && i + 1 < arguments.size() && arguments[i + 1] == "json"))
+      return Format::kJson;
+  return Format::kText;
+}
+
+Result<std::optional<NodeSet>> parse_wanted_nodes(std::string_view nodelist, unsigned max_nodes) {
+  if (nodelist.find_first_not_of(", \t\n\v\f\r") == std::string_view::npos)
+    return std::optional<NodeSet>();
+  auto nodes = parse_nodelist(nodelist, max_nodes);
+  if (!nodes) return fail(std::move(nodes).error().in("--nid"));
+  if (nodes->none())
+    return fail(ErrorKind::kUsage, fmt::format("--nid {} names no node", nodelist));
+  return std::optional<NodeSet>(*nodes);
+}
+
+}  // namespace pobpf::cli

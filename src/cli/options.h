@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The command line: what the user asked for, checked as far as it can be without a kernel.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "model/nodelist.h"
+#include "pobpf/abi.h"
+#include "pobpf/error.h"
+#include "pobpf/reader.h"
+
+namespace pobpf::cli {
+
+enum class Command { kPages, kStacks, kCheck };
+enum class Format { kText, kJson };
+
+struct Options {
+  Command command = Command::kPages;
+  std::string nodelist;  ///< as given; empty: all nodes
+  pobpf_mode mode = POBPF_MODE_STACK;
+  Format format = Format::kText;
+  std::string output_path;  ///< empty: the standard output
+  bool wants_stats = false;
+  bool is_quiet = false;
+  int verbosity = 0;  ///< how often -v was given
+  SessionOptions session;
+};
+
+/// What --help and --version print instead of running a command.
+struct Information {
+  std::string text;
+};
+
+/// `arguments` are those behind the program's name. Errors are kUsage.
+[[nodiscard]] Result<std::variant<Options, Information>> parse_options(
+    const std::vector<std::string>& arguments);
+
+/// Whether errors have to be JSON, told without parsing: the arguments may be what is wrong.
+[[nodiscard]] Format error_format(const std::vector<std::string>& arguments);
+
+/// The nodes that `nodelist` names in a kernel with `max_nodes` possible nodes; no value: it is an
+/// empty list, which filters nothing.
+[[nodiscard]] Result<std::optional<NodeSet>> parse_wanted_nodes(std::string_view nodelist,
+                                                                unsigned max_nodes);
+
+}  // namespace pobpf::cli

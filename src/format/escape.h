@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Untrusted bytes (task names, cgroups, symbols, arguments) as text that is safe on a terminal.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace pobpf {
+
+/// Appends `text` with every byte that is no printable UTF-8 as \xNN and a backslash as two:
+/// control characters (C0, DEL, C1), invalid sequences, surrogates, and the characters that turn
+/// the direction of text around.
+void append_escaped(std::string& out, std::string_view text);
+
+/// Bytes of the valid UTF-8 sequence that `text` starts with; 0 if it is none.
+[[nodiscard]] std::size_t utf8_length(std::string_view text);
+
+}  // namespace pobpf

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Turning records into bytes. Formats do not know where records, stacks and cgroups come from.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pobpf/abi.h"
+#include "pobpf/error.h"
+#include "pobpf/kernel_facts.h"
+
+namespace pobpf {
+
+/// One frame of a stack: the return address and its "%pS" text ("sym+0x1/0x2 [mod]"), as the
+/// kernel named it.
+struct Frame {
+  std::uint64_t address = 0;
+  std::string symbol;
+};
+
+/// A stack of the depot. `kernel_text` is stack_depot_snprint(handle, buf, size, 0): " sym\n" per
+/// frame, made once per stack because it is printed once per page.
+struct Stack {
+  std::vector<Frame> frames;
+  std::string kernel_text;
+};
+
+/// Where formatters get what a record only refers to. References stay valid until the source dies.
+class PageContext {
+ public:
+  PageContext() = default;
+  PageContext(const PageContext&) = delete;
+  PageContext& operator=(const PageContext&) = delete;
+  PageContext(PageContext&&) = delete;
+  PageContext& operator=(PageContext&&) = delete;
+  virtual ~PageContext() = default;
+  /// The stack of a depot handle; an error if the kernel's depot cannot be read.
+  virtual Result<const Stack*> stack(std::uint32_t handle) = 0;
+  /// Name of the cgroup with this kernfs id, as the kernel prints it ("/" for the root).
+  virtual Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) = 0;
+};
+
+/// Appends one record after the other to a buffer. Not thread-safe; one per output.
+class PageFormatter {
+ public:
+  PageFormatter() = default;
+  PageFormatter(const PageFormatter&) = delete;
+  PageFormatter& operator=(const PageFormatter&) = delete;
+  PageFormatter(PageFormatter&&) = delete;
+  PageFormatter& operator=(PageFormatter&&) = delete;
+  virtual ~PageFormatter() = default;
+  /// Appends the record to `out`. On error `out` ends where it ended before.
+  virtual Status append(const pobpf_page& page, PageContext& context, std::string& out) = 0;
+};
+
+/// How task names reach the output. The kernel prints them raw; on a terminal that would let a
+/// process name itself an escape sequence.
+enum class CommStyle { kRaw, kEscaped };
+
+/// The text of this kernel's debugfs file page_owner, byte-identical with CommStyle::kRaw
+/// (mm/page_owner.c: print_page_owner()). `facts` must outlive the formatter.
+std::unique_ptr<PageFormatter> make_kernel_text_formatter(const KernelFacts& facts, pobpf_mode mode,
+                                                          CommStyle comm_style);
+
+/// JSON lines: one object a page, keys documented in docs/json.md. `facts` must outlive it.
+std::unique_ptr<PageFormatter> make_json_formatter(const KernelFacts& facts, pobpf_mode mode);
+
+}  // namespace pobpf

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Questions to the running kernel's BTF: sizes, offsets, enumerators.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "pobpf/error.h"
+
+struct btf;
+
+namespace pobpf {
+
+/// A bit field of a struct or union: position in the little-endian word it is part of.
+struct BitField {
+  std::uint32_t shift = 0;
+  std::uint32_t width = 0;
+};
+
+/// Type information of one kernel. All look-ups return no value where the kernel has no such type.
+class KernelBtf {
+ public:
+  /// Of the running kernel (/sys/kernel/btf/vmlinux).
+  static Result<KernelBtf> load();
+  /// From a raw BTF file, for tests.
+  static Result<KernelBtf> load_file(const std::string& path);
+
+  /// Bytes of a struct, union, typedef or enum.
+  [[nodiscard]] std::optional<std::uint32_t> size_of(const std::string& type) const;
+  /// Byte offset of a member, also inside anonymous members.
+  [[nodiscard]] std::optional<std::uint32_t> offset_of(const std::string& type,
+                                                       std::string_view member) const;
+  /// Position of a bit-field member, also inside anonymous members.
+  [[nodiscard]] std::optional<BitField> bit_field(const std::string& type,
+                                                  std::string_view member) const;
+  /// Elements of a member that is an array.
+  [[nodiscard]] std::optional<std::uint32_t> array_length(const std::string& type,
+                                                          std::string_view member) const;
+  /// Value of an enumerator of a named enum.
+  [[nodiscard]] std::optional<std::uint64_t> enum_value(const std::string& type,
+                                                        std::string_view enumerator) const;
+  /// Value of an enumerator of any enum, anonymous ones included; the first one found.
+  [[nodiscard]] std::optional<std::uint64_t> any_enum_value(std::string_view enumerator) const;
+  [[nodiscard]] bool has_function(const std::string& name) const;
+
+ private:
+  struct Deleter {
+    void operator()(btf* object) const;
+  };
+  explicit KernelBtf(btf* object) : btf_(object) {}
+  std::unique_ptr<btf, Deleter> btf_;
+};
+
+}  // namespace pobpf

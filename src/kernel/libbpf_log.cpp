@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/libbpf_log.h"
+
+#include <bpf/libbpf.h>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <system_error>
+
+namespace pobpf {
+namespace {
+
+thread_local std::string last_warning;
+
+__attribute__((format(printf, 2, 0))) int on_libbpf_message(libbpf_print_level level,
+                                                            const char* format, va_list arguments) {
+  // debug messages include whole verifier logs: format them only if somebody reads them
+  if (level == LIBBPF_DEBUG && !spdlog::should_log(spdlog::level::trace)) return 0;
+  va_list counted;
+  va_copy(counted, arguments);
+  const int length = std::vsnprintf(nullptr, 0, format, counted);
+  va_end(counted);
+  if (length <= 0) return 0;
+  // of any length: a verifier log says what is wrong in its last lines
+  std::string message(static_cast<std::size_t>(length) + 1, '\0');
+  std::vsnprintf(message.data(), message.size(), format, arguments);
+  message.pop_back();
+  while (!message.empty() && message.back() == '\n') message.pop_back();
+  // the verifier's log itself is several lines; what is wanted for the user is the sentence
+  if (level == LIBBPF_WARN && message.find('\n') == std::string::npos) last_warning = message;
+  spdlog::log(level == LIBBPF_DEBUG ? spdlog::level::trace : spdlog::level::debug, "{}", message);
+  return 0;
+}
+
+}  // namespace
+
+void route_libbpf_log() { libbpf_set_print(on_libbpf_message); }
+
+Error libbpf_error(std::string what, int error) {
+  const int number = error < 0 ? -error : error;
+  Error result;
+  // EACCES is the verifier's answer, not a missing privilege
+  result.kind = number == EPERM ? ErrorKind::kUnsupported : ErrorKind::kFailed;
+  result.os_errno = number;
+  result.what = std::move(what) + ": " + std::generic_category().message(number);
+  if (!last_warning.empty()) result.what += " (" + std::exchange(last_warning, {}) + ")";
+  result.hint = result.kind == ErrorKind::kUnsupported
+                    ? "run `pobpf check` to see what is missing"
+                    : "run again with --verbose for libbpf's messages";
+  return result;
+}
+
+}  // namespace pobpf

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// All that is found out about the running kernel before the walker is loaded.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernel/btf.h"
+#include "kernel/kernel_memory.h"
+#include "model/nodelist.h"
+#include "model/pfn_range.h"
+#include "pobpf/abi.h"
+#include "pobpf/error.h"
+#include "pobpf/kernel_facts.h"
+
+namespace pobpf {
+
+/// A node's span of PFNs; nodes can interleave, so other nodes' pages may lie inside.
+struct NodeSpan {
+  unsigned nid = 0;
+  PfnRange pfns;
+};
+
+struct MachineFacts {
+  KernelFacts text;
+  pobpf_layout layout{};
+  std::uint64_t min_low_pfn = 0;
+  std::uint64_t max_pfn = 0;  ///< one past the last
+  unsigned max_nodes = 1;     ///< MAX_NUMNODES
+  NodeSet memory_nodes;       ///< N_MEMORY
+  std::vector<NodeSpan> node_spans;
+  /// Present sections as PFN ranges, ascending, adjacent ones joined.
+  std::vector<PfnRange> present;
+  std::string pageblock_order_source;
+  std::string symbol_source;
+
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const;
+};
+
+/// Names of the kernel variables that discover_facts() reads, required and optional ones.
+[[nodiscard]] std::vector<std::string> fact_symbols();
+
+/// Asks the kernel. kUnsupported if it has no page_owner, has it switched off, or is laid out in a
+/// way that the walker does not know; each with a sentence that says what to do.
+[[nodiscard]] Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory);
+
+}  // namespace pobpf

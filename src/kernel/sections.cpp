@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/sections.h"
+
+#include <cstring>
+
+namespace pobpf {
+
+Result<std::vector<Section>> read_sections(const KernelBtf& btf, KernelMemory& memory,
+                                           const pobpf_layout& layout) {
+  const auto map_at = btf.offset_of("mem_section", "section_mem_map");
+  const auto usage_at = btf.offset_of("mem_section", "usage");
+  const auto section_bytes = btf.size_of("mem_section");
+  if (!map_at || !usage_at || !section_bytes)
+    return fail(ErrorKind::kUnsupported, "struct mem_section is not what pobpf knows",
+                "report this kernel with the output of `pobpf check`");
+  auto roots = memory.read(layout.mem_section_roots, layout.nr_section_roots * 8);
+  if (!roots) return fail(std::move(roots).error());
+
+  std::vector<Section> sections;
+  const std::uint64_t per_root = 1ULL << layout.section_root_shift;
+  for (std::uint64_t root_nr = 0; root_nr < layout.nr_section_roots; ++root_nr) {
+    std::uint64_t root = 0;
+    std::memcpy(&root, roots->data() + root_nr * 8, sizeof(root));
+    if (root == 0) continue;
+    auto bytes = memory.read(root, per_root * *section_bytes);
+    if (!bytes) return fail(std::move(bytes).error());
+    for (std::uint64_t i = 0; i < per_root; ++i) {
+      const std::byte* section = bytes->data() + i * *section_bytes;
+      std::uint64_t map = 0;
+      std::uint64_t usage = 0;
+      std::memcpy(&map, section + *map_at, sizeof(map));
+      std::memcpy(&usage, section + *usage_at, sizeof(usage));
+      if ((map & layout.section_has_mem_map) == 0) continue;
+      sections.push_back({root_nr * per_root + i, usage, (map & layout.section_is_early) != 0});
+    }
+  }
+  return sections;
+}
+
+std::vector<PfnRange> present_ranges(const std::vector<Section>& sections,
+                                     unsigned pfn_section_shift) {
+  std::vector<PfnRange> ranges;
+  ranges.reserve(sections.size());
+  for (const Section& section : sections)
+    ranges.push_back(
+        {section.section_nr << pfn_section_shift, (section.section_nr + 1) << pfn_section_shift});
+  return joined(std::move(ranges));
+}
+
+}  // namespace pobpf

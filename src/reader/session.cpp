@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Owner of the walker's skeleton: facts in, programs loaded, readers out.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bitset>
+#include <cerrno>
+#include <cstring>
+#include <unordered_map>
+
+#include "kernel/libbpf_log.h"
+#include "kernel/machine_facts.h"
+#include "page_owner.skel.h"
+#include "pobpf/reader.h"
+#include "reader/link_reader.h"
+#include "reader/own_programs.h"
+#include "reader/windows.h"
+#include "stacks/stack_table.h"
+
+namespace pobpf {
+namespace {
+
+struct SkeletonDeleter {
+  void operator()(page_owner_bpf* skeleton) const { page_owner_bpf__destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<page_owner_bpf, SkeletonDeleter>;
+
+Status run_program(const bpf_program* program) {
+  LIBBPF_OPTS(bpf_test_run_opts, options);
+  const int error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+  if (error != 0)
+    return fail(libbpf_error(fmt::format("running {}", bpf_program__name(program)), error));
+  return {};
+}
+
+/// The running kernel's stack depot and symbol names.
+class KernelStacks final : public StackSource {
+ public:
+  KernelStacks(const page_owner_bpf& skeleton, OwnPrograms own_programs)
+      : skeleton_(skeleton), own_programs_(std::move(own_programs)) {}
+
+  Result<std::vector<std::uint64_t>> frames(std::uint32_t handle) override {
+    auto& request = skeleton_.bss->stack_request;
+    request.handle = handle;
+    if (auto status = run_program(skeleton_.progs.read_stack); !status)
+      return fail(std::move(status).error());
+    if (request.nr_frames < 0 || request.nr_frames > POBPF_MAX_FRAMES)
+      return fail(ErrorKind::kFailed, fmt::format("the stack depot has no stack {}", handle),
+                  "report this kernel with the output of `pobpf check`");
+    return std::vector<std::uint64_t>(request.frames, request.frames + request.nr_frames);
+  }
+
+  Result<std::vector<std::string>> symbols(std::span<const std::uint64_t> addresses) override {
+    auto& request = skeleton_.bss->name_request;
+    std::vector<std::string> names;
+    while (names.size() < addresses.size()) {
+      const auto batch = addresses.subspan(
+          names.size(), std::min<std::size_t>(POBPF_NAMES_MAX, addresses.size() - names.size()));
+      std::copy(batch.begin(), batch.end(), request.addresses);
+      request.nr_addresses = static_cast<__u32>(batch.size());
+      if (auto status = run_program(skeleton_.progs.name_addresses); !status)
+        return fail(std::move(status).error());
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        names.emplace_back(request.symbols[i], strnlen(request.symbols[i], POBPF_SYMBOL_BYTES));
+        if (own_programs_.contains(names.back())) names.back() = fmt::format("{:#x}", batch[i]);
+      }
+    }
+    return names;
+  }
+
+ private:
+  const page_owner_bpf& skeleton_;
+  OwnPrograms own_programs_;
+};
+
+/// Parameter slots of one loaded object, given out to links and taken back.
+class Slots {
+ public:
+  Result<std::uint32_t> take() {
+    for (std::uint32_t slot = 0; slot < used_.size(); ++slot) {
+      if (used_.test(slot)) continue;
+      used_.set(slot);
+      return slot;
+    }
+    return fail(ErrorKind::kFailed,
+                fmt::format("{} readers are open already", std::size_t{POBPF_MAX_READERS}),
+                "close one first");
+  }
+  void give_back(std::uint32_t slot) { used_.reset(slot); }
+
+ private:
+  std::bitset<POBPF_MAX_READERS> used_;
+};
+
+/// Holds a slot for as long as a link may look its parameters up.
+class SlotLease {
+ public:
+  SlotLease(std::shared_ptr<Slots> slots, std::uint32_t slot)
+      : slots_(std::move(slots)), slot_(slot) {}
+  SlotLease(const SlotLease&) = delete;
+  SlotLease& operator=(const SlotLease&) = delete;
+  SlotLease(SlotLease&&) noexcept = default;
+  SlotLease& operator=(SlotLease&&) = delete;
+  ~SlotLease() {
+    if (slots_) slots_->give_back(slot_);
+  }
+  [[nodiscard]] std::uint32_t get() const { return slot_; }
+
+ private:
+  std::shared_ptr<Slots> slots_;
+  std::uint32_t slot_;
+};
+
+class KernelReader final : public PageReader {
+ public:
+  KernelReader(SlotLease slot, std::optional<LinkReader> link, pobpf_mode mode,
+               std::uint64_t nr_windows, std::uint64_t outside)
+      : slot_(std::move(slot)), link_(std::move(link)), mode_(mode), nr_windows_(nr_windows) {
+    account_.outside = outside;
+  }
+
+  Result<std::span<const pobpf_page>> next(bool& at_end) override {
+    // no window at all: a view of nodes whose memory is gone
+    if (!link_) {
+      at_end = true;
+      return std::span<const pobpf_page>();
+    }
+    auto ended = link_->read(read_bytes_);
+    if (!ended) return fail(std::move(ended).error());
+    at_end = *ended;
+    const std::uint64_t outside = account_.outside;
+    account_ = link_->stream().account();
+    account_.outside = outside;
+    account_.longest_read_ns = link_->longest_read_ns();
+    if (account_.windows != 0) mode_ = link_->stream().mode();
+    if (at_end && account_.windows != nr_windows_)
+      return fail(ErrorKind::kFailed,
+                  fmt::format("only {} of {} windows were read", account_.windows, nr_windows_),
+                  "run pobpf again");
+    return link_->stream().pages();
+  }
+
+  void set_read_bytes(std::size_t nr_bytes) override { read_bytes_ = nr_bytes; }
+  [[nodiscard]] const Account& account() const override { return account_; }
+  [[nodiscard]] Progress progress() const override { return {account_.windows, nr_windows_}; }
+  [[nodiscard]] pobpf_mode mode() const override { return mode_; }
+
+ private:
+  SlotLease slot_;
+  std::optional<LinkReader> link_;
+  pobpf_mode mode_;
+  std::uint64_t nr_windows_;
+  std::size_t read_bytes_ = POBPF_READ_BYTES;
+  Account account_;
+};
+
+class KernelSession final : public Session {
+ public:
+  KernelSession(Skeleton skeleton, MachineFacts facts, OwnPrograms own_programs)
+      : skeleton_(std::move(skeleton)),
+        facts_(std::move(facts)),
+        stack_source_(*skeleton_, std::move(own_programs)),
+        stacks_(stack_source_),
+        slots_(std::make_shared<Slots>()) {}
+
+  [[nodiscard]] const KernelFacts& facts() const override { return facts_.text; }
+  [[nodiscard]] const NodeSet& memory_nodes() const override { return facts_.memory_nodes; }
+  [[nodiscard]] unsigned max_nodes() const override { return facts_.max_nodes; }
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const override {
+    return facts_.describe();
+  }
+
+  Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) override;
+  Result<std::vector<StackSum>> sum_stacks(const ReaderView& view, Account& account,
+                                           bool (*on_progress)(const Progress&)) override;
+  Result<const Stack*> stack(std::uint32_t handle) override { return stacks_.get(handle); }
+  Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override;
+
+ private:
+  Result<std::unique_ptr<KernelReader>> attach(const bpf_program* program, const ReaderView& view,
+                                               bool expects_records, std::uint32_t* slot);
+  [[nodiscard]] std::vector<PfnRange> ranges_of(const ReaderView& view) const;
+  Result<std::vector<StackSum>> take_sums(std::uint32_t slot);
+
+  Skeleton skeleton_;
+  MachineFacts facts_;
+  KernelStacks stack_source_;
+  StackTable stacks_;
+  std::shared_ptr<Slots> slots_;
+  std::unordered_map<std::uint64_t, std::string> cgroup_names_;
+};
+
+std::vector<PfnRange> KernelSession::ranges_of(const ReaderView& view) const {
+  std::vector<PfnRange> wanted;
+  for (const NodeSpan& span : facts_.node_spans)
+    if (!view.nodes || view.nodes->test(span.nid)) wanted.push_back(span.pfns);
+  // without a filter nothing may depend on what the nodes say of themselves
+  if (!view.nodes) wanted = {{0, facts_.max_pfn}};
+  const std::vector<PfnRange> limits{{facts_.min_low_pfn, facts_.max_pfn}};
+  return intersection(intersection(joined(std::move(wanted)), facts_.present), limits);
+}
+
+Result<std::unique_ptr<KernelReader>> KernelSession::attach(const bpf_program* program,
+                                                            const ReaderView& view,
+                                                            bool expects_records,
+                                                            std::uint32_t* slot) {
+  pobpf_params params{};
+  params.mode = view.mode;
+  if (view.nodes) {
+    const NodeSet missing = *view.nodes & ~facts_.memory_nodes;
+    if (missing.any())
+      return fail(ErrorKind::kUsage,
+                  fmt::format("this machine has no memory on node {}", format_nodelist(missing)),
+                  fmt::format("nodes with memory are {}", format_nodelist(facts_.memory_nodes)));
+    params.filter_nid = 1;
+    for (unsigned nid = 0; nid < POBPF_MAX_NODES; ++nid)
+      if (view.nodes->test(nid)) params.nid_mask[nid / 64] |= 1ULL << (nid % 64);
+  }
+  auto taken = slots_->take();
+  if (!taken) return fail(std::move(taken).error());
+  SlotLease lease(slots_, *taken);
+  if (slot != nullptr) *slot = *taken;
+  const __u32 key = *taken;
+  if (const int error =
+          bpf_map_update_elem(bpf_map__fd(skeleton_->maps.readers), &key, &params, BPF_ANY);
+      error != 0)
+    return fail(libbpf_error("writing the reader's parameters", error));
+
+  const auto ranges = ranges_of(view);
+  const auto windows = make_windows(ranges, facts_.layout.pageblock_order, key);
+  std::uint64_t covered = 0;
+  for (const PfnRange& range : ranges) covered += range.size();
+  std::optional<LinkReader> link;
+  if (!windows.empty()) {
+    auto opened = LinkReader::open(program, windows, expects_records);
+    if (!opened) return fail(std::move(opened).error());
+    link.emplace(std::move(*opened));
+  }
+  return std::make_unique<KernelReader>(std::move(lease), std::move(link), view.mode,
+                                        windows.size(), facts_.max_pfn - covered);
+}
+
+Result<std::unique_ptr<PageReader>> KernelSession::open_reader(const ReaderView& view) {
+  return attach(skeleton_->progs.emit_pages, view, true, nullptr);
+}
+
+Result<std::vector<StackSum>> KernelSession::sum_stacks(const ReaderView& view, Account& account,
+                                                        bool (*on_progress)(const Progress&)) {
+  std::uint32_t slot = 0;
+  auto reader = attach(skeleton_->progs.count_pages, view, false, &slot);
+  if (!reader) return fail(std::move(reader).error());
+  for (bool at_end = false; !at_end;) {
+    auto pages = (*reader)->next(at_end);
+    if (!pages) return fail(std::move(pages).error());
+    if (on_progress != nullptr && !on_progress((*reader)->progress()))
+      return fail(ErrorKind::kFailed, "interrupted");
+  }
+  account = (*reader)->account();
+  return take_sums(slot);
+}
+
+Result<std::vector<StackSum>> KernelSession::take_sums(std::uint32_t slot) {
+  const int map = bpf_map__fd(skeleton_->maps.sums);
+  std::vector<StackSum> sums;
+  std::vector<pobpf_sum_key> done;
+  pobpf_sum_key key{};
+  for (const pobpf_sum_key* previous = nullptr; bpf_map_get_next_key(map, previous, &key) == 0;) {
+    done.push_back(key);
+    previous = &done.back();
+    if (key.slot != slot) continue;
+    pobpf_sum value{};
+    if (const int error = bpf_map_lookup_elem(map, &key, &value); error != 0)
+      return fail(libbpf_error("reading the sums", error));
+    sums.push_back({key.handle, value.pages, value.allocations});
+  }
+  // the slot's next user must start from nothing
+  for (const pobpf_sum_key& used : done)
+    if (used.slot == slot) bpf_map_delete_elem(map, &used);
+  std::sort(sums.begin(), sums.end(), [](const StackSum& a, const StackSum& b) {
+    return a.pages != b.pages ? a.pages > b.pages : a.handle < b.handle;
+  });
+  return sums;
+}
+
+Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
+  if (const auto known = cgroup_names_.find(cgroup_id); known != cgroup_names_.end())
+    return std::string_view(known->second);
+  pobpf_cgroup cgroup{};
+  if (const int error =
+          bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.cgroups), &cgroup_id, &cgroup);
+      error != 0)
+    return fail(libbpf_error(fmt::format("reading the name of cgroup {}", cgroup_id), error));
+  const auto [entry, added] = cgroup_names_.emplace(
+      cgroup_id, std::string(cgroup.name, strnlen(cgroup.name, sizeof(cgroup.name))));
+  return std::string_view(entry->second);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
+  route_libbpf_log();
+  auto btf = KernelBtf::load();
+  if (!btf) return fail(std::move(btf).error());
+  auto memory = KernelMemory::open(fact_symbols(), options.use_kallsyms_lookup);
+  if (!memory) return fail(std::move(memory).error());
+  auto facts = discover_facts(*btf, *memory);
+  if (!facts) return fail(std::move(facts).error());
+  facts->layout.use_rdonly_cast =
+      options.use_rdonly_cast && btf->has_function("bpf_rdonly_cast") ? 1 : 0;
+
+  Skeleton skeleton(page_owner_bpf__open());
+  if (!skeleton) return fail(libbpf_error("opening the page walker", errno));
+  std::memcpy(const_cast<pobpf_layout*>(
+                  reinterpret_cast<const volatile pobpf_layout*>(&skeleton->rodata->layout)),
+              &facts->layout, sizeof(facts->layout));
+  if (const int error = page_owner_bpf__load(skeleton.get()); error != 0)
+    return fail(libbpf_error("loading the page walker", error));
+  auto own_programs = OwnPrograms::of(skeleton->obj);
+  if (!own_programs) return fail(std::move(own_programs).error());
+  return std::make_unique<KernelSession>(std::move(skeleton), std::move(*facts),
+                                         std::move(*own_programs));
+}
+
+}  // namespace pobpf

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The byte stream of an iterator file descriptor, cut into records and accounts.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "pobpf/abi.h"
+#include "pobpf/account.h"
+#include "pobpf/error.h"
+
+namespace pobpf {
+
+/// Takes bytes in pieces of any size. Not thread-safe.
+class StreamParser {
+ public:
+  /// `expects_records` is false for programs that sum up: their accounts come without records.
+  explicit StreamParser(bool expects_records) : expects_records_(expects_records) {}
+
+  /// Takes the next bytes of the stream. Afterwards pages() holds the records that are complete,
+  /// those of earlier calls no longer. kFailed if the bytes are not a stream of ours.
+  Status feed(std::span<const std::byte> bytes);
+  /// Says that the stream ended. kFailed if it did so in the middle of a record or a window.
+  Status finish();
+
+  [[nodiscard]] std::span<const pobpf_page> pages() const { return pages_; }
+  [[nodiscard]] const Account& account() const { return account_; }
+  /// Print mode of the link, as its last window reported it.
+  [[nodiscard]] pobpf_mode mode() const { return mode_; }
+
+ private:
+  std::vector<std::byte> partial_;  // start of an item whose end has not come yet
+  std::vector<pobpf_page> pages_;
+  Account account_;
+  std::uint64_t pages_in_window_ = 0;
+  bool expects_records_;
+  pobpf_mode mode_ = POBPF_MODE_STACK;
+};
+
+}  // namespace pobpf

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "util/file.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "util/fd.h"
+
+namespace pobpf {
+namespace {
+
+tl::unexpected<Error> cannot_read(const std::filesystem::path& path, int error) {
+  return fail(ErrorKind::kFailed,
+              "reading " + path.string() + ": " + std::generic_category().message(error), {},
+              error);
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return cannot_read(path, errno);
+  constexpr std::size_t kFirstBytes = 16384;
+  std::string content;
+  std::size_t size = 0;
+  for (;;) {
+    // one byte more than allowed tells a file that just fits from one that is too large
+    if (size == content.size())
+      content.resize(std::min(std::max(kFirstBytes, size * 2), max_bytes + 1));
+    const ssize_t got = ::read(fd.get(), content.data() + size, content.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return cannot_read(path, errno);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+    if (size > max_bytes) return cannot_read(path, EFBIG);
+  }
+  content.resize(size);
+  return content;
+}
+
+}  // namespace pobpf

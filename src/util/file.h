@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Whole files in.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+
+#include "pobpf/error.h"
+
+namespace pobpf {
+
+/// The content of a file whose size need not be known beforehand (/proc, /sys). kFailed with
+/// os_errno if it cannot be read, EFBIG if it holds more than `max_bytes`.
+[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path,
+                                            std::size_t max_bytes);
+
+}  // namespace pobpf

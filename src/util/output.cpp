@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "util/output.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <system_error>
+
+namespace pobpf {
+namespace {
+
+bool is_same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+tl::unexpected<Error> cannot_open(const std::string& name, int error) {
+  return fail(ErrorKind::kFailed, "opening " + name + ": " + std::generic_category().message(error),
+              {}, error);
+}
+
+}  // namespace
+
+Output::Output(Fd fd, std::string name, IsCancelled is_cancelled)
+    : fd_(std::move(fd)), name_(std::move(name)), is_cancelled_(is_cancelled) {
+  // records are appended whole: room for one more than what triggers a flush
+  buffer_.reserve(kBufferBytes + kBufferBytes / 4);
+}
+
+Output::Output(Output&& other) noexcept
+    : fd_(std::move(other.fd_)),
+      name_(std::move(other.name_)),
+      path_(std::move(other.path_)),
+      temporary_path_(std::exchange(other.temporary_path_, {})),
+      is_cancelled_(other.is_cancelled_),
+      is_stdout_(other.is_stdout_),
+      is_reader_gone_(other.is_reader_gone_),
+      buffer_(std::move(other.buffer_)) {}
+
+Output::~Output() { discard(); }
+
+Output Output::to_stdout(IsCancelled is_cancelled) {
+  // a descriptor of our own: commit() closes it, and stdout stays open
+  Output output(Fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)),
+                "the standard output", is_cancelled);
+  output.is_stdout_ = true;
+  return output;
+}
+
+Result<Output> Output::to_file(const std::filesystem::path& path, IsCancelled is_cancelled) {
+  const std::string name = path.string();
+  struct stat existing {};
+  const bool exists = ::stat(path.c_str(), &existing) == 0;
+  if (!exists && errno != ENOENT) return cannot_open(name, errno);
+  if (exists && S_ISDIR(existing.st_mode)) return cannot_open(name, EISDIR);
+
+  struct stat standard_output {};
+  // /dev/stdout and its like: what the shell redirected must not be replaced by a new file
+  if (exists && ::fstat(STDOUT_FILENO, &standard_output) == 0 &&
+      is_same_file(existing, standard_output))
+    return to_stdout(is_cancelled);
+
+  if (exists && !S_ISREG(existing.st_mode)) {
+    Fd fd(::open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
+    if (!fd) return cannot_open(name, errno);
+    return Output(std::move(fd), name, is_cancelled);
+  }
+
+  // a symbolic link to a file stays a link: the file that it leads to is replaced
+  std::error_code error;
+  const auto target = exists ? std::filesystem::canonical(path, error) : path;
+  if (error) return cannot_open(name, error.value());
+  std::string temporary = (target.parent_path() / ".pobpf.XXXXXX").string();
+  Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) return cannot_open(name, errno);
+  Output output(std::move(fd), name, is_cancelled);
+  output.path_ = target.string();
+  output.temporary_path_ = std::move(temporary);
+  return output;
+}
+
+tl::unexpected<Error> Output::cannot_write(int error) const {
+  const bool is_full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  return fail(ErrorKind::kFailed,
+              "writing " + name_ + ": " + std::generic_category().message(error),
+              is_full ? "free some space or choose another place" : "", error);
+}
+
+Status Output::flush() {
+  std::string_view rest = buffer_;
+  while (!rest.empty()) {
+    // a signal shows as a short write or as EINTR, depending on what was written before
+    if (is_cancelled_ != nullptr && is_cancelled_()) return cannot_write(EINTR);
+    const ssize_t written = ::write(fd_.get(), rest.data(), rest.size());
+    if (written >= 0) {
+      rest.remove_prefix(static_cast<std::size_t>(written));
+      continue;
+    }
+    const int error = errno;
+    if (error == EINTR) continue;
+    is_reader_gone_ = error == EPIPE && is_stdout_;
+    return cannot_write(error);
+  }
+  buffer_.clear();
+  return {};
+}
+
+Status Output::commit() {
+  if (auto status = flush(); !status) return status;
+  if (!temporary_path_.empty() && ::fsync(fd_.get()) != 0) return cannot_write(errno);
+  if (const int error = fd_.close(); error != 0) return cannot_write(error);
+  if (temporary_path_.empty()) return {};
+  if (std::rename(temporary_path_.c_str(), path_.c_str()) != 0) return cannot_write(errno);
+  temporary_path_.clear();
+  return {};
+}
+
+void Output::discard() {
+  if (!temporary_path_.empty()) ::unlink(temporary_path_.c_str());
+}
+
+}  // namespace pobpf

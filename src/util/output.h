@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Bytes out: to the standard output or a file, so that no file ever looks complete and is not.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+
+#include "pobpf/error.h"
+#include "util/fd.h"
+
+namespace pobpf {
+
+/// Buffered output. Writers append to buffer() and call flush_if_full() now and then.
+///
+/// A regular file is written under another name in the same directory (mode 0600: records tell
+/// what every process does) and takes its own name in commit() only; without commit() nothing of
+/// it is left. Devices, pipes and the standard output are written directly.
+class Output {
+ public:
+  /// Asked before each write and when a signal interrupts one; true gives up with EINTR.
+  using IsCancelled = bool (*)();
+
+  [[nodiscard]] static Output to_stdout(IsCancelled is_cancelled = nullptr);
+  [[nodiscard]] static Result<Output> to_file(const std::filesystem::path& path,
+                                              IsCancelled is_cancelled = nullptr);
+
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  Output(Output&& other) noexcept;
+  Output& operator=(Output&&) = delete;
+  ~Output();
+
+  /// Where to append; grows beyond its usual size if nobody flushes.
+  [[nodiscard]] std::string& buffer() { return buffer_; }
+  [[nodiscard]] Status flush_if_full() {
+    return buffer_.size() < kBufferBytes ? Status() : flush();
+  }
+  /// Writes everything out. EPIPE of the standard output sets is_reader_gone().
+  [[nodiscard]] Status flush();
+  /// Flushes, checks that it is on its medium, and gives a file its name. Last call.
+  [[nodiscard]] Status commit();
+
+  [[nodiscard]] bool is_terminal() const { return ::isatty(fd_.get()) == 1; }
+  /// The reader of our standard output went away (`pobpf | head`): no failure of ours.
+  [[nodiscard]] bool is_reader_gone() const { return is_reader_gone_; }
+
+ private:
+  static constexpr std::size_t kBufferBytes = 256UL * 1024;
+
+  Output(Fd fd, std::string name, IsCancelled is_cancelled);
+  [[nodiscard]] tl::unexpected<Error> cannot_write(int error) const;
+  void discard();
+
+  Fd fd_;
+  std::string name_;  ///< for messages
+  std::string path_;  ///< final name; empty where nothing is renamed
+  std::string temporary_path_;
+  IsCancelled is_cancelled_;
+  bool is_stdout_ = false;
+  bool is_reader_gone_ = false;
+  std::string buffer_;
+};
+
+}  // namespace pobpf

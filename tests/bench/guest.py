@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs in the guest under -icount, where a nanosecond is an instruction: what each way to read the
+page owners costs. Prints one JSON object.
+
+guest.py BUILD PAGE_CACHE_MIB
+"""
+
+import json
+import os
+import pathlib
+import re
+import sys
+import time
+
+PAGE_OWNER = "/sys/kernel/debug/page_owner"
+
+
+def measure(argv: list[str]) -> dict:
+    """Instructions and peak memory of a command that writes to /dev/null, from fork to its end."""
+    sink = os.open("/dev/null", os.O_WRONLY)
+    messages_read, messages = os.pipe()
+    started = time.monotonic_ns()
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(sink, 1)
+        os.dup2(messages, 2)
+        os.execv(argv[0], argv)
+    os.close(messages)
+    _, status, usage = os.wait4(pid, 0)
+    spent = time.monotonic_ns() - started
+    with os.fdopen(messages_read, encoding="utf-8") as file:
+        said = file.read()
+    os.close(sink)
+    if os.waitstatus_to_exitcode(status) != 0:
+        sys.exit(f"{argv} failed: {said}")
+    result = {"instructions": spent, "max_rss_kib": usage.ru_maxrss}
+    longest = re.search(r"longest_read_ns\D+(\d+)", said)
+    if longest:
+        result["longest_read"] = int(longest.group(1))
+    return result
+
+
+def main() -> None:
+    build, cache_mib = sys.argv[1], int(sys.argv[2])
+    pobpf = str(pathlib.Path(build) / "pobpf")
+    block = b"x" * (1 << 20)
+    with open("/run/pobpf-bench", "wb", buffering=0) as file:
+        for _ in range(cache_mib):
+            file.write(block)
+    commands = {
+        "cat page_owner": ["/bin/cat", PAGE_OWNER],
+        "pobpf": [pobpf, "--stats"],
+        "pobpf --handles": [pobpf, "--handles", "--stats"],
+        "pobpf --handles --nid 1": [pobpf, "--handles", "--nid", "1", "--stats"],
+        "pobpf --format json": [pobpf, "--format", "json"],
+        "pobpf stacks": [pobpf, "stacks", "--stats"],
+        "pobpf --handles, probe reads": [pobpf, "--handles", "--no-feature", "rdonly-cast"],
+    }
+    tool = pathlib.Path(os.environ.get("POBPF_VM_TOOLS", ""), "page_owner_filter")
+    if tool.exists():
+        commands["page_owner_filter -m stack"] = [str(tool), "-m", "stack"]
+        commands["page_owner_filter -m handle"] = [str(tool), "-m", "handle"]
+    # once to have the program in the page cache, as it would be on any machine that uses it
+    measure([pobpf, "--handles"])
+    rows = {name: measure(argv) for name, argv in commands.items()}
+    with open(PAGE_OWNER, "rb") as file:
+        count = size = 0
+        while piece := os.read(file.fileno(), 4096):
+            size += len(piece)
+            count += 1
+    json.dump(
+        {
+            "release": os.uname().release,
+            "records": count,
+            "bytes": size,
+            "rows": rows,
+        },
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""pobpf as a user meets it: the cases of cases.toml, and what a table cannot say.
+
+Runs on any machine. What the machine can do is found out here and not asked of pobpf; nothing is
+left out where it can do less. Only what needs root is skipped without, which is printed at the
+end; POBPF_TEST_REQUIRE=1 makes a failure of it.
+"""
+
+import argparse
+import errno
+import fcntl
+import gzip
+import json
+import os
+import pathlib
+import re
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+import unittest
+
+POBPF = ""
+TIMEOUT_SECONDS = 120
+CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
+
+
+def machine_kind() -> str:
+    """As documented in cases.toml. The function exists in kernels with CONFIG_PAGE_OWNER only, and
+    functions are in every kernel's symbol table."""
+    symbols = pathlib.Path("/proc/kallsyms").read_text(encoding="utf-8", errors="replace")
+    if not re.search(r" T __set_page_owner$", symbols, re.MULTILINE):
+        return "absent"
+    switches = re.findall(r"\bpage_owner=(\S+)", pathlib.Path("/proc/cmdline").read_text("utf-8"))
+    if not switches or not re.match(r"[yt1]|on", switches[-1], re.IGNORECASE):
+        return "off"
+    status = pathlib.Path("/proc/self/status").read_text("utf-8")
+    capabilities = int(re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)[1], 16)
+    if capabilities >> CAP_SYS_ADMIN & 1:
+        return "usable"
+    return "usable" if capabilities >> CAP_PERFMON & capabilities >> CAP_BPF & 1 else "unprivileged"
+
+
+def pobpf(*arguments: str, **options) -> subprocess.CompletedProcess:
+    settings = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": TIMEOUT_SECONDS}
+    return subprocess.run([POBPF, *arguments], check=False, **(settings | options))
+
+
+class Case(unittest.TestCase):
+    """One row of cases.toml."""
+
+    KEYS = {"name", "args", "status", "stdout", "stderr", "stdout_re", "stderr_re", "on"}
+    KINDS = {"absent", "off", "unprivileged", "usable"}
+
+    def __init__(self, case: dict):
+        super().__init__()
+        self.case = case
+
+    def __str__(self) -> str:
+        return self.case["name"]
+
+    def runTest(self):
+        # a misspelt key would be an expectation that nobody checks
+        self.assertLessEqual(self.case.keys(), self.KEYS)
+        overrides = self.case.get("on", {})
+        self.assertLessEqual(overrides.keys(), self.KINDS)
+        expected = self.case | overrides.get(machine_kind(), {})
+        self.assertLessEqual(expected.keys(), self.KEYS)
+
+        result = pobpf(*self.case["args"])
+        said = {"stdout": result.stdout.decode(), "stderr": result.stderr.decode()}
+        for stream, text in said.items():
+            if f"{stream}_re" in expected:
+                flags = re.MULTILINE
+                self.assertTrue(re.fullmatch(expected[f"{stream}_re"], text, flags), text[:1000])
+            else:
+                self.assertEqual(text, expected.get(stream, ""))
+        self.assertEqual(result.returncode, expected["status"], said["stderr"])
+
+
+class Help(unittest.TestCase):
+    def test_every_example_is_accepted(self):
+        nr_examples = 0
+        for command in ([], ["stacks"], ["check"]):
+            text = pobpf(*command, "--help").stdout.decode()
+            examples = re.findall(r"^  (pobpf.*?)(?:   *\S.*)?$", text, re.MULTILINE)
+            self.assertGreater(len(examples), 1)
+            for example in examples:
+                nr_examples += 1
+                words = [w for w in shlex.split(example)[1:] if not w.startswith(">")]
+                with self.subTest(example), tempfile.TemporaryDirectory() as directory:
+                    result = pobpf(*words, cwd=directory)
+                    # a node of the example may not be on this machine: that is no wrong usage
+                    self.assertNotIn(b"see pobpf", result.stderr)
+                    self.assertIn(result.returncode, (0, 2, 3), result.stderr)
+        self.assertGreater(nr_examples, 8)
+
+
+class Check(unittest.TestCase):
+    def test_json_says_what_text_says(self):
+        text = pobpf("check")
+        parsed = pobpf("check", "--format", "json")
+        self.assertEqual(text.returncode, parsed.returncode)
+        checks = json.loads(parsed.stdout)
+        self.assertEqual(checks["can_run"], parsed.returncode == 0)
+        words = {"ok": "OK", "missing": "FAIL", "unknown": "?"}
+        lines = [
+            f"{words[c['state']]:<5} {c['name']}: {c['detail']}"
+            + (f"; {c['hint']}" if c["hint"] else "")
+            for c in checks["checks"]
+        ]
+        self.assertEqual(text.stdout.decode().splitlines(), lines)
+
+    def test_tells_page_owner_as_the_symbol_table_does(self):
+        checks = json.loads(pobpf("check", "--format", "json").stdout)["checks"]
+        state = {c["name"]: c["state"] for c in checks}
+        kind = machine_kind()
+        self.assertEqual(state["page_owner"], "missing" if kind == "absent" else "ok")
+        if kind != "absent":
+            self.assertEqual(state["page_owner_on"], "missing" if kind == "off" else "ok")
+
+    def test_works_without_privileges(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become another user")
+        with tempfile.TemporaryDirectory() as directory:
+            # the build folder may be closed to others
+            os.chmod(directory, 0o755)
+            binary = shutil.copy(POBPF, directory)
+            as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            as_nobody += ["--inh-caps=-all", "--bounding-set=-all", binary]
+            result = subprocess.run([*as_nobody, "check"], capture_output=True, check=False)
+            self.assertEqual(result.returncode, 3, result.stderr)
+            self.assertEqual(result.stderr, b"")
+            self.assertRegex(result.stdout, b"(?m)^FAIL  capabilities: .*CAP_BPF.*CAP_PERFMON")
+            self.assertEqual(len(result.stdout.splitlines()), len(pobpf("check").stdout.splitlines()))
+            default = subprocess.run(as_nobody, capture_output=True, check=False)
+            self.assertEqual(default.returncode, 3)
+            self.assertEqual(default.stdout, b"")
+            self.assertEqual(len(default.stderr.splitlines()), 1, default.stderr)
+
+
+class Outputs(unittest.TestCase):
+    """With `check`, whose output every machine has."""
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.directory = pathlib.Path(temporary.name)
+
+    def names(self) -> list[str]:
+        return sorted(entry.name for entry in self.directory.iterdir())
+
+    def test_file_holds_what_stdout_would(self):
+        result = pobpf("check", "-o", str(self.directory / "file"))
+        self.assertEqual((result.stdout, result.stderr), (b"", b""))
+        self.assertEqual((self.directory / "file").read_bytes(), pobpf("check").stdout)
+        self.assertEqual(self.names(), ["file"])
+        self.assertEqual((self.directory / "file").stat().st_mode & 0o777, 0o600)
+
+    def test_file_that_cannot_be_made(self):
+        result = pobpf("check", "-o", str(self.directory / "missing" / "file"))
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(
+            result.stderr.decode(),
+            f"pobpf: opening {self.directory}/missing/file: No such file or directory\n",
+        )
+
+    def test_full_disk(self):
+        for arguments in (["check", "-o", "/dev/full"], ["--help"], ["check"]):
+            with self.subTest(arguments), open("/dev/full", "wb") as full:
+                result = pobpf(*arguments, stdout=full, stderr=subprocess.PIPE, capture_output=False)
+                self.assertEqual(result.returncode, 1)
+                self.assertRegex(
+                    result.stderr.decode(),
+                    r"\Apobpf: writing [^\n]+: No space left on device: free some space[^\n]*\n\Z",
+                )
+
+    def test_full_disk_leaves_no_file(self):
+        (self.directory / "file").write_bytes(b"old")
+        # the limit of a file's size stands for the disk's
+        command = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", POBPF]
+        command += ["check", "-o", str(self.directory / "file")]
+        result = subprocess.run(command, capture_output=True, check=False, timeout=TIMEOUT_SECONDS)
+        self.assertEqual(result.returncode, 1, result)
+        self.assertIn(os.strerror(errno.EFBIG).encode(), result.stderr)
+        self.assertEqual(self.names(), ["file"])
+        self.assertEqual((self.directory / "file").read_bytes(), b"old")
+
+    def test_closed_stdout_is_a_failure(self):
+        command = ["sh", "-c", 'exec "$@" >&-', "sh", POBPF, "check"]
+        result = subprocess.run(command, capture_output=True, check=False, timeout=TIMEOUT_SECONDS)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"Bad file descriptor", result.stderr)
+
+    def test_reader_that_leaves_is_no_failure(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as pipe:
+            result = pobpf("--help", stdout=pipe, stderr=subprocess.PIPE, capture_output=False)
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+
+
+class Signals(unittest.TestCase):
+    """Given up within a second, and seen by the shell as a signal."""
+
+    def end(self, process: subprocess.Popen, number: int):
+        process.send_signal(number)
+        start = time.monotonic()
+        _, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
+        self.assertLess(time.monotonic() - start, 1.5)
+        self.assertEqual(process.returncode, -number)
+        self.assertEqual(stderr, b"")
+
+    def wait_until_blocked(self, process: subprocess.Popen):
+        stat = pathlib.Path(f"/proc/{process.pid}/stat")
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while stat.read_text("utf-8").rpartition(")")[2].split()[0] != "S":
+            self.assertLess(time.monotonic(), deadline, "pobpf does not block")
+            time.sleep(0.01)
+
+    def test_while_stdout_is_blocked(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number.name):
+                reader, writer = os.pipe()
+                self.addCleanup(os.close, reader)
+                fcntl.fcntl(writer, fcntl.F_SETFL, os.O_NONBLOCK)
+                while select.select([], [writer], [], 0)[1]:
+                    os.write(writer, bytes(4096))
+                fcntl.fcntl(writer, fcntl.F_SETFL, 0)
+                process = subprocess.Popen([POBPF, "check"], stdout=writer, stderr=subprocess.PIPE)
+                os.close(writer)
+                self.wait_until_blocked(process)
+                self.end(process, number)
+
+    def test_while_a_fifo_has_no_reader(self):
+        with tempfile.TemporaryDirectory() as directory:
+            fifo = f"{directory}/fifo"
+            os.mkfifo(fifo)
+            process = subprocess.Popen([POBPF, "check", "-o", fifo], stderr=subprocess.PIPE)
+            self.wait_until_blocked(process)
+            self.end(process, signal.SIGINT)
+
+    def test_ignored_signals_stay_ignored(self):
+        """As nohup and background jobs of a script expect."""
+        with tempfile.TemporaryDirectory() as directory:
+            fifo = f"{directory}/fifo"
+            os.mkfifo(fifo)
+            command = ["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh", POBPF, "check", "-o", fifo]
+            process = subprocess.Popen(command, stderr=subprocess.PIPE)
+            self.wait_until_blocked(process)
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGHUP)
+            self.assertIn(b"kernel: ", pathlib.Path(fifo).read_bytes())
+            process.communicate(timeout=TIMEOUT_SECONDS)
+            self.assertIn(process.returncode, (0, 3))
+
+
+def load_cases(loader: unittest.TestLoader) -> unittest.TestSuite:
+    table = pathlib.Path(__file__).with_name("cases.toml").read_text("utf-8")
+    cases = tomllib.loads(table)["case"]
+    names = [case["name"] for case in cases]
+    if len(set(names)) != len(names):
+        sys.exit("two cases of one name")
+    suite = unittest.TestSuite(Case(case) for case in cases)
+    for kind in (Help, Check, Outputs, Signals):
+        suite.addTests(loader.loadTestsFromTestCase(kind))
+    return suite
+
+
+def main() -> int:
+    global POBPF
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pobpf", required=True, help="the binary to test")
+    POBPF = str(pathlib.Path(parser.parse_args().pobpf).resolve())
+
+    print(f"this machine: page_owner {machine_kind()}", flush=True)
+    result = unittest.TextTestRunner(verbosity=2).run(load_cases(unittest.TestLoader()))
+    for test, reason in result.skipped:
+        print(f"SKIPPED: {test}: {reason}")
+    if result.skipped and os.environ.get("POBPF_TEST_REQUIRE") == "1":
+        print("POBPF_TEST_REQUIRE=1: a skipped test is a failure")
+        return 1
+    return 0 if result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/options.h"
+
+#include <gtest/gtest.h>
+
+namespace pobpf::cli {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+Options parse(const Arguments& arguments) {
+  auto parsed = parse_options(arguments);
+  if (!parsed) {
+    ADD_FAILURE() << parsed.error().what;
+    return {};
+  }
+  const auto* options = std::get_if<Options>(&*parsed);
+  if (options == nullptr) ADD_FAILURE() << "no command";
+  return options != nullptr ? *options : Options();
+}
+
+/// The sentence of a usage error.
+std::string refusal(const Arguments& arguments) {
+  auto parsed = parse_options(arguments);
+  if (parsed) return "accepted";
+  EXPECT_EQ(parsed.error().kind, ErrorKind::kUsage);
+  return parsed.error().what + ": " + parsed.error().hint;
+}
+
+std::string information(const Arguments& arguments) {
+  auto parsed = parse_options(arguments);
+  const auto* text = parsed ? std::get_if<Information>(&*parsed) : nullptr;
+  return text != nullptr ? text->text : "no information";
+}
+
+TEST(Options, DefaultsToAllPagesAsText) {
+  const auto options = parse({});
+  EXPECT_EQ(options.command, Command::kPages);
+  EXPECT_EQ(options.nodelist, "");
+  EXPECT_EQ(options.mode, POBPF_MODE_STACK);
+  EXPECT_EQ(options.format, Format::kText);
+  EXPECT_EQ(options.output_path, "");
+  EXPECT_FALSE(options.wants_stats);
+  EXPECT_FALSE(options.is_quiet);
+  EXPECT_EQ(options.verbosity, 0);
+  EXPECT_TRUE(options.session.use_rdonly_cast);
+  EXPECT_TRUE(options.session.use_kallsyms_lookup);
+}
+
+TEST(Options, ReadsAllOptionsOfTheDefaultCommand) {
+  const auto options = parse(
+      {"--nid", "0,2-3", "--mode", "stack_handle", "--format=json", "-o", "file", "--stats", "-q"});
+  EXPECT_EQ(options.nodelist, "0,2-3");
+  EXPECT_EQ(options.mode, POBPF_MODE_STACK_HANDLE);
+  EXPECT_EQ(options.format, Format::kJson);
+  EXPECT_EQ(options.output_path, "file");
+  EXPECT_TRUE(options.wants_stats);
+  EXPECT_TRUE(options.is_quiet);
+}
+
+TEST(Options, ReadsModes) {
+  EXPECT_EQ(parse({"--mode", "stack"}).mode, POBPF_MODE_STACK);
+  EXPECT_EQ(parse({"--mode", "handle"}).mode, POBPF_MODE_HANDLE);
+  EXPECT_EQ(parse({"--handles"}).mode, POBPF_MODE_HANDLE);
+  EXPECT_EQ(parse({"--handles", "--mode", "handle"}).mode, POBPF_MODE_HANDLE);
+}
+
+TEST(Options, ReadsCommands) {
+  EXPECT_EQ(parse({"stacks", "--nid", "0"}).command, Command::kStacks);
+  EXPECT_EQ(parse({"stacks", "--nid", "0"}).nodelist, "0");
+  EXPECT_EQ(parse({"check"}).command, Command::kCheck);
+}
+
+TEST(Options, TakesOptionsBeforeTheCommand) {
+  const auto options = parse({"--format", "json", "--nid", "1", "stacks"});
+  EXPECT_EQ(options.command, Command::kStacks);
+  EXPECT_EQ(options.nodelist, "1");
+  EXPECT_EQ(options.format, Format::kJson);
+}
+
+TEST(Options, RefusesOptionsThatDoNotApplyToTheCommand) {
+  EXPECT_EQ(refusal({"check", "--nid", "1"}), "unknown option '--nid': see pobpf check --help");
+  EXPECT_EQ(refusal({"--nid", "1", "check"}),
+            "--nid is not an option of pobpf check: see pobpf check --help");
+  EXPECT_EQ(refusal({"--handles", "stacks"}),
+            "--handles is not an option of pobpf stacks: see pobpf stacks --help");
+}
+
+TEST(Options, EmptyNodelistFiltersNothing) {
+  for (const Arguments& arguments : {Arguments{"--nid", ""}, {"--nid="}, {"--nid", " , "}})
+    EXPECT_EQ(parse_wanted_nodes(parse(arguments).nodelist, 64).value(), std::nullopt);
+}
+
+TEST(Options, ReadsNodesOfThisKernel) {
+  EXPECT_EQ(parse_wanted_nodes("0-1", 4).value(), NodeSet(3));
+  // N is the last possible node, which depends on the kernel
+  EXPECT_EQ(parse_wanted_nodes("N", 4).value(), NodeSet(8));
+  EXPECT_FALSE(parse_wanted_nodes("4", 4));
+}
+
+TEST(Options, RefusesWrongNodelists) {
+  for (const char* list :
+       {"0-", "abc", "1-0", "-1", "0 - 1", "1024", "0x1", "99999999999999999999"})
+    EXPECT_EQ(refusal({"--nid", list}).find("--nid: "), 0U) << refusal({"--nid", list});
+}
+
+TEST(Options, RefusesUnknownOptions) {
+  EXPECT_EQ(refusal({"--foo"}), "unknown option '--foo': see pobpf --help");
+  EXPECT_EQ(refusal({"-x"}), "unknown option '-x': see pobpf --help");
+  EXPECT_EQ(refusal({"-qx"}), "unknown option '-x': see pobpf --help");
+  EXPECT_EQ(refusal({"stacks", "--foo"}), "unknown option '--foo': see pobpf stacks --help");
+}
+
+TEST(Options, KnowsExactNamesOnly) {
+  EXPECT_EQ(refusal({"--handle"}), "unknown option '--handle': see pobpf --help");
+  EXPECT_EQ(refusal({"--vers"}), "unknown option '--vers': see pobpf --help");
+  EXPECT_EQ(refusal({"stack"}), "unknown command 'stack': see pobpf --help");
+  EXPECT_EQ(refusal({"Check"}), "unknown command 'Check': see pobpf --help");
+}
+
+TEST(Options, RefusesStrayArguments) {
+  EXPECT_EQ(refusal({""}), "unexpected argument '': see pobpf --help");
+  EXPECT_EQ(refusal({"--nid", "0", "1"}), "unexpected argument '1': see pobpf --help");
+  EXPECT_EQ(refusal({"stacks", "foo"}), "unexpected argument 'foo': see pobpf stacks --help");
+  EXPECT_EQ(refusal({"stacks", "check"}), "unexpected argument 'check': see pobpf stacks --help");
+  EXPECT_EQ(refusal({"--", "foo"}), "unknown command 'foo': see pobpf --help");
+}
+
+TEST(Options, RefusesWrongValues) {
+  EXPECT_EQ(refusal({"--mode", "foo"}),
+            "unknown mode 'foo': --mode takes stack, handle or stack_handle");
+  EXPECT_EQ(refusal({"--mode", "Stack"}),
+            "unknown mode 'Stack': --mode takes stack, handle or stack_handle");
+  EXPECT_EQ(refusal({"--mode="}), "unknown mode '': --mode takes stack, handle or stack_handle");
+  EXPECT_EQ(refusal({"--format", "xml"}), "unknown format 'xml': --format takes text or json");
+  EXPECT_EQ(refusal({"-o", ""}), "--output needs the name of a file: see pobpf --help");
+}
+
+TEST(Options, RefusesMissingAndSuperfluousValues) {
+  EXPECT_EQ(refusal({"--nid"}), "--nid needs a value: see pobpf --help");
+  EXPECT_EQ(refusal({"-o"}), "--output needs a value: see pobpf --help");
+  EXPECT_EQ(refusal({"stacks", "--format"}), "--format needs a value: see pobpf stacks --help");
+  EXPECT_EQ(refusal({"--quiet=no"}), "--quiet takes no value: see pobpf --help");
+}
+
+TEST(Options, RefusesRepeatedValues) {
+  EXPECT_EQ(refusal({"--nid", "0", "--nid", "1"}),
+            "--nid is given more than once: see pobpf --help");
+  EXPECT_EQ(refusal({"--nid", "0", "stacks", "--nid", "1"}),
+            "--nid is given more than once: see pobpf stacks --help");
+}
+
+TEST(Options, RefusesContradictions) {
+  EXPECT_EQ(
+      refusal({"--handles", "--mode", "stack"}),
+      "--handles and --mode stack contradict each other: --handles is short for --mode handle");
+  EXPECT_EQ(refusal({"-q", "-v"}), "--quiet and --verbose contradict each other: see pobpf --help");
+}
+
+TEST(Options, DashIsTheStandardOutput) { EXPECT_EQ(parse({"-o", "-"}).output_path, ""); }
+
+TEST(Options, CountsVerbosity) { EXPECT_EQ(parse({"-vv"}).verbosity, 2); }
+
+TEST(Options, SwitchesKernelFeaturesOff) {
+  const auto options = parse({"--no-feature", "rdonly-cast", "--no-feature", "kallsyms-lookup"});
+  EXPECT_FALSE(options.session.use_rdonly_cast);
+  EXPECT_FALSE(options.session.use_kallsyms_lookup);
+  EXPECT_EQ(refusal({"--no-feature", "rdonly_cast"}),
+            "unknown feature 'rdonly_cast': --no-feature takes rdonly-cast or kallsyms-lookup");
+}
+
+TEST(Options, HelpIsPerCommandAndFitsATerminal) {
+  constexpr std::size_t kColumns = 80;
+  for (const Arguments& arguments :
+       {Arguments{"--help"}, {"-h"}, {"stacks", "-h"}, {"check", "-h"}}) {
+    const std::string help = information(arguments);
+    EXPECT_NE(help.find("Examples:\n"), std::string::npos) << help;
+    EXPECT_NE(help.find("Exit status:\n"), std::string::npos) << help;
+    EXPECT_EQ(help.find("--no-feature"), std::string::npos) << help;
+    for (std::size_t at = 0; at < help.size();) {
+      const std::size_t end = help.find('\n', at);
+      EXPECT_LE(end - at, kColumns) << help.substr(at, end - at);
+      at = end == std::string::npos ? end : end + 1;
+    }
+  }
+  EXPECT_EQ(information({"check", "-h"}).find("--nid"), std::string::npos);
+}
+
+TEST(Options, HelpWinsOverErrors) { EXPECT_NE(information({"--foo", "--help"}), "no information"); }
+
+TEST(Options, VersionIsTextOrJson) {
+  EXPECT_EQ(information({"--version"}).find("pobpf "), 0U);
+  EXPECT_EQ(information({"--version", "--format", "json"}).find("{\"pobpf\":\""), 0U);
+  EXPECT_EQ(refusal({"--version", "--foo"}), "unknown option '--foo': see pobpf --help");
+}
+
+TEST(Options, ErrorsAreJsonWhereJsonIsAskedFor) {
+  EXPECT_EQ(error_format({"--foo"}), Format::kText);
+  EXPECT_EQ(error_format({"--foo", "--format", "json"}), Format::kJson);
+  EXPECT_EQ(error_format({"--format=json", "--foo"}), Format::kJson);
+  EXPECT_EQ(error_format({"--format"}), Format::kText);
+}
+
+}  // namespace
+}  // namespace pobpf::cli

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Page_owner text cut into records, for comparing; independent of pobpf's own code."""
+
+import re
+from dataclasses import dataclass
+
+FIRST_LINE = re.compile(
+    rb"Page allocated via order (?P<order>\d+), mask 0x(?P<mask>[0-9a-f]+)\((?P<gfp>[^)]*)\), "
+    rb"pid (?P<pid>-?\d+), tgid (?P<tgid>-?\d+) \((?P<comm>.{0,15})\), ts (?P<ts>\d+) ns"
+    rb"(?:, free_ts (?P<free_ts>\d+) ns)?\n"
+    rb"PFN (?P<pfn>(?:0x[0-9a-f]+|\d+)) type (?P<type>\w+) Block (?P<block>\d+) type "
+    rb"(?P<block_type>\w+) Flags 0x(?P<flags>[0-9a-f]+)\((?P<flag_names>[^)\n]*)\)\n",
+    re.DOTALL,
+)
+NODE = re.compile(rb"node=(\d+)")
+HANDLE = re.compile(rb"^handle: (\d+)$", re.MULTILINE)
+MEMCG_LINE = re.compile(
+    rb"^(?:Slab cache page|Charged (?:\(via objcg\) )?to (?:offline )?memcg .*)\n", re.MULTILINE
+)
+
+
+@dataclass
+class Record:
+    """One record; `text` is its bytes without the closing empty line."""
+
+    text: bytes
+    pfn: int
+    order: int
+    ts: int
+    nid: int
+    comm: bytes
+    fields: dict[str, bytes | None]
+
+    @property
+    def handle(self) -> int | None:
+        """The number in the `handle:` line, or None."""
+        found = HANDLE.search(self.rest)
+        return int(found.group(1)) if found else None
+
+    @property
+    def rest(self) -> bytes:
+        """What follows the two header lines."""
+        match = FIRST_LINE.match(self.text)
+        assert match
+        return self.text[match.end() :]
+
+    @property
+    def stack(self) -> bytes:
+        """The stack lines."""
+        return b"".join(
+            line for line in self.rest.splitlines(keepends=True) if line.startswith(b" ")
+        )
+
+    def without_memcg(self) -> bytes:
+        """The text without its memcg lines."""
+        return MEMCG_LINE.sub(b"", self.text)
+
+
+def parse(text: bytes) -> dict[int, Record]:
+    """Records by PFN. ValueError for anything that is not a whole record, or a PFN seen twice."""
+    records: dict[int, Record] = {}
+    if not text:
+        return records
+    if not text.endswith(b"\n\n"):
+        raise ValueError(f"the text ends inside a record: {text[-200:]!r}")
+    # a task name may hold newlines: only this is a border
+    for piece in re.split(rb"\n\n(?=Page allocated via order )", text[:-2]):
+        piece += b"\n"
+        match = FIRST_LINE.match(piece)
+        if not match:
+            raise ValueError(f"not a record: {piece[:300]!r}")
+        fields = match.groupdict()
+        pfn = int(fields["pfn"], 0)
+        if pfn in records:
+            raise ValueError(f"PFN {pfn:#x} stands twice")
+        node = NODE.search(fields["flag_names"] or b"")
+        records[pfn] = Record(
+            text=piece,
+            pfn=pfn,
+            order=int(fields["order"]),
+            ts=int(fields["ts"]),
+            nid=int(node.group(1)) if node else 0,
+            comm=fields["comm"],
+            fields=fields,
+        )
+    return records
+
+
+def without_flags(text: bytes) -> bytes:
+    """A record's text with the page flags cut out."""
+    return re.sub(rb" Flags 0x[0-9a-f]+\([^)\n]*\)\n", b"\n", text, count=1)
+
+
+def parse_stacks(text: bytes, value: bytes) -> dict[bytes, int]:
+    """show_stacks and its like: stack text to the number in the line `value: N`, added up, as the
+    same frames can stand twice."""
+    sums: dict[bytes, int] = {}
+    for piece in text.split(b"\n\n"):
+        if not piece.strip():
+            continue
+        stack = b"".join(
+            line + b"\n" for line in piece.split(b"\n") if line.startswith(b" ")
+        )
+        found = re.search(rb"^" + value + rb": (-?\d+)$", piece, re.MULTILINE)
+        if not found:
+            raise ValueError(f"no {value!r} in {piece!r}")
+        sums[stack] = sums.get(stack, 0) + int(found.group(1))
+    return sums

@@ -1,0 +1,596 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""pobpf against the kernel's own debugfs files, on a real kernel in the VM.
+
+vm_test.py --build BUILD --kernel SERIES [--keep DIRECTORY] [unittest arguments]
+
+One boot collects the output of everything (guest/collect.py); further boots with other boot
+arguments or kernels collect how pobpf refuses. The tests here compare on the host.
+"""
+
+import argparse
+import functools
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import records  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+TABLE = tomllib.loads((HERE / "kernels.toml").read_text(encoding="utf-8"))
+# The share of records that both readings of debugfs agree on; a guest that is not quiet would make
+# the comparison say little.
+STABLE_SHARE_MIN = 0.95
+# Page flags change all the time: SLUB moves slabs on and off its partial lists (shown as
+# `workingset`), pages are referenced. Where both readings show the same flags, they may differ in few
+# records; nothing else may differ in any.
+FLIPPED_SHARE_MAX = 0.01
+
+options: argparse.Namespace
+collected: pathlib.Path
+
+
+def run_vm(*arguments: str, share: pathlib.Path, timeout: int = 900) -> subprocess.CompletedProcess:
+    """Runs a command in the guest; its exit status, stdout and stderr."""
+    return subprocess.run(
+        [str(TOP / "scripts" / "vm"), "--kernel", options.kernel, "--share-rw", str(share)]
+        + ["--timeout", str(timeout), *arguments],
+        capture_output=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def setUpModule() -> None:  # pylint: disable=invalid-name
+    global collected  # pylint: disable=global-statement
+    if options.keep:
+        collected = pathlib.Path(options.keep).resolve()
+        collected.mkdir(parents=True, exist_ok=True)
+    else:
+        collected = pathlib.Path(tempfile.mkdtemp(prefix="pobpf-vm-"))
+        unittest.addModuleCleanup(shutil.rmtree, collected)
+    flags = [] if has_sound_debugfs_memcg() else ["--no-child-memcg"]
+    result = run_vm(
+        "--profile", "default", "--", "python3", str(HERE / "guest" / "collect.py"),
+        str(collected), str(options.build), *flags, share=collected,
+    )
+    if result.returncode != 0:
+        raise RuntimeError(
+            f"collecting in the guest failed with {result.returncode}\n"
+            + result.stdout.decode(errors="replace")
+            + result.stderr.decode(errors="replace")
+        )
+
+
+def has_sound_debugfs_memcg() -> bool:
+    """Whether this kernel's own file prints memcg lines as it should: 6.12.114 and later print none
+    for LRU pages and oops on child memcgs (docs/limitations.md)."""
+    return TABLE["series"][options.kernel].get("sound_debugfs_memcg", True)
+
+
+@functools.cache
+def results() -> dict:
+    return json.loads((collected / "results.json").read_text(encoding="utf-8"))
+
+
+def run_of(name: str) -> dict:
+    return results()["runs"][name]
+
+
+@functools.cache
+def out(name: str) -> bytes:
+    return (collected / f"{name}.out").read_bytes()
+
+
+def err(name: str) -> str:
+    return (collected / f"{name}.err").read_text(encoding="utf-8", errors="replace")
+
+
+@functools.cache
+def parsed(name: str) -> dict[int, records.Record]:
+    return records.parse(out(name))
+
+
+@functools.cache
+def stable_between(first: str, second: str) -> dict[int, records.Record]:
+    """Records that both readings of the kernel's own file show alike, except for the page flags,
+    which change without the allocation changing."""
+    one, two = parsed(first), parsed(second)
+    return {
+        pfn: r
+        for pfn, r in one.items()
+        if pfn in two and records.without_flags(two[pfn].text) == records.without_flags(r.text)
+    }
+
+
+@functools.cache
+def stable() -> dict[int, records.Record]:
+    return stable_between("debugfs.1", "debugfs.2")
+
+
+@functools.cache
+def marker_ts() -> int:
+    """When the first reading of debugfs had not begun yet."""
+    return max(r.ts for r in parsed("debugfs.1").values() if r.comm == b"pobpf_marker")
+
+
+def comparable(record: records.Record) -> bytes:
+    """The text that must be identical."""
+    return record.text if has_sound_debugfs_memcg() else record.without_memcg()
+
+
+def with_handle(record: records.Record, handle: int, keep_stack: bool) -> bytes:
+    """The text of a mode=stack record in another mode, made from the kernel's own lines."""
+    text = comparable(record)
+    stack = record.stack
+    assert stack and text.count(stack) == 1
+    line = f"handle: {handle}\n".encode()
+    return text.replace(stack, (stack if keep_stack else b"") + line)
+
+
+def json_lines(name: str) -> list[dict]:
+    return [json.loads(line) for line in out(name).splitlines()]
+
+
+class Oracle(unittest.TestCase):
+    """debugfs page_owner of this very kernel."""
+
+    def assert_view(self, name: str, nodes: set[int], text_of=comparable) -> None:
+        """The view holds exactly the stable records of these nodes, text and all, and nothing else
+        that was allocated before the first reading."""
+        self.assertEqual(run_of(name)["status"], 0, err(name))
+        view = parsed(name)
+        wanted = {pfn: r for pfn, r in stable().items() if r.nid in nodes}
+        self.assertGreater(len(wanted), 1000)
+        missing = [hex(pfn) for pfn in wanted if pfn not in view]
+        self.assertEqual(missing, [], f"{name}: records of the kernel's that pobpf lacks")
+        flipped = 0
+        for pfn, record in wanted.items():
+            theirs, ours = text_of(record), comparable(view[pfn])
+            if theirs != ours and text_of(parsed("debugfs.2")[pfn]) != ours:
+                flipped += record.text == parsed("debugfs.2")[pfn].text
+                theirs, ours = records.without_flags(theirs), records.without_flags(ours)
+                self.assertEqual(
+                    theirs.decode(errors="backslashreplace"), ours.decode(errors="backslashreplace")
+                )
+        self.assertLess(flipped / len(wanted), FLIPPED_SHARE_MAX)
+        known = parsed("debugfs.1").keys()
+        unexplained = [
+            r.text for pfn, r in view.items() if pfn not in known and r.ts <= marker_ts()
+        ]
+        self.assertEqual(unexplained, [], f"{name}: records that the kernel does not have")
+        foreign = [r.text for r in view.values() if r.nid not in nodes]
+        self.assertEqual(foreign, [], f"{name}: records of other nodes")
+
+    def test_the_guest_was_quiet_enough_to_compare(self):
+        union = parsed("debugfs.1").keys() | parsed("debugfs.2").keys()
+        self.assertGreater(len(stable()) / len(union), STABLE_SHARE_MIN)
+
+    def test_stack_mode_is_byte_identical(self):
+        self.assert_view("stack", {0, 1})
+
+    def test_each_node_alone_and_both(self):
+        self.assert_view("nid_0", {0})
+        self.assert_view("nid_1", {1})
+        self.assert_view("nid_0-1", {0, 1})
+        self.assert_view("nid_empty", {0, 1})
+
+    def test_modes_differ_from_the_kernels_text_in_the_stack_only(self):
+        handles = {pfn: r.handle for pfn, r in parsed("stack_handle").items()}
+        for name in ("handle", "handles", "nid_0_handle", "nid_1_handle", "nid_0-1_handle"):
+            nodes = {"nid_0_handle": {0}, "nid_1_handle": {1}}.get(name, {0, 1})
+            self.assert_view(
+                name, nodes, lambda record: with_handle(record, handles[record.pfn], False)
+            )
+        self.assert_view(
+            "stack_handle", {0, 1}, lambda r: with_handle(r, handles[r.pfn], True)
+        )
+
+    def test_one_handle_is_one_stack(self):
+        stacks: dict[int, bytes] = {}
+        for record in parsed("stack_handle").values():
+            self.assertEqual(stacks.setdefault(record.handle, record.stack), record.stack)
+
+    def test_fallbacks_print_the_same(self):
+        for name in ("probe_read", "ksym_iterator", "kptr_1", "kptr_2"):
+            with self.subTest(name):
+                self.assert_view(name, {0, 1})
+
+    def test_two_capabilities_and_no_user_id_are_enough(self):
+        self.assert_view("least_privilege", {0, 1})
+
+    def test_output_file_holds_the_same(self):
+        self.assertEqual(run_of("to_file")["status"], 0, err("to_file"))
+        self.assertEqual(out("to_file"), b"")
+        view = records.parse((collected / "to_file.text").read_bytes())
+        self.assertGreater(len(view), 1000)
+
+    def test_every_kind_of_record_was_there(self):
+        """A comparison says nothing of a kind of record that the workload did not make."""
+        text = b"\n".join(r.text for r in stable().values())
+        comms = {r.comm for r in stable().values()}
+        self.assertIn(b"anon\n\x1b[31mred", comms)
+        self.assertTrue(any(r.order == 9 and r.comm == b"thp" for r in stable().values()), "THP")
+        self.assertTrue(
+            any(r.order == 9 and b"hugetlb" in r.stack for r in stable().values()), "hugetlb"
+        )
+        self.assertTrue(any(0 < r.order < 9 for r in stable().values()), "high orders")
+        self.assertIn(b" [brd]\n", text)
+        self.assertIn(b"Page has been migrated, last migrate reason: syscall_or_cpuset\n", text)
+        self.assertIn(b"|slab|" if options.kernel == "6.1" else b"kmem_cache_alloc", text)
+        if "cma" in results()["made"]:
+            self.assertTrue(any(r.fields["block_type"] == b"CMA" for r in stable().values()))
+        if has_sound_debugfs_memcg():
+            self.assertIn(b"\nCharged to memcg /\n", text)
+            self.assertIn(b"\nCharged to memcg pobpf child\n", text)
+            self.assertIn(b"\nCharged (via objcg) to memcg pobpf child\n", text)
+            self.assertIn(b"\nCharged to offline memcg pobpf_gone\n", text)
+            self.assertIn(b"\nSlab cache page\n", text)
+        else:
+            self.assertIn(b"\nCharged to memcg /\n", out("stack"))
+
+
+class Account(unittest.TestCase):
+    """Every page has a reason."""
+
+    def account(self, name: str) -> dict:
+        lines = [line for line in err(name).splitlines() if line.startswith("{")]
+        return json.loads(lines[-1])["stats"] if lines else self.table(err(name))
+
+    @staticmethod
+    def table(text: str) -> dict:
+        rows = {}
+        for line in text.splitlines():
+            words = line.split()
+            if len(words) >= 2 and words[1].isdigit():
+                rows[words[0]] = int(words[1])
+        return rows
+
+    def assert_balanced(self, name: str) -> dict:
+        account = self.account(name)
+        reasons = ("emitted absent offline free unowned freed tail no_handle other_node torn errors")
+        self.assertEqual(account["pages"], sum(account[reason] for reason in reasons.split()))
+        return account
+
+    def test_pages_add_up_and_records_are_counted(self):
+        for name in ("stack", "nid_0", "nid_1", "nid_0-1"):
+            with self.subTest(name):
+                account = self.assert_balanced(name)
+                self.assertEqual(account["emitted"], len(parsed(name)))
+                self.assertEqual(account["torn"], 0)
+                self.assertEqual(account["errors"], 0)
+
+    def test_a_node_alone_reads_only_its_own_ranges(self):
+        both = self.account("nid_0-1")["pages"]
+        for name in ("nid_0", "nid_1"):
+            self.assertLess(self.account(name)["pages"], 0.6 * both)
+
+    def test_all_memory_is_covered(self):
+        account = self.account("stack")
+        # 2 GiB of memory, less what firmware keeps
+        self.assertGreater(account["pages"], 500_000)
+
+
+class PageOwnerFilter(unittest.TestCase):
+    """tools/mm/page_owner_filter of the kernel source, where the kernel serves it."""
+
+    def test_every_mode_and_node(self):
+        if not (collected / "filter_stack_0.out").exists():
+            # a kernel older than the tool: known, listed, and no part of what this one must show
+            self.assertFalse(TABLE["series"][options.kernel].get("has_page_owner_filter", False))
+            return
+        agreed = stable_between("debugfs.2", "debugfs.3").keys() & stable().keys()
+        for mode, view_of in (
+            ("stack", {"0": "nid_0", "1": "nid_1", "0-1": "nid_0-1"}),
+            ("handle", {n: f"nid_{n}_handle" for n in ("0", "1", "0-1")}),
+            ("stack_handle", {"0-1": "stack_handle"}),
+        ):
+            for nodes, view in view_of.items():
+                with self.subTest(mode=mode, nodes=nodes):
+                    name = f"filter_{mode}_{nodes}"
+                    self.assertEqual(run_of(name)["status"], 0, err(name))
+                    theirs, ours = parsed(name), parsed(view)
+                    same = [pfn for pfn in theirs if pfn in agreed]
+                    self.assertGreater(len(same), 1000)
+                    for pfn in same:
+                        self.assertEqual(
+                            records.without_flags(theirs[pfn].text),
+                            records.without_flags(ours[pfn].text),
+                        )
+                    self.assertEqual(
+                        [hex(p) for p in ours if p in agreed and p not in theirs], []
+                    )
+
+
+class Json(unittest.TestCase):
+    def test_says_what_the_text_says(self):
+        self.assertEqual(run_of("json")["status"], 0, err("json"))
+        objects = {o["pfn"]: o for o in json_lines("json")}
+        self.assertEqual(len(objects), len(json_lines("json")))
+        flipped = 0
+        for pfn, record in stable().items():
+            got, fields = objects[pfn], record.fields
+            self.assertEqual(got["order"], record.order)
+            self.assertEqual(got["nr_pages"], 1 << record.order)
+            self.assertEqual(got["gfp_mask"], int(fields["mask"], 16))
+            names = fields["gfp"].decode()
+            self.assertEqual("|".join(got["gfp_flags"]), names)
+            self.assertEqual(got["pid"], int(fields["pid"]))
+            self.assertEqual(got["tgid"], int(fields["tgid"]))
+            self.assertEqual(got["comm"].encode(), record.comm)
+            self.assertEqual(got["ts_nsec"], record.ts)
+            self.assertEqual(got["migratetype"], fields["type"].decode())
+            self.assertEqual(got["pageblock"], int(fields["block"]))
+            self.assertEqual(got["pageblock_migratetype"], fields["block_type"].decode())
+            if record.text == parsed("debugfs.2")[pfn].text:
+                flipped += int(got["flags"], 16) != int(fields["flags"], 16)
+            self.assertEqual(got["nid"], record.nid)
+            stack = "".join(f" {frame['symbol']}\n" for frame in got["stack"])
+            self.assertEqual(stack.encode(), record.stack)
+        self.assertLess(flipped / len(stable()), FLIPPED_SHARE_MAX)
+
+
+class Stacks(unittest.TestCase):
+    def sums(self, name: str) -> dict[int, dict]:
+        return {o["handle"]: o for o in json_lines(name)}
+
+    def test_sums_are_those_of_the_listing(self):
+        """Of stacks whose pages did not change between the readings of the kernel's file."""
+        pages: dict[int, int] = {}
+        settled: dict[int, bool] = {}
+        for pfn, record in parsed("stack_handle").items():
+            pages[record.handle] = pages.get(record.handle, 0) + (1 << record.order)
+            settled[record.handle] = settled.get(record.handle, True) and pfn in stable()
+        # a stack is only settled if no page of it came or went: same total in the kernel's readings
+        sums = self.sums("stacks_json")
+        checked = [h for h in pages if settled[h] and self.same_in_both_readings(h)]
+        self.assertGreater(len(checked), 50)
+        different = {
+            h: (sums[h]["nr_base_pages"], pages[h])
+            for h in checked
+            if sums[h]["nr_base_pages"] != pages[h]
+        }
+        # what pobpf itself allocates while it runs comes and goes between the readings;
+        # isolation_test.cpp compares sums and listing of one moment
+        self.assertLess(len(different) / len(checked), 0.05, different)
+
+    @functools.cache
+    def stack_totals(self, name: str) -> dict[bytes, int]:
+        totals: dict[bytes, int] = {}
+        for record in parsed(name).values():
+            totals[record.stack] = totals.get(record.stack, 0) + (1 << record.order)
+        return totals
+
+    @functools.cache
+    def stack_of(self) -> dict[int, bytes]:
+        return {r.handle: r.stack for r in parsed("stack_handle").values()}
+
+    def same_in_both_readings(self, handle: int) -> bool:
+        stack = self.stack_of()[handle]
+        return self.stack_totals("debugfs.1").get(stack) == self.stack_totals("debugfs.2").get(
+            stack
+        )
+
+    def test_sorted_by_pages(self):
+        totals = [o["nr_base_pages"] for o in json_lines("stacks_json")]
+        self.assertEqual(totals, sorted(totals, reverse=True))
+        self.assertGreater(len(totals), 50)
+
+    def test_text_and_json_are_the_same_list(self):
+        text = records.parse_stacks(out("stacks"), b"nr_base_pages")
+        self.assertGreater(len(text), 50)
+        listed = json_lines("stacks_json")
+        stable_text = {
+            "".join(f" {frame['symbol']}\n" for frame in o["stack"]).encode() for o in listed
+        }
+        self.assertGreater(len(stable_text & text.keys()) / len(text), 0.95)
+
+    def test_node_sums_are_smaller(self):
+        one = self.sums("stacks_nid_1")
+        self.assertGreater(len(one), 10)
+        total = sum(o["nr_base_pages"] for o in one.values())
+        self.assertLess(total, sum(o["nr_base_pages"] for o in self.sums("stacks_json").values()))
+        listed = sum(1 << r.order for r in parsed("nid_1").values())
+        self.assertAlmostEqual(total, listed, delta=0.05 * listed)
+
+    def test_against_show_stacks(self):
+        """The kernel counts base pages as they come and go, from when page_owner started; pages of
+        early boot are in the records only. Stacks with the same number in both of its readings
+        must have it here too, unless early pages or a migration moved pages between stacks."""
+        if not (collected / "show_stacks.1.out").exists():
+            self.assertFalse(TABLE["series"][options.kernel].get("has_show_stacks", False))
+            return
+        first = records.parse_stacks(out("show_stacks.1"), b"nr_base_pages")
+        second = records.parse_stacks(out("show_stacks.2"), b"nr_base_pages")
+        ours = records.parse_stacks(out("stacks"), b"nr_base_pages")
+        steady = {s: n for s, n in first.items() if second.get(s) == n and s}
+        self.assertGreater(len(steady), 50)
+        different = {s: (n, ours.get(s)) for s, n in steady.items() if ours.get(s) != n}
+        self.assertLess(len(different) / len(steady), 0.1, different)
+
+    def test_handles_are_the_kernels(self):
+        if not (collected / "show_stacks_handles.out").exists():
+            self.assertFalse(
+                TABLE["series"][options.kernel].get("has_show_stacks_handles", False)
+            )
+            return
+        theirs: dict[int, bytes] = {}
+        for piece in out("show_stacks_handles").split(b"\n\n"):
+            lines = piece.split(b"\n")
+            handle = [line for line in lines if line.startswith(b"handle: ")]
+            if handle:
+                stack = b"".join(line + b"\n" for line in lines if line.startswith(b" "))
+                theirs[int(handle[0].split()[1])] = stack
+        ours = {
+            o["handle"]: "".join(f" {f['symbol']}\n" for f in o["stack"]).encode()
+            for o in json_lines("stacks_json")
+        }
+        shared = ours.keys() & theirs.keys()
+        self.assertGreater(len(shared), 50)
+        for handle in shared:
+            self.assertEqual(ours[handle], theirs[handle])
+
+
+class Isolation(unittest.TestCase):
+    def test_two_links_of_one_object_keep_their_views(self):
+        self.assertEqual(
+            run_of("isolation")["status"], 0, out("isolation").decode() + err("isolation")
+        )
+        self.assertIn(b"[  PASSED  ]", out("isolation"))
+        self.assertNotIn(b"SKIPPED", out("isolation"))
+
+
+class Churn(unittest.TestCase):
+    """Memory that changes under the walk: nothing impossible, nothing unaccounted for."""
+
+    def test_records_stay_possible(self):
+        seen = 0
+        for turn in range(6):
+            name = f"churn_{turn}"
+            self.assertIn(run_of(name)["status"], (0, 4), err(name))
+            for record in parsed(name).values():
+                self.assertEqual(record.pfn % (1 << record.order), 0)
+                self.assertLess(record.order, 19)
+                self.assertIsNotNone(record.handle)
+                # early in boot the clock stands at 0
+                self.assertTrue(record.ts > 0 or record.fields["pid"] == b"0", record.text)
+                seen += 1
+        self.assertGreater(seen, 10_000)
+
+    def test_accounts_balance_and_incomplete_runs_say_so(self):
+        for turn in range(6):
+            name = f"churn_{turn}"
+            account = Account("assert_balanced").assert_balanced(name)
+            lost = account["torn"] + account["errors"] + account["cgroup_errors"]
+            self.assertEqual(run_of(name)["status"], 4 if lost else 0, err(name))
+
+    def test_memory_went_offline_and_online_meanwhile(self):
+        self.assertGreater(run_of("churn")["toggled"], 2, run_of("churn"))
+
+    def test_an_offline_block_is_counted_as_such(self):
+        self.assertIn("offline_block", results()["runs"])
+        account = Account("assert_balanced").assert_balanced("offline_block")
+        self.assertGreaterEqual(account["offline"] + account["absent"] + account["outside"], 32768)
+
+
+class BadPlaces(unittest.TestCase):
+    """One clear sentence, the documented status, nothing on stdout."""
+
+    def assert_refused(self, name: str, status: int, *words: str) -> None:
+        self.assertEqual(run_of(name)["status"], status, err(name))
+        self.assertEqual(out(name), b"", name)
+        lines = err(name).strip().splitlines()
+        self.assertEqual(len(lines), 1, err(name))
+        for word in words:
+            self.assertIn(word, lines[0])
+
+    def test_nodes_that_do_not_exist(self):
+        self.assert_refused("nid_7", 2, "7", "0-1")
+        self.assert_refused("nid_0_7", 2, "7", "0-1")
+
+    def test_nodelists_that_are_none(self):
+        self.assert_refused("nid_bad", 2, "0-")
+        self.assert_refused("nid_abc", 2, "abc")
+
+    def test_missing_privileges_are_named(self):
+        self.assert_refused("unprivileged", 3, "CAP_BPF", "CAP_PERFMON")
+        self.assert_refused("bpf_only", 3, "CAP_PERFMON")
+        self.assertNotIn("CAP_BPF", err("bpf_only"))
+
+    def test_check_passes_here_and_fails_without_privileges(self):
+        self.assertEqual(run_of("check")["status"], 0, out("check").decode())
+        self.assertEqual(run_of("check_kptr_2")["status"], 0, out("check_kptr_2").decode())
+        self.assertEqual(run_of("check_json")["status"], 0)
+        json.loads(out("check_json"))
+        self.assertEqual(run_of("unprivileged_check")["status"], 3)
+        self.assertIn(b"CAP_PERFMON", out("unprivileged_check"))
+
+    def test_a_reader_that_leaves_is_no_failure(self):
+        self.assertEqual(run_of("head")["status"], 0, err("head"))
+        self.assertEqual(err("head"), "")
+        self.assertTrue(out("head").startswith(b"Page allocated via order "))
+
+    def test_a_full_disk_is_a_failure_and_leaves_no_file(self):
+        self.assert_refused("disk_full", 1, "No space left on device")
+        self.assertEqual(run_of("disk_full")["left_behind"], [])
+        self.assert_refused("dev_full", 1, "No space left on device")
+
+    def test_ctrl_c_ends_within_a_second(self):
+        self.assertEqual(run_of("interrupted")["status"], -2)
+        self.assertLess(run_of("interrupted")["seconds"], 1)
+
+
+class OtherBoots(unittest.TestCase):
+    """The same kernel with other boot arguments, and kernels built without what pobpf needs."""
+
+    def boot(self, *arguments: str, command: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+        with tempfile.TemporaryDirectory(prefix="pobpf-vm-") as share:
+            return run_vm(
+                *arguments, "--", str(pathlib.Path(options.build) / "pobpf"), *command,
+                share=pathlib.Path(share), timeout=300,
+            )
+
+    def assert_cannot(self, result: subprocess.CompletedProcess, *words: str) -> None:
+        message = result.stderr.decode(errors="replace")
+        self.assertEqual(result.returncode, 3, message)
+        self.assertEqual(result.stdout, b"")
+        self.assertEqual(len(message.strip().splitlines()), 1, message)
+        for word in words:
+            self.assertIn(word, message)
+
+    def assert_works(self, result: subprocess.CompletedProcess) -> None:
+        self.assertEqual(result.returncode, 0, result.stderr.decode(errors="replace"))
+        self.assertGreater(len(records.parse(result.stdout)), 1000)
+
+    def test_without_page_owner_on(self):
+        self.assert_cannot(self.boot("--profile", "no-page-owner"), "page_owner=on")
+
+    def test_without_a_stack_depot(self):
+        self.assert_cannot(self.boot("--profile", "depot-off"), "stack_depot_disable")
+
+    def test_lockdown_integrity_is_fine(self):
+        self.assert_works(self.boot("--profile", "integrity", command=("--handles",)))
+
+    def test_lockdown_confidentiality_cannot(self):
+        self.assert_cannot(self.boot("--profile", "confidentiality"), "confidentiality")
+
+    def test_full_preemption_is_fine(self):
+        self.assert_works(self.boot("--profile", "preempt", command=("--handles",)))
+
+    def test_a_second_page_ext_client_is_fine(self):
+        self.assert_works(self.boot("--profile", "page-table-check", command=("--handles",)))
+
+    def test_kernels_built_without(self):
+        flavours = {
+            name
+            for name, flavour in TABLE["flavours"].items()
+            if options.kernel in flavour.get("series", [options.kernel])
+        }
+        for flavour, words in (
+            ("no-kallsyms-all", ["CONFIG_KALLSYMS_ALL"]),
+            ("no-page-owner-config", ["CONFIG_PAGE_OWNER", "page_owner=on"]),
+        ):
+            if flavour in flavours:
+                with self.subTest(flavour):
+                    self.assert_cannot(self.boot("--flavour", flavour), *words)
+
+
+def main() -> None:
+    global options  # pylint: disable=global-statement
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
+    parser.add_argument("--kernel", required=True, choices=sorted(TABLE["series"]))
+    parser.add_argument("--keep", help="collect into this directory and leave it")
+    options, rest = parser.parse_known_args()
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+
+
+if __name__ == "__main__":
+    main()
