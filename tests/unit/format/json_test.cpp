@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "format/page_formatter.h"
+#include "kernel_facts_samples.h"
+
+namespace pobpf {
+namespace {
+
+using nlohmann::json;
+using samples::android_6_12;
+using samples::android_migrated;
+using samples::MadeUpContext;
+using samples::set_comm;
+
+class JsonLines : public testing::Test {
+ protected:
+  JsonLines() {
+    context_.add_stack(7, {"post_alloc_hook+0x23c/0x254", "f+0x1/0x2 [m]"});
+    context_.cgroups[1] = "system.slice";
+  }
+  json object(const pobpf_page& page, pobpf_mode mode = POBPF_MODE_STACK) {
+    std::string out;
+    EXPECT_TRUE(make_json_formatter(facts_, mode)->append(page, context_, out));
+    EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 1);
+    EXPECT_EQ(out.back(), '\n');
+    return json::parse(out);
+  }
+  KernelFacts facts_ = android_6_12();
+  MadeUpContext context_;
+};
+
+TEST_F(JsonLines, HoldsEveryFieldOfARecord) {
+  const json expected = {
+      {"pfn", 0x207233},
+      {"order", 0},
+      {"nr_pages", 1},
+      {"handle", 7},
+      {"pid", 1198},
+      {"tgid", 1194},
+      {"comm", "ccci_mdinit"},
+      {"ts_nsec", 17918751965},
+      {"free_ts_nsec", 0},
+      {"gfp_mask", 0x140c48},
+      {"gfp_flags", {"GFP_NOFS", "__GFP_COMP", "__GFP_HARDWALL", "__GFP_MOVABLE"}},
+      {"migratetype", "Movable"},
+      {"pageblock", 4153},
+      {"pageblock_migratetype", "CMA"},
+      {"flags", "0x4020000000008224"},
+      {"page_flags", {"referenced", "lru", "workingset", "private"}},
+      {"nid", 0},
+      {"zone", 1},
+      {"kasantag", 0},
+      {"last_migrate_reason", "compaction"},
+      {"slab_memcg", false},
+      {"memcg", {{"name", "system.slice"}, {"id", 1}, {"online", true}, {"via_objcg", false}}},
+      {"stack",
+       {{{"address", "0xffffffff81000000"}, {"symbol", "post_alloc_hook+0x23c/0x254"}},
+        {{"address", "0xffffffff81000001"}, {"symbol", "f+0x1/0x2 [m]"}}}},
+  };
+  const json got = object(android_migrated());
+  EXPECT_EQ(got, expected) << got.dump(1);
+}
+
+TEST_F(JsonLines, LeavesTheStackOutInHandleMode) {
+  EXPECT_FALSE(object(android_migrated(), POBPF_MODE_HANDLE).contains("stack"));
+}
+
+TEST_F(JsonLines, HasNullsForWhatIsNot) {
+  pobpf_page page = android_migrated();
+  page.last_migrate_reason = -1;
+  page.memcg_flags = POBPF_MEMCG_SLAB;
+  page.gfp_mask = 0;
+  page.pageblock_migratetype = 200;
+  const json got = object(page);
+  EXPECT_TRUE(got["last_migrate_reason"].is_null());
+  EXPECT_TRUE(got["memcg"].is_null());
+  EXPECT_TRUE(got["pageblock_migratetype"].is_null());
+  EXPECT_EQ(got["slab_memcg"], true);
+  EXPECT_EQ(got["gfp_flags"], json::array());
+}
+
+TEST_F(JsonLines, ParsesBackWhateverTheTaskIsCalled) {
+  pobpf_page page = android_migrated();
+  set_comm(page, "a\n\"\\\x1b\x01");
+  EXPECT_EQ(object(page)["comm"], "a\n\"\\\x1b\x01");
+  EXPECT_FALSE(object(page).contains("comm_hex"));
+  set_comm(page, "caf\xe9");
+  EXPECT_EQ(object(page)["comm"], "caf\xef\xbf\xbd");
+  EXPECT_EQ(object(page)["comm_hex"], "636166e9");
+}
+
+TEST_F(JsonLines, ParsesBackWhateverCgroupsAndSymbolsAreCalled) {
+  context_.cgroups[1] = "x\xff\n";
+  context_.add_stack(7, {"f\xfe+0x1/0x2"});
+  const json got = object(android_migrated());
+  EXPECT_EQ(got["memcg"]["name"], "x\xef\xbf\xbd\n");
+  EXPECT_EQ(got["stack"][0]["symbol"], "f\xef\xbf\xbd+0x1/0x2");
+}
+
+TEST_F(JsonLines, LeavesNothingBehindWhenAStackCannotBeRead) {
+  std::string out = "before";
+  pobpf_page page = android_migrated();
+  page.handle = 99;
+  EXPECT_FALSE(make_json_formatter(facts_, POBPF_MODE_STACK)->append(page, context_, out));
+  EXPECT_EQ(out, "before");
+}
+
+}  // namespace
+}  // namespace pobpf

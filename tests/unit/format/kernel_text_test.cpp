@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Records that real kernels printed, made again from their values.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "format/page_formatter.h"
+#include "kernel_facts_samples.h"
+
+namespace pobpf {
+namespace {
+
+using samples::android_6_12;
+using samples::android_migrated;
+using samples::MadeUpContext;
+using samples::set_comm;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+
+class KernelText : public testing::Test {
+ protected:
+  KernelText() {
+    context_.add_stack(7, {"post_alloc_hook+0x23c/0x254", "prep_new_page+0x28/0x148"});
+    context_.cgroups[1] = "/";
+  }
+  std::string text(const pobpf_page& page, pobpf_mode mode = POBPF_MODE_STACK,
+                   CommStyle style = CommStyle::kRaw) {
+    std::string out;
+    const auto formatter = make_kernel_text_formatter(facts_, mode, style);
+    const auto status = formatter->append(page, context_, out);
+    EXPECT_TRUE(status) << status.error().what;
+    return out;
+  }
+  KernelFacts facts_ = android_6_12();
+  MadeUpContext context_;
+};
+
+// Source of both: lkml <20250725050810.1164957-1-akash.tyagi@mediatek.com>, Android 6.12 on arm64.
+TEST_F(KernelText, IsThatOfARealMigratedAndChargedRecord) {
+  EXPECT_EQ(text(android_migrated()),
+            "Page allocated via order 0, mask 0x140c48(GFP_NOFS|__GFP_COMP|__GFP_HARDWALL|"
+            "__GFP_MOVABLE), pid 1198, tgid 1194 (ccci_mdinit), ts 17918751965 ns\n"
+            "PFN 0x207233 type Movable Block 4153 type CMA Flags 0x4020000000008224(referenced|lru|"
+            "workingset|private|zone=1|kasantag=0x0)\n"
+            " post_alloc_hook+0x23c/0x254\n"
+            " prep_new_page+0x28/0x148\n"
+            "Page has been migrated, last migrate reason: compaction\n"
+            "Charged to memcg /\n"
+            "\n");
+}
+
+TEST_F(KernelText, IsThatOfARealHighOrderRecord) {
+  pobpf_page page{};
+  page.order = 9;
+  page.gfp_mask = 0x52dc0;
+  page.pid = page.tgid = 1;
+  set_comm(page, "swapper/0");
+  page.ts_nsec = 1065952310;
+  page.pfn = 0x23d200;
+  page.pageblock_migratetype = 4;
+  page.flags = 0x4000000000000040;
+  page.handle = 7;
+  page.last_migrate_reason = -1;
+  EXPECT_EQ(text(page),
+            "Page allocated via order 9, mask 0x52dc0(GFP_KERNEL|__GFP_NOWARN|__GFP_NORETRY|"
+            "__GFP_COMP|__GFP_ZERO), pid 1, tgid 1 (swapper/0), ts 1065952310 ns\n"
+            "PFN 0x23d200 type Unmovable Block 4585 type CMA Flags 0x4000000000000040(head|zone=1|"
+            "kasantag=0x0)\n"
+            " post_alloc_hook+0x23c/0x254\n"
+            " prep_new_page+0x28/0x148\n"
+            "\n");
+}
+
+TEST_F(KernelText, BeforeV68HasADecimalPfnAndFreeTs) {
+  facts_.is_pre_v68_text = true;
+  pobpf_page page = android_migrated();
+  page.free_ts_nsec = 17;
+  EXPECT_THAT(text(page), HasSubstr(", ts 17918751965 ns, free_ts 17 ns\nPFN 2126387 type "));
+}
+
+TEST_F(KernelText, ShowsTheHandleInsteadOfTheStackOrAfterIt) {
+  EXPECT_THAT(text(android_migrated(), POBPF_MODE_HANDLE),
+              HasSubstr("kasantag=0x0)\nhandle: 7\nPage has been migrated"));
+  EXPECT_THAT(text(android_migrated(), POBPF_MODE_STACK_HANDLE),
+              HasSubstr(" prep_new_page+0x28/0x148\nhandle: 7\nPage has been migrated"));
+}
+
+TEST_F(KernelText, ShowsAMaskOfZeroAsTheKernelDoes) {
+  pobpf_page page = android_migrated();
+  page.gfp_mask = 0;
+  EXPECT_THAT(text(page), HasSubstr("mask 0x0(), pid"));
+}
+
+TEST_F(KernelText, ShowsAllKindsOfMemcgLines) {
+  pobpf_page page = android_migrated();
+  page.memcg_flags = POBPF_MEMCG_SLAB;
+  EXPECT_THAT(text(page), EndsWith("\nSlab cache page\n\n"));
+  page.memcg_flags = POBPF_MEMCG_CHARGED | POBPF_MEMCG_OBJCG;
+  EXPECT_THAT(text(page), EndsWith("\nCharged (via objcg) to memcg /\n\n"));
+  page.memcg_flags = POBPF_MEMCG_CHARGED | POBPF_MEMCG_OBJCG | POBPF_MEMCG_OFFLINE;
+  EXPECT_THAT(text(page), EndsWith("\nCharged (via objcg) to offline memcg /\n\n"));
+}
+
+TEST_F(KernelText, KnowsNeverByTheKernelsOwnNumber) {
+  facts_.migrate_reason_never = 0;
+  EXPECT_EQ(text(android_migrated()).find("migrated"), std::string::npos);
+}
+
+TEST_F(KernelText, NamesNothingThatIsBeyondATable) {
+  pobpf_page page = android_migrated();
+  page.pageblock_migratetype = 200;
+  page.last_migrate_reason = 99;
+  EXPECT_THAT(text(page), HasSubstr(" type unknown(200) Flags"));
+  EXPECT_THAT(text(page), HasSubstr("reason: unknown(99)\n"));
+  page.last_migrate_reason = -5;
+  EXPECT_THAT(text(page), HasSubstr("reason: unknown(-5)\n"));
+}
+
+TEST_F(KernelText, TakesATaskNameWithoutANulWhole) {
+  pobpf_page page = android_migrated();
+  set_comm(page, "0123456789abcdefgh");
+  EXPECT_THAT(text(page), HasSubstr(" (0123456789abcdef), ts"));
+}
+
+TEST_F(KernelText, PrintsTaskNamesRawOrSafe) {
+  pobpf_page page = android_migrated();
+  set_comm(page, "a\x1b[31m\nb");
+  EXPECT_THAT(text(page), HasSubstr("(a\x1b[31m\nb)"));
+  EXPECT_THAT(text(page, POBPF_MODE_STACK, CommStyle::kEscaped), HasSubstr("(a\\x1b[31m\\x0ab)"));
+}
+
+TEST_F(KernelText, EscapesCgroupsAndSymbolsToo) {
+  context_.cgroups[1] = "evil\x1b]0;";
+  context_.add_stack(7, {"f+0x1/0x2 [m\x07]"});
+  const std::string safe = text(android_migrated(), POBPF_MODE_STACK, CommStyle::kEscaped);
+  EXPECT_EQ(safe.find('\x1b'), std::string::npos);
+  EXPECT_THAT(safe, HasSubstr(" f+0x1/0x2 [m\\x07]\n"));
+}
+
+TEST_F(KernelText, LeavesNothingBehindWhenAStackOrCgroupCannotBeRead) {
+  std::string out = "before";
+  const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw);
+  pobpf_page page = android_migrated();
+  page.handle = 99;
+  EXPECT_FALSE(formatter->append(page, context_, out));
+  page.handle = 7;
+  page.cgroup_id = 99;
+  EXPECT_FALSE(formatter->append(page, context_, out));
+  EXPECT_EQ(out, "before");
+}
+
+TEST_F(KernelText, StaysRightWhileItsCachesTurnOver) {
+  const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_HANDLE, CommStyle::kRaw);
+  pobpf_page page = android_migrated();
+  for (std::uint64_t word = 0; word < 20'000; ++word) {
+    page.flags = word << 20;
+    std::string out;
+    ASSERT_TRUE(formatter->append(page, context_, out));
+    ASSERT_THAT(out, HasSubstr(word == 0 ? std::string("Flags 0x0(zone=0|")
+                                         : fmt::format("Flags {:#x}(zone=", page.flags)));
+  }
+}
+
+}  // namespace
+}  // namespace pobpf
