@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What user space asks of the kernel before the walker can be loaded: addresses
- * of symbols and the bytes behind them. Without /proc/kcore, and with any
- * kptr_restrict.
+ * of symbols and the bytes behind them, without /proc/kcore. No CO-RE in here, so
+ * that libbpf need not read the kernel's BTF for it.
  */
 #include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include "pobpf/abi.h"
 
@@ -25,17 +24,6 @@ struct {
 	__u64 address;
 	__s32 error;
 } symbol_request = {};
-
-/*
- * Symbols that find_symbols looks for; user space writes the names with address 0
- * and reads the addresses. A few dozen elements of 32 + 16 bytes.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 64);
-	__type(key, struct pobpf_ksym_name);
-	__type(value, struct pobpf_ksym);
-} wanted_symbols SEC(".maps");
 
 SEC("syscall")
 int peek(void *ctx)
@@ -61,30 +49,5 @@ int lookup_symbol(void *ctx)
 	symbol_request.error = bpf_kallsyms_lookup_name(symbol_request.name,
 							sizeof(symbol_request.name), 0, &address);
 	symbol_request.address = address;
-	return 0;
-}
-
-/*
- * The fallback where kptr_restrict hides addresses from kallsyms: the iterator
- * sees the true ones. Writes nothing to its file descriptor.
- */
-SEC("iter/ksym")
-int find_symbols(struct bpf_iter__ksym *ctx)
-{
-	struct kallsym_iter *iter = ctx->ksym;
-	struct pobpf_ksym_name key = {};
-	struct pobpf_ksym *found;
-
-	/* module symbols: the kernel's own variables are looked for */
-	if (!iter || iter->module_name[0])
-		return 0;
-	if (bpf_probe_read_kernel_str(key.name, sizeof(key.name), iter->name) < 0)
-		return 0;
-	found = bpf_map_lookup_elem(&wanted_symbols, &key);
-	if (!found)
-		return 0;
-	if (!found->nr_found)
-		found->address = iter->value;
-	found->nr_found++;
 	return 0;
 }

@@ -18,8 +18,8 @@ struct {
 	__type(value, struct pobpf_cgroup);
 } cgroups SEC(".maps");
 
-/* Resolves a new memcg_data word into w->cgroup_id and w->memcg_flags. */
-static __noinline int resolve_memcg(struct walk *w, __u64 memcg_data)
+/* Resolves the word in memo->memcg_data; -1 if its cgroup cannot be told. */
+__noinline int resolve_memcg(struct memcg_memo *memo)
 {
 	const struct mem_cgroup___css *memcg;
 	const struct kernfs_node *kn = NULL;
@@ -27,15 +27,16 @@ static __noinline int resolve_memcg(struct walk *w, __u64 memcg_data)
 	struct pobpf_cgroup name = {};
 	const char *kn_name = NULL;
 	__u32 css_flags = 0;
+	__u64 memcg_data;
 	__u64 id = 0;
 
-	if (!w)
-		return 0;
-	w->memcg_data = memcg_data;
-	w->cgroup_id = 0;
-	w->memcg_flags = 0;
+	if (!memo)
+		return -1;
+	memcg_data = memo->memcg_data;
+	memo->cgroup_id = 0;
+	memo->flags = 0;
 	if (memcg_data & MEMCG_DATA_OBJEXTS_BIT) {
-		w->memcg_flags = POBPF_MEMCG_SLAB;
+		memo->flags = POBPF_MEMCG_SLAB;
 		return 0;
 	}
 	memcg = (const void *)memcg_of(memcg_data);
@@ -56,12 +57,12 @@ static __noinline int resolve_memcg(struct walk *w, __u64 memcg_data)
 	}
 	if (bpf_map_update_elem(&cgroups, &id, &name, 0))
 		return -1;
-	w->cgroup_id = id;
-	w->memcg_flags = POBPF_MEMCG_CHARGED;
+	memo->cgroup_id = id;
+	memo->flags = POBPF_MEMCG_CHARGED;
 	if (memcg_data & MEMCG_DATA_KMEM_BIT)
-		w->memcg_flags |= POBPF_MEMCG_OBJCG;
+		memo->flags |= POBPF_MEMCG_OBJCG;
 	if (!(css_flags & CSS_ONLINE_BIT))
-		w->memcg_flags |= POBPF_MEMCG_OFFLINE;
+		memo->flags |= POBPF_MEMCG_OFFLINE;
 	return 0;
 }
 

@@ -34,7 +34,7 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 1 << 16);
 	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
 	__type(key, struct pobpf_sum_key);
 	__type(value, struct pobpf_sum);
@@ -51,11 +51,20 @@ static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
 	return walk_window(w, window);
 }
 
-static __always_inline void read_owner(const struct owner_ref *ref, struct pobpf_page *rec)
+/*
+ * Copies struct page_owner behind a struct page_ext; 0 if it was the same
+ * allocation all the while: neither freed nor allocated again. Global, so that it
+ * is verified once.
+ */
+__noinline int read_owner(__u64 page_ext, struct pobpf_page *rec)
 {
-	struct page_owner *owner =
-		KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+	struct page_owner *owner;
+	struct page_ext *ext;
+	__u64 changed;
 
+	if (!rec)
+		return -1;
+	owner = KERNEL_PTR(struct page_owner, page_ext + layout.page_owner_offset);
 	rec->handle = KERNEL_READ(owner, handle);
 	rec->order = KERNEL_READ(owner, order);
 	rec->ts_nsec = KERNEL_READ(owner, ts_nsec);
@@ -65,25 +74,21 @@ static __always_inline void read_owner(const struct owner_ref *ref, struct pobpf
 	rec->pid = KERNEL_READ(owner, pid);
 	rec->tgid = KERNEL_READ(owner, tgid);
 	read_owner_comm(owner, rec->comm);
-}
 
-/* The allocation is still the one that was read: neither freed nor allocated again since. */
-static __always_inline bool is_same_owner(const struct owner_ref *ref, const struct pobpf_page *rec)
-{
-	struct page_owner *owner =
-		KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
-
-	return KERNEL_READ(owner, handle) == rec->handle &&
-	       KERNEL_READ(owner, ts_nsec) == rec->ts_nsec &&
-	       KERNEL_READ(owner, order) == rec->order && rec->order == ref->order;
+	/* no early exits: each would be a path of its own to the verifier */
+	changed = rec->handle ^ KERNEL_READ(owner, handle);
+	changed |= rec->order ^ KERNEL_READ(owner, order);
+	changed |= rec->ts_nsec ^ KERNEL_READ(owner, ts_nsec);
+	ext = KERNEL_PTR(struct page_ext, page_ext);
+	changed |= ~KERNEL_READ(ext, flags) & layout.owner_allocated_bit;
+	return changed != 0;
 }
 
 static long emit_page(__u32 index, struct walk *w)
 {
-	struct pobpf_page rec;
+	struct pobpf_page rec = {};
 	struct owner_ref ref;
 	struct page *page;
-	struct page_ext *ext;
 	__u64 memcg_data;
 
 	if (w->next >= w->nr_pages)
@@ -91,33 +96,31 @@ static long emit_page(__u32 index, struct walk *w)
 	if (!walk_page(w, &ref))
 		return 0;
 
-	read_owner(&ref, &rec);
-	if (!is_same_owner(&ref, &rec)) {
-		read_owner(&ref, &rec);
-		if (!is_same_owner(&ref, &rec) || !rec.handle) {
-			w->torn++;
-			return 0;
-		}
-	}
-	ext = KERNEL_PTR(struct page_ext, ref.page_ext);
-	if (!(KERNEL_READ(ext, flags) & layout.owner_allocated_bit)) {
-		w->freed++;
+	/* once more for a page that was allocated again in between; what was freed stays torn */
+	if ((read_owner(ref.page_ext, &rec) && read_owner(ref.page_ext, &rec)) ||
+	    rec.order != ref.order || !rec.handle) {
+		w->torn++;
 		return 0;
 	}
 	page = KERNEL_PTR(struct page, ref.page);
 	memcg_data = page_memcg_data(page);
-	rec.memcg_flags = 0;
-	rec.cgroup_id = 0;
-	if (memcg_data && !page_is_tail(page)) {
-		if (memcg_data != w->memcg_data && resolve_memcg(w, memcg_data))
+	/* a word that was resolved once is no folio field of a tail page: they are small numbers */
+	if (memcg_data && memcg_data != w->memcg.memcg_data && !page_is_tail(page)) {
+		w->memcg.memcg_data = memcg_data;
+		if (resolve_memcg(&w->memcg)) {
+			/* the next page asks again, and is counted again */
+			w->memcg.memcg_data = 0;
 			w->cgroup_errors++;
-		rec.memcg_flags = w->memcg_flags;
-		rec.cgroup_id = w->cgroup_id;
+		}
+	}
+	if (memcg_data && memcg_data == w->memcg.memcg_data) {
+		rec.memcg_flags = w->memcg.flags;
+		rec.cgroup_id = w->memcg.cgroup_id;
 	}
 	rec.kind = POBPF_ITEM_PAGE;
 	rec.pfn = ref.pfn;
 	rec.flags = ref.flags;
-	rec.pageblock_migratetype = w->pageblock_migratetype;
+	rec.pageblock_migratetype = w->place.pageblock_migratetype;
 	w->emitted++;
 	bpf_seq_write(w->seq, &rec, sizeof(rec));
 	return 0;
@@ -137,17 +140,17 @@ int emit_pages(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-/* Adds what was summed up for one stack to the map; pages that do not fit are counted. */
-static __noinline int flush_sum(struct walk *w)
+/* Adds what was summed up for one stack to the map; what does not fit is counted as lost. */
+__noinline int flush_sum(struct sum_memo *memo)
 {
 	struct pobpf_sum_key key;
 	struct pobpf_sum first;
 	struct pobpf_sum *sum;
 
-	if (!w || !w->sum_handle)
+	if (!memo || !memo->handle)
 		return 0;
-	key.slot = w->slot;
-	key.handle = w->sum_handle;
+	key.slot = memo->slot;
+	key.handle = memo->handle;
 	sum = bpf_map_lookup_elem(&sums, &key);
 	if (!sum) {
 		first.pages = 0;
@@ -157,13 +160,12 @@ static __noinline int flush_sum(struct walk *w)
 		bpf_map_update_elem(&sums, &key, &first, 1 /* BPF_NOEXIST */);
 		sum = bpf_map_lookup_elem(&sums, &key);
 		if (!sum) {
-			w->emitted -= w->sum_allocations;
-			w->errors += w->sum_allocations;
+			memo->lost += memo->allocations;
 			return 0;
 		}
 	}
-	__sync_fetch_and_add(&sum->pages, w->sum_pages);
-	__sync_fetch_and_add(&sum->allocations, w->sum_allocations);
+	__sync_fetch_and_add(&sum->pages, memo->pages);
+	__sync_fetch_and_add(&sum->allocations, memo->allocations);
 	return 0;
 }
 
@@ -175,14 +177,14 @@ static long count_page(__u32 index, struct walk *w)
 		return 1;
 	if (!walk_page(w, &ref))
 		return 0;
-	if (ref.handle != w->sum_handle) {
-		flush_sum(w);
-		w->sum_handle = ref.handle;
-		w->sum_pages = 0;
-		w->sum_allocations = 0;
+	if (ref.handle != w->sum.handle) {
+		flush_sum(&w->sum);
+		w->sum.handle = ref.handle;
+		w->sum.pages = 0;
+		w->sum.allocations = 0;
 	}
-	w->sum_pages += 1U << (ref.order & 31);
-	w->sum_allocations++;
+	w->sum.pages += 1U << (ref.order & 31);
+	w->sum.allocations++;
 	w->emitted++;
 	return 0;
 }
@@ -197,7 +199,9 @@ int count_pages(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	if (begin(ctx, window, &w)) {
 		bpf_loop(POBPF_WINDOW_PAGES + 1, count_page, &w, 0);
-		flush_sum(&w);
+		flush_sum(&w.sum);
+		w.emitted -= w.sum.lost;
+		w.errors += w.sum.lost;
 	}
 	write_account(&w);
 	return 0;

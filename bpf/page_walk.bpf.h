@@ -22,26 +22,47 @@
  */
 volatile __u32 unknown_zero = 0;
 
-/* One run of a program over one window; lives on the stack of that run, as runs can interleave. */
-struct walk {
-	struct seq_file *seq;
+/*
+ * Where a window lies in kernel memory. No pointers in here and in the other parts
+ * of struct walk that go to global functions: those are verified once, on their
+ * own, which makes loading ten times cheaper, but they take plain memory only.
+ */
+struct window_place {
 	__u64 pfn;	/* first page of the window */
 	__u64 page;	/* address of its struct page */
 	__u64 page_ext; /* address of its struct page_ext */
+	__u32 pageblock_migratetype;
+	__u32 absent, offline, free; /* 1: all of the window is */
+};
+
+/* The last memcg_data word and what it meant: neighbours mostly share it. */
+struct memcg_memo {
+	__u64 memcg_data;
+	__u64 cgroup_id;
+	__u32 flags; /* enum pobpf_memcg_flags */
+	__u32 reserved;
+};
+
+/* The sum of one stack, kept here until the handle changes. */
+struct sum_memo {
+	__u32 slot;
+	__u32 handle; /* 0: nothing to flush */
+	__u64 pages;
+	__u64 allocations;
+	__u64 lost; /* allocations that did not fit the map */
+};
+
+/* One run of a program over one window; lives on the stack of that run, as runs can interleave. */
+struct walk {
+	struct seq_file *seq;
 	const struct pobpf_params *params;
-	__u64 memcg_data; /* last one resolved; neighbours mostly share it */
-	__u64 cgroup_id;  /* what it resolved to */
-	__u32 memcg_flags;
+	struct window_place place;
+	struct memcg_memo memcg;
+	struct sum_memo sum;
 	__u32 nr_pages;
 	__u32 next; /* pages of the window that are done */
-	__u32 slot;
-	__u32 pageblock_migratetype;
-	/* sums of one stack, kept here until the handle changes */
-	__u32 sum_handle;
-	__u32 sum_pages;
-	__u32 sum_allocations;
 	/* counts of struct pobpf_account, in pages */
-	__u32 emitted, absent, offline, free, unowned, freed, tail;
+	__u32 emitted, free, unowned, freed, tail;
 	__u32 no_handle, other_node, torn, errors, cgroup_errors;
 };
 
@@ -140,21 +161,56 @@ static __always_inline int buddy_order(__u64 page_address)
  * read_page_owner() jumps from the head of a free block over the rest of it. A
  * window does not see heads before its start, so it looks for one.
  */
-static __always_inline bool starts_inside_buddy_block(const struct walk *w)
+static __always_inline bool starts_inside_buddy_block(const struct window_place *place)
 {
 	for (int order = 1; order <= 16; order++) {
-		__u64 head = w->pfn >> order << order;
+		__u64 head = place->pfn >> order << order;
 
 		if (order > (int)layout.max_page_order)
 			break;
 		/* the window is an aligned block itself: smaller ones start inside it */
-		if (head == w->pfn)
+		if (head == place->pfn)
 			continue;
-		if (buddy_order(w->page - (w->pfn - head) * bpf_core_type_size(struct page)) >=
-		    order)
+		if (buddy_order(place->page -
+				(place->pfn - head) * bpf_core_type_size(struct page)) >= order)
 			return true;
 	}
 	return false;
+}
+
+/* Finds the memory of the window at place->pfn; 0 if there is nothing to walk, for the reason set.
+ */
+__noinline int find_window(struct window_place *place)
+{
+	struct section_copy section = {};
+
+	if (!place)
+		return 0;
+	/* the kernel tests pfn_valid() at the start of each block of the largest order only */
+	if (!read_section(place->pfn >> layout.pfn_section_shift, &section) ||
+	    !subsection_is_valid(&section,
+				 place->pfn >> layout.max_page_order << layout.max_page_order) ||
+	    !subsection_is_valid(&section, place->pfn)) {
+		place->absent = 1;
+		return 0;
+	}
+	place->page = (section.mem_map & layout.section_map_mask) +
+		      place->pfn * bpf_core_type_size(struct page);
+	if (starts_inside_buddy_block(place)) {
+		place->free = 1;
+		return 0;
+	}
+	/*
+	 * page_ext_get(): iterator programs run under rcu_read_lock(), which keeps
+	 * the page_ext of a section that goes offline from here on.
+	 */
+	if (!section.page_ext || section.page_ext & PAGE_EXT_INVALID) {
+		place->offline = 1;
+		return 0;
+	}
+	place->page_ext = section.page_ext + place->pfn * layout.page_ext_size;
+	place->pageblock_migratetype = pageblock_migratetype(&section, place->pfn);
+	return 1;
 }
 
 /*
@@ -163,52 +219,27 @@ static __always_inline bool starts_inside_buddy_block(const struct walk *w)
  */
 static __always_inline bool walk_window(struct walk *w, const struct pobpf_window *window)
 {
-	struct section_copy section = {};
 	__u64 zero = unknown_zero;
 
-	w->pfn = window->pfn;
 	w->nr_pages = window->nr_pages;
-	w->slot = window->slot;
 	w->next = zero;
-	w->memcg_data = zero;
-	w->cgroup_id = zero;
-	w->memcg_flags = zero;
-	w->sum_handle = zero;
-	w->sum_pages = zero;
-	w->sum_allocations = zero;
-	w->emitted = w->absent = w->offline = w->free = zero;
-	w->unowned = w->freed = w->tail = w->no_handle = zero;
-	w->other_node = w->torn = w->errors = w->cgroup_errors = zero;
+	w->emitted = w->free = w->unowned = w->freed = w->tail = zero;
+	w->no_handle = w->other_node = w->torn = w->errors = w->cgroup_errors = zero;
+	w->memcg.memcg_data = w->memcg.cgroup_id = zero;
+	w->memcg.flags = w->memcg.reserved = zero;
+	w->sum.slot = window->slot;
+	w->sum.handle = zero;
+	w->sum.pages = w->sum.allocations = w->sum.lost = zero;
+	w->place.pfn = window->pfn;
+	w->place.page = w->place.page_ext = zero;
+	w->place.pageblock_migratetype = zero;
+	w->place.absent = w->place.offline = w->place.free = zero;
 
 	if (w->nr_pages == 0 || w->nr_pages > POBPF_WINDOW_PAGES || !w->params) {
 		w->errors = w->nr_pages;
 		return false;
 	}
-	/* the kernel tests pfn_valid() at the start of each block of the largest order only */
-	if (!read_section(w->pfn >> layout.pfn_section_shift, &section) ||
-	    !subsection_is_valid(&section,
-				 w->pfn >> layout.max_page_order << layout.max_page_order) ||
-	    !subsection_is_valid(&section, w->pfn)) {
-		w->absent = w->nr_pages;
-		return false;
-	}
-	w->page = (section.mem_map & layout.section_map_mask) +
-		  w->pfn * bpf_core_type_size(struct page);
-	if (starts_inside_buddy_block(w)) {
-		w->free = w->nr_pages;
-		return false;
-	}
-	/*
-	 * page_ext_get(): iterator programs run under rcu_read_lock(), which keeps
-	 * the page_ext of a section that goes offline from here on.
-	 */
-	if (!section.page_ext || section.page_ext & PAGE_EXT_INVALID) {
-		w->offline = w->nr_pages;
-		return false;
-	}
-	w->page_ext = section.page_ext + w->pfn * layout.page_ext_size;
-	w->pageblock_migratetype = pageblock_migratetype(&section, w->pfn);
-	return true;
+	return find_window(&w->place);
 }
 
 /* What the walk stands on: an allocation, or a page that was counted under its reason. */
@@ -245,9 +276,9 @@ static __always_inline bool walk_page(struct walk *w, struct owner_ref *ref)
 	__u64 ext_flags;
 	int free_order;
 
-	ref->pfn = w->pfn + index;
-	ref->page = w->page + index * bpf_core_type_size(struct page);
-	ref->page_ext = w->page_ext + index * layout.page_ext_size;
+	ref->pfn = w->place.pfn + index;
+	ref->page = w->place.page + index * bpf_core_type_size(struct page);
+	ref->page_ext = w->place.page_ext + index * layout.page_ext_size;
 	w->next = index + 1;
 
 	free_order = buddy_order(ref->page);
@@ -301,9 +332,9 @@ static __always_inline void write_account(const struct walk *w)
 		.kind = POBPF_ITEM_ACCOUNT,
 		.nr_pages = w->nr_pages,
 		.emitted = w->emitted,
-		.absent = w->absent,
-		.offline = w->offline,
-		.free = w->free,
+		.absent = w->place.absent ? w->nr_pages : 0,
+		.offline = w->place.offline ? w->nr_pages : 0,
+		.free = w->place.free ? w->nr_pages : w->free,
 		.unowned = w->unowned,
 		.freed = w->freed,
 		.tail = w->tail,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <span>
@@ -23,6 +24,8 @@ namespace pobpf {
 struct SessionOptions {
   bool use_rdonly_cast = true;      ///< "rdonly-cast": else bpf_probe_read_kernel
   bool use_kallsyms_lookup = true;  ///< "kallsyms-lookup": else iter/ksym
+  /// Distinct stacks that sum_stacks() has room for; what does not fit is counted under errors.
+  std::uint32_t sums_max = 1U << 17;
 };
 
 /// A row of `pobpf stacks`.
@@ -37,6 +40,9 @@ struct Progress {
   std::uint64_t windows_done = 0;
   std::uint64_t windows_total = 0;
 };
+
+/// Called after each read; false stops early. May be empty.
+using ProgressCallback = std::function<bool(const Progress&)>;
 
 /// One link with its own windows and parameters, and one file descriptor on it. Views are isolated
 /// from each other. Not thread-safe; different readers of one session may be used by turns.
@@ -81,7 +87,7 @@ class Session : public PageContext {
   /// Sums by stack, made in the kernel, most pages first; ties by handle. Calls `on_progress`
   /// after each read; returning false stops early with kFailed "interrupted".
   virtual Result<std::vector<StackSum>> sum_stacks(const ReaderView& view, Account& account,
-                                                   bool (*on_progress)(const Progress&)) = 0;
+                                                   const ProgressCallback& on_progress) = 0;
 };
 
 }  // namespace pobpf

@@ -1,6 +1,6 @@
-"""Fetches a kernel source package with an apt state of our own, so that the machine's apt stays as it is.
+"""Fetches a kernel source package with an apt state of our own; the machine's apt stays as it is.
 
-Mirror addresses and keys are those that the machine's apt uses; nothing of them is written down here.
+Mirror addresses and keys are those that the machine's apt uses; none is written down here.
 """
 
 from __future__ import annotations

@@ -54,10 +54,11 @@ exec $bb switch_root $new /run/pobpf-vm/busybox sh /run/pobpf-vm/main.sh
 """
 
 # Second part, in the new root.  The command writes into pipes, because a virtio-serial port can be
-# opened only once and takes at most 32 KiB in one write; two cat processes move the bytes to the ports.
-# The host's env starts the command: busybox would take its own applets for programs of the same name.
-# After the command everything that it left running is killed, or the pipes would never end.  The end
-# mark proves to the host that nothing of the output is missing; the host's answer, that all has arrived.
+# opened only once and takes at most 32 KiB in one write; two cat processes move the bytes to the
+# ports.  The host's env starts the command: busybox would prefer its own applets to programs of the
+# same name.  After the command everything that it left running is killed, or the pipes would never
+# end.  The end mark proves to the host that nothing of the output is missing; the host's answer,
+# that all has arrived.
 MAIN = """\
 bb=/run/pobpf-vm/busybox
 cd /dev
@@ -102,7 +103,6 @@ while [ $left = 1 ]; do
     done
 done 2>/dev/null
 wait $out_pump $err_pump
-@unmount@
 printf %s @mark@ >&3
 printf %s @mark@ >&4
 printf '%s\\n' $status >&5
@@ -110,6 +110,7 @@ read -r _ <&5
 $bb poweroff -f
 """
 
+# Without a cache the host has each write at once; the price is no shared writable memory mapping.
 MOUNT_SHARE = """\
 $bb mkdir -p "$new"@directory@
 $bb mount -t 9p -o rw,trans=virtio,version=9p2000.L,msize=@msize@,cache=none \\
@@ -126,13 +127,10 @@ def make_initramfs(
 ) -> bytes:
     """A cpio archive whose /init runs the command and reports about it."""
     mount_share = ""
-    unmount = ""
     if share is not None:
         mount_share = _fill(
             MOUNT_SHARE, msize=str(MSIZE), tag=SHARE_TAG, directory=shlex.quote(share)
         )
-        # Writes back what has been written through a memory mapping.
-        unmount = f"cd / && $bb umount {shlex.quote(share)}"
     main = _fill(
         MAIN,
         stdout_port=STDOUT_PORT,
@@ -142,7 +140,6 @@ def make_initramfs(
         environment=shlex.join(f"{name}={value}" for name, value in environment.items()),
         command=shlex.join(command),
         mark=mark,
-        unmount=unmount,
     )
     archive = _Newc()
     archive.directory("dev")
@@ -177,7 +174,7 @@ def _static_busybox() -> Path:
 
 
 class _Newc:
-    """Writes the archive format that the kernel unpacks (Documentation: initramfs buffer format)."""
+    """Writes the archive format that the kernel unpacks (initramfs buffer format)."""
 
     def __init__(self) -> None:
         self._data = bytearray()

@@ -30,7 +30,7 @@ LOG_TAIL_LINES = 30
 
 
 def build(table: KernelTable, series_name: str, flavours: list[str], refresh: bool) -> None:
-    """Makes sure that the flavours are in the cache; one source tree serves all that are missing."""
+    """Makes sure that the flavours are in the cache; one source tree serves all missing ones."""
     series = table.get_series(series_name)
     with locked(kernels_dir() / f"{series_name}.lock", f"building kernel {series_name}"):
         if refresh:

@@ -15,14 +15,6 @@
 namespace pobpf::cli {
 namespace {
 
-// sum_stacks() takes a function without context
-ProgressMeter* current_meter = nullptr;
-
-bool on_progress(const Progress& progress) {
-  current_meter->update(progress, std::nullopt);
-  return !is_interrupted();
-}
-
 /// Frames as mm/page_owner.c: stack_print() has them, then a line a number.
 void append_text(std::string& out, const StackSum& sum, const Stack* stack, bool is_terminal) {
   if (stack != nullptr && !is_terminal) out += stack->kernel_text;
@@ -63,8 +55,10 @@ Result<ExitStatus> print_stacks(Session& session, const ReaderView& view, const 
   auto sums = [&] {
     // nothing is printed before all is summed up, so that the terminal is free
     ProgressMeter meter(options, false);
-    current_meter = &meter;
-    return session.sum_stacks(view, account, on_progress);
+    return session.sum_stacks(view, account, [&](const Progress& progress) {
+      meter.update(progress, std::nullopt);
+      return !is_interrupted();
+    });
   }();
   if (!sums) return fail(std::move(sums).error());
 

@@ -2,6 +2,7 @@
 #include "cli/open_session.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include "pobpf/preflight.h"
@@ -12,6 +13,10 @@ Result<std::unique_ptr<Session>> open_session(const Options& options) {
   const auto checks = run_preflight(Machine::current());
   for (const Check& check : checks) spdlog::debug("{}: {}", check.name, check.detail);
   if (auto status = preflight_status(checks); !status) return fail(std::move(status).error());
+  // libbpf reads the kernel's type information, megabytes, more than once: memory that is kept
+  // spares the kernel from faulting it in again, which page_owner makes dear
+  ::mallopt(M_MMAP_THRESHOLD, 256 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
   auto session = Session::open(options.session);
   if (!session) return fail(std::move(session).error());
   for (const auto& [name, value] : (*session)->describe()) spdlog::debug("{}: {}", name, value);

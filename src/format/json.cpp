@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 #include "format/escape.h"
 #include "format/page_formatter.h"
@@ -80,10 +81,18 @@ class JsonFormatter final : public PageFormatter {
             : name_or_null(facts_.migrate_reason_names, page.last_migrate_reason);
     object["slab_memcg"] = (page.memcg_flags & POBPF_MEMCG_SLAB) != 0;
     if (auto status = add_memcg(page, context, object); !status) return status;
-    if (mode_ != POBPF_MODE_HANDLE)
-      if (auto status = add_stack(page, context, object); !status) return status;
-    // cgroup names and symbols are the kernel's bytes: what is no UTF-8 is replaced
-    out += object.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string* stack = nullptr;
+    if (mode_ != POBPF_MODE_HANDLE) {
+      auto text = stack_text(page.handle, context);
+      if (!text) return fail(std::move(text).error());
+      stack = *text;
+    }
+    out += dump(object);
+    if (stack != nullptr) {
+      // the stack was dumped once for all pages that have it; it goes in as the last member
+      out.back() = ',';
+      out += *stack;
+    }
     out += '\n';
     return {};
   }
@@ -114,20 +123,29 @@ class JsonFormatter final : public PageFormatter {
     return {};
   }
 
-  static Status add_stack(const pobpf_page& page, PageContext& context, Json& object) {
-    auto stack = context.stack(page.handle);
+  /// Cgroup names and symbols are the kernel's bytes: what is no UTF-8 is replaced.
+  static std::string dump(const Json& object) {
+    return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+
+  /// `"stack":[...]}`: the object {"stack": ...} without its opening brace.
+  Result<const std::string*> stack_text(std::uint32_t handle, PageContext& context) {
+    if (const auto known = stack_texts_.find(handle); known != stack_texts_.end())
+      return &known->second;
+    auto stack = context.stack(handle);
     if (!stack) return fail(std::move(stack).error());
     Json frames = Json::array();
     for (const Frame& frame : (*stack)->frames)
       frames.push_back(
           {{"address", fmt::format("{:#x}", frame.address)}, {"symbol", frame.symbol}});
-    object["stack"] = std::move(frames);
-    return {};
+    const Json object{{"stack", std::move(frames)}};
+    return &stack_texts_.emplace(handle, dump(object).substr(1)).first->second;
   }
 
   const KernelFacts& facts_;
   pobpf_mode mode_;
   std::uint64_t named_flags_ = 0;
+  std::unordered_map<std::uint32_t, std::string> stack_texts_;
 };
 
 }  // namespace

@@ -97,6 +97,8 @@ class KernelTextFormatter final : public PageFormatter {
     out += ')';
   }
 
+  /// Neighbouring pages mostly have one owner and one block: their texts are kept until they
+  /// differ.
   void append_header(const pobpf_page& page, std::string& out) {
     out += "Page allocated via order ";
     append_number(out, page.order);
@@ -105,13 +107,10 @@ class KernelTextFormatter final : public PageFormatter {
       append_flag_names(text, page.gfp_mask, facts_.gfp_names);
       text += "), pid ";
     });
-    append_number(out, page.pid);
-    out += ", tgid ";
-    append_number(out, page.tgid);
-    out += " (";
-    const auto* comm = reinterpret_cast<const char*>(page.comm);
-    append_untrusted(out, std::string_view(comm, strnlen(comm, sizeof(page.comm))));
-    out += "), ts ";
+    if (!is_owner_known_ || page.pid != owner_.pid || page.tgid != owner_.tgid ||
+        std::memcmp(page.comm, owner_.comm, sizeof(page.comm)) != 0)
+      remember_owner(page);
+    out += owner_text_;
     append_number(out, page.ts_nsec);
     if (facts_.is_pre_v68_text) {
       out += " ns, free_ts ";
@@ -122,18 +121,39 @@ class KernelTextFormatter final : public PageFormatter {
       out += " ns\nPFN 0x";
       append_number(out, page.pfn, 16);
     }
-    out += " type ";
-    append_name(out, facts_.migratetype_names,
-                static_cast<long>(gfp_migratetype(page.gfp_mask, facts_)));
-    out += " Block ";
-    append_number(out, page.pfn >> facts_.pageblock_order);
-    out += " type ";
-    append_name(out, facts_.migratetype_names, page.pageblock_migratetype);
+    const std::uint64_t pageblock = page.pfn >> facts_.pageblock_order;
+    const unsigned migratetype = gfp_migratetype(page.gfp_mask, facts_);
+    if (block_text_.empty() || pageblock != pageblock_ || migratetype != migratetype_ ||
+        page.pageblock_migratetype != pageblock_migratetype_) {
+      pageblock_ = pageblock;
+      migratetype_ = migratetype;
+      pageblock_migratetype_ = page.pageblock_migratetype;
+      block_text_ = " type ";
+      append_name(block_text_, facts_.migratetype_names, static_cast<long>(migratetype));
+      block_text_ += " Block ";
+      append_number(block_text_, pageblock);
+      block_text_ += " type ";
+      append_name(block_text_, facts_.migratetype_names, page.pageblock_migratetype);
+    }
+    out += block_text_;
     out += flags_.get(page.flags, [&](std::string& text) {
       text += " Flags ";
       append_page_flags(text, page.flags, facts_);
       text += '\n';
     });
+  }
+
+  void remember_owner(const pobpf_page& page) {
+    owner_ = page;
+    is_owner_known_ = true;
+    owner_text_.clear();
+    append_number(owner_text_, page.pid);
+    owner_text_ += ", tgid ";
+    append_number(owner_text_, page.tgid);
+    owner_text_ += " (";
+    const auto* comm = reinterpret_cast<const char*>(page.comm);
+    append_untrusted(owner_text_, std::string_view(comm, strnlen(comm, sizeof(page.comm))));
+    owner_text_ += "), ts ";
   }
 
   Status append_stack(const pobpf_page& page, PageContext& context, std::string& out) {
@@ -196,6 +216,13 @@ class KernelTextFormatter final : public PageFormatter {
   TextCache<std::uint64_t> flags_;
   const Stack* last_stack_ = nullptr;
   std::uint32_t last_handle_ = 0;
+  pobpf_page owner_{};  // pid, tgid and comm that owner_text_ shows
+  bool is_owner_known_ = false;
+  std::string owner_text_;
+  std::uint64_t pageblock_ = 0;  // what block_text_ shows
+  unsigned migratetype_ = 0;
+  unsigned pageblock_migratetype_ = 0;
+  std::string block_text_;
 };
 
 }  // namespace

@@ -4,7 +4,9 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include <array>
 #include <cerrno>
+#include <set>
 #include <span>
 
 namespace pobpf {
@@ -15,12 +17,6 @@ struct Member {
   std::uint32_t index;
   std::uint32_t bit_offset;  // from the start of the outermost type
 };
-
-std::int32_t find_composite(const btf* object, const std::string& type) {
-  std::int32_t id = btf__find_by_name_kind(object, type.c_str(), BTF_KIND_STRUCT);
-  if (id < 0) id = btf__find_by_name_kind(object, type.c_str(), BTF_KIND_UNION);
-  return id;
-}
 
 std::uint32_t resolve(const btf* object, std::uint32_t id) {
   const btf_type* type = btf__type_by_id(object, id);
@@ -64,12 +60,14 @@ std::optional<std::uint64_t> find_enumerator(const btf* object, const btf_type* 
 
 void KernelBtf::Deleter::operator()(btf* object) const { btf__free(object); }
 
-Result<KernelBtf> KernelBtf::load() {
+Result<KernelBtf> KernelBtf::load(const std::vector<std::string>& names) {
   btf* object = btf__load_vmlinux_btf();
   if (object == nullptr)
     return fail(ErrorKind::kUnsupported, "this kernel has no readable type information (BTF)",
                 "use a kernel built with CONFIG_DEBUG_INFO_BTF=y", errno);
-  return KernelBtf(object);
+  KernelBtf result(object);
+  result.index(names);
+  return result;
 }
 
 Result<KernelBtf> KernelBtf::load_file(const std::string& path) {
@@ -78,10 +76,47 @@ Result<KernelBtf> KernelBtf::load_file(const std::string& path) {
   return KernelBtf(object);
 }
 
+void KernelBtf::index(const std::vector<std::string>& names) {
+  // a kernel has 50,000 types and more: most are ruled out by their first character
+  std::array<bool, 256> is_first{};
+  for (const std::string& name : names) is_first[static_cast<unsigned char>(name.at(0))] = true;
+  const std::set<std::string_view> wanted(names.begin(), names.end());
+  const std::uint32_t nr_types = btf__type_cnt(btf_.get());
+  for (std::uint32_t id = 1; id < nr_types; ++id) {
+    const btf_type* type = btf__type_by_id(btf_.get(), id);
+    if (type->name_off == 0) {
+      if (btf_is_any_enum(type)) anonymous_enums_.push_back(id);
+      continue;
+    }
+    const char* name = btf__name_by_offset(btf_.get(), type->name_off);
+    if (is_first[static_cast<unsigned char>(*name)] && wanted.contains(name))
+      ids_.emplace(name, id);
+  }
+  is_indexed_ = true;
+}
+
+std::int32_t KernelBtf::find(const std::string& name,
+                             std::initializer_list<std::uint32_t> kinds) const {
+  const auto [begin, end] = ids_.equal_range(name);
+  for (const std::uint32_t kind : kinds) {
+    for (auto entry = begin; entry != end; ++entry)
+      if (btf_kind(btf__type_by_id(btf_.get(), entry->second)) == kind)
+        return static_cast<std::int32_t>(entry->second);
+    // a name that was indexed and not found there is nowhere
+    if (is_indexed_ && begin != end) continue;
+    const std::int32_t id = btf__find_by_name_kind(btf_.get(), name.c_str(), kind);
+    if (id >= 0) return id;
+  }
+  return -ENOENT;
+}
+
+std::int32_t KernelBtf::find_composite(const std::string& name) const {
+  return find(name, {BTF_KIND_STRUCT, BTF_KIND_UNION});
+}
+
 std::optional<std::uint32_t> KernelBtf::size_of(const std::string& type) const {
-  std::int32_t id = find_composite(btf_.get(), type);
-  if (id < 0) id = btf__find_by_name_kind(btf_.get(), type.c_str(), BTF_KIND_TYPEDEF);
-  if (id < 0) id = btf__find_by_name_kind(btf_.get(), type.c_str(), BTF_KIND_ENUM);
+  const std::int32_t id =
+      find(type, {BTF_KIND_STRUCT, BTF_KIND_UNION, BTF_KIND_TYPEDEF, BTF_KIND_ENUM});
   if (id < 0) return std::nullopt;
   const std::int64_t size = btf__resolve_size(btf_.get(), static_cast<std::uint32_t>(id));
   if (size < 0) return std::nullopt;
@@ -90,7 +125,7 @@ std::optional<std::uint32_t> KernelBtf::size_of(const std::string& type) const {
 
 std::optional<std::uint32_t> KernelBtf::offset_of(const std::string& type,
                                                   std::string_view member) const {
-  const std::int32_t id = find_composite(btf_.get(), type);
+  const std::int32_t id = find_composite(type);
   if (id < 0) return std::nullopt;
   const auto found = find_member(btf_.get(), static_cast<std::uint32_t>(id), member, 0);
   if (!found) return std::nullopt;
@@ -99,7 +134,7 @@ std::optional<std::uint32_t> KernelBtf::offset_of(const std::string& type,
 
 std::optional<BitField> KernelBtf::bit_field(const std::string& type,
                                              std::string_view member) const {
-  const std::int32_t id = find_composite(btf_.get(), type);
+  const std::int32_t id = find_composite(type);
   if (id < 0) return std::nullopt;
   const auto found = find_member(btf_.get(), static_cast<std::uint32_t>(id), member, 0);
   if (!found) return std::nullopt;
@@ -110,7 +145,7 @@ std::optional<BitField> KernelBtf::bit_field(const std::string& type,
 
 std::optional<std::uint32_t> KernelBtf::array_length(const std::string& type,
                                                      std::string_view member) const {
-  const std::int32_t id = find_composite(btf_.get(), type);
+  const std::int32_t id = find_composite(type);
   if (id < 0) return std::nullopt;
   const auto found = find_member(btf_.get(), static_cast<std::uint32_t>(id), member, 0);
   if (!found) return std::nullopt;
@@ -123,14 +158,16 @@ std::optional<std::uint32_t> KernelBtf::array_length(const std::string& type,
 
 std::optional<std::uint64_t> KernelBtf::enum_value(const std::string& type,
                                                    std::string_view enumerator) const {
-  std::int32_t id = btf__find_by_name_kind(btf_.get(), type.c_str(), BTF_KIND_ENUM);
-  if (id < 0) id = btf__find_by_name_kind(btf_.get(), type.c_str(), BTF_KIND_ENUM64);
+  const std::int32_t id = find(type, {BTF_KIND_ENUM, BTF_KIND_ENUM64});
   if (id < 0) return std::nullopt;
   return find_enumerator(btf_.get(), btf__type_by_id(btf_.get(), static_cast<std::uint32_t>(id)),
                          enumerator);
 }
 
 std::optional<std::uint64_t> KernelBtf::any_enum_value(std::string_view enumerator) const {
+  for (const std::uint32_t id : anonymous_enums_)
+    if (auto value = find_enumerator(btf_.get(), btf__type_by_id(btf_.get(), id), enumerator))
+      return value;
   const std::uint32_t nr_types = btf__type_cnt(btf_.get());
   for (std::uint32_t id = 1; id < nr_types; ++id)
     if (auto value = find_enumerator(btf_.get(), btf__type_by_id(btf_.get(), id), enumerator))
@@ -139,7 +176,7 @@ std::optional<std::uint64_t> KernelBtf::any_enum_value(std::string_view enumerat
 }
 
 bool KernelBtf::has_function(const std::string& name) const {
-  return btf__find_by_name_kind(btf_.get(), name.c_str(), BTF_KIND_FUNC) >= 0;
+  return find(name, {BTF_KIND_FUNC}) >= 0;
 }
 
 }  // namespace pobpf

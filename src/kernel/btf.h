@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "pobpf/error.h"
 
@@ -23,8 +26,9 @@ struct BitField {
 /// Type information of one kernel. All look-ups return no value where the kernel has no such type.
 class KernelBtf {
  public:
-  /// Of the running kernel (/sys/kernel/btf/vmlinux).
-  static Result<KernelBtf> load();
+  /// Of the running kernel (/sys/kernel/btf/vmlinux). `names` are types that will be asked for: one
+  /// pass finds them all, where libbpf would go through all types for each.
+  static Result<KernelBtf> load(const std::vector<std::string>& names);
   /// From a raw BTF file, for tests.
   static Result<KernelBtf> load_file(const std::string& path);
 
@@ -51,7 +55,16 @@ class KernelBtf {
     void operator()(btf* object) const;
   };
   explicit KernelBtf(btf* object) : btf_(object) {}
+  void index(const std::vector<std::string>& names);
+  /// Id of a type of this name and one of these kinds (BTF_KIND_*); negative if there is none.
+  [[nodiscard]] std::int32_t find(const std::string& name,
+                                  std::initializer_list<std::uint32_t> kinds) const;
+  [[nodiscard]] std::int32_t find_composite(const std::string& name) const;
+
   std::unique_ptr<btf, Deleter> btf_;
+  std::unordered_multimap<std::string, std::uint32_t> ids_;  // of the names given to load()
+  std::vector<std::uint32_t> anonymous_enums_;
+  bool is_indexed_ = false;
 };
 
 }  // namespace pobpf

@@ -13,6 +13,7 @@
 
 #include "facts.skel.h"
 #include "kernel/libbpf_log.h"
+#include "ksyms.skel.h"
 #include "pobpf/abi.h"
 #include "util/fd.h"
 
@@ -69,7 +70,12 @@ Result<bool> KernelMemory::look_up_symbols(const std::vector<std::string>& symbo
 }
 
 Status KernelMemory::iterate_symbols(const std::vector<std::string>& symbols) {
-  const int map = bpf_map__fd(skeleton_->maps.wanted_symbols);
+  const std::unique_ptr<ksyms_bpf, decltype(&ksyms_bpf__destroy)> ksyms(ksyms_bpf__open(),
+                                                                        ksyms_bpf__destroy);
+  if (!ksyms) return fail(libbpf_error("opening the symbol iterator", errno));
+  if (const int error = ksyms_bpf__load(ksyms.get()); error != 0)
+    return fail(libbpf_error("loading the symbol iterator", error));
+  const int map = bpf_map__fd(ksyms->maps.wanted_symbols);
   const auto key_of = [](const std::string& name) {
     pobpf_ksym_name key{};
     name.copy(key.name, sizeof(key.name) - 1);
@@ -81,7 +87,7 @@ Status KernelMemory::iterate_symbols(const std::vector<std::string>& symbols) {
     if (const int error = bpf_map_update_elem(map, &key, &nothing, BPF_ANY); error != 0)
       return fail(libbpf_error("preparing the symbol search", error));
   }
-  bpf_link* link = bpf_program__attach_iter(skeleton_->progs.find_symbols, nullptr);
+  bpf_link* link = bpf_program__attach_iter(ksyms->progs.find_symbols, nullptr);
   if (link == nullptr) return fail(libbpf_error("attaching the symbol iterator", errno));
   const Fd iterator(bpf_iter_create(bpf_link__fd(link)));
   bpf_link__destroy(link);

@@ -409,6 +409,14 @@ std::vector<std::string> fact_symbols() {
           "pageblock_order"};
 }
 
+std::vector<std::string> fact_types() {
+  return {"page_owner",     "page_ext_operations", "page_ext_flags", "mem_section",
+          "zone",           "mem_section_usage",   "pagetype",       "migratetype",
+          "node_states",    "pageblock_bits",      "migrate_reason", "trace_print_flags",
+          "nodemask_t",     "page_flags_fields",   "pglist_data",    "handle_parts",
+          "bpf_rdonly_cast"};
+}
+
 Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory) {
   return Discovery(btf, memory).run();
 }

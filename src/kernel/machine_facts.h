@@ -42,6 +42,9 @@ struct MachineFacts {
 /// Names of the kernel variables that discover_facts() reads, required and optional ones.
 [[nodiscard]] std::vector<std::string> fact_symbols();
 
+/// Names of the kernel types and functions that discover_facts() and the session ask BTF about.
+[[nodiscard]] std::vector<std::string> fact_types();
+
 /// Asks the kernel. kUnsupported if it has no page_owner, has it switched off, or is laid out in a
 /// way that the walker does not know; each with a sentence that says what to do.
 [[nodiscard]] Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory);

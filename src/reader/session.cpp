@@ -174,7 +174,7 @@ class KernelSession final : public Session {
 
   Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) override;
   Result<std::vector<StackSum>> sum_stacks(const ReaderView& view, Account& account,
-                                           bool (*on_progress)(const Progress&)) override;
+                                           const ProgressCallback& on_progress) override;
   Result<const Stack*> stack(std::uint32_t handle) override { return stacks_.get(handle); }
   Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override;
 
@@ -247,14 +247,14 @@ Result<std::unique_ptr<PageReader>> KernelSession::open_reader(const ReaderView&
 }
 
 Result<std::vector<StackSum>> KernelSession::sum_stacks(const ReaderView& view, Account& account,
-                                                        bool (*on_progress)(const Progress&)) {
+                                                        const ProgressCallback& on_progress) {
   std::uint32_t slot = 0;
   auto reader = attach(skeleton_->progs.count_pages, view, false, &slot);
   if (!reader) return fail(std::move(reader).error());
   for (bool at_end = false; !at_end;) {
     auto pages = (*reader)->next(at_end);
     if (!pages) return fail(std::move(pages).error());
-    if (on_progress != nullptr && !on_progress((*reader)->progress()))
+    if (on_progress && !on_progress((*reader)->progress()))
       return fail(ErrorKind::kFailed, "interrupted");
   }
   account = (*reader)->account();
@@ -301,7 +301,7 @@ Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
 
 Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
   route_libbpf_log();
-  auto btf = KernelBtf::load();
+  auto btf = KernelBtf::load(fact_types());
   if (!btf) return fail(std::move(btf).error());
   auto memory = KernelMemory::open(fact_symbols(), options.use_kallsyms_lookup);
   if (!memory) return fail(std::move(memory).error());
@@ -315,6 +315,8 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
   std::memcpy(const_cast<pobpf_layout*>(
                   reinterpret_cast<const volatile pobpf_layout*>(&skeleton->rodata->layout)),
               &facts->layout, sizeof(facts->layout));
+  if (const int error = bpf_map__set_max_entries(skeleton->maps.sums, options.sums_max); error != 0)
+    return fail(libbpf_error("sizing the map of sums", error));
   if (const int error = page_owner_bpf__load(skeleton.get()); error != 0)
     return fail(libbpf_error("loading the page walker", error));
   auto own_programs = OwnPrograms::of(skeleton->obj);

@@ -24,21 +24,36 @@ std::size_t item_bytes(__u16 kind) {
 
 Status StreamParser::feed(std::span<const std::byte> bytes) {
   pages_.clear();
-  partial_.insert(partial_.end(), bytes.begin(), bytes.end());
+  // in place as long as items are whole; only what is cut in two is kept
+  if (!partial_.empty()) {
+    partial_.insert(partial_.end(), bytes.begin(), bytes.end());
+    auto used = take_items(partial_);
+    if (!used) return fail(std::move(used).error());
+    partial_.erase(partial_.begin(), partial_.begin() + static_cast<std::ptrdiff_t>(*used));
+    return {};
+  }
+  auto used = take_items(bytes);
+  if (!used) return fail(std::move(used).error());
+  const auto rest = bytes.subspan(*used);
+  partial_.assign(rest.begin(), rest.end());
+  return {};
+}
+
+Result<std::size_t> StreamParser::take_items(std::span<const std::byte> bytes) {
   std::size_t at = 0;
-  while (partial_.size() - at >= sizeof(__u16)) {
+  while (bytes.size() - at >= sizeof(__u16)) {
     __u16 kind = 0;
-    std::memcpy(&kind, partial_.data() + at, sizeof(kind));
+    std::memcpy(&kind, bytes.data() + at, sizeof(kind));
     const std::size_t size = item_bytes(kind);
     if (size == 0) return fail(ErrorKind::kFailed, "unknown item in the iterator's stream", kHint);
-    if (partial_.size() - at < size) break;
+    if (bytes.size() - at < size) break;
     if (kind == POBPF_ITEM_PAGE) {
       pages_.emplace_back();
-      std::memcpy(&pages_.back(), partial_.data() + at, size);
+      std::memcpy(&pages_.back(), bytes.data() + at, size);
       ++pages_in_window_;
     } else {
       pobpf_account window{};
-      std::memcpy(&window, partial_.data() + at, size);
+      std::memcpy(&window, bytes.data() + at, size);
       if (expects_records_ && window.emitted != pages_in_window_)
         return fail(ErrorKind::kFailed, "records are missing from the iterator's stream", kHint);
       pages_in_window_ = 0;
@@ -47,8 +62,7 @@ Status StreamParser::feed(std::span<const std::byte> bytes) {
     }
     at += size;
   }
-  partial_.erase(partial_.begin(), partial_.begin() + static_cast<std::ptrdiff_t>(at));
-  return {};
+  return at;
 }
 
 Status StreamParser::finish() {

@@ -31,6 +31,9 @@ class StreamParser {
   [[nodiscard]] pobpf_mode mode() const { return mode_; }
 
  private:
+  /// Takes whole items off the front; returns how many bytes they had.
+  Result<std::size_t> take_items(std::span<const std::byte> bytes);
+
   std::vector<std::byte> partial_;  // start of an item whose end has not come yet
   std::vector<pobpf_page> pages_;
   Account account_;

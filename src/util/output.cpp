@@ -55,7 +55,6 @@ Result<Output> Output::to_file(const std::filesystem::path& path, IsCancelled is
   struct stat existing {};
   const bool exists = ::stat(path.c_str(), &existing) == 0;
   if (!exists && errno != ENOENT) return cannot_open(name, errno);
-  if (exists && S_ISDIR(existing.st_mode)) return cannot_open(name, EISDIR);
 
   struct stat standard_output {};
   // /dev/stdout and its like: what the shell redirected must not be replaced by a new file

@@ -67,7 +67,7 @@ class FakeSession final : public Session {
     return std::make_unique<FakeReader>(view.mode, last_window);
   }
   Result<std::vector<StackSum>> sum_stacks(const ReaderView& /*view*/, Account& account,
-                                           bool (*on_progress)(const Progress&)) override {
+                                           const ProgressCallback& on_progress) override {
     EXPECT_TRUE(on_progress({1, 2}));
     account.add(last_window);
     return std::vector<StackSum>{{2, 30, 20}, {1, 1, 1}};

@@ -384,6 +384,11 @@ TEST_F(Preflight, UserNamespace) {
       "run pobpf outside of it");
 }
 
+TEST_F(Preflight, UserNamespaceThatMapsOnlySomeUsersToThemselves) {
+  root.write("proc/self/uid_map", "         0          0      65536\n");
+  EXPECT_EQ(check("user_namespace").state, CheckState::kMissing);
+}
+
 TEST_F(Preflight, KernelWithoutUserNamespaces) {
   root.remove("proc/self/uid_map");
   expect_ok("user_namespace", "the initial one, where capabilities count");
