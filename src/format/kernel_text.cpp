@@ -16,6 +16,17 @@
 namespace pobpf {
 namespace {
 
+template <std::size_t kBytes>
+char* put(char* at, const char (&literal)[kBytes]) {
+  std::memcpy(at, literal, kBytes - 1);
+  return at + kBytes - 1;
+}
+
+/// `at` must have room for the 20 digits of the largest number.
+char* put_number(char* at, std::uint64_t value, int base = 10) {
+  return std::to_chars(at, at + 20, value, base).ptr;
+}
+
 template <typename T>
 void append_number(std::string& out, T value, int base = 10) {
   std::array<char, 24> digits;  // NOLINT(cppcoreguidelines-pro-type-member-init): hot path
@@ -57,18 +68,25 @@ class KernelTextFormatter final : public PageFormatter {
       : facts_(facts), mode_(mode), is_escaped_(style == CommStyle::kEscaped) {}
 
   Status append(const pobpf_page& page, PageContext& context, std::string& out) override {
-    const std::size_t start = out.size();
-    append_header(page, out);
-    auto status = append_stack(page, context, out);
-    if (status) {
-      append_migrated(page, out);
-      status = append_memcg(page, context, out);
+    if (!is_same_head(page)) make_head(page);
+    if (!is_same_tail(page)) {
+      if (auto status = make_tail(page, context); !status) return status;
     }
-    if (!status) {
-      out.resize(start);
-      return status;
+    // what differs from page to page, in one piece
+    std::array<char, 128> middle;  // NOLINT(cppcoreguidelines-pro-type-member-init): hot path
+    char* at = put_number(middle.data(), page.ts_nsec);
+    if (facts_.is_pre_v68_text) {
+      at = put(at, " ns, free_ts ");
+      at = put_number(at, page.free_ts_nsec);
+      at = put(at, " ns\nPFN ");
+      at = put_number(at, page.pfn);
+    } else {
+      at = put(at, " ns\nPFN 0x");
+      at = put_number(at, page.pfn, 16);
     }
-    out += '\n';
+    out.append(head_);
+    out.append(middle.data(), static_cast<std::size_t>(at - middle.data()));
+    out.append(tail_);
     return {};
   }
 
@@ -97,63 +115,80 @@ class KernelTextFormatter final : public PageFormatter {
     out += ')';
   }
 
-  /// Neighbouring pages mostly have one owner and one block: their texts are kept until they
-  /// differ.
-  void append_header(const pobpf_page& page, std::string& out) {
-    out += "Page allocated via order ";
-    append_number(out, page.order);
-    out += gfp_.get(page.gfp_mask, [&](std::string& text) {
+  /// Neighbouring pages mostly have one owner, one block and one stack: what was made for the last
+  /// page is kept until it differs.
+  [[nodiscard]] bool is_same_head(const pobpf_page& page) const {
+    return !head_.empty() && page.order == last_.order && page.gfp_mask == last_.gfp_mask &&
+           page.pid == last_.pid && page.tgid == last_.tgid &&
+           std::memcmp(page.comm, last_.comm, sizeof(page.comm)) == 0;
+  }
+
+  void make_head(const pobpf_page& page) {
+    last_.order = page.order;
+    last_.gfp_mask = page.gfp_mask;
+    last_.pid = page.pid;
+    last_.tgid = page.tgid;
+    std::memcpy(last_.comm, page.comm, sizeof(page.comm));
+    // the tail shows the migratetype of the gfp mask
+    tail_.clear();
+
+    head_ = "Page allocated via order ";
+    append_number(head_, page.order);
+    head_ += gfp_.get(page.gfp_mask, [&](std::string& text) {
       fmt::format_to(std::back_inserter(text), ", mask {:#x}(", page.gfp_mask);
       append_flag_names(text, page.gfp_mask, facts_.gfp_names);
       text += "), pid ";
     });
-    if (!is_owner_known_ || page.pid != owner_.pid || page.tgid != owner_.tgid ||
-        std::memcmp(page.comm, owner_.comm, sizeof(page.comm)) != 0)
-      remember_owner(page);
-    out += owner_text_;
-    append_number(out, page.ts_nsec);
-    if (facts_.is_pre_v68_text) {
-      out += " ns, free_ts ";
-      append_number(out, page.free_ts_nsec);
-      out += " ns\nPFN ";
-      append_number(out, page.pfn);
-    } else {
-      out += " ns\nPFN 0x";
-      append_number(out, page.pfn, 16);
-    }
-    const std::uint64_t pageblock = page.pfn >> facts_.pageblock_order;
-    const unsigned migratetype = gfp_migratetype(page.gfp_mask, facts_);
-    if (block_text_.empty() || pageblock != pageblock_ || migratetype != migratetype_ ||
-        page.pageblock_migratetype != pageblock_migratetype_) {
-      pageblock_ = pageblock;
-      migratetype_ = migratetype;
-      pageblock_migratetype_ = page.pageblock_migratetype;
-      block_text_ = " type ";
-      append_name(block_text_, facts_.migratetype_names, static_cast<long>(migratetype));
-      block_text_ += " Block ";
-      append_number(block_text_, pageblock);
-      block_text_ += " type ";
-      append_name(block_text_, facts_.migratetype_names, page.pageblock_migratetype);
-    }
-    out += block_text_;
-    out += flags_.get(page.flags, [&](std::string& text) {
+    append_number(head_, page.pid);
+    head_ += ", tgid ";
+    append_number(head_, page.tgid);
+    head_ += " (";
+    const auto* comm = reinterpret_cast<const char*>(page.comm);
+    append_untrusted(head_, std::string_view(comm, strnlen(comm, sizeof(page.comm))));
+    head_ += "), ts ";
+  }
+
+  [[nodiscard]] bool is_same_tail(const pobpf_page& page) const {
+    return !tail_.empty() && page.flags == last_.flags && page.handle == last_.handle &&
+           page.pfn >> facts_.pageblock_order == last_.pfn >> facts_.pageblock_order &&
+           page.pageblock_migratetype == last_.pageblock_migratetype &&
+           page.last_migrate_reason == last_.last_migrate_reason &&
+           page.memcg_flags == last_.memcg_flags && page.cgroup_id == last_.cgroup_id;
+  }
+
+  /// Everything behind the PFN.
+  Status make_tail(const pobpf_page& page, PageContext& context) {
+    last_.flags = page.flags;
+    last_.handle = page.handle;
+    last_.pfn = page.pfn;
+    last_.pageblock_migratetype = page.pageblock_migratetype;
+    last_.last_migrate_reason = page.last_migrate_reason;
+    last_.memcg_flags = page.memcg_flags;
+    last_.cgroup_id = page.cgroup_id;
+
+    tail_ = " type ";
+    append_name(tail_, facts_.migratetype_names,
+                static_cast<long>(gfp_migratetype(page.gfp_mask, facts_)));
+    tail_ += " Block ";
+    append_number(tail_, page.pfn >> facts_.pageblock_order);
+    tail_ += " type ";
+    append_name(tail_, facts_.migratetype_names, page.pageblock_migratetype);
+    tail_ += flags_.get(page.flags, [&](std::string& text) {
       text += " Flags ";
       append_page_flags(text, page.flags, facts_);
       text += '\n';
     });
-  }
-
-  void remember_owner(const pobpf_page& page) {
-    owner_ = page;
-    is_owner_known_ = true;
-    owner_text_.clear();
-    append_number(owner_text_, page.pid);
-    owner_text_ += ", tgid ";
-    append_number(owner_text_, page.tgid);
-    owner_text_ += " (";
-    const auto* comm = reinterpret_cast<const char*>(page.comm);
-    append_untrusted(owner_text_, std::string_view(comm, strnlen(comm, sizeof(page.comm))));
-    owner_text_ += "), ts ";
+    auto status = append_stack(page, context, tail_);
+    if (status) {
+      append_migrated(page, tail_);
+      status = append_memcg(page, context, tail_);
+    }
+    if (!status) {
+      tail_.clear();
+      return status;
+    }
+    tail_ += '\n';
+    return {};
   }
 
   Status append_stack(const pobpf_page& page, PageContext& context, std::string& out) {
@@ -216,13 +251,9 @@ class KernelTextFormatter final : public PageFormatter {
   TextCache<std::uint64_t> flags_;
   const Stack* last_stack_ = nullptr;
   std::uint32_t last_handle_ = 0;
-  pobpf_page owner_{};  // pid, tgid and comm that owner_text_ shows
-  bool is_owner_known_ = false;
-  std::string owner_text_;
-  std::uint64_t pageblock_ = 0;  // what block_text_ shows
-  unsigned migratetype_ = 0;
-  unsigned pageblock_migratetype_ = 0;
-  std::string block_text_;
+  std::string head_;   // of the last page, up to its timestamp
+  std::string tail_;   // of the last page, from behind its PFN; empty: to be made
+  pobpf_page last_{};  // what both were made of
 };
 
 }  // namespace
