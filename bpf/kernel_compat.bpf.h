@@ -49,8 +49,13 @@ struct page___v618 {
 	struct memdesc_flags___v618 flags;
 } __attribute__((preserve_access_index));
 
-struct page___pre_v618 {
-	unsigned long flags;
+/* Members of struct page that some kernels have. One flavour: libbpf searches all types for each.
+ */
+struct page___members {
+	unsigned long flags;	     /* before v6.18 */
+	unsigned long memcg_data;    /* CONFIG_MEMCG */
+	unsigned long compound_info; /* since v7.1 */
+	unsigned long compound_head; /* before v7.1 */
 } __attribute__((preserve_access_index));
 
 /*
@@ -63,31 +68,19 @@ static __always_inline __u64 page_flags_word(struct page *page)
 		struct page___v618 *p = (void *)page;
 		return KERNEL_READ(p, flags.f);
 	}
-	struct page___pre_v618 *p = (void *)page;
+	struct page___members *p = (void *)page;
 	return KERNEL_READ(p, flags);
 }
-
-struct page___memcg {
-	unsigned long memcg_data;
-} __attribute__((preserve_access_index));
 
 /* page->memcg_data; 0 on kernels without CONFIG_MEMCG, as the field is not there. */
 static __always_inline __u64 page_memcg_data(struct page *page)
 {
-	struct page___memcg *p = (void *)page;
+	struct page___members *p = (void *)page;
 
-	if (!bpf_core_field_exists(struct page___memcg, memcg_data))
+	if (!bpf_core_field_exists(struct page___members, memcg_data))
 		return 0;
 	return KERNEL_READ(p, memcg_data);
 }
-
-struct page___v71 {
-	unsigned long compound_info;
-} __attribute__((preserve_access_index));
-
-struct page___pre_v71 {
-	unsigned long compound_head;
-} __attribute__((preserve_access_index));
 
 /*
  * PageTail(). v7.1: compound_info. Before: compound_head; bit 0 says tail in both.
@@ -99,19 +92,16 @@ static __always_inline bool page_is_tail(const struct page *page)
 {
 	unsigned long word = 0;
 
-	if (bpf_core_field_exists(struct page___v71, compound_info))
-		bpf_core_read(&word, sizeof(word), &((struct page___v71 *)page)->compound_info);
+	if (bpf_core_field_exists(struct page___members, compound_info))
+		bpf_core_read(&word, sizeof(word), &((struct page___members *)page)->compound_info);
 	else
-		bpf_core_read(&word, sizeof(word), &((struct page___pre_v71 *)page)->compound_head);
+		bpf_core_read(&word, sizeof(word), &((struct page___members *)page)->compound_head);
 	return word & 1;
 }
 
-struct kernfs_node___v615 {
-	struct kernfs_node *__parent;
-} __attribute__((preserve_access_index));
-
-struct kernfs_node___pre_v615 {
-	struct kernfs_node *parent;
+struct kernfs_node___members {
+	struct kernfs_node *__parent; /* since v6.15 */
+	struct kernfs_node *parent;   /* before v6.15 */
 } __attribute__((preserve_access_index));
 
 /*
@@ -122,12 +112,12 @@ static __always_inline bool kernfs_has_parent(const struct kernfs_node *kn)
 {
 	const void *parent = NULL;
 
-	if (bpf_core_field_exists(struct kernfs_node___v615, __parent))
+	if (bpf_core_field_exists(struct kernfs_node___members, __parent))
 		bpf_core_read(&parent, sizeof(parent),
-			      &((const struct kernfs_node___v615 *)kn)->__parent);
+			      &((const struct kernfs_node___members *)kn)->__parent);
 	else
 		bpf_core_read(&parent, sizeof(parent),
-			      &((const struct kernfs_node___pre_v615 *)kn)->parent);
+			      &((const struct kernfs_node___members *)kn)->parent);
 	return parent != NULL;
 }
 

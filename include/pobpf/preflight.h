@@ -37,8 +37,13 @@ struct Machine {
   static Machine current();
 };
 
+/// kQuick leaves the kernel's BTF unparsed where its configuration says enough: the session that
+/// follows parses it, and start-up counts.
+enum class PreflightDepth { kQuick, kThorough };
+
 /// All checks in a fixed order, passed or not.
-[[nodiscard]] std::vector<Check> run_preflight(const Machine& machine);
+[[nodiscard]] std::vector<Check> run_preflight(const Machine& machine,
+                                               PreflightDepth depth = PreflightDepth::kThorough);
 
 /// kUnsupported with the sentence of the first check that is kMissing.
 [[nodiscard]] Status preflight_status(const std::vector<Check>& checks);

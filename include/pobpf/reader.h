@@ -24,6 +24,9 @@ namespace pobpf {
 struct SessionOptions {
   bool use_rdonly_cast = true;      ///< "rdonly-cast": else bpf_probe_read_kernel
   bool use_kallsyms_lookup = true;  ///< "kallsyms-lookup": else iter/ksym
+  /// What the session will be asked for; programs that are not needed are not loaded.
+  bool with_pages = true;  ///< open_reader()
+  bool with_sums = true;   ///< sum_stacks()
   /// Distinct stacks that sum_stacks() has room for; what does not fit is counted under errors.
   std::uint32_t sums_max = 1U << 17;
 };

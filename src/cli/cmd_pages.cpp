@@ -50,7 +50,9 @@ Result<ExitStatus> print_pages(Session& session, const ReaderView& view, const O
 }
 
 Result<ExitStatus> run_pages(const Options& options) {
-  auto session = open_session(options);
+  Options needed = options;
+  needed.session.with_sums = false;
+  auto session = open_session(needed);
   if (!session) return fail(std::move(session).error());
   auto view = make_view(options, **session);
   if (!view) return fail(std::move(view).error());

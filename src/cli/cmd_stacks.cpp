@@ -79,7 +79,9 @@ Result<ExitStatus> print_stacks(Session& session, const ReaderView& view, const 
 }
 
 Result<ExitStatus> run_stacks(const Options& options) {
-  auto session = open_session(options);
+  Options needed = options;
+  needed.session.with_pages = false;
+  auto session = open_session(needed);
   if (!session) return fail(std::move(session).error());
   auto view = make_view(options, **session);
   if (!view) return fail(std::move(view).error());

@@ -10,7 +10,7 @@
 namespace pobpf::cli {
 
 Result<std::unique_ptr<Session>> open_session(const Options& options) {
-  const auto checks = run_preflight(Machine::current());
+  const auto checks = run_preflight(Machine::current(), PreflightDepth::kQuick);
   for (const Check& check : checks) spdlog::debug("{}: {}", check.name, check.detail);
   if (auto status = preflight_status(checks); !status) return fail(std::move(status).error());
   // libbpf reads the kernel's type information, megabytes, more than once: memory that is kept

@@ -40,12 +40,14 @@ std::string error_text(int error) { return std::generic_category().message(error
 
 /// What several checks look at, read once.
 struct Evidence {
-  explicit Evidence(const Machine& machine)
+  Evidence(const Machine& machine, PreflightDepth depth)
       : config(KernelConfig::load(machine.root, machine.release)),
         command_line(read(machine, "proc/cmdline")) {
     const auto path = machine.root / "sys/kernel/btf/vmlinux";
     if (const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); !fd)
       btf_errno = errno;
+    else if (depth == PreflightDepth::kQuick && config && config->is_built_in("CONFIG_PAGE_OWNER"))
+      is_btf_left_to_session = true;
     else if (auto loaded = KernelBtf::load_file(path))
       btf.emplace(std::move(*loaded));
     else
@@ -63,6 +65,7 @@ struct Evidence {
   std::vector<KernelParameter> parameters;
   std::optional<KernelBtf> btf;
   int btf_errno = 0;
+  bool is_btf_left_to_session = false;  // readable, and the session parses it anyway
 };
 
 Check ok(const char* name, std::string detail) {
@@ -160,7 +163,8 @@ Check check_stack_depot(const Evidence& evidence) {
 
 Check check_btf(const Evidence& evidence, const Machine& machine) {
   constexpr const char* kName = "btf";
-  if (evidence.btf) return ok(kName, "/sys/kernel/btf/vmlinux can be read");
+  if (evidence.btf || evidence.is_btf_left_to_session)
+    return ok(kName, "/sys/kernel/btf/vmlinux can be read");
   if (evidence.btf_errno == EACCES || evidence.btf_errno == EPERM)
     return missing(kName, "/sys/kernel/btf/vmlinux must not be read by this user",
                    "run pobpf as root");
@@ -342,8 +346,8 @@ Machine Machine::current() {
   return {"/", own_capabilities(), name.release, try_bpf};
 }
 
-std::vector<Check> run_preflight(const Machine& machine) {
-  const Evidence evidence(machine);
+std::vector<Check> run_preflight(const Machine& machine, PreflightDepth depth) {
+  const Evidence evidence(machine, depth);
   return {check_kernel(machine),         check_page_owner(evidence),
           check_page_owner_on(evidence), check_stack_depot(evidence),
           check_btf(evidence, machine),  check_kallsyms_all(evidence, machine),

@@ -37,6 +37,7 @@ Result<OwnPrograms> OwnPrograms::of(const bpf_object* object) {
   OwnPrograms own;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object) {
+    if (!bpf_program__autoload(program)) continue;
     auto tags = tags_of(bpf_program__fd(program));
     if (!tags) return fail(std::move(tags).error());
     for (const Tag& tag : *tags) {

@@ -297,24 +297,35 @@ Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
   return std::string_view(entry->second);
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
-  route_libbpf_log();
+/// Its type information, megabytes, is gone when this returns.
+Result<MachineFacts> read_facts(const SessionOptions& options) {
   auto btf = KernelBtf::load(fact_types());
   if (!btf) return fail(std::move(btf).error());
   auto memory = KernelMemory::open(fact_symbols(), options.use_kallsyms_lookup);
   if (!memory) return fail(std::move(memory).error());
   auto facts = discover_facts(*btf, *memory);
+  if (facts)
+    facts->layout.use_rdonly_cast =
+        options.use_rdonly_cast && btf->has_function("bpf_rdonly_cast") ? 1 : 0;
+  return facts;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
+  route_libbpf_log();
+  auto facts = read_facts(options);
   if (!facts) return fail(std::move(facts).error());
-  facts->layout.use_rdonly_cast =
-      options.use_rdonly_cast && btf->has_function("bpf_rdonly_cast") ? 1 : 0;
 
   Skeleton skeleton(page_owner_bpf__open());
   if (!skeleton) return fail(libbpf_error("opening the page walker", errno));
   std::memcpy(const_cast<pobpf_layout*>(
                   reinterpret_cast<const volatile pobpf_layout*>(&skeleton->rodata->layout)),
               &facts->layout, sizeof(facts->layout));
+  bpf_program__set_autoload(skeleton->progs.emit_pages, options.with_pages);
+  bpf_map__set_autocreate(skeleton->maps.cgroups, options.with_pages);
+  bpf_program__set_autoload(skeleton->progs.count_pages, options.with_sums);
+  bpf_map__set_autocreate(skeleton->maps.sums, options.with_sums);
   if (const int error = bpf_map__set_max_entries(skeleton->maps.sums, options.sums_max); error != 0)
     return fail(libbpf_error("sizing the map of sums", error));
   if (const int error = page_owner_bpf__load(skeleton.get()); error != 0)

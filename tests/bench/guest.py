@@ -10,6 +10,8 @@ import json
 import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 import time
 
@@ -41,28 +43,47 @@ def measure(argv: list[str]) -> dict:
     return result
 
 
+def in_memory(program: str) -> list[str]:
+    """A command that runs a copy of the program with its libraries from tmpfs: waiting for the host's
+    file system would count as instructions."""
+    directory = pathlib.Path("/run/pobpf-bench.d") / pathlib.Path(program).name
+    directory.mkdir(parents=True)
+    listing = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    libraries = re.findall(r"(/\S+) \(0x", listing)
+    for file in [program, *libraries]:
+        shutil.copy(file, directory)
+    loader = next(name for name in map(os.path.basename, libraries) if name.startswith("ld-"))
+    return [
+        str(directory / loader),
+        "--library-path",
+        str(directory),
+        str(directory / pathlib.Path(program).name),
+    ]
+
+
 def main() -> None:
     build, cache_mib = sys.argv[1], int(sys.argv[2])
-    pobpf = str(pathlib.Path(build) / "pobpf")
+    pobpf = in_memory(str(pathlib.Path(build) / "pobpf"))
     block = b"x" * (1 << 20)
     with open("/run/pobpf-bench", "wb", buffering=0) as file:
         for _ in range(cache_mib):
             file.write(block)
     commands = {
-        "cat page_owner": ["/bin/cat", PAGE_OWNER],
-        "pobpf": [pobpf, "--stats"],
-        "pobpf --handles": [pobpf, "--handles", "--stats"],
-        "pobpf --handles --nid 1": [pobpf, "--handles", "--nid", "1", "--stats"],
-        "pobpf --format json": [pobpf, "--format", "json"],
-        "pobpf stacks": [pobpf, "stacks", "--stats"],
-        "pobpf --handles, probe reads": [pobpf, "--handles", "--no-feature", "rdonly-cast"],
+        "cat page_owner": [*in_memory("/bin/cat"), PAGE_OWNER],
+        "pobpf": [*pobpf, "--stats"],
+        "pobpf --handles": [*pobpf, "--handles", "--stats"],
+        "pobpf --handles --nid 1": [*pobpf, "--handles", "--nid", "1", "--stats"],
+        "pobpf --format json": [*pobpf, "--format", "json"],
+        "pobpf stacks": [*pobpf, "stacks", "--stats"],
+        "pobpf --handles, probe reads": [*pobpf, "--handles", "--no-feature", "rdonly-cast"],
     }
     tool = pathlib.Path(os.environ.get("POBPF_VM_TOOLS", ""), "page_owner_filter")
     if tool.exists():
-        commands["page_owner_filter -m stack"] = [str(tool), "-m", "stack"]
-        commands["page_owner_filter -m handle"] = [str(tool), "-m", "handle"]
+        page_owner_filter = in_memory(str(tool))
+        commands["page_owner_filter -m stack"] = [*page_owner_filter, "-m", "stack"]
+        commands["page_owner_filter -m handle"] = [*page_owner_filter, "-m", "handle"]
     # once to have the program in the page cache, as it would be on any machine that uses it
-    measure([pobpf, "--handles"])
+    measure([*pobpf, "--handles"])
     rows = {name: measure(argv) for name, argv in commands.items()}
     with open(PAGE_OWNER, "rb") as file:
         count = size = 0

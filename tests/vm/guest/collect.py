@@ -199,8 +199,9 @@ def churn(collector: Collector) -> None:
     for churner in churners:
         churner.kill()
         churner.wait()
-    offline = blocks[-1] if blocks else None
-    if offline is not None and put_block(offline, "offline"):
+    # a node's last block may hold reserved pages, and then never goes
+    offline = next((block for block in blocks if put_block(block, "offline")), None)
+    if offline is not None:
         collector.run_pobpf("offline_block", "--stats", "--format", "json")
         put_block(offline, "online_movable")
     collector.results["churn"] = {
@@ -231,7 +232,7 @@ while not stop and blocks:
 
 
 def removable_blocks() -> list[pathlib.Path]:
-    """The last two blocks of the movable zone, which can be emptied."""
+    """The last three blocks of the movable zone, which can mostly be emptied."""
     blocks = []
     for block in pathlib.Path("/sys/devices/system/memory").glob("memory*"):
         try:
@@ -240,11 +241,11 @@ def removable_blocks() -> list[pathlib.Path]:
         except (OSError, IndexError):
             continue
     blocks.sort(key=lambda block: int(block.name[len("memory") :]))
-    return blocks[-2:]
+    return blocks[-3:]
 
 
 def put_block(block: pathlib.Path, state: str) -> bool:
-    for _ in range(20):
+    for _ in range(6):
         try:
             # a state that it has already is an error to the kernel
             if (block / "state").read_text().strip() != state:
