@@ -17,29 +17,30 @@ const volatile struct pobpf_layout layout = {};
 /*
  * v6.2: fd264ca02094 ("bpf: Add a kfunc to type cast from bpf uapi ctx to kernel
  * ctx") and its sibling bpf_rdonly_cast: loads become single instructions with
- * an exception table entry. Before: bpf_probe_read_kernel(), 2 to 3 times
- * slower. layout.use_rdonly_cast says which; `--no-feature rdonly-cast` forces
- * the old path. Weak: libbpf leaves the call empty on 6.1, and the verifier
- * removes it as dead code.
+ * an exception table entry. Before: bpf_probe_read_kernel(), 2 to 3 times slower.
+ * Two objects of one source, as looking for a kfunc that is missing takes
+ * CAP_SYS_ADMIN; user space picks one, and `--no-feature rdonly-cast` picks the
+ * old way. Checked by: tests/vm, both on each kernel that has both.
+ *
+ * KERNEL_PTR makes a pointer to a kernel type of an address; KERNEL_READ reads a
+ * member through it, 0 if the address cannot be read.
  */
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
-
-#define KERNEL_PTR(type, address)                                                                  \
-	(layout.use_rdonly_cast                                                                    \
-		 ? (type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(type))       \
-		 : (type *)(address))
-
-/* Reads field of *ptr, where ptr came from KERNEL_PTR; an unreadable address gives 0. */
+#ifdef POBPF_PROBE_READS
+#define KERNEL_PTR(type, address) ((type *)(address))
 #define KERNEL_READ(ptr, field)                                                                    \
 	({                                                                                         \
 		typeof((ptr)->field) value__;                                                      \
-		if (layout.use_rdonly_cast)                                                        \
-			value__ = (ptr)->field;                                                    \
-		else if (bpf_probe_read_kernel(&value__, sizeof(value__),                          \
-					       __builtin_preserve_access_index(&(ptr)->field)))    \
+		if (bpf_probe_read_kernel(&value__, sizeof(value__),                               \
+					  __builtin_preserve_access_index(&(ptr)->field)))         \
 			value__ = 0;                                                               \
 		value__;                                                                           \
 	})
+#else
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
+#define KERNEL_PTR(type, address)                                                                  \
+	((type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(type)))
+#define KERNEL_READ(ptr, field) ((ptr)->field)
+#endif
 
 struct memdesc_flags___v618 {
 	unsigned long f;
@@ -184,13 +185,15 @@ static __always_inline void read_owner_comm(struct page_owner *owner, __u8 *comm
 	const struct comm_words *from = (const void *)&owner->comm;
 	struct comm_words *to = (void *)comm;
 
-	if (layout.use_rdonly_cast) {
-		to->word[0] = from->word[0];
-		to->word[1] = from->word[1];
-	} else if (bpf_probe_read_kernel(to, sizeof(*to), from)) {
+#ifdef POBPF_PROBE_READS
+	if (bpf_probe_read_kernel(to, sizeof(*to), from)) {
 		to->word[0] = 0;
 		to->word[1] = 0;
 	}
+#else
+	to->word[0] = from->word[0];
+	to->word[1] = from->word[1];
+#endif
 }
 
 #endif /* POBPF_KERNEL_COMPAT_BPF_H */

@@ -1,5 +1,6 @@
-# pobpf_add_skeleton(NAME): compiles bpf/NAME.bpf.c with clang against the trimmed vmlinux.h of this
-# architecture and makes the interface target NAME_skeleton, whose header is <NAME.skel.h>.
+# pobpf_add_skeleton(NAME [SOURCE STEM] [DEFINES ...]): compiles bpf/STEM.bpf.c (default: NAME) with
+# clang against the trimmed vmlinux.h of this architecture and makes the interface target
+# NAME_skeleton, whose header is <NAME.skel.h>.
 find_program(BPF_CLANG clang REQUIRED)
 find_program(BPF_STRIP llvm-strip REQUIRED)
 # Debian keeps bpftool in sbin, which ordinary users do not have in PATH
@@ -14,13 +15,18 @@ if(NOT EXISTS ${PROJECT_SOURCE_DIR}/vmlinux/${POBPF_BPF_ARCH}/vmlinux.h)
 endif()
 
 function(pobpf_add_skeleton name)
-  set(source ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c)
+  cmake_parse_arguments(arg "" "SOURCE" "DEFINES" ${ARGN})
+  if(NOT arg_SOURCE)
+    set(arg_SOURCE ${name})
+  endif()
+  list(TRANSFORM arg_DEFINES PREPEND -D)
+  set(source ${CMAKE_CURRENT_SOURCE_DIR}/${arg_SOURCE}.bpf.c)
   set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
   set(header ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
   add_custom_command(
     OUTPUT ${object}
     COMMAND
-      ${BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -D__bpf__ -D__TARGET_ARCH_${POBPF_BPF_ARCH} -Wall
+      ${BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -D__bpf__ -D__TARGET_ARCH_${POBPF_BPF_ARCH} ${arg_DEFINES} -Wall
       -Wextra -Werror -Wno-missing-declarations -Wno-unused-parameter -I${PROJECT_SOURCE_DIR}/include
       -I${PROJECT_SOURCE_DIR}/vmlinux/${POBPF_BPF_ARCH} -MD -MF ${object}.d -MT ${object} -c
       ${source} -o ${object}

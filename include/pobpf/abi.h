@@ -89,7 +89,7 @@ struct pobpf_layout {
 	__u32 handle_pool_base; /* 1: pool_index_plus_1 */
 	__u32 handle_offset_shift;
 	__u32 handle_offset_mask;
-	__u32 use_rdonly_cast; /* 1: load through BTF pointers; 0: bpf_probe_read_kernel() */
+	__u32 reserved; /* zero */
 };
 POBPF_ASSERT_SIZE(struct pobpf_layout, 152);
 

@@ -22,7 +22,8 @@ std::uint32_t decode(std::string_view sequence) {
 
 bool is_printable(std::uint32_t code) {
   const bool is_control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-  const bool is_direction = (code >= 0x200e && code <= 0x200f) ||
+  // Unicode's Bidi_Control
+  const bool is_direction = code == 0x61c || (code >= 0x200e && code <= 0x200f) ||
                             (code >= 0x202a && code <= 0x202e) ||
                             (code >= 0x2066 && code <= 0x2069);
   const bool is_separator = code == 0x2028 || code == 0x2029;

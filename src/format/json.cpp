@@ -47,7 +47,9 @@ class JsonFormatter final : public PageFormatter {
   }
 
   Status append(const pobpf_page& page, PageContext& context, std::string& out) override {
-    Json object;
+    Json object = Json::object();
+    // an ordered object copies all its members each time it grows
+    object.get_ref<Json::object_t&>().reserve(32);
     object["pfn"] = page.pfn;
     object["order"] = page.order;
     object["nr_pages"] = page.order < 64 ? 1ULL << page.order : 0;
@@ -123,9 +125,11 @@ class JsonFormatter final : public PageFormatter {
     return {};
   }
 
-  /// Cgroup names and symbols are the kernel's bytes: what is no UTF-8 is replaced.
+  /// Cgroup names and symbols are the kernel's bytes: what is no UTF-8 is replaced. All else beyond
+  /// ASCII is \uXXXX, as JSON would let DEL, C1 and changes of direction reach a terminal.
   static std::string dump(const Json& object) {
-    return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+    constexpr bool kAsciiOnly = true;
+    return object.dump(-1, ' ', kAsciiOnly, Json::error_handler_t::replace);
   }
 
   /// `"stack":[...]}`: the object {"stack": ...} without its opening brace.

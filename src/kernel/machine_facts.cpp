@@ -42,31 +42,33 @@ class Discovery {
   Status page_flag_fields();
   Status nodes();
   Status stack_depot();
-  Status plausible() const;
+  [[nodiscard]] Status plausible() const;
 
-  Result<std::uint64_t> address(const std::string& symbol) const {
+  [[nodiscard]] Result<std::uint64_t> address(const std::string& symbol) const {
     if (auto found = memory_.symbol(symbol)) return *found;
     return fail(ErrorKind::kUnsupported, "the kernel's symbol table has no " + symbol,
                 "use a kernel built with CONFIG_KALLSYMS_ALL=y");
   }
-  Result<std::uint64_t> variable(const std::string& symbol, std::size_t size) const {
+  [[nodiscard]] Result<std::uint64_t> variable(const std::string& symbol, std::size_t size) const {
     auto at = address(symbol);
     if (!at) return at;
     return memory_.read_number(*at, size);
   }
-  Result<std::uint32_t> offset(const std::string& type, const char* member) const {
+  [[nodiscard]] Result<std::uint32_t> offset(const std::string& type, const char* member) const {
     if (auto found = btf_.offset_of(type, member)) return *found;
     return fail(unknown_layout(fmt::format("struct {} has no member {}", type, member)));
   }
-  Result<std::vector<FlagName>> flag_table(const std::string& symbol) const;
-  Result<std::vector<std::string>> string_array(const std::string& symbol, std::uint64_t count,
-                                                bool may_have_holes) const;
+  [[nodiscard]] Result<std::vector<FlagName>> flag_table(const std::string& symbol) const;
+  [[nodiscard]] Result<std::vector<std::string>> string_array(const std::string& symbol,
+                                                              std::uint64_t count,
+                                                              bool may_have_holes) const;
 
   const KernelBtf& btf_;
   KernelMemory& memory_;
   MachineFacts facts_;
 };
 
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a name cannot stand in parentheses
 #define POBPF_TRY(name, expression)                                  \
   auto name##_result = (expression);                                 \
   if (!name##_result) return fail(std::move(name##_result).error()); \
@@ -211,7 +213,7 @@ Result<std::vector<FlagName>> Discovery::flag_table(const std::string& symbol) c
   POBPF_TRY(table, address(symbol));
   POBPF_TRY(mask_at, offset("trace_print_flags", "mask"));
   POBPF_TRY(name_at, offset("trace_print_flags", "name"));
-  const std::uint32_t stride = btf_.size_of("trace_print_flags").value_or(16);
+  const std::uint64_t stride = btf_.size_of("trace_print_flags").value_or(16);
   std::vector<FlagName> names;
   // the kernel stops at the first NULL name, and so does this; no table has that many rows
   constexpr unsigned kRowsMax = 256;
@@ -275,7 +277,7 @@ Status Discovery::page_flag_fields() {
   POBPF_TRY(shift_at, offset("page_flags_fields", "shift"));
   POBPF_TRY(mask_at, offset("page_flags_fields", "mask"));
   POBPF_TRY(name_at, offset("page_flags_fields", "name"));
-  const std::uint32_t stride = btf_.size_of("page_flags_fields").value_or(32);
+  const std::uint64_t stride = btf_.size_of("page_flags_fields").value_or(32);
   // ARRAY_SIZE(pff) of lib/vsprintf.c: section, node, zone, lastcpupid, kasantag
   constexpr unsigned kRows = 5;
   for (unsigned row = 0; row < kRows; ++row) {
@@ -315,7 +317,7 @@ Status Discovery::nodes() {
     if (!facts_.memory_nodes.test(nid)) continue;
     NodeSpan span{nid, {0, facts_.max_pfn}};
     if (node_data) {
-      POBPF_TRY(pgdat, memory_.read_number(*node_data + nid * 8, 8));
+      POBPF_TRY(pgdat, memory_.read_number(*node_data + std::uint64_t{nid} * 8, 8));
       POBPF_TRY(start, memory_.read_number(pgdat + start_at, 8));
       POBPF_TRY(spanned, memory_.read_number(pgdat + spanned_at, 8));
       span.pfns = {start, start + spanned};
@@ -435,7 +437,7 @@ std::vector<std::pair<std::string, std::string>> MachineFacts::describe() const 
       {"section pages", fmt::format("{}", 1ULL << layout.pfn_section_shift)},
       {"pageblock order",
        fmt::format("{} (from {})", layout.pageblock_order, pageblock_order_source)},
-      {"kernel reads", layout.use_rdonly_cast != 0 ? "bpf_rdonly_cast" : "bpf_probe_read_kernel"},
+      {"kernel reads", has_rdonly_cast ? "bpf_rdonly_cast" : "bpf_probe_read_kernel"},
   };
 }
 

@@ -33,6 +33,7 @@ struct MachineFacts {
   std::vector<NodeSpan> node_spans;
   /// Present sections as PFN ranges, ascending, adjacent ones joined.
   std::vector<PfnRange> present;
+  bool has_rdonly_cast = false;  ///< the kernel has bpf_rdonly_cast(), and it may be used
   std::string pageblock_order_source;
   std::string symbol_source;
 

@@ -17,9 +17,13 @@ struct Region {
   unsigned end = 0;
   unsigned used = 0;
   unsigned group = 0;
+  std::size_t nr_chars = 0;  ///< of its text
 };
 
-bool is_separator(char c) { return c == ',' || c == ' ' || (c >= '\t' && c <= '\r'); }
+/// A comma or isspace() of lib/ctype.c, which counts the no-break space of Latin-1.
+bool is_separator(char c) {
+  return c == ',' || c == ' ' || (c >= '\t' && c <= '\r') || c == '\xa0';
+}
 
 std::string quoted(std::string_view text) {
   std::string result = "'";
@@ -27,6 +31,8 @@ std::string quoted(std::string_view text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte >= 0x7f)
       fmt::format_to(std::back_inserter(result), "\\x{:02x}", byte);
+    else if (c == '\\')
+      result += "\\\\";
     else
       result += c;
   }
@@ -63,9 +69,10 @@ class RegionParser {
     rest.remove_prefix(1);
     auto group = number(rest);
     if (!group) return fail(std::move(group).error());
-    if (!rest.empty()) return wrong("is no node list");
     region.used = *used;
     region.group = *group;
+    // the kernel wants no separator here: 0-7:1/4N is 0,4 and the last
+    region.nr_chars = text_.size() - rest.size();
     return checked(region);
   }
 
@@ -95,21 +102,21 @@ class RegionParser {
     return value;
   }
 
-  Result<Region> whole(Region region) const {
-    // one group as large as the region, wholly used
-    if (region.begin > region.end) return wrong("runs backwards");
+  [[nodiscard]] Result<Region> whole(Region region) const {
+    // one group as large as the region, wholly used; what overflows here is not in range
     region.used = region.group = region.end - region.begin + 1;
+    region.nr_chars = text_.size();
     return checked(region);
   }
 
   /// bitmap_check_region()
-  Result<Region> checked(Region region) const {
+  [[nodiscard]] Result<Region> checked(Region region) const {
     if (region.begin > region.end) return wrong("runs backwards");
-    if (region.group == 0) return wrong("has an empty group");
-    if (region.used > region.group) return wrong("uses more nodes than a group has");
     if (region.end > last_node_)
       return wrong(
           fmt::format("goes beyond node {}, the last that this kernel can have", last_node_));
+    if (region.group == 0) return wrong("has an empty group");
+    if (region.used > region.group) return wrong("uses more nodes than a group has");
     return region;
   }
 
@@ -125,7 +132,7 @@ Result<NodeSet> parse_nodelist(std::string_view text, unsigned max_nodes) {
   while (true) {
     while (!text.empty() && is_separator(text.front())) text.remove_prefix(1);
     if (text.empty()) return nodes;
-    const auto end = std::find_if(text.begin(), text.end(), is_separator);
+    const auto* const end = std::find_if(text.begin(), text.end(), is_separator);
     const std::string_view word = text.substr(0, static_cast<std::size_t>(end - text.begin()));
     auto region = RegionParser(word, max_nodes - 1).parse();
     if (!region) return fail(std::move(region).error());
@@ -135,7 +142,7 @@ Result<NodeSet> parse_nodelist(std::string_view text, unsigned max_nodes) {
           std::min<std::uint64_t>(start + region->used, std::uint64_t{region->end} + 1);
       for (std::uint64_t nid = start; nid < stop; ++nid) nodes.set(nid);
     }
-    text.remove_prefix(word.size());
+    text.remove_prefix(region->nr_chars);
   }
 }
 

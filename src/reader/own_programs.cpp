@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstring>
 #include <iterator>
 #include <vector>
 
@@ -22,12 +23,16 @@ Result<std::vector<Tag>> tags_of(int program) {
   if (const int error = bpf_obj_get_info_by_fd(program, &info, &size); error != 0)
     return fail(libbpf_error("asking about our programs", error));
   std::vector<Tag> tags(info.nr_prog_tags);
+  // that of the program as it was loaded; 6.1 names its main function by it
+  Tag whole{};
+  std::memcpy(whole.data(), info.tag, sizeof(info.tag));
   info = {};
   info.nr_prog_tags = static_cast<__u32>(tags.size());
   info.prog_tags = reinterpret_cast<__u64>(tags.data());
   size = sizeof(info);
   if (const int error = bpf_obj_get_info_by_fd(program, &info, &size); error != 0)
     return fail(libbpf_error("asking about our programs", error));
+  tags.push_back(whole);
   return tags;
 }
 

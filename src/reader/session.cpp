@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <bitset>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <unordered_map>
 
 #include "kernel/libbpf_log.h"
 #include "kernel/machine_facts.h"
 #include "page_owner.skel.h"
+#include "page_owner_probe.skel.h"
 #include "pobpf/reader.h"
 #include "reader/link_reader.h"
 #include "reader/own_programs.h"
@@ -297,6 +299,24 @@ Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
   return std::string_view(entry->second);
 }
 
+/// The walker for this kernel, not loaded yet. Both objects are compiled from one source: their
+/// maps, programs and variables are the same, so one skeleton type serves both.
+Skeleton open_skeleton(bool has_rdonly_cast) {
+  if (has_rdonly_cast) return Skeleton(page_owner_bpf__open());
+  Skeleton skeleton(static_cast<page_owner_bpf*>(std::calloc(1, sizeof(page_owner_bpf))));
+  if (!skeleton || page_owner_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
+  std::size_t size = 0;
+  const void* bytes = page_owner_probe_bpf__elf_bytes(&size);
+  // libbpf only reads them
+  skeleton->skeleton->data = const_cast<void*>(bytes);
+  skeleton->skeleton->data_sz = size;
+  if (const int error = bpf_object__open_skeleton(skeleton->skeleton, nullptr); error != 0) {
+    errno = -error;
+    return nullptr;
+  }
+  return skeleton;
+}
+
 /// Its type information, megabytes, is gone when this returns.
 Result<MachineFacts> read_facts(const SessionOptions& options) {
   auto btf = KernelBtf::load(fact_types());
@@ -305,8 +325,7 @@ Result<MachineFacts> read_facts(const SessionOptions& options) {
   if (!memory) return fail(std::move(memory).error());
   auto facts = discover_facts(*btf, *memory);
   if (facts)
-    facts->layout.use_rdonly_cast =
-        options.use_rdonly_cast && btf->has_function("bpf_rdonly_cast") ? 1 : 0;
+    facts->has_rdonly_cast = options.use_rdonly_cast && btf->has_function("bpf_rdonly_cast");
   return facts;
 }
 
@@ -317,7 +336,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
   auto facts = read_facts(options);
   if (!facts) return fail(std::move(facts).error());
 
-  Skeleton skeleton(page_owner_bpf__open());
+  Skeleton skeleton = open_skeleton(facts->has_rdonly_cast);
   if (!skeleton) return fail(libbpf_error("opening the page walker", errno));
   std::memcpy(const_cast<pobpf_layout*>(
                   reinterpret_cast<const volatile pobpf_layout*>(&skeleton->rodata->layout)),

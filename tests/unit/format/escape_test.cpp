@@ -28,12 +28,14 @@ TEST(Escape, ShowsControlCharactersOfAllKinds) {
 
 TEST(Escape, ShowsCharactersThatTurnTextAround) {
   EXPECT_EQ(escaped("\xe2\x80\xae"), "\\xe2\\x80\\xae");
+  EXPECT_EQ(escaped("\xd8\x9c"), "\\xd8\\x9c");
 }
 
 TEST(Escape, ShowsBytesThatAreNoUtf8) {
   EXPECT_EQ(escaped("\xff"), "\\xff");
   EXPECT_EQ(escaped("\xc3"), "\\xc3");
   EXPECT_EQ(escaped("\xc0\x80"), "\\xc0\\x80");
+  EXPECT_EQ(escaped("\xc1\x81"), "\\xc1\\x81");
   EXPECT_EQ(escaped("\xed\xa0\x80"), "\\xed\\xa0\\x80");
   EXPECT_EQ(escaped("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");
 }

@@ -101,6 +101,36 @@ TEST_F(JsonLines, ParsesBackWhateverCgroupsAndSymbolsAreCalled) {
   EXPECT_EQ(got["stack"][0]["symbol"], "f\xef\xbf\xbd+0x1/0x2");
 }
 
+TEST_F(JsonLines, HoldsOnlyPrintableAsciiWhateverNamesHold) {
+  // DEL, CSI as one character (C1), and a right-to-left override
+  const std::string evil = "\x7f\xc2\x9b\xe2\x80\xae";
+  pobpf_page page = android_migrated();
+  set_comm(page, evil);
+  context_.cgroups[1] = evil;
+  context_.add_stack(7, {evil});
+  std::string out;
+  ASSERT_TRUE(make_json_formatter(facts_, POBPF_MODE_STACK)->append(page, context_, out));
+  for (const char c : out.substr(0, out.size() - 1)) ASSERT_TRUE(c >= ' ' && c <= '~') << out;
+  const json got = json::parse(out);
+  EXPECT_EQ(got["comm"], evil);
+  EXPECT_EQ(got["memcg"]["name"], evil);
+  EXPECT_EQ(got["stack"][0]["symbol"], evil);
+}
+
+TEST_F(JsonLines, ShowsEachStackOfAnOutputThatHoldsMany) {
+  context_.add_stack(8, {"g+0x3/0x4"});
+  const auto formatter = make_json_formatter(facts_, POBPF_MODE_STACK);
+  pobpf_page page = android_migrated();
+  for (const auto& [handle, symbol] :
+       {std::pair(7U, "post_alloc_hook+0x23c/0x254"), std::pair(8U, "g+0x3/0x4"),
+        std::pair(7U, "post_alloc_hook+0x23c/0x254")}) {
+    page.handle = handle;
+    std::string out;
+    ASSERT_TRUE(formatter->append(page, context_, out));
+    EXPECT_EQ(json::parse(out)["stack"][0]["symbol"], symbol);
+  }
+}
+
 TEST_F(JsonLines, LeavesNothingBehindWhenAStackCannotBeRead) {
   std::string out = "before";
   pobpf_page page = android_migrated();

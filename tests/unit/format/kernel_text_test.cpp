@@ -149,6 +149,55 @@ TEST_F(KernelText, LeavesNothingBehindWhenAStackOrCgroupCannotBeRead) {
   EXPECT_EQ(out, "before");
 }
 
+// The formatter keeps texts of the last record: none may outlive what it was made of.
+TEST_F(KernelText, DoesNotDependOnTheRecordBefore) {
+  using Change = void (*)(pobpf_page&);
+  const Change changes[] = {
+      [](pobpf_page& page) { page.order = 3; },
+      [](pobpf_page& page) { page.last_migrate_reason = 1; },
+      [](pobpf_page& page) { page.pageblock_migratetype = 1; },
+      [](pobpf_page& page) { page.memcg_flags = POBPF_MEMCG_SLAB; },
+      [](pobpf_page& page) { page.pfn += 1; },
+      [](pobpf_page& page) { page.pfn += 512; },
+      [](pobpf_page& page) { page.flags = 0; },
+      [](pobpf_page& page) { page.ts_nsec = 1; },
+      [](pobpf_page& page) { page.free_ts_nsec = 1; },
+      [](pobpf_page& page) { page.cgroup_id = 2; },
+      [](pobpf_page& page) { page.gfp_mask = 0xcc0; },
+      [](pobpf_page& page) { page.handle = 8; },
+      [](pobpf_page& page) { page.pid = 1; },
+      [](pobpf_page& page) { page.tgid = 1; },
+      [](pobpf_page& page) { set_comm(page, "swapper/0"); },
+  };
+  context_.cgroups[2] = "system.slice";
+  context_.add_stack(8, {"g+0x3/0x4"});
+  facts_.is_pre_v68_text = true;  // shows free_ts too
+  const pobpf_page before = android_migrated();
+  for (std::size_t i = 0; i < std::size(changes); ++i) {
+    SCOPED_TRACE(i);
+    pobpf_page page = before;
+    changes[i](page);
+    std::string out;
+    const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw);
+    for (const pobpf_page& next : {before, page, before})
+      ASSERT_TRUE(formatter->append(next, context_, out));
+    EXPECT_NE(text(page), text(before));
+    EXPECT_EQ(out, text(before) + text(page) + text(before));
+  }
+}
+
+TEST_F(KernelText, IsRightAgainAfterARecordThatCouldNotBePrinted) {
+  std::string out;
+  const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw);
+  pobpf_page page = android_migrated();
+  ASSERT_TRUE(formatter->append(page, context_, out));
+  page.handle = 99;
+  EXPECT_FALSE(formatter->append(page, context_, out));
+  EXPECT_FALSE(formatter->append(page, context_, out));
+  EXPECT_TRUE(formatter->append(android_migrated(), context_, out));
+  EXPECT_EQ(out, text(android_migrated()) + text(android_migrated()));
+}
+
 TEST_F(KernelText, StaysRightWhileItsCachesTurnOver) {
   const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_HANDLE, CommStyle::kRaw);
   pobpf_page page = android_migrated();

@@ -64,6 +64,29 @@ TEST(PageFlags, GiveAFieldsNumber) {
   EXPECT_EQ(page_flag_field(~0ULL, "section", facts()), 0U);
 }
 
+// Words that real kernels printed: x86 6.7 (linux-mm, J. Xie) and arm64 5.15.
+TEST(PageFlags, AreThoseThatRealKernelsPrinted) {
+  KernelFacts real;
+  real.page_flag_names = {{1ULL << 3, "uptodate"}, {1ULL << 5, "lru"},
+                          {1ULL << 9, "slab"},     {1ULL << 11, "slab"},
+                          {1ULL << 16, "head"},    {1ULL << 17, "mappedtodisk"}};
+  real.page_flag_fields = {{0, 0, 0, "section"},
+                           {6, 58, 0x3f, "node"},
+                           {2, 56, 3, "zone"},
+                           {14, 42, 0x3fff, "lastcpupid"},
+                           {0, 0, 0, "kasantag"}};
+  std::string out;
+  append_page_flags(out, 0x1fffc0000020028, real);
+  EXPECT_EQ(out, "0x1fffc0000020028(uptodate|lru|mappedtodisk|node=0|zone=1|lastcpupid=0x3fff)");
+
+  real.page_flag_fields[1] = {4, 60, 0xf, "node"};
+  real.page_flag_fields[2] = {2, 58, 3, "zone"};
+  real.page_flag_fields[3] = {16, 42, 0xffff, "lastcpupid"};
+  out.clear();
+  append_page_flags(out, 0x3fffc0000010200, real);
+  EXPECT_EQ(out, "0x3fffc0000010200(slab|head|node=0|zone=0|lastcpupid=0xffff)");
+}
+
 TEST(GfpMigratetype, IsTheMobilityBits) {
   EXPECT_EQ(gfp_migratetype(0x8, {}), 1U);
   EXPECT_EQ(gfp_migratetype(0x10, {}), 2U);

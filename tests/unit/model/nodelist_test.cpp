@@ -75,6 +75,33 @@ TEST(NodeList, ReadsWhatTheKernelReads) {
   }
 }
 
+TEST(NodeList, ReadsListsOfMoreThan64Nodes) {
+  const auto nodes = parse_nodelist("0-31:1/4,32-63:2/4,64-95:3/4,96-127:4/4", 128);
+  ASSERT_TRUE(nodes) << nodes.error().what;
+  EXPECT_EQ(*nodes, NodeSet(0xffffffff77777777) << 64 | NodeSet(0x3333333311111111));
+}
+
+// Not in the kernel's table, but its code: bitmap_parse_region() returns right behind the group.
+TEST(NodeList, StartsANewRegionRightBehindAGroup) {
+  EXPECT_EQ(parse_nodelist("0-7:1/4N", 16).value_or(NodeSet()), NodeSet(0x8011));
+  EXPECT_EQ(parse_nodelist("0-7:1/4x", 16).error().what, "'x' is no node list");
+}
+
+// Nor this: isspace() of lib/ctype.c.
+TEST(NodeList, TakesTheNoBreakSpaceOfLatin1ForASpace) {
+  EXPECT_EQ(parse_nodelist("0\xa0"
+                           "2",
+                           8)
+                .value_or(NodeSet()),
+            NodeSet(5));
+}
+
+// The kernel would drop the 2 without a word.
+TEST(NodeList, IgnoresNothingBehindALineEnd) {
+  EXPECT_EQ(parse_nodelist("0\n2\n", 8).value_or(NodeSet()), NodeSet(5));
+  EXPECT_FALSE(parse_nodelist("0\nx", 8));
+}
+
 TEST(NodeList, RefusesWhatTheKernelRefuses) {
   const struct {
     const char* text;
@@ -119,16 +146,24 @@ TEST(NodeList, SaysWhichPartIsWrongAndWhy) {
   EXPECT_THAT(parse_nodelist("0,3-1", 8).error().what, HasSubstr("'3-1' runs backwards"));
   EXPECT_THAT(parse_nodelist("0-", 8).error().what, HasSubstr("'0-'"));
   EXPECT_THAT(parse_nodelist("9", 8).error().what, HasSubstr("beyond node 7"));
+  EXPECT_THAT(parse_nodelist("0-4294967295", 8).error().what, HasSubstr("beyond node 7"));
+  EXPECT_THAT(parse_nodelist("4294967296", 8).error().what, HasSubstr("too large"));
+  EXPECT_THAT(parse_nodelist("0-7:3/2", 8).error().what, HasSubstr("uses more nodes"));
+  EXPECT_THAT(parse_nodelist("0-7:0/0", 8).error().what, HasSubstr("empty group"));
+  EXPECT_THAT(parse_nodelist("0-7:1", 8).error().what, HasSubstr("lacks the /GROUP"));
 }
 
 TEST(NodeList, ShowsControlCharactersOfItsInputAsEscapes) {
   const std::string what = parse_nodelist("1\x1b[31m", 8).error().what;
   EXPECT_THAT(what, HasSubstr("\\x1b"));
   EXPECT_EQ(what.find('\x1b'), std::string::npos);
+  EXPECT_THAT(parse_nodelist("\\x1b", 8).error().what, HasSubstr("'\\\\x1b'"));
 }
 
 TEST(NodeList, EndsForTheLargestNumbersThereAre) {
   EXPECT_EQ(parse_nodelist("0-1023:1/4294967295", 1024)->count(), 1U);
+  // the kernel's 32 bits turn over here and add node 0
+  EXPECT_EQ(parse_nodelist("1-1023:1/4294967295", 1024)->count(), 1U);
   EXPECT_EQ(parse_nodelist("N", 1024)->test(1023), true);
 }
 

@@ -80,7 +80,7 @@ TEST_F(Abi, LayoutOfTheKernelHasOneLayout) {
   EXPECT_SAME_OFFSET(pobpf_layout, stack_pools);
   EXPECT_SAME_OFFSET(pobpf_layout, section_root_shift);
   EXPECT_SAME_OFFSET(pobpf_layout, pageblock_order);
-  EXPECT_SAME_OFFSET(pobpf_layout, use_rdonly_cast);
+  EXPECT_SAME_OFFSET(pobpf_layout, handle_offset_mask);
 }
 
 }  // namespace
