@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
 #include <system_error>
 
 namespace pobpf {
@@ -18,15 +20,13 @@ __attribute__((format(printf, 2, 0))) int on_libbpf_message(libbpf_print_level l
                                                             const char* format, va_list arguments) {
   // debug messages include whole verifier logs: format them only if somebody reads them
   if (level == LIBBPF_DEBUG && !spdlog::should_log(spdlog::level::trace)) return 0;
-  va_list counted;
-  va_copy(counted, arguments);
-  const int length = std::vsnprintf(nullptr, 0, format, counted);
-  va_end(counted);
-  if (length <= 0) return 0;
   // of any length: a verifier log says what is wrong in its last lines
-  std::string message(static_cast<std::size_t>(length) + 1, '\0');
-  std::vsnprintf(message.data(), message.size(), format, arguments);
-  message.pop_back();
+  char* text = nullptr;
+  // clang-tidy 14 takes a va_list that is a parameter for uninitialised
+  const int length = ::vasprintf(&text, format, arguments);  // NOLINT(clang-analyzer-valist*)
+  if (length < 0) return 0;
+  const std::unique_ptr<char, decltype(&std::free)> owner(text, std::free);
+  std::string message(text, static_cast<std::size_t>(length));
   while (!message.empty() && message.back() == '\n') message.pop_back();
   // the verifier's log itself is several lines; what is wanted for the user is the sentence
   if (level == LIBBPF_WARN && message.find('\n') == std::string::npos) last_warning = message;

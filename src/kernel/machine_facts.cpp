@@ -68,11 +68,12 @@ class Discovery {
   MachineFacts facts_;
 };
 
-// NOLINTNEXTLINE(bugprone-macro-parentheses): a name cannot stand in parentheses
+// NOLINTBEGIN(bugprone-macro-parentheses): a name cannot stand in parentheses
 #define POBPF_TRY(name, expression)                                  \
   auto name##_result = (expression);                                 \
   if (!name##_result) return fail(std::move(name##_result).error()); \
   const auto name = *std::move(name##_result)
+// NOLINTEND(bugprone-macro-parentheses)
 
 Status Discovery::page_owner() {
   if (!btf_.size_of("page_owner"))

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "kernel/page_block.h"
 
-#include <cstdio>
 #include <fstream>
+#include <sstream>
+#include <string_view>
 
 namespace pobpf {
 
@@ -45,11 +46,14 @@ Result<PageblockOrder> find_pageblock_order(const KernelBtf& btf, KernelMemory& 
   // The last resort, as the kernel walks all pages of a node before it prints this line.
   std::ifstream pagetypeinfo("/proc/pagetypeinfo");
   std::string line;
-  unsigned order = 0;
-  while (std::getline(pagetypeinfo, line))
-    if (std::sscanf(line.c_str(), "Page block order: %u", &order) == 1 && order >= 1 &&
-        order <= layout.max_page_order)
+  constexpr std::string_view kLabel = "Page block order:";
+  while (std::getline(pagetypeinfo, line)) {
+    if (!line.starts_with(kLabel)) continue;
+    std::istringstream number(line.substr(kLabel.size()));
+    unsigned order = 0;
+    if (number >> order && order >= 1 && order <= layout.max_page_order)
       return PageblockOrder{order, "/proc/pagetypeinfo"};
+  }
   return fail(ErrorKind::kUnsupported, "the kernel's pageblock order cannot be found out",
               "run pobpf as root, which may read /proc/pagetypeinfo");
 }
