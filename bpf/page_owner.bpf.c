@@ -87,19 +87,19 @@ __noinline int read_owner(__u64 page_ext, struct pobpf_page *rec)
 static long emit_page(__u32 index, struct walk *w)
 {
 	struct pobpf_page rec = {};
-	struct owner_ref ref;
+	struct owner_ref ref = {};
 	struct page *page;
 	__u64 memcg_data;
 
-	if (w->next >= w->nr_pages)
+	if (w->at.next >= w->at.nr_pages)
 		return 1;
-	if (!walk_page(w, &ref))
+	if (!walk_page(&w->at, &ref) || !is_wanted(w, &ref))
 		return 0;
 
 	/* once more for a page that was allocated again in between; what was freed stays torn */
 	if ((read_owner(ref.page_ext, &rec) && read_owner(ref.page_ext, &rec)) ||
 	    rec.order != ref.order || !rec.handle) {
-		w->torn++;
+		w->at.torn++;
 		return 0;
 	}
 	page = KERNEL_PTR(struct page, ref.page);
@@ -110,7 +110,7 @@ static long emit_page(__u32 index, struct walk *w)
 		if (resolve_memcg(&w->memcg)) {
 			/* the next page asks again, and is counted again */
 			w->memcg.memcg_data = 0;
-			w->cgroup_errors++;
+			w->at.cgroup_errors++;
 		}
 	}
 	if (memcg_data && memcg_data == w->memcg.memcg_data) {
@@ -120,8 +120,8 @@ static long emit_page(__u32 index, struct walk *w)
 	rec.kind = POBPF_ITEM_PAGE;
 	rec.pfn = ref.pfn;
 	rec.flags = ref.flags;
-	rec.pageblock_migratetype = w->place.pageblock_migratetype;
-	w->emitted++;
+	rec.pageblock_migratetype = w->at.place.pageblock_migratetype;
+	w->at.emitted++;
 	bpf_seq_write(w->seq, &rec, sizeof(rec));
 	return 0;
 }
@@ -171,11 +171,11 @@ __noinline int flush_sum(struct sum_memo *memo)
 
 static long count_page(__u32 index, struct walk *w)
 {
-	struct owner_ref ref;
+	struct owner_ref ref = {};
 
-	if (w->next >= w->nr_pages)
+	if (w->at.next >= w->at.nr_pages)
 		return 1;
-	if (!walk_page(w, &ref))
+	if (!walk_page(&w->at, &ref) || !is_wanted(w, &ref))
 		return 0;
 	if (ref.handle != w->sum.handle) {
 		flush_sum(&w->sum);
@@ -185,7 +185,7 @@ static long count_page(__u32 index, struct walk *w)
 	}
 	w->sum.pages += 1U << (ref.order & 31);
 	w->sum.allocations++;
-	w->emitted++;
+	w->at.emitted++;
 	return 0;
 }
 
@@ -200,8 +200,8 @@ int count_pages(struct bpf_iter__bpf_map_elem *ctx)
 	if (begin(ctx, window, &w)) {
 		bpf_loop(POBPF_WINDOW_PAGES + 1, count_page, &w, 0);
 		flush_sum(&w.sum);
-		w.emitted -= w.sum.lost;
-		w.errors += w.sum.lost;
+		w.at.emitted -= w.sum.lost;
+		w.at.errors += w.sum.lost;
 	}
 	write_account(&w);
 	return 0;

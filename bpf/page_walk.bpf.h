@@ -35,6 +35,16 @@ struct window_place {
 	__u32 absent, offline, free; /* 1: all of the window is */
 };
 
+/* The walk over one window, from page to page. */
+struct window_walk {
+	struct window_place place;
+	__u32 nr_pages;
+	__u32 next; /* pages of the window that are done */
+	/* counts of struct pobpf_account, in pages */
+	__u32 emitted, free, unowned, freed, tail;
+	__u32 no_handle, other_node, torn, errors, cgroup_errors;
+};
+
 /* The last memcg_data word and what it meant: neighbours mostly share it. */
 struct memcg_memo {
 	__u64 memcg_data;
@@ -56,14 +66,9 @@ struct sum_memo {
 struct walk {
 	struct seq_file *seq;
 	const struct pobpf_params *params;
-	struct window_place place;
+	struct window_walk at;
 	struct memcg_memo memcg;
 	struct sum_memo sum;
-	__u32 nr_pages;
-	__u32 next; /* pages of the window that are done */
-	/* counts of struct pobpf_account, in pages */
-	__u32 emitted, free, unowned, freed, tail;
-	__u32 no_handle, other_node, torn, errors, cgroup_errors;
 };
 
 static __always_inline __u64 read_kernel_u64(__u64 address)
@@ -221,25 +226,25 @@ static __always_inline bool walk_window(struct walk *w, const struct pobpf_windo
 {
 	__u64 zero = unknown_zero;
 
-	w->nr_pages = window->nr_pages;
-	w->next = zero;
-	w->emitted = w->free = w->unowned = w->freed = w->tail = zero;
-	w->no_handle = w->other_node = w->torn = w->errors = w->cgroup_errors = zero;
+	w->at.nr_pages = window->nr_pages;
+	w->at.next = zero;
+	w->at.emitted = w->at.free = w->at.unowned = w->at.freed = w->at.tail = zero;
+	w->at.no_handle = w->at.other_node = w->at.torn = w->at.errors = w->at.cgroup_errors = zero;
 	w->memcg.memcg_data = w->memcg.cgroup_id = zero;
 	w->memcg.flags = w->memcg.reserved = zero;
 	w->sum.slot = window->slot;
 	w->sum.handle = zero;
 	w->sum.pages = w->sum.allocations = w->sum.lost = zero;
-	w->place.pfn = window->pfn;
-	w->place.page = w->place.page_ext = zero;
-	w->place.pageblock_migratetype = zero;
-	w->place.absent = w->place.offline = w->place.free = zero;
+	w->at.place.pfn = window->pfn;
+	w->at.place.page = w->at.place.page_ext = zero;
+	w->at.place.pageblock_migratetype = zero;
+	w->at.place.absent = w->at.place.offline = w->at.place.free = zero;
 
-	if (w->nr_pages == 0 || w->nr_pages > POBPF_WINDOW_PAGES || !w->params) {
-		w->errors = w->nr_pages;
+	if (w->at.nr_pages == 0 || w->at.nr_pages > POBPF_WINDOW_PAGES || !w->params) {
+		w->at.errors = w->at.nr_pages;
 		return false;
 	}
-	return find_window(&w->place);
+	return find_window(&w->at.place);
 }
 
 /* What the walk stands on: an allocation, or a page that was counted under its reason. */
@@ -266,15 +271,19 @@ static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u
 	return params->nid_mask[nid / 64] >> (nid & 63) & 1;
 }
 
-/* Steps to the next page of the window; true if it is an allocation of the reader's view. */
-static __always_inline bool walk_page(struct walk *w, struct owner_ref *ref)
+/* Steps to the next page of the window; 1 if it is an allocation, else it is counted. */
+__noinline int walk_page(struct window_walk *w, struct owner_ref *ref)
 {
-	__u32 index = w->next;
 	struct page_owner *owner;
 	struct page_ext *ext;
 	struct page *page;
 	__u64 ext_flags;
 	int free_order;
+	__u32 index;
+
+	if (!w || !ref)
+		return 0;
+	index = w->next;
 
 	ref->pfn = w->place.pfn + index;
 	ref->page = w->place.page + index * bpf_core_type_size(struct page);
@@ -289,40 +298,45 @@ static __always_inline bool walk_page(struct walk *w, struct owner_ref *ref)
 			nr_free = w->nr_pages - index;
 		w->free += nr_free;
 		w->next = index + nr_free;
-		return false;
+		return 0;
 	}
 	ext = KERNEL_PTR(struct page_ext, ref->page_ext);
 	ext_flags = KERNEL_READ(ext, flags);
 	if (!(ext_flags & layout.owner_bit)) {
 		w->unowned++;
-		return false;
+		return 0;
 	}
 	if (!(ext_flags & layout.owner_allocated_bit)) {
 		w->freed++;
-		return false;
+		return 0;
 	}
 	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
 	ref->order = KERNEL_READ(owner, order);
 	if (ref->order > OWNER_ORDER_MAX) {
 		w->torn++;
-		return false;
+		return 0;
 	}
 	if (ref->pfn & ((1ULL << ref->order) - 1)) {
 		w->tail++;
-		return false;
+		return 0;
 	}
 	ref->handle = KERNEL_READ(owner, handle);
 	if (!ref->handle) {
 		w->no_handle++;
-		return false;
+		return 0;
 	}
 	page = KERNEL_PTR(struct page, ref->page);
 	ref->flags = page_flags_word(page);
-	if (w->params->filter_nid && !nid_is_wanted(w->params, ref->flags)) {
-		w->other_node++;
-		return false;
-	}
-	return true;
+	return 1;
+}
+
+/* Whether an allocation is in the reader's view; else it is counted. */
+static __always_inline bool is_wanted(struct walk *w, const struct owner_ref *ref)
+{
+	if (!w->params->filter_nid || nid_is_wanted(w->params, ref->flags))
+		return true;
+	w->at.other_node++;
+	return false;
 }
 
 /* Ends the window in the stream. The kernel drops the account together with a window it re-runs. */
@@ -330,19 +344,19 @@ static __always_inline void write_account(const struct walk *w)
 {
 	struct pobpf_account account = {
 		.kind = POBPF_ITEM_ACCOUNT,
-		.nr_pages = w->nr_pages,
-		.emitted = w->emitted,
-		.absent = w->place.absent ? w->nr_pages : 0,
-		.offline = w->place.offline ? w->nr_pages : 0,
-		.free = w->place.free ? w->nr_pages : w->free,
-		.unowned = w->unowned,
-		.freed = w->freed,
-		.tail = w->tail,
-		.no_handle = w->no_handle,
-		.other_node = w->other_node,
-		.torn = w->torn,
-		.errors = w->errors,
-		.cgroup_errors = w->cgroup_errors,
+		.nr_pages = w->at.nr_pages,
+		.emitted = w->at.emitted,
+		.absent = w->at.place.absent ? w->at.nr_pages : 0,
+		.offline = w->at.place.offline ? w->at.nr_pages : 0,
+		.free = w->at.place.free ? w->at.nr_pages : w->at.free,
+		.unowned = w->at.unowned,
+		.freed = w->at.freed,
+		.tail = w->at.tail,
+		.no_handle = w->at.no_handle,
+		.other_node = w->at.other_node,
+		.torn = w->at.torn,
+		.errors = w->at.errors,
+		.cgroup_errors = w->at.cgroup_errors,
 		.mode = w->params ? w->params->mode : 0,
 	};
 
