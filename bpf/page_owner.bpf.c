@@ -84,42 +84,60 @@ __noinline int read_owner(__u64 page_ext, struct pobpf_page *rec)
 	return changed != 0;
 }
 
+/* Answers of fill_record(). */
+enum { RECORD_TORN = 1, RECORD_WITHOUT_CGROUP = 2 };
+
+/* Fills a zeroed record, except for its kind and pageblock. Global, so that it is verified once. */
+__noinline int fill_record(struct owner_ref *ref, struct memcg_memo *memcg, struct pobpf_page *rec)
+{
+	struct page *page;
+	__u64 memcg_data;
+	int result = 0;
+
+	if (!ref || !memcg || !rec)
+		return RECORD_TORN;
+	/* once more for a page that was allocated again in between; what was freed stays torn */
+	if ((read_owner(ref->page_ext, rec) && read_owner(ref->page_ext, rec)) ||
+	    rec->order != ref->order || !rec->handle)
+		return RECORD_TORN;
+	page = KERNEL_PTR(struct page, ref->page);
+	memcg_data = page_memcg_data(page);
+	/* a word that was resolved once is no folio field of a tail page: they are small numbers */
+	if (memcg_data && memcg_data != memcg->memcg_data && !page_is_tail(page)) {
+		memcg->memcg_data = memcg_data;
+		if (resolve_memcg(memcg)) {
+			/* the next page asks again, and is counted again */
+			memcg->memcg_data = 0;
+			result = RECORD_WITHOUT_CGROUP;
+		}
+	}
+	if (memcg_data && memcg_data == memcg->memcg_data) {
+		rec->memcg_flags = memcg->flags;
+		rec->cgroup_id = memcg->cgroup_id;
+	}
+	rec->pfn = ref->pfn;
+	rec->flags = ref->flags;
+	return result;
+}
+
 static long emit_page(__u32 index, struct walk *w)
 {
 	struct pobpf_page rec = {};
 	struct owner_ref ref = {};
-	struct page *page;
-	__u64 memcg_data;
+	int result;
 
 	if (w->at.next >= w->at.nr_pages)
 		return 1;
 	if (!walk_page(&w->at, &ref) || !is_wanted(w, &ref))
 		return 0;
-
-	/* once more for a page that was allocated again in between; what was freed stays torn */
-	if ((read_owner(ref.page_ext, &rec) && read_owner(ref.page_ext, &rec)) ||
-	    rec.order != ref.order || !rec.handle) {
+	result = fill_record(&ref, &w->memcg, &rec);
+	if (result == RECORD_TORN) {
 		w->at.torn++;
 		return 0;
 	}
-	page = KERNEL_PTR(struct page, ref.page);
-	memcg_data = page_memcg_data(page);
-	/* a word that was resolved once is no folio field of a tail page: they are small numbers */
-	if (memcg_data && memcg_data != w->memcg.memcg_data && !page_is_tail(page)) {
-		w->memcg.memcg_data = memcg_data;
-		if (resolve_memcg(&w->memcg)) {
-			/* the next page asks again, and is counted again */
-			w->memcg.memcg_data = 0;
-			w->at.cgroup_errors++;
-		}
-	}
-	if (memcg_data && memcg_data == w->memcg.memcg_data) {
-		rec.memcg_flags = w->memcg.flags;
-		rec.cgroup_id = w->memcg.cgroup_id;
-	}
+	if (result == RECORD_WITHOUT_CGROUP)
+		w->at.cgroup_errors++;
 	rec.kind = POBPF_ITEM_PAGE;
-	rec.pfn = ref.pfn;
-	rec.flags = ref.flags;
 	rec.pageblock_migratetype = w->at.place.pageblock_migratetype;
 	w->at.emitted++;
 	bpf_seq_write(w->seq, &rec, sizeof(rec));
