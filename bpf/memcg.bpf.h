@@ -8,11 +8,12 @@
 /*
  * Names of the cgroups that records refer to: a fact of the machine, the same for
  * all readers. Written by emit_pages, read by user space after each read(2).
- * MEM_CGROUP_ID_MAX is 65,535; elements are allocated as they come.
+ * Elements are allocated as they come; a bucket is 16 bytes. What does not fit is
+ * counted under cgroup_errors.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 16384);
 	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
 	__type(key, __u64);
 	__type(value, struct pobpf_cgroup);

@@ -28,7 +28,7 @@ function(pobpf_add_skeleton name)
     COMMAND
       ${BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -D__bpf__ -D__TARGET_ARCH_${POBPF_BPF_ARCH} ${arg_DEFINES} -Wall
       -Wextra -Werror -Wno-missing-declarations -Wno-unused-parameter -I${PROJECT_SOURCE_DIR}/include
-      -I${PROJECT_SOURCE_DIR}/vmlinux/${POBPF_BPF_ARCH} -MD -MF ${object}.d -MT ${object} -c
+      -I${PROJECT_SOURCE_DIR}/vmlinux/${POBPF_BPF_ARCH} -MD -MF ${object}.d -MQ ${object} -c
       ${source} -o ${object}
     # DWARF is not needed at run time; BTF stays
     COMMAND ${BPF_STRIP} -g ${object}

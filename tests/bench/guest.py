@@ -43,6 +43,11 @@ def measure(argv: list[str]) -> dict:
     return result
 
 
+def best_of(argv: list[str], runs: int = 3) -> dict:
+    """The cheapest of some runs: what the guest's other CPU does meanwhile counts too."""
+    return min((measure(argv) for _ in range(runs)), key=lambda row: row["instructions"])
+
+
 def in_memory(program: str) -> list[str]:
     """A command that runs a copy of the program with its libraries from tmpfs: waiting for the host's
     file system would count as instructions."""
@@ -84,7 +89,7 @@ def main() -> None:
         commands["page_owner_filter -m handle"] = [*page_owner_filter, "-m", "handle"]
     # once to have the program in the page cache, as it would be on any machine that uses it
     measure([*pobpf, "--handles"])
-    rows = {name: measure(argv) for name, argv in commands.items()}
+    rows = {name: best_of(argv) for name, argv in commands.items()}
     with open(PAGE_OWNER, "rb") as file:
         count = size = 0
         while piece := os.read(file.fileno(), 4096):
