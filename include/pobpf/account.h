@@ -29,7 +29,8 @@ struct Account {
   /// Pages below max_pfn that no window covers: absent sections, and PFN ranges outside the wanted
   /// nodes. Not part of `pages`.
   std::uint64_t outside = 0;
-  /// The longest single read(2), in which the kernel does not schedule; ns, not part of any sum.
+  /// The longest single read(2), in which the kernel does not schedule; ns, not part of any sum. 0:
+  /// not measured.
   std::uint64_t longest_read_ns = 0;
 
   void add(const pobpf_account& window) {

@@ -27,6 +27,8 @@ struct SessionOptions {
   /// What the session will be asked for; programs that are not needed are not loaded.
   bool with_pages = true;  ///< open_reader()
   bool with_sums = true;   ///< sum_stacks()
+  /// Account::longest_read_ns is measured; two readings of the clock a read are 2 % of a run.
+  bool with_read_times = false;
   /// Distinct stacks that sum_stacks() has room for; what does not fit is counted under errors.
   std::uint32_t sums_max = 1U << 17;
 };

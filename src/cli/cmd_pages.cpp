@@ -51,6 +51,7 @@ Result<ExitStatus> print_pages(Session& session, const ReaderView& view, const O
 
 Result<ExitStatus> run_pages(const Options& options) {
   Options needed = options;
+  needed.session.with_read_times = options.wants_stats;
   needed.session.with_sums = false;
   auto session = open_session(needed);
   if (!session) return fail(std::move(session).error());

@@ -80,6 +80,7 @@ Result<ExitStatus> print_stacks(Session& session, const ReaderView& view, const 
 
 Result<ExitStatus> run_stacks(const Options& options) {
   Options needed = options;
+  needed.session.with_read_times = options.wants_stats;
   needed.session.with_pages = false;
   auto session = open_session(needed);
   if (!session) return fail(std::move(session).error());

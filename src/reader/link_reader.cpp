@@ -36,7 +36,8 @@ Status write_windows(int map, std::span<const pobpf_window> windows) {
 }  // namespace
 
 Result<LinkReader> LinkReader::open(const bpf_program* program,
-                                    std::span<const pobpf_window> windows, bool expects_records) {
+                                    std::span<const pobpf_window> windows, bool expects_records,
+                                    bool with_read_times) {
   Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "pobpf_windows", sizeof(__u32), sizeof(pobpf_window),
                         static_cast<__u32>(windows.size()), nullptr));
   if (!map) return fail(libbpf_error("making the window map", errno));
@@ -55,16 +56,19 @@ Result<LinkReader> LinkReader::open(const bpf_program* program,
   const int error = errno;
   bpf_link__destroy(link);
   if (!iterator) return fail(libbpf_error("starting the page walker", error));
-  return LinkReader(std::move(map), std::move(iterator), expects_records);
+  return LinkReader(std::move(map), std::move(iterator), expects_records, with_read_times);
 }
 
 Result<bool> LinkReader::read(std::size_t nr_bytes) {
   buffer_.resize(nr_bytes);
   while (true) {
-    const auto started = std::chrono::steady_clock::now();
+    using Clock = std::chrono::steady_clock;
+    const auto started = with_read_times_ ? Clock::now() : Clock::time_point();
     const ssize_t length = ::read(iterator_.get(), buffer_.data(), buffer_.size());
-    const std::chrono::nanoseconds spent = std::chrono::steady_clock::now() - started;
-    longest_read_ns_ = std::max(longest_read_ns_, static_cast<std::uint64_t>(spent.count()));
+    if (with_read_times_) {
+      const std::chrono::nanoseconds spent = Clock::now() - started;
+      longest_read_ns_ = std::max(longest_read_ns_, static_cast<std::uint64_t>(spent.count()));
+    }
     if (length < 0) {
       // EAGAIN: a million windows without output, which accounts make impossible; harmless anyway
       if (errno == EINTR || errno == EAGAIN) continue;

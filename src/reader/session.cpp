@@ -160,12 +160,14 @@ class KernelReader final : public PageReader {
 
 class KernelSession final : public Session {
  public:
-  KernelSession(Skeleton skeleton, MachineFacts facts, OwnPrograms own_programs)
+  KernelSession(Skeleton skeleton, MachineFacts facts, OwnPrograms own_programs,
+                bool with_read_times)
       : skeleton_(std::move(skeleton)),
         facts_(std::move(facts)),
         stack_source_(*skeleton_, std::move(own_programs)),
         stacks_(stack_source_),
-        slots_(std::make_shared<Slots>()) {}
+        slots_(std::make_shared<Slots>()),
+        with_read_times_(with_read_times) {}
 
   [[nodiscard]] const KernelFacts& facts() const override { return facts_.text; }
   [[nodiscard]] const NodeSet& memory_nodes() const override { return facts_.memory_nodes; }
@@ -192,6 +194,7 @@ class KernelSession final : public Session {
   StackTable stacks_;
   std::shared_ptr<Slots> slots_;
   std::unordered_map<std::uint64_t, std::string> cgroup_names_;
+  bool with_read_times_;
 };
 
 std::vector<PfnRange> KernelSession::ranges_of(const ReaderView& view) const {
@@ -236,7 +239,7 @@ Result<std::unique_ptr<KernelReader>> KernelSession::attach(const bpf_program* p
   for (const PfnRange& range : ranges) covered += range.size();
   std::optional<LinkReader> link;
   if (!windows.empty()) {
-    auto opened = LinkReader::open(program, windows, expects_records);
+    auto opened = LinkReader::open(program, windows, expects_records, with_read_times_);
     if (!opened) return fail(std::move(opened).error());
     link.emplace(std::move(*opened));
   }
@@ -352,7 +355,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
   auto own_programs = OwnPrograms::of(skeleton->obj);
   if (!own_programs) return fail(std::move(own_programs).error());
   return std::make_unique<KernelSession>(std::move(skeleton), std::move(*facts),
-                                         std::move(*own_programs));
+                                         std::move(*own_programs), options.with_read_times);
 }
 
 }  // namespace pobpf
