@@ -42,7 +42,8 @@ struct window_walk {
 	__u32 next; /* pages of the window that are done */
 	/* counts of struct pobpf_account, in pages */
 	__u32 emitted, free, unowned, freed, tail;
-	__u32 no_handle, other_node, torn, errors, cgroup_errors;
+	__u32 no_handle, torn, errors, cgroup_errors;
+	__u16 filtered[POBPF_NR_FILTERS];
 };
 
 /* The last memcg_data word and what it meant: neighbours mostly share it. */
@@ -226,10 +227,10 @@ static __always_inline bool walk_window(struct walk *w, const struct pobpf_windo
 {
 	__u64 zero = unknown_zero;
 
-	w->at.nr_pages = window->nr_pages;
+	w->at.nr_pages = window->last + 1;
 	w->at.next = zero;
 	w->at.emitted = w->at.free = w->at.unowned = w->at.freed = w->at.tail = zero;
-	w->at.no_handle = w->at.other_node = w->at.torn = w->at.errors = w->at.cgroup_errors = zero;
+	w->at.no_handle = w->at.torn = w->at.errors = w->at.cgroup_errors = zero;
 	w->memcg.memcg_data = w->memcg.cgroup_id = zero;
 	w->memcg.flags = w->memcg.reserved = zero;
 	w->sum.slot = window->slot;
@@ -239,8 +240,9 @@ static __always_inline bool walk_window(struct walk *w, const struct pobpf_windo
 	w->at.place.page = w->at.place.page_ext = zero;
 	w->at.place.pageblock_migratetype = zero;
 	w->at.place.absent = w->at.place.offline = w->at.place.free = zero;
+	__builtin_memset(w->at.filtered, 0, sizeof(w->at.filtered));
 
-	if (w->at.nr_pages == 0 || w->at.nr_pages > POBPF_WINDOW_PAGES || !w->params) {
+	if (!w->params) {
 		w->at.errors = w->at.nr_pages;
 		return false;
 	}
@@ -333,9 +335,9 @@ __noinline int walk_page(struct window_walk *w, struct owner_ref *ref)
 /* Whether an allocation is in the reader's view; else it is counted. */
 static __always_inline bool is_wanted(struct walk *w, const struct owner_ref *ref)
 {
-	if (!w->params->filter_nid || nid_is_wanted(w->params, ref->flags))
+	if (!w->params->active || nid_is_wanted(w->params, ref->flags))
 		return true;
-	w->at.other_node++;
+	w->at.filtered[POBPF_FILTER_NID]++;
 	return false;
 }
 
@@ -353,13 +355,13 @@ static __always_inline void write_account(const struct walk *w)
 		.freed = w->at.freed,
 		.tail = w->at.tail,
 		.no_handle = w->at.no_handle,
-		.other_node = w->at.other_node,
 		.torn = w->at.torn,
 		.errors = w->at.errors,
 		.cgroup_errors = w->at.cgroup_errors,
 		.mode = w->params ? w->params->mode : 0,
 	};
 
+	__builtin_memcpy(account.filtered, w->at.filtered, sizeof(account.filtered));
 	bpf_seq_write(w->seq, &account, sizeof(account));
 }
 

@@ -31,8 +31,8 @@ enum {
 	POBPF_WINDOW_ORDER = 8, /* log2 of POBPF_WINDOW_PAGES */
 	/*
 	 * Bytes one read(2) asks for. A window that matches nothing still writes
-	 * its account, so one read covers at most POBPF_READ_BYTES / 32 windows,
-	 * 65,536 pages: that bounds the time without a scheduling point.
+	 * its account, so one read covers at most POBPF_READ_BYTES / 64 windows,
+	 * 32,768 pages: that bounds the time without a scheduling point.
 	 */
 	POBPF_READ_BYTES = 8192,
 	/* lib: NODES_SHIFT is at most 10 on every architecture */
@@ -101,24 +101,145 @@ enum pobpf_mode {
 };
 
 /*
- * One element of a reader's window map: PFNs [pfn, pfn + nr_pages), inside one
+ * One element of a reader's window map: PFNs [pfn, pfn + last], inside one
  * naturally aligned block of POBPF_WINDOW_PAGES, so inside one memory section
- * and one subsection.
+ * and one subsection. 8 bytes, as a reader of a terabyte has a million of them.
  */
 struct pobpf_window {
-	__u64 pfn;
-	__u32 nr_pages; /* 1 ... POBPF_WINDOW_PAGES */
-	__u32 slot;	/* index of the link's parameters in the readers map */
+	__u64 pfn : 48;
+	__u64 last : 8; /* index of the window's last page: 0 ... POBPF_WINDOW_PAGES - 1 */
+	__u64 slot : 8; /* index of the link's parameters in the readers map */
 };
-POBPF_ASSERT_SIZE(struct pobpf_window, 16);
+POBPF_ASSERT_SIZE(struct pobpf_window, 8);
 
-/* Element of the readers map: the parameters of one link. */
+/*
+ * Filters of a link, in the order in which they are tested: cheap ones first. A
+ * page is counted under the first one that it does not pass.
+ */
+enum pobpf_filter {
+	POBPF_FILTER_NID,
+	POBPF_FILTER_ZONE,
+	POBPF_FILTER_FLAGS,
+	POBPF_FILTER_ORDER,
+	POBPF_FILTER_BLOCK_MIGRATETYPE,
+	POBPF_FILTER_HANDLE,
+	POBPF_FILTER_TIME, /* ts_min ... ts_max and age_min ... age_max */
+	POBPF_FILTER_GFP,
+	POBPF_FILTER_MIGRATETYPE,
+	POBPF_FILTER_MIXED,
+	POBPF_FILTER_TGID,
+	POBPF_FILTER_PID,
+	POBPF_FILTER_COMM,
+	POBPF_FILTER_DEAD,
+	POBPF_FILTER_MEMCG,
+	POBPF_FILTER_STACK, /* symbols and modules */
+	POBPF_NR_FILTERS,
+};
+
+/* Kinds of members of a reader's set. */
+enum pobpf_set_kind {
+	POBPF_SET_PID,
+	POBPF_SET_TGID,
+	POBPF_SET_HANDLE,
+	POBPF_SET_MEMCG, /* kernfs id of a cgroup: stands for it and what is below it */
+	POBPF_SET_STACK, /* handle: written by BPF, what its frames hit; a cache */
+	POBPF_NR_SET_KINDS,
+};
+
+/* Key of a reader's set. */
+struct pobpf_set_key {
+	__u64 value;
+	__u32 kind; /* enum pobpf_set_kind */
+	__u32 reserved;
+};
+POBPF_ASSERT_SIZE(struct pobpf_set_key, 16);
+
+/* Values of a reader's set (__u32), for all kinds but POBPF_SET_STACK. */
+enum pobpf_set_bits {
+	POBPF_SET_WANTED = 1 << 0,
+	POBPF_SET_REJECTED = 1 << 1, /* of --not-...; outweighs WANTED */
+};
+
+/* What a frame's address stands for: values of POBPF_SET_STACK, and of ranges. */
+enum pobpf_stack_hits {
+	POBPF_STACK_SYMBOL = 1 << 0,
+	POBPF_STACK_NOT_SYMBOL = 1 << 1,
+	POBPF_STACK_MODULE = 1 << 2,
+	POBPF_STACK_NOT_MODULE = 1 << 3,
+};
+
+/* Element of a reader's array of address ranges: ascending, disjoint. */
+struct pobpf_stack_range {
+	__u64 begin;
+	__u64 end;  /* one past the last byte */
+	__u32 hits; /* enum pobpf_stack_hits */
+	__u32 reserved;
+};
+POBPF_ASSERT_SIZE(struct pobpf_stack_range, 24);
+
+enum {
+	/* 63 states of patterns a word; a pattern never straddles words */
+	POBPF_COMM_WORDS = 4,
+	/* stacks of which a reader remembers what they hit; others are looked at each time */
+	POBPF_STACK_CACHE_MAX = 65536,
+};
+
+/*
+ * The patterns of --comm and --not-comm as one nondeterministic automaton, a bit
+ * a state. With S the states so far, a byte c leads to
+ * ((S & accepts[c]) << 1) | (S & loops). 8 KiB.
+ */
+struct pobpf_comm_table {
+	__u64 accepts[256][POBPF_COMM_WORDS];
+};
+POBPF_ASSERT_SIZE(struct pobpf_comm_table, 8192);
+
+struct pobpf_comm_states {
+	__u64 start;	/* first state of each pattern */
+	__u64 loops;	/* states with a '*' behind them */
+	__u64 wanted;	/* last states of --comm */
+	__u64 rejected; /* last states of --not-comm; outweigh the wanted ones */
+};
+POBPF_ASSERT_SIZE(struct pobpf_comm_states, 32);
+
+/* Choices of filters that say yes or no. */
+enum pobpf_choice {
+	POBPF_ONLY = 1, /* --dead, --mixed */
+	POBPF_NONE = 2, /* --not-dead, --not-mixed */
+};
+
+/*
+ * Element of the readers map: the parameters of one link. A filter is looked at
+ * only if its bit in `active` is set; then all of its own fields count. Ranges
+ * and masks are those of what is wanted: user space has resolved negations.
+ */
 struct pobpf_params {
 	__u64 nid_mask[POBPF_MAX_NODES / 64]; /* bit nid set: wanted */
-	__u32 filter_nid;		      /* 0: nid_mask is ignored, all nodes are wanted */
-	__u32 mode;			      /* enum pobpf_mode */
+	struct pobpf_comm_states comm[POBPF_COMM_WORDS];
+	__u64 flags_all;  /* bits of page->flags that are all set */
+	__u64 flags_any;  /* at least one is set; 0: no condition */
+	__u64 flags_none; /* none is set */
+	__u64 ts_min;	  /* local_clock() at allocation, ns: ts_min <= ts_nsec <= ts_max */
+	__u64 ts_max;
+	__u64 age_min; /* ns before the moment of the read: age_min <= age <= age_max */
+	__u64 age_max;
+	__u64 order_mask;		/* bit order set: wanted */
+	__u32 active;			/* bit enum pobpf_filter */
+	__u32 mode;			/* enum pobpf_mode */
+	__u32 zone_mask;		/* bit enum zone_type set: wanted */
+	__u32 migratetype_mask;		/* bit enum migratetype set: wanted; of the gfp mask */
+	__u32 block_migratetype_mask;	/* the same of the pageblock */
+	__u32 gfp_all;			/* as flags_all, of the gfp mask */
+	__u32 gfp_any;
+	__u32 gfp_none;
+	__u32 wanted_sets; /* bit enum pobpf_set_kind: only WANTED members pass */
+	__u32 wanted_hits; /* enum pobpf_stack_hits that must all be hit (SYMBOL, MODULE) */
+	__u32 nr_stack_ranges;
+	__u32 dead;  /* enum pobpf_choice */
+	__u32 mixed; /* enum pobpf_choice */
+	__u32 reserved;
 };
-POBPF_ASSERT_SIZE(struct pobpf_params, 136);
+POBPF_ASSERT_SIZE(struct pobpf_params, 128 + 128 + 64 + 56);
 
 /* First field of each item in the stream. */
 enum pobpf_item_kind {
@@ -171,13 +292,14 @@ struct pobpf_account {
 	__u16 freed;	  /* PAGE_EXT_OWNER_ALLOCATED is not set: free, not in the buddy lists */
 	__u16 tail;	  /* not the first page of its block */
 	__u16 no_handle;  /* no stack was saved; the kernel prints no record either */
-	__u16 other_node; /* filtered: not on a wanted node */
 	__u16 torn;	  /* changed under the read, twice, or an impossible order */
 	__u16 errors; /* kernel memory could not be read, a map was full, a window was malformed */
 	__u16 cgroup_errors; /* emitted, but the cgroup could not be told; not part of the sum */
-	__u32 mode;	     /* enum pobpf_mode of the link that wrote this */
+	__u16 mode;	     /* enum pobpf_mode of the link that wrote this; no count */
+	__u16 reserved[2];   /* zero */
+	__u16 filtered[POBPF_NR_FILTERS]; /* first pages of allocations, by enum pobpf_filter */
 };
-POBPF_ASSERT_SIZE(struct pobpf_account, 32);
+POBPF_ASSERT_SIZE(struct pobpf_account, 64);
 
 /* Key and value of the wanted_symbols map. */
 struct pobpf_ksym_name {

@@ -2,11 +2,19 @@
 // What became of every page a reader walked over: nothing is left out silently.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <numeric>
 
 #include "pobpf/abi.h"
 
 namespace pobpf {
+
+/// Names of enum pobpf_filter, as options and JSON keys have them.
+inline constexpr std::array<const char*, POBPF_NR_FILTERS> kFilterNames = {
+    "nid", "zone",        "flags", "order", "block_migratetype", "handle", "time",  "gfp",
+    "migratetype", "mixed", "tgid",  "pid",   "comm",              "dead",   "memcg", "stack"};
 
 /// Sums of struct pobpf_account over the windows read so far, in pages. Everything from `emitted`
 /// to `errors` adds up to `pages`.
@@ -21,7 +29,8 @@ struct Account {
   std::uint64_t freed = 0;
   std::uint64_t tail = 0;
   std::uint64_t no_handle = 0;
-  std::uint64_t other_node = 0;
+  /// By enum pobpf_filter: the first filter that the allocation did not pass.
+  std::array<std::uint64_t, POBPF_NR_FILTERS> filtered{};
   std::uint64_t torn = 0;
   std::uint64_t errors = 0;
   /// Records whose cgroup could not be told (map full, cgroup going away); they are in `emitted`.
@@ -44,16 +53,20 @@ struct Account {
     freed += window.freed;
     tail += window.tail;
     no_handle += window.no_handle;
-    other_node += window.other_node;
+    for (std::size_t i = 0; i < filtered.size(); ++i) filtered[i] += window.filtered[i];
     torn += window.torn;
     errors += window.errors;
     cgroup_errors += window.cgroup_errors;
   }
 
+  [[nodiscard]] std::uint64_t nr_filtered() const {
+    return std::accumulate(filtered.begin(), filtered.end(), std::uint64_t{0});
+  }
+
   /// All pages have a reason.
   [[nodiscard]] bool is_balanced() const {
     return pages == emitted + absent + offline + free + unowned + freed + tail + no_handle +
-                        other_node + torn + errors;
+                        nr_filtered() + torn + errors;
   }
 
   /// Nothing was lost that a complete answer would hold: exit status 0 rather than 4.

@@ -17,14 +17,14 @@ struct Row {
 
 std::vector<Row> rows(const Account& account) {
   return {{"windows", account.windows, "read"},
-          {"pages", account.pages, "in these windows; the sum of the next eleven"},
+          {"pages", account.pages, "in these windows; the sum of what follows, to errors"},
           {"emitted", account.emitted, "first pages of allocations, shown"},
           {"tail", account.tail, "further pages of allocations"},
           {"free", account.free, "free, in the buddy lists"},
           {"freed", account.freed, "free otherwise"},
           {"unowned", account.unowned, "never seen by page_owner"},
           {"no_handle", account.no_handle, "allocated without a stack"},
-          {"other_node", account.other_node, "filtered out by --nid"},
+          {"filtered", account.nr_filtered(), "first pages of allocations that a filter rejects"},
           {"absent", account.absent, "no memory there"},
           {"offline", account.offline, "offline memory"},
           {"torn", account.torn, "changed while they were read: lost"},
@@ -44,11 +44,18 @@ std::string account_report(const Account& account, Format format) {
   if (format == Format::kJson) {
     nlohmann::ordered_json stats;
     for (const Row& row : rows(account)) stats[row.name] = row.count;
+    // the parts of "filtered"
+    for (std::size_t i = 0; i < account.filtered.size(); ++i)
+      stats[fmt::format("filtered_{}", kFilterNames[i])] = account.filtered[i];
     return nlohmann::ordered_json{{"stats", stats}}.dump() + "\n";
   }
   std::string table;
   for (const Row& row : rows(account))
     table += fmt::format("{:<15} {:>14}  {}\n", row.name, row.count, row.meaning);
+  for (std::size_t i = 0; i < account.filtered.size(); ++i)
+    if (account.filtered[i] != 0)
+      table += fmt::format("{:<15} {:>14}  of these, rejected by the filter on {}\n", "filtered",
+                           account.filtered[i], kFilterNames[i]);
   return table;
 }
 

@@ -219,7 +219,7 @@ Result<std::unique_ptr<KernelReader>> KernelSession::attach(const bpf_program* p
       return fail(ErrorKind::kUsage,
                   fmt::format("this machine has no memory on node {}", format_nodelist(missing)),
                   fmt::format("nodes with memory are {}", format_nodelist(facts_.memory_nodes)));
-    params.filter_nid = 1;
+    params.active = 1U << POBPF_FILTER_NID;
     for (unsigned nid = 0; nid < POBPF_MAX_NODES; ++nid)
       if (view.nodes->test(nid)) params.nid_mask[nid / 64] |= 1ULL << (nid % 64);
   }

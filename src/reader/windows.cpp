@@ -18,7 +18,11 @@ std::vector<pobpf_window> make_windows(const std::vector<PfnRange>& ranges,
     for (std::uint64_t pfn = range.begin; pfn < range.end;) {
       const std::uint64_t boundary = (pfn & ~(window_pages - 1)) + window_pages;
       const std::uint64_t end = std::min(boundary, range.end);
-      windows.push_back({pfn, static_cast<__u32>(end - pfn), slot});
+      pobpf_window window{};
+      window.pfn = pfn & ((1ULL << 48) - 1);
+      window.last = (end - pfn - 1) & 0xff;
+      window.slot = slot & 0xff;
+      windows.push_back(window);
       pfn = end;
     }
   }

@@ -257,7 +257,7 @@ class Account(unittest.TestCase):
 
     def assert_balanced(self, name: str) -> dict:
         account = self.account(name)
-        reasons = ("emitted absent offline free unowned freed tail no_handle other_node torn errors")
+        reasons = ("emitted absent offline free unowned freed tail no_handle filtered torn errors")
         self.assertEqual(account["pages"], sum(account[reason] for reason in reasons.split()))
         return account
 

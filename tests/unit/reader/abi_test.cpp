@@ -67,11 +67,9 @@ TEST_F(Abi, PageHasOneLayout) {
 }
 
 TEST_F(Abi, WindowAndParametersHaveOneLayout) {
-  EXPECT_SAME_OFFSET(pobpf_window, pfn);
-  EXPECT_SAME_OFFSET(pobpf_window, nr_pages);
-  EXPECT_SAME_OFFSET(pobpf_window, slot);
+  EXPECT_EQ(bpf_nr_members("pobpf_window"), 3);
   EXPECT_SAME_OFFSET(pobpf_params, nid_mask);
-  EXPECT_SAME_OFFSET(pobpf_params, filter_nid);
+  EXPECT_SAME_OFFSET(pobpf_params, active);
   EXPECT_SAME_OFFSET(pobpf_params, mode);
 }
 

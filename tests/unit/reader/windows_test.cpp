@@ -16,9 +16,8 @@ TEST(Windows, CoverARangeExactlyOnceAndInOrder) {
   for (const pobpf_window& window : make_windows(ranges, kPageblockOrder, 7)) {
     if (expected == ranges[range].end) expected = ranges[++range].begin;
     EXPECT_EQ(window.pfn, expected);
-    EXPECT_GE(window.nr_pages, 1U);
     EXPECT_EQ(window.slot, 7U);
-    expected += window.nr_pages;
+    expected += window.last + 1U;
   }
   EXPECT_EQ(range, ranges.size() - 1);
   EXPECT_EQ(expected, ranges.back().end);
@@ -27,12 +26,12 @@ TEST(Windows, CoverARangeExactlyOnceAndInOrder) {
 TEST(Windows, NeverCrossAMultipleOfTheWindowSize) {
   for (const pobpf_window& window : make_windows({{3, 5000}}, kPageblockOrder, 0))
     EXPECT_EQ(window.pfn / POBPF_WINDOW_PAGES,
-              (window.pfn + window.nr_pages - 1) / POBPF_WINDOW_PAGES);
+              (window.pfn + window.last) / POBPF_WINDOW_PAGES);
 }
 
 TEST(Windows, NeverCrossAPageblockThatIsSmallerThanAWindow) {
   for (const pobpf_window& window : make_windows({{3, 5000}}, 4, 0))
-    EXPECT_EQ(window.pfn >> 4, (window.pfn + window.nr_pages - 1) >> 4);
+    EXPECT_EQ(window.pfn >> 4, (window.pfn + window.last) >> 4);
 }
 
 TEST(Windows, OfNoRangesAreNone) { EXPECT_TRUE(make_windows({}, kPageblockOrder, 0).empty()); }
