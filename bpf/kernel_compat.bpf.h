@@ -100,7 +100,10 @@ static __always_inline bool page_is_tail(const struct page *page)
 	return word & 1;
 }
 
+/* One flavour for all members: libbpf searches all types of the kernel for each. */
 struct kernfs_node___members {
+	__u64 id;
+	const char *name;
 	struct kernfs_node *__parent; /* since v6.15 */
 	struct kernfs_node *parent;   /* before v6.15 */
 } __attribute__((preserve_access_index));
@@ -109,16 +112,14 @@ struct kernfs_node___members {
  * v6.15: 633488947ef6 ("kernfs: Use RCU to access kernfs_node::parent."): renamed
  * to __parent. Before: parent. Checked by: tests/vm memcg lines on 7.3 and 6.1.
  */
-static __always_inline bool kernfs_has_parent(const struct kernfs_node *kn)
+static __always_inline bool kernfs_has_parent(const struct kernfs_node___members *kn)
 {
 	const void *parent = NULL;
 
 	if (bpf_core_field_exists(struct kernfs_node___members, __parent))
-		bpf_core_read(&parent, sizeof(parent),
-			      &((const struct kernfs_node___members *)kn)->__parent);
+		bpf_core_read(&parent, sizeof(parent), &kn->__parent);
 	else
-		bpf_core_read(&parent, sizeof(parent),
-			      &((const struct kernfs_node___members *)kn)->parent);
+		bpf_core_read(&parent, sizeof(parent), &kn->parent);
 	return parent != NULL;
 }
 

@@ -23,7 +23,7 @@ struct {
 __noinline int resolve_memcg(struct memcg_memo *memo)
 {
 	const struct mem_cgroup___css *memcg;
-	const struct kernfs_node *kn = NULL;
+	const struct kernfs_node___members *kn = NULL;
 	struct cgroup *cgroup = NULL;
 	static const struct pobpf_cgroup no_name = {};
 	struct pobpf_cgroup *name;

@@ -79,9 +79,11 @@ struct walk {
 	union {
 		struct sum_memo sum; /* count_pages */
 		struct {
-			struct memcg_memo memcg; /* emit_pages */
-			struct page_batch *batch;
+			struct memcg_memo memcg;  /* emit_pages */
+			struct page_batch *batch; /* NULL: records go out one by one */
+			__u64 torn_pfn;		  /* has been looked at for the second time */
 			__u32 nr_batched;
+			struct pobpf_page own; /* where there is no batch */
 		};
 	};
 };
@@ -191,8 +193,8 @@ __noinline int is_inside_buddy_block(const struct window_place *place, __u32 ord
 	/* the window is an aligned block itself: smaller ones start inside it */
 	if (head == place->pfn)
 		return 0;
-	return buddy_order(place->page -
-			   (place->pfn - head) * bpf_core_type_size(struct page)) >= (int)order;
+	return buddy_order(place->page - (place->pfn - head) * bpf_core_type_size(struct page)) >=
+	       (int)order;
 }
 
 /*

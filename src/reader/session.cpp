@@ -346,6 +346,8 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
               &facts->layout, sizeof(facts->layout));
   bpf_program__set_autoload(skeleton->progs.emit_pages, options.with_pages);
   bpf_map__set_autocreate(skeleton->maps.cgroups, options.with_pages);
+  bpf_program__set_autoload(skeleton->progs.read_stack, options.with_stacks);
+  bpf_program__set_autoload(skeleton->progs.name_addresses, options.with_stacks);
   bpf_program__set_autoload(skeleton->progs.count_pages, options.with_sums);
   bpf_map__set_autocreate(skeleton->maps.sums, options.with_sums);
   if (const int error = bpf_map__set_max_entries(skeleton->maps.sums, options.sums_max); error != 0)
