@@ -4,6 +4,7 @@
  * state between windows; what they need of the link is found through the window.
  * They only read kernel memory.
  */
+#include "filter.bpf.h"
 #include "kernel_compat.bpf.h"
 #include "memcg.bpf.h"
 #include "page_walk.bpf.h"
@@ -15,6 +16,10 @@ char LICENSE[] SEC("license") = "GPL";
 const struct pobpf_page *stream_page;
 const struct pobpf_account *stream_account;
 const struct pobpf_window *stream_window;
+/* and those of inner maps, which clang takes for forward declarations otherwise */
+const struct pobpf_set_key *set_key;
+const struct pobpf_comm_table *comm_table;
+const struct pobpf_stack_range *stack_range;
 
 /*
  * Parameters of each link. Written by user space before the link is attached and
@@ -59,6 +64,7 @@ static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
 
 	w->seq = ctx->meta->seq;
 	w->params = bpf_map_lookup_elem(&readers, &slot);
+	init_filter(w, slot);
 	return walk_window(w, window);
 }
 
