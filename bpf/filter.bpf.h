@@ -103,100 +103,86 @@ static __always_inline bool masks_pass(__u64 bits, __u64 all, __u64 any, __u64 n
 	return (bits & all) == all && (!any || bits & any) && !(bits & none);
 }
 
-struct comm_match {
-	__u64 words[POBPF_COMM_BYTES / 8];
-	__u64 states[POBPF_COMM_WORDS];
-	__u32 slot;
-	__u32 reserved;
-};
-
-/* Runs the automaton of struct pobpf_comm_table over match->words, which end at a NUL. */
-__noinline int run_comm_automaton(const struct pobpf_params *params, struct comm_match *match)
+/* Runs the automaton of struct pobpf_comm_table over memo->comm, which ends at a NUL; 1: it passes.
+ */
+__noinline int comm_passes(const struct pobpf_params *params, struct filter_memo *memo)
 {
+	__u64 states[POBPF_COMM_WORDS], is_wanted = 0, wants = 0, is_rejected = 0;
 	const struct pobpf_comm_table *table;
 	__u32 zero = 0, slot;
 	void *inner;
 
-	if (!params || !match)
-		return -1;
-	slot = match->slot;
+	if (!params || !memo)
+		return 0;
+	slot = memo->slot;
 	inner = bpf_map_lookup_elem(&reader_comm_tables, &slot);
 	if (!inner)
-		return -1;
+		return 0;
 	table = bpf_map_lookup_elem(inner, &zero);
 	if (!table)
-		return -1;
+		return 0;
 	for (int word = 0; word < POBPF_COMM_WORDS; word++)
-		match->states[word] = params->comm[word].start;
+		states[word] = params->comm[word].start;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < POBPF_COMM_BYTES; i++) {
-		__u64 byte = match->words[i / 8] >> (i % 8 * 8) & 0xff;
+		__u64 byte = memo->comm[i / 8] >> (i % 8 * 8) & 0xff;
 
 		if (!byte)
 			break;
-		for (int word = 0; word < POBPF_COMM_WORDS; word++) {
-			__u64 states = match->states[word];
-
-			match->states[word] = (states & table->accepts[byte][word]) << 1 |
-					      (states & params->comm[word].loops);
-		}
+		for (int word = 0; word < POBPF_COMM_WORDS; word++)
+			states[word] = (states[word] & table->accepts[byte][word]) << 1 |
+				       (states[word] & params->comm[word].loops);
 	}
-	return 0;
-}
-
-static __always_inline bool comm_passes(const struct pobpf_params *params, __u32 slot,
-					const __u64 *comm)
-{
-	struct comm_match match = {.words = {comm[0], comm[1]}, .slot = slot};
-	__u64 is_wanted = 0, wants = 0, is_rejected = 0;
-
-	if (run_comm_automaton(params, &match))
-		return false;
 	for (int word = 0; word < POBPF_COMM_WORDS; word++) {
 		wants |= params->comm[word].wanted;
-		is_wanted |= match.states[word] & params->comm[word].wanted;
-		is_rejected |= match.states[word] & params->comm[word].rejected;
+		is_wanted |= states[word] & params->comm[word].wanted;
+		is_rejected |= states[word] & params->comm[word].rejected;
 	}
 	return !is_rejected && (!wants || is_wanted);
 }
 
-/* find_pid_ns(): whether a thread group of this id exists in the initial PID namespace. */
-__noinline int tgid_exists(__u32 tgid)
+/* idr_find() in a radix tree of struct xa_node: the entry of an index, or 0. */
+static __always_inline __u64 find_in_xarray(__u64 head, __u64 index)
 {
-	const struct pid_namespace___idr *ns = (const void *)layout.init_pid_ns;
-	const struct pid___tasks *pid;
-	__u64 entry = 0, first = 0;
-	bool is_root = true;
+	const __u64 nr_slots = bpf_core_field_size(struct xa_node___any, slots) / sizeof(__u64);
+	const __u64 slots = bpf_core_field_offset(struct xa_node___any, slots);
+	__u64 entry = head, limit = 0;
 
-	/* swapper, and whoever allocated before there were processes */
-	if (!tgid)
-		return 1;
-	bpf_core_read(&entry, sizeof(entry), &ns->idr.idr_rt.xa_head);
 	/* 22 bits of PID_MAX_LIMIT in steps of 6, or of 4 */
 #pragma clang loop unroll(disable)
 	for (int level = 0; level < 6; level++) {
 		const struct xa_node___any *node = (const void *)(entry - XA_NODE_BITS);
-		__u64 nr_slots = bpf_core_field_size(node->slots) / sizeof(void *);
-		__u64 index;
 		__u8 shift = 0;
 
 		/* xa_is_node() */
 		if ((entry & 3) != XA_NODE_BITS || entry <= 4096)
 			break;
 		bpf_core_read(&shift, sizeof(shift), &node->shift);
-		index = tgid >> (shift & 31);
-		if (is_root && index >= nr_slots)
+		shift &= 31;
+		limit = nr_slots << shift;
+		if (!level && index >= limit)
 			return 0;
-		is_root = false;
-		entry = read_kernel_u64((__u64)__builtin_preserve_access_index(&node->slots) +
-					(index & (nr_slots - 1)) * sizeof(void *));
+		entry = read_kernel_u64((__u64)node + slots +
+					(index >> shift & (nr_slots - 1)) * sizeof(__u64));
 	}
-	if (!entry || entry & 3)
+	return entry & 3 ? 0 : entry;
+}
+
+/* find_pid_ns(): whether a thread group of this id exists in the initial PID namespace. */
+__noinline int tgid_exists(__u32 tgid)
+{
+	const struct pid_namespace___idr *ns = (const void *)layout.init_pid_ns;
+	__u64 head = 0, pid;
+
+	/* swapper, and whoever allocated before there were processes */
+	if (!tgid)
+		return 1;
+	bpf_core_read(&head, sizeof(head), &ns->idr.idr_rt.xa_head);
+	pid = find_in_xarray(head, tgid);
+	if (!pid)
 		return 0;
-	pid = (const void *)entry;
-	first = read_kernel_u64((__u64)__builtin_preserve_access_index(&pid->tasks) +
-				layout.pidtype_tgid * sizeof(void *));
-	return first != 0;
+	return read_kernel_u64(pid + bpf_core_field_offset(struct pid___tasks, tasks) +
+			       layout.pidtype_tgid * sizeof(struct hlist_head___any)) != 0;
 }
 
 /* Bits of the nearest cgroup above a charged page that is a member of the reader's set. */
@@ -221,14 +207,14 @@ __noinline int memcg_set_bits(__u64 memcg_data, __u32 slot)
 }
 
 /* What an address hits: a binary search through the reader's ranges. */
-__noinline int address_hits(__u32 slot, __u64 address, __u32 nr_ranges)
+static __always_inline int address_hits(__u32 slot, __u64 address, __u32 nr_ranges)
 {
 	void *ranges = bpf_map_lookup_elem(&reader_stack_ranges, &slot);
 	__u32 low = 0, high = nr_ranges;
 
 	if (!ranges)
 		return 0;
-	/* 2^20 ranges: more functions than any kernel has */
+		/* 2^20 ranges: more functions than any kernel has */
 #pragma clang loop unroll(disable)
 	for (int step = 0; step < 20; step++) {
 		__u32 middle = low + (high - low) / 2;
@@ -251,7 +237,6 @@ __noinline int address_hits(__u32 slot, __u64 address, __u32 nr_ranges)
 
 struct stack_search {
 	struct stack_ref stack;
-	__u32 slot;
 	__u32 nr_ranges;
 	__u32 hits;
 };
@@ -260,7 +245,7 @@ static long search_frame(__u32 index, struct stack_search *search)
 {
 	if (index >= search->stack.nr_frames)
 		return 1;
-	search->hits |= address_hits(search->slot, stack_frame(&search->stack, index),
+	search->hits |= address_hits(search->stack.slot, stack_frame(&search->stack, index),
 				     search->nr_ranges);
 	return 0;
 }
@@ -272,7 +257,7 @@ static long search_frame(__u32 index, struct stack_search *search)
 __noinline int stack_hits(__u32 slot, __u32 handle, __u32 nr_ranges)
 {
 	struct pobpf_set_key key = {.value = handle, .kind = POBPF_SET_STACK};
-	struct stack_search search = {.slot = slot, .nr_ranges = nr_ranges};
+	struct stack_search search = {.stack.slot = slot, .nr_ranges = nr_ranges};
 	void *set = bpf_map_lookup_elem(&reader_sets, &slot);
 	__u32 *known;
 
@@ -327,73 +312,86 @@ static __always_inline __u32 gfp_migratetype(__u32 gfp_mask)
 
 #define IS_ACTIVE(params, filter) ((params)->active & 1U << (filter))
 
-/* Filters that look at struct page and what the walk has read anyway: the first that fails. */
-__noinline int failing_page_filter(const struct pobpf_params *params, struct owner_ref *ref,
-				   __u32 block_migratetype)
+static __always_inline int reject(struct window_walk *w, enum pobpf_filter filter)
 {
-	if (!params || !ref)
-		return -1;
+	w->account.filtered[filter]++;
+	return 0;
+}
+
+/* Filters that look at struct page and what the walk has read anyway: 0: counted under the first
+ * one. */
+__noinline int passes_page_filters(const struct pobpf_params *params, struct owner_ref *ref,
+				   struct window_walk *w)
+{
+	if (!params || !ref || !w)
+		return 0;
 	if (IS_ACTIVE(params, POBPF_FILTER_NID) && !nid_is_wanted(params, ref->flags))
-		return POBPF_FILTER_NID;
+		return reject(w, POBPF_FILTER_NID);
 	if (IS_ACTIVE(params, POBPF_FILTER_ZONE) &&
 	    !(params->zone_mask >> (ref->flags >> layout.zone_shift & layout.zone_mask & 31) & 1))
-		return POBPF_FILTER_ZONE;
+		return reject(w, POBPF_FILTER_ZONE);
 	if (IS_ACTIVE(params, POBPF_FILTER_FLAGS) &&
 	    !masks_pass(ref->flags, params->flags_all, params->flags_any, params->flags_none))
-		return POBPF_FILTER_FLAGS;
-	if (IS_ACTIVE(params, POBPF_FILTER_ORDER) &&
-	    !(params->order_mask >> (ref->order & 63) & 1))
-		return POBPF_FILTER_ORDER;
+		return reject(w, POBPF_FILTER_FLAGS);
+	if (IS_ACTIVE(params, POBPF_FILTER_ORDER) && !(params->order_mask >> (ref->order & 63) & 1))
+		return reject(w, POBPF_FILTER_ORDER);
 	if (IS_ACTIVE(params, POBPF_FILTER_BLOCK_MIGRATETYPE) &&
-	    !(params->block_migratetype_mask >> (block_migratetype & 31) & 1))
-		return POBPF_FILTER_BLOCK_MIGRATETYPE;
-	return -1;
+	    !(params->block_migratetype_mask >> (w->place.pageblock_migratetype & 31) & 1))
+		return reject(w, POBPF_FILTER_BLOCK_MIGRATETYPE);
+	return 1;
 }
 
 /* Filters that look at struct page_owner. */
-__noinline int failing_owner_filter(const struct pobpf_params *params, struct owner_ref *ref,
-				    __u32 block_migratetype, struct filter_memo *memo)
+__noinline int passes_owner_filters(const struct pobpf_params *params, struct owner_ref *ref,
+				    struct window_walk *w, struct filter_memo *memo)
 {
 	struct page_owner *owner;
 	__u32 gfp_mask, tgid, pid;
 	__u64 comm[POBPF_COMM_BYTES / 8];
 
-	if (!params || !ref || !memo)
-		return -1;
+	if (!params || !ref || !w || !memo)
+		return 0;
 	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
 	if (IS_ACTIVE(params, POBPF_FILTER_HANDLE) &&
 	    !set_passes(params, memo->slot, POBPF_SET_HANDLE, ref->handle))
-		return POBPF_FILTER_HANDLE;
-	if (IS_ACTIVE(params, POBPF_FILTER_TIME) && !time_passes(params, KERNEL_READ(owner, ts_nsec)))
-		return POBPF_FILTER_TIME;
+		return reject(w, POBPF_FILTER_HANDLE);
+	if (IS_ACTIVE(params, POBPF_FILTER_TIME) &&
+	    !time_passes(params, KERNEL_READ(owner, ts_nsec)))
+		return reject(w, POBPF_FILTER_TIME);
 	gfp_mask = KERNEL_READ(owner, gfp_mask);
 	if (IS_ACTIVE(params, POBPF_FILTER_GFP) &&
 	    !masks_pass(gfp_mask, params->gfp_all, params->gfp_any, params->gfp_none))
-		return POBPF_FILTER_GFP;
+		return reject(w, POBPF_FILTER_GFP);
 	if (IS_ACTIVE(params, POBPF_FILTER_MIGRATETYPE) &&
 	    !(params->migratetype_mask >> gfp_migratetype(gfp_mask) & 1))
-		return POBPF_FILTER_MIGRATETYPE;
+		return reject(w, POBPF_FILTER_MIGRATETYPE);
 	if (IS_ACTIVE(params, POBPF_FILTER_MIXED) &&
-	    (gfp_migratetype(gfp_mask) != block_migratetype) != (params->mixed == POBPF_ONLY))
-		return POBPF_FILTER_MIXED;
+	    (gfp_migratetype(gfp_mask) != w->place.pageblock_migratetype) !=
+		    (params->mixed == POBPF_ONLY))
+		return reject(w, POBPF_FILTER_MIXED);
 	/* neighbours mostly have one owner: its verdict is kept */
 	tgid = KERNEL_READ(owner, tgid);
-	if (IS_ACTIVE(params, POBPF_FILTER_TGID)) {
-		if (tgid != memo->tgid) {
-			memo->tgid = tgid;
-			memo->tgid_bits = set_bits(memo->slot, POBPF_SET_TGID, tgid);
-		}
-		if (!bits_pass(params, POBPF_SET_TGID, memo->tgid_bits))
-			return POBPF_FILTER_TGID;
+	if (params->active & (1U << POBPF_FILTER_TGID | 1U << POBPF_FILTER_DEAD) &&
+	    (tgid != memo->tgid || !memo->has_tgid)) {
+		memo->tgid = tgid;
+		memo->has_tgid = 1;
+		memo->tgid_bits = set_bits(memo->slot, POBPF_SET_TGID, tgid);
+		memo->verdicts &= ~TGID_IS_DEAD;
+		if (IS_ACTIVE(params, POBPF_FILTER_DEAD) && !tgid_exists(tgid))
+			memo->verdicts |= TGID_IS_DEAD;
 	}
+	if (IS_ACTIVE(params, POBPF_FILTER_TGID) &&
+	    !bits_pass(params, POBPF_SET_TGID, memo->tgid_bits))
+		return reject(w, POBPF_FILTER_TGID);
 	if (IS_ACTIVE(params, POBPF_FILTER_PID)) {
 		pid = KERNEL_READ(owner, pid);
-		if (pid != memo->pid) {
+		if (pid != memo->pid || !memo->has_pid) {
 			memo->pid = pid;
+			memo->has_pid = 1;
 			memo->pid_bits = set_bits(memo->slot, POBPF_SET_PID, pid);
 		}
 		if (!bits_pass(params, POBPF_SET_PID, memo->pid_bits))
-			return POBPF_FILTER_PID;
+			return reject(w, POBPF_FILTER_PID);
 	}
 	if (IS_ACTIVE(params, POBPF_FILTER_COMM)) {
 		read_owner_comm(owner, (__u8 *)comm);
@@ -401,31 +399,27 @@ __noinline int failing_owner_filter(const struct pobpf_params *params, struct ow
 			memo->comm[0] = comm[0];
 			memo->comm[1] = comm[1];
 			memo->has_comm = 1;
-			memo->comm_passes = comm_passes(params, memo->slot, comm);
+			memo->verdicts &= ~COMM_PASSES;
+			if (comm_passes(params, memo))
+				memo->verdicts |= COMM_PASSES;
 		}
-		if (!memo->comm_passes)
-			return POBPF_FILTER_COMM;
+		if (!(memo->verdicts & COMM_PASSES))
+			return reject(w, POBPF_FILTER_COMM);
 	}
-	if (IS_ACTIVE(params, POBPF_FILTER_DEAD)) {
-		if (tgid != memo->dead_tgid || !memo->has_dead_tgid) {
-			memo->dead_tgid = tgid;
-			memo->has_dead_tgid = 1;
-			memo->is_dead = !tgid_exists(tgid);
-		}
-		if (memo->is_dead != (params->dead == POBPF_ONLY))
-			return POBPF_FILTER_DEAD;
-	}
-	return -1;
+	if (IS_ACTIVE(params, POBPF_FILTER_DEAD) &&
+	    !(memo->verdicts & TGID_IS_DEAD) == (params->dead == POBPF_ONLY))
+		return reject(w, POBPF_FILTER_DEAD);
+	return 1;
 }
 
 /* Filters that follow pointers: the cgroup and the stack. */
-__noinline int failing_deep_filter(const struct pobpf_params *params, struct owner_ref *ref,
-				   struct filter_memo *memo, struct window_walk *w)
+__noinline int passes_deep_filters(const struct pobpf_params *params, struct owner_ref *ref,
+				   struct window_walk *w, struct filter_memo *memo)
 {
 	int bits, hits;
 
-	if (!params || !ref || !memo || !w)
-		return -1;
+	if (!params || !ref || !w || !memo)
+		return 0;
 	if (IS_ACTIVE(params, POBPF_FILTER_MEMCG)) {
 		struct page *page = KERNEL_PTR(struct page, ref->page);
 		__u64 memcg_data = page_memcg_data(page);
@@ -439,10 +433,10 @@ __noinline int failing_deep_filter(const struct pobpf_params *params, struct own
 		bits = memo->memcg_bits;
 		if (bits < 0) {
 			w->account.cgroup_errors++;
-			return POBPF_FILTER_MEMCG;
+			return reject(w, POBPF_FILTER_MEMCG);
 		}
 		if (!bits_pass(params, POBPF_SET_MEMCG, bits))
-			return POBPF_FILTER_MEMCG;
+			return reject(w, POBPF_FILTER_MEMCG);
 	}
 	if (IS_ACTIVE(params, POBPF_FILTER_STACK)) {
 		if (ref->handle != memo->handle) {
@@ -451,49 +445,28 @@ __noinline int failing_deep_filter(const struct pobpf_params *params, struct own
 		}
 		hits = memo->hits;
 		if (hits < 0) {
-			/* no such stack: changed under the read, or a depot that is not understood */
+			/* no such stack: changed under the read, or a depot that is not understood
+			 */
 			w->account.torn++;
-			return POBPF_NR_FILTERS;
+			return 0;
 		}
 		if (!stack_passes(params, hits))
-			return POBPF_FILTER_STACK;
+			return reject(w, POBPF_FILTER_STACK);
 	}
-	return -1;
+	return 1;
 }
 
 /* Whether an allocation is in the reader's view; else it is counted under the first filter. */
-__noinline int passes_filters(const struct pobpf_params *params, struct owner_ref *ref,
-			      struct filter_memo *memo, struct window_walk *w)
-{
-	int failing;
-
-	if (!params || !ref || !memo || !w)
-		return 0;
-	failing = failing_page_filter(params, ref, w->place.pageblock_migratetype);
-	if (failing < 0)
-		failing = failing_owner_filter(params, ref, w->place.pageblock_migratetype, memo);
-	if (failing < 0)
-		failing = failing_deep_filter(params, ref, memo, w);
-	if (failing < 0)
-		return 1;
-	if (failing < POBPF_NR_FILTERS)
-		w->account.filtered[failing & (POBPF_NR_FILTERS - 1)]++;
-	return 0;
-}
-
 static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
 {
-	return !w->params->active || passes_filters(w->params, ref, &w->filter, &w->at);
+	return !w->params->active || (passes_page_filters(w->params, ref, &w->at) &&
+				      passes_owner_filters(w->params, ref, &w->at, &w->filter) &&
+				      passes_deep_filters(w->params, ref, &w->at, &w->filter));
 }
 
-static __always_inline void init_filter(struct walk *w, __u32 slot)
+static __always_inline void init_filter(struct walk *w)
 {
-	w->filter = (struct filter_memo){
-		.slot = slot,
-		/* no page has these: only pages that passed the walk are asked about */
-		.tgid = ~0U,
-		.pid = ~0U,
-	};
+	w->filter = (struct filter_memo){.slot = w->slot};
 }
 
 #else /* POBPF_FILTERS */
@@ -506,7 +479,7 @@ static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
 	return false;
 }
 
-static __always_inline void init_filter(struct walk *w, __u32 slot)
+static __always_inline void init_filter(struct walk *w)
 {
 }
 

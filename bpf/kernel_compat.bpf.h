@@ -196,8 +196,12 @@ struct xa_node___any {
 	void *slots[64];
 } __attribute__((preserve_access_index));
 
+struct hlist_head___any {
+	void *first;
+} __attribute__((preserve_access_index));
+
 struct pid___tasks {
-	void *tasks[4]; /* struct hlist_head: one pointer */
+	struct hlist_head___any tasks[4];
 } __attribute__((preserve_access_index));
 
 /* xa_mk_internal() of include/linux/xarray.h: what is added to the address of a node. */

@@ -60,11 +60,10 @@ struct {
 static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
 				  const struct pobpf_window *window, struct walk *w)
 {
-	__u32 slot = window->slot;
-
 	w->seq = ctx->meta->seq;
-	w->params = bpf_map_lookup_elem(&readers, &slot);
-	init_filter(w, slot);
+	w->slot = window->slot;
+	w->params = bpf_map_lookup_elem(&readers, &w->slot);
+	init_filter(w);
 	return walk_window(w, window);
 }
 
@@ -148,7 +147,7 @@ static __always_inline void flush_batch(struct walk *w, struct page_batch *batch
 		bpf_seq_write(w->seq, batch->pages, nr * sizeof(struct pobpf_page));
 }
 
-static long emit_page(__u32 index, struct walk *w)
+static long emit_page(__u32 step, struct walk *w)
 {
 	struct page_batch *batch = w->batch;
 	struct owner_ref ref = {};
@@ -163,9 +162,11 @@ static long emit_page(__u32 index, struct walk *w)
 	result = fill_record(&ref, &w->memcg, rec);
 	if (result == RECORD_TORN) {
 		/* freed or allocated again in between: the walk looks at it once more */
-		if (w->torn_pfn != ref.pfn) {
-			w->torn_pfn = ref.pfn;
-			w->at.next = ref.pfn - w->at.place.pfn;
+		__u16 index = ref.pfn - w->at.place.pfn;
+
+		if (w->at.torn != index) {
+			w->at.torn = index;
+			w->at.next = index;
 		} else {
 			w->at.account.torn++;
 		}
@@ -188,15 +189,13 @@ int emit_pages(struct bpf_iter__bpf_map_elem *ctx)
 	const struct pobpf_window *window = ctx->value;
 	struct page_batch *batch;
 	struct walk w;
-	__u32 zero = 0;
 
 	if (!window)
 		return 0;
 	if (begin(ctx, window, &w)) {
 		w.memcg = (struct memcg_memo){};
-		w.torn_pfn = ~0ULL;
 		w.nr_batched = unknown_zero;
-		batch = bpf_map_lookup_elem(&batches, &zero);
+		batch = bpf_map_lookup_elem(&batches, (const void *)&unknown_zero);
 		/* iterators are preemptible: another run on this CPU may be using it */
 		if (batch && __sync_val_compare_and_swap(&batch->is_busy, 0, 1))
 			batch = NULL;
@@ -240,7 +239,7 @@ __noinline int flush_sum(struct sum_memo *memo)
 	return 0;
 }
 
-static long count_page(__u32 index, struct walk *w)
+static long count_page(__u32 step, struct walk *w)
 {
 	struct owner_ref ref = {};
 
@@ -269,7 +268,7 @@ int count_pages(struct bpf_iter__bpf_map_elem *ctx)
 	if (!window)
 		return 0;
 	if (begin(ctx, window, &w)) {
-		w.sum = (struct sum_memo){.slot = window->slot};
+		w.sum = (struct sum_memo){.slot = w.slot};
 		bpf_loop(POBPF_WINDOW_PAGES + 1, count_page, &w, 0);
 		flush_sum(&w.sum);
 		w.at.account.emitted -= w.sum.lost;

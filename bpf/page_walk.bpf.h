@@ -24,6 +24,9 @@
  */
 volatile __u32 unknown_zero = 0;
 
+/* What all of a window is, if there is nothing to walk. */
+enum window_whole { WINDOW_MIXED, WINDOW_ABSENT, WINDOW_OFFLINE, WINDOW_FREE };
+
 /*
  * Where a window lies in kernel memory. No pointers in here and in the other parts
  * of struct walk that go to global functions: those are verified once, on their
@@ -34,14 +37,16 @@ struct window_place {
 	__u64 page;	/* address of its struct page */
 	__u64 page_ext; /* address of its struct page_ext */
 	__u32 pageblock_migratetype;
-	__u32 absent, offline, free; /* 1: all of the window is */
+	__u32 whole; /* enum window_whole */
 };
 
 /* The walk over one window, from page to page. */
 struct window_walk {
 	struct window_place place;
-	__u32 nr_pages;
-	__u32 next; /* pages of the window that are done */
+	__u16 nr_pages;
+	__u16 next; /* pages of the window that are done */
+	__u16 torn; /* index of the page that has been looked at twice */
+	__u16 reserved;
 	struct pobpf_account account;
 };
 
@@ -63,18 +68,21 @@ struct sum_memo {
 };
 
 #ifdef POBPF_FILTERS
+enum filter_verdicts { COMM_PASSES = 1 << 0, TGID_IS_DEAD = 1 << 1 };
+
 /* Verdicts of bpf/filter.bpf.h on what neighbours share. */
 struct filter_memo {
-	__u32 slot;
-	__u32 tgid, tgid_bits;
-	__u32 pid, pid_bits;
-	__u32 handle; /* 0: none yet */
-	__s32 hits;   /* enum pobpf_stack_hits; negative: not known */
-	__s32 memcg_bits;
 	__u64 memcg_data; /* 0: not charged, memcg_bits are 0 */
 	__u64 comm[POBPF_COMM_BYTES / 8];
-	__u32 dead_tgid;
-	__u8 has_comm, comm_passes, has_dead_tgid, is_dead;
+	__u32 slot;
+	__u32 tgid;
+	__u32 pid;
+	__u32 handle;	 /* 0: none yet */
+	__s8 memcg_bits; /* enum pobpf_set_bits; negative: not known */
+	__s8 hits;	 /* enum pobpf_stack_hits; negative: not known */
+	__u8 tgid_bits, pid_bits;
+	__u8 has_tgid, has_pid, has_comm; /* 0: none yet */
+	__u8 verdicts;			  /* enum filter_verdicts */
 };
 #endif
 
@@ -92,6 +100,8 @@ struct walk {
 	struct seq_file *seq;
 	const struct pobpf_params *params;
 	struct window_walk at;
+	__u32 slot;
+	__u32 nr_batched;
 #ifdef POBPF_FILTERS
 	struct filter_memo filter;
 #endif
@@ -100,9 +110,7 @@ struct walk {
 		struct {
 			struct memcg_memo memcg;  /* emit_pages */
 			struct page_batch *batch; /* NULL: records go out one by one */
-			__u64 torn_pfn;		  /* has been looked at for the second time */
-			__u32 nr_batched;
-			struct pobpf_page own; /* where there is no batch */
+			struct pobpf_page own;	  /* where there is no batch */
 		};
 	};
 };
@@ -245,13 +253,13 @@ __noinline int find_window(struct window_place *place)
 	    !subsection_is_valid(&section,
 				 place->pfn >> layout.max_page_order << layout.max_page_order) ||
 	    !subsection_is_valid(&section, place->pfn)) {
-		place->absent = 1;
+		place->whole = WINDOW_ABSENT;
 		return 0;
 	}
 	place->page = (section.mem_map & layout.section_map_mask) +
 		      place->pfn * bpf_core_type_size(struct page);
 	if (starts_inside_buddy_block(place)) {
-		place->free = 1;
+		place->whole = WINDOW_FREE;
 		return 0;
 	}
 	/*
@@ -259,7 +267,7 @@ __noinline int find_window(struct window_place *place)
 	 * the page_ext of a section that goes offline from here on.
 	 */
 	if (!section.page_ext || section.page_ext & PAGE_EXT_INVALID) {
-		place->offline = 1;
+		place->whole = WINDOW_OFFLINE;
 		return 0;
 	}
 	place->page_ext = section.page_ext + place->pfn * layout.page_ext_size;
@@ -277,10 +285,11 @@ static __always_inline bool walk_window(struct walk *w, const struct pobpf_windo
 
 	w->at.nr_pages = window->last + 1;
 	w->at.next = zero;
+	w->at.torn = ~0;
 	w->at.place.pfn = window->pfn;
 	w->at.place.page = w->at.place.page_ext = zero;
 	w->at.place.pageblock_migratetype = zero;
-	w->at.place.absent = w->at.place.offline = w->at.place.free = zero;
+	w->at.place.whole = zero;
 	w->at.account = (struct pobpf_account){
 		.kind = POBPF_ITEM_ACCOUNT,
 		.nr_pages = w->at.nr_pages,
@@ -368,11 +377,11 @@ static __always_inline void write_account(struct walk *w)
 {
 	struct pobpf_account *account = &w->at.account;
 
-	if (w->at.place.absent)
+	if (w->at.place.whole == WINDOW_ABSENT)
 		account->absent = w->at.nr_pages;
-	if (w->at.place.offline)
+	if (w->at.place.whole == WINDOW_OFFLINE)
 		account->offline = w->at.nr_pages;
-	if (w->at.place.free)
+	if (w->at.place.whole == WINDOW_FREE)
 		account->free = w->at.nr_pages;
 	bpf_seq_write(w->seq, account, sizeof(*account));
 }

@@ -10,17 +10,17 @@
 
 /* A stack of the depot. */
 struct stack_ref {
-	__u64 frames; /* address of the first one */
+	__u64 frames;	 /* address of the first one */
 	__u32 nr_frames; /* 0 ... POBPF_MAX_FRAMES */
-	__u32 reserved;
+	__u32 slot;	 /* for whom it is looked at; not used here */
 };
 
 /*
  * Finds a stack; false if the handle does not lead to a record that carries this
  * very handle: an index out of the pools or a layout that this program does not
- * know must not show as a stack.
+ * know must not show as a stack. Global, to have its own piece of the stack.
  */
-static __always_inline bool find_stack(__u32 handle, struct stack_ref *stack)
+__noinline int find_stack(__u32 handle, struct stack_ref *stack)
 {
 	__u64 pool_index = handle >> layout.handle_pool_shift & layout.handle_pool_mask;
 	__u64 offset = (__u64)(handle >> layout.handle_offset_shift & layout.handle_offset_mask)
@@ -29,21 +29,23 @@ static __always_inline bool find_stack(__u32 handle, struct stack_ref *stack)
 	__u32 stored_handle = 0, size = 0;
 	__u64 pool = 0;
 
+	if (!stack)
+		return 0;
 	pool_index -= layout.handle_pool_base;
 	bpf_probe_read_kernel(&pool, sizeof(pool),
 			      (const void *)(layout.stack_pools + pool_index * sizeof(pool)));
 	if (!pool)
-		return false;
+		return 0;
 	record = (const void *)(pool + offset);
 	bpf_core_read(&stored_handle, sizeof(stored_handle), &record->handle);
 	if (stored_handle != handle)
-		return false;
+		return 0;
 	bpf_core_read(&size, sizeof(size), &record->size);
 	if (size > POBPF_MAX_FRAMES)
 		size = POBPF_MAX_FRAMES;
 	stack->nr_frames = size;
 	stack->frames = (__u64)__builtin_preserve_access_index(&record->entries);
-	return true;
+	return 1;
 }
 
 /* The return address in a frame; 0 if it cannot be read. */

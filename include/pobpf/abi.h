@@ -79,14 +79,14 @@ struct pobpf_layout {
 	__u32 max_page_order;	    /* MAX_PAGE_ORDER */
 	__u32 buddy_mask;	    /* PageBuddy(): (page_type & buddy_mask) == buddy_value */
 	__u32 buddy_value;
-	__u32 node_shift;	   /* NODES_PGSHIFT */
-	__u32 node_mask;	   /* NODES_MASK; 0 = one node */
-	__u32 zone_shift;	   /* ZONES_PGSHIFT */
-	__u32 zone_mask;	   /* ZONES_MASK; 0 = one zone */
-	__u32 pidtype_tgid;	   /* PIDTYPE_TGID */
+	__u32 node_shift;		     /* NODES_PGSHIFT */
+	__u32 node_mask;		     /* NODES_MASK; 0 = one node */
+	__u32 zone_shift;		     /* ZONES_PGSHIFT */
+	__u32 zone_mask;		     /* ZONES_MASK; 0 = one zone */
+	__u32 pidtype_tgid;		     /* PIDTYPE_TGID */
 	__u32 is_mobility_grouping_disabled; /* page_group_by_mobility_disabled */
-	__u32 owner_bit;	   /* 1 << PAGE_EXT_OWNER */
-	__u32 owner_allocated_bit; /* 1 << PAGE_EXT_OWNER_ALLOCATED */
+	__u32 owner_bit;		     /* 1 << PAGE_EXT_OWNER */
+	__u32 owner_allocated_bit;	     /* 1 << PAGE_EXT_OWNER_ALLOCATED */
 	__u32 pageblock_order;
 	__u32 pageblock_bits;	     /* bits a pageblock has in pageblock_flags: 4 or 8 */
 	__u32 pageblock_isolate_bit; /* its value; 0 = isolation is a migratetype of its own */

@@ -424,10 +424,10 @@ Status Discovery::plausible() const {
 }
 
 Result<MachineFacts> Discovery::run() {
-  for (auto step : {&Discovery::page_owner, &Discovery::memory_model,
-                    &Discovery::buddy_and_pageblock, &Discovery::names,
-                    &Discovery::page_flag_fields, &Discovery::nodes, &Discovery::zone_names,
-                    &Discovery::stack_depot, &Discovery::processes})
+  for (auto step :
+       {&Discovery::page_owner, &Discovery::memory_model, &Discovery::buddy_and_pageblock,
+        &Discovery::names, &Discovery::page_flag_fields, &Discovery::nodes, &Discovery::zone_names,
+        &Discovery::stack_depot, &Discovery::processes})
     if (auto status = (this->*step)(); !status) return fail(std::move(status).error());
   if (auto status = plausible(); !status) return fail(std::move(status).error());
   facts_.layout.memory_cgrp_subsys = memory_.symbol("memory_cgrp_subsys").value_or(0);
@@ -464,10 +464,15 @@ std::vector<std::string> fact_symbols() {
 }
 
 std::vector<std::string> fact_types() {
-  return {"page_owner",     "page_ext_operations", "page_ext_flags", "mem_section",
-          "zone",           "mem_section_usage",   "pagetype",       "migratetype",
-          "node_states",    "pageblock_bits",      "migrate_reason", "trace_print_flags",
-          "nodemask_t",     "page_flags_fields",   "pglist_data",    "handle_parts",        "pid_type",       "rq",
+  return {"page_owner",     "page_ext_operations",
+          "page_ext_flags", "mem_section",
+          "zone",           "mem_section_usage",
+          "pagetype",       "migratetype",
+          "node_states",    "pageblock_bits",
+          "migrate_reason", "trace_print_flags",
+          "nodemask_t",     "page_flags_fields",
+          "pglist_data",    "handle_parts",
+          "pid_type",       "rq",
           "bpf_rdonly_cast"};
 }
 

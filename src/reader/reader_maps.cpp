@@ -70,24 +70,22 @@ Status install_inner_maps(const bpf_object* object, std::uint32_t slot,
       values.push_back(bits);
     }
     const std::size_t room = keys.size() + (has_stack_filter ? POBPF_STACK_CACHE_MAX : 0);
-    if (auto status =
-            put(object, kSets, slot,
-                make_map<pobpf_set_key, __u32>(BPF_MAP_TYPE_HASH, "pobpf_set", BPF_F_NO_PREALLOC,
-                                               room, keys, values));
+    if (auto status = put(object, kSets, slot,
+                          make_map<pobpf_set_key, __u32>(BPF_MAP_TYPE_HASH, "pobpf_set",
+                                                         BPF_F_NO_PREALLOC, room, keys, values));
         !status)
       return status;
   }
   if (filter.comm_table) {
-    if (auto status = put(object, kCommTables, slot,
-                          make_array<pobpf_comm_table>("pobpf_comm", 0,
-                                                       std::span(&*filter.comm_table, 1)));
+    if (auto status =
+            put(object, kCommTables, slot,
+                make_array<pobpf_comm_table>("pobpf_comm", 0, std::span(&*filter.comm_table, 1)));
         !status)
       return status;
   }
   if (!filter.stack_ranges.empty())
     return put(object, kStackRanges, slot,
-               make_array<pobpf_stack_range>("pobpf_ranges", BPF_F_INNER_MAP,
-                                             filter.stack_ranges));
+               make_array<pobpf_stack_range>("pobpf_ranges", BPF_F_INNER_MAP, filter.stack_ranges));
   return {};
 }
 

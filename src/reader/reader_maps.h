@@ -12,8 +12,8 @@
 
 namespace pobpf {
 
-/// A slot of a loaded object's `readers` map and of its maps of maps. The inner maps are as large as
-/// this reader needs, and go away with it: take_back() before the slot is given to another.
+/// A slot of a loaded object's `readers` map and of its maps of maps. The inner maps are as large
+/// as this reader needs, and go away with it: take_back() before the slot is given to another.
 class ReaderMaps {
  public:
   /// kFailed if a map cannot be made or written; nothing is left behind then.

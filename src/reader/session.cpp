@@ -324,14 +324,14 @@ Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
   return std::string_view(entry->second);
 }
 
-/// The walker for this kernel, not loaded yet. All objects are compiled from one source: programs and
-/// variables are the same (abi_test.cpp), so one skeleton type serves them.
+/// The walker for this kernel, not loaded yet. All objects are compiled from one source: programs
+/// and variables are the same (abi_test.cpp), so one skeleton type serves them.
 Skeleton open_skeleton(bool has_rdonly_cast, bool with_filters) {
   if (has_rdonly_cast && !with_filters) return Skeleton(page_owner_bpf__open());
   Skeleton skeleton(static_cast<page_owner_bpf*>(std::calloc(1, sizeof(page_owner_bpf))));
   if (!skeleton || page_owner_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   std::size_t size = 0;
-  const void* bytes = !with_filters   ? page_owner_probe_bpf__elf_bytes(&size)
+  const void* bytes = !with_filters     ? page_owner_probe_bpf__elf_bytes(&size)
                       : has_rdonly_cast ? page_owner_filters_bpf__elf_bytes(&size)
                                         : page_owner_filters_probe_bpf__elf_bytes(&size);
   // libbpf only reads them
