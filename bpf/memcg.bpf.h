@@ -25,7 +25,8 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	const struct mem_cgroup___css *memcg;
 	const struct kernfs_node *kn = NULL;
 	struct cgroup *cgroup = NULL;
-	struct pobpf_cgroup name = {};
+	static const struct pobpf_cgroup no_name = {};
+	struct pobpf_cgroup *name;
 	const char *kn_name = NULL;
 	__u32 css_flags = 0;
 	__u64 memcg_data;
@@ -49,15 +50,22 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	bpf_core_read(&id, sizeof(id), &kn->id);
 	if (!id)
 		return -1;
+	name = bpf_map_lookup_elem(&cgroups, &id);
+	if (!name) {
+		/* another run may have been first */
+		bpf_map_update_elem(&cgroups, &id, &no_name, 1 /* BPF_NOEXIST */);
+		name = bpf_map_lookup_elem(&cgroups, &id);
+		if (!name)
+			return -1;
+	}
+	/* straight into the map: the stack has no room for it; renaming shows as it happens */
 	if (kernfs_has_parent(kn)) {
 		bpf_core_read(&kn_name, sizeof(kn_name), &kn->name);
-		if (bpf_probe_read_kernel_str(name.name, sizeof(name.name), kn_name) < 0)
+		if (bpf_probe_read_kernel_str(name->name, sizeof(name->name), kn_name) < 0)
 			return -1;
 	} else {
-		name.name[0] = '/';
+		name->name[0] = '/';
 	}
-	if (bpf_map_update_elem(&cgroups, &id, &name, 0))
-		return -1;
 	memo->cgroup_id = id;
 	memo->flags = POBPF_MEMCG_CHARGED;
 	if (memcg_data & MEMCG_DATA_KMEM_BIT)

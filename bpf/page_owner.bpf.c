@@ -40,6 +40,17 @@ struct {
 	__type(value, struct pobpf_sum);
 } sums SEC(".maps");
 
+/*
+ * Records on their way to the stream: one copy into the seq_file for many of them.
+ * Of one run at a time: a run that finds it busy does without.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct page_batch);
+} batches SEC(".maps");
+
 /* The call after the last window has none; the pointer must be tested where it is read. */
 static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
 				  const struct pobpf_window *window, struct walk *w)
@@ -52,9 +63,9 @@ static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
 }
 
 /*
- * Copies struct page_owner behind a struct page_ext; 0 if it was the same
- * allocation all the while: neither freed nor allocated again. Global, so that it
- * is verified once.
+ * Copies struct page_owner behind a struct page_ext, except for order and handle,
+ * which the record has from before; 0 if it was the same allocation all the while:
+ * neither freed nor allocated again. Global, so that it is verified once.
  */
 __noinline int read_owner(__u64 page_ext, struct pobpf_page *rec)
 {
@@ -65,8 +76,6 @@ __noinline int read_owner(__u64 page_ext, struct pobpf_page *rec)
 	if (!rec)
 		return -1;
 	owner = KERNEL_PTR(struct page_owner, page_ext + layout.page_owner_offset);
-	rec->handle = KERNEL_READ(owner, handle);
-	rec->order = KERNEL_READ(owner, order);
 	rec->ts_nsec = KERNEL_READ(owner, ts_nsec);
 	rec->free_ts_nsec = KERNEL_READ(owner, free_ts_nsec);
 	rec->last_migrate_reason = KERNEL_READ(owner, last_migrate_reason);
@@ -84,10 +93,20 @@ __noinline int read_owner(__u64 page_ext, struct pobpf_page *rec)
 	return changed != 0;
 }
 
+/* Reads order and handle once more, of a page that was allocated again in between. */
+static __always_inline void read_owner_key(__u64 page_ext, struct pobpf_page *rec)
+{
+	struct page_owner *owner =
+		KERNEL_PTR(struct page_owner, page_ext + layout.page_owner_offset);
+
+	rec->order = KERNEL_READ(owner, order);
+	rec->handle = KERNEL_READ(owner, handle);
+}
+
 /* Answers of fill_record(). */
 enum { RECORD_TORN = 1, RECORD_WITHOUT_CGROUP = 2 };
 
-/* Fills a zeroed record, except for its kind and pageblock. Global, so that it is verified once. */
+/* Fills a record, except for its pageblock. Global, so that it is verified once. */
 __noinline int fill_record(struct owner_ref *ref, struct memcg_memo *memcg, struct pobpf_page *rec)
 {
 	struct page *page;
@@ -96,10 +115,14 @@ __noinline int fill_record(struct owner_ref *ref, struct memcg_memo *memcg, stru
 
 	if (!ref || !memcg || !rec)
 		return RECORD_TORN;
-	/* once more for a page that was allocated again in between; what was freed stays torn */
-	if ((read_owner(ref->page_ext, rec) && read_owner(ref->page_ext, rec)) ||
-	    rec->order != ref->order || !rec->handle)
-		return RECORD_TORN;
+	rec->order = ref->order;
+	rec->handle = ref->handle;
+	if (read_owner(ref->page_ext, rec)) {
+		/* what was freed stays torn */
+		read_owner_key(ref->page_ext, rec);
+		if (read_owner(ref->page_ext, rec) || rec->order != ref->order || !rec->handle)
+			return RECORD_TORN;
+	}
 	page = KERNEL_PTR(struct page, ref->page);
 	memcg_data = page_memcg_data(page);
 	/* a word that was resolved once is no folio field of a tail page: they are small numbers */
@@ -111,36 +134,87 @@ __noinline int fill_record(struct owner_ref *ref, struct memcg_memo *memcg, stru
 			result = RECORD_WITHOUT_CGROUP;
 		}
 	}
+	rec->memcg_flags = 0;
+	rec->cgroup_id = 0;
 	if (memcg_data && memcg_data == memcg->memcg_data) {
 		rec->memcg_flags = memcg->flags;
 		rec->cgroup_id = memcg->cgroup_id;
 	}
+	rec->kind = POBPF_ITEM_PAGE;
 	rec->pfn = ref->pfn;
 	rec->flags = ref->flags;
 	return result;
 }
 
-static long emit_page(__u32 index, struct walk *w)
+static __always_inline void flush_batch(struct walk *w)
+{
+	__u32 nr = w->nr_batched;
+
+	w->nr_batched = unknown_zero;
+	/* keeps the compiler from testing a copy, whose bound the verifier does not carry over */
+	barrier_var(nr);
+	if (w->batch && nr <= BATCH_PAGES)
+		bpf_seq_write(w->seq, w->batch->pages, nr * sizeof(struct pobpf_page));
+}
+
+/* Writes a record through the batch of this run; 1 if the page changed while it was read. */
+static __always_inline int emit_batched(struct walk *w, struct page_batch *batch,
+					struct owner_ref *ref)
+{
+	struct pobpf_page *rec = &batch->pages[w->nr_batched & (BATCH_PAGES - 1)];
+	int result = fill_record(ref, &w->memcg, rec);
+
+	if (result == RECORD_TORN)
+		return result;
+	rec->pageblock_migratetype = w->at.place.pageblock_migratetype;
+	if (++w->nr_batched >= BATCH_PAGES)
+		flush_batch(w);
+	return result;
+}
+
+/* The same without a batch, because the run that this one interrupted has it. */
+static __always_inline int emit_unbatched(struct walk *w, struct owner_ref *ref)
 {
 	struct pobpf_page rec = {};
+	int result = fill_record(ref, &w->memcg, &rec);
+
+	if (result == RECORD_TORN)
+		return result;
+	rec.pageblock_migratetype = w->at.place.pageblock_migratetype;
+	bpf_seq_write(w->seq, &rec, sizeof(rec));
+	return result;
+}
+
+static __always_inline void count_emitted(struct walk *w, int result)
+{
+	if (result == RECORD_TORN) {
+		w->at.account.torn++;
+		return;
+	}
+	if (result == RECORD_WITHOUT_CGROUP)
+		w->at.account.cgroup_errors++;
+	w->at.account.emitted++;
+}
+
+static long emit_page(__u32 index, struct walk *w)
+{
 	struct owner_ref ref = {};
-	int result;
 
 	if (w->at.next >= w->at.nr_pages)
 		return 1;
-	if (!walk_page(&w->at, &ref) || !is_wanted(w, &ref))
-		return 0;
-	result = fill_record(&ref, &w->memcg, &rec);
-	if (result == RECORD_TORN) {
-		w->at.torn++;
-		return 0;
-	}
-	if (result == RECORD_WITHOUT_CGROUP)
-		w->at.cgroup_errors++;
-	rec.kind = POBPF_ITEM_PAGE;
-	rec.pageblock_migratetype = w->at.place.pageblock_migratetype;
-	w->at.emitted++;
-	bpf_seq_write(w->seq, &rec, sizeof(rec));
+	if (walk_page(&w->at, &ref) && is_wanted(w, &ref))
+		count_emitted(w, emit_batched(w, w->batch, &ref));
+	return 0;
+}
+
+static long emit_page_unbatched(__u32 index, struct walk *w)
+{
+	struct owner_ref ref = {};
+
+	if (w->at.next >= w->at.nr_pages)
+		return 1;
+	if (walk_page(&w->at, &ref) && is_wanted(w, &ref))
+		count_emitted(w, emit_unbatched(w, &ref));
 	return 0;
 }
 
@@ -148,12 +222,26 @@ SEC("iter/bpf_map_elem")
 int emit_pages(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct pobpf_window *window = ctx->value;
+	struct page_batch *batch;
 	struct walk w;
+	__u32 zero = 0;
 
 	if (!window)
 		return 0;
-	if (begin(ctx, window, &w))
-		bpf_loop(POBPF_WINDOW_PAGES + 1, emit_page, &w, 0);
+	if (begin(ctx, window, &w)) {
+		w.memcg = (struct memcg_memo){};
+		w.nr_batched = unknown_zero;
+		batch = bpf_map_lookup_elem(&batches, &zero);
+		/* iterators are preemptible: another run on this CPU may be using it */
+		if (batch && !__sync_val_compare_and_swap(&batch->is_busy, 0, 1)) {
+			w.batch = batch;
+			bpf_loop(POBPF_WINDOW_PAGES + 1, emit_page, &w, 0);
+			flush_batch(&w);
+			batch->is_busy = 0;
+		} else {
+			bpf_loop(POBPF_WINDOW_PAGES + 1, emit_page_unbatched, &w, 0);
+		}
+	}
 	write_account(&w);
 	return 0;
 }
@@ -203,7 +291,7 @@ static long count_page(__u32 index, struct walk *w)
 	}
 	w->sum.pages += 1U << (ref.order & 31);
 	w->sum.allocations++;
-	w->at.emitted++;
+	w->at.account.emitted++;
 	return 0;
 }
 
@@ -216,10 +304,11 @@ int count_pages(struct bpf_iter__bpf_map_elem *ctx)
 	if (!window)
 		return 0;
 	if (begin(ctx, window, &w)) {
+		w.sum = (struct sum_memo){.slot = window->slot};
 		bpf_loop(POBPF_WINDOW_PAGES + 1, count_page, &w, 0);
 		flush_sum(&w.sum);
-		w.at.emitted -= w.sum.lost;
-		w.at.errors += w.sum.lost;
+		w.at.account.emitted -= w.sum.lost;
+		w.at.account.errors += w.sum.lost;
 	}
 	write_account(&w);
 	return 0;

@@ -13,6 +13,8 @@
 #define PAGE_EXT_INVALID 1UL
 /* No allocation has a larger order (1 GiB hugetlb: 18; 16 GiB with 64 KiB pages: 18). */
 #define OWNER_ORDER_MAX 30
+/* MAX_PAGE_ORDER is at most 16 (arm64 with 64 KiB pages: 13). */
+#define BUDDY_ORDER_MAX 16
 /* Bits of enum migratetype in pageblock_flags, all versions. */
 #define PAGEBLOCK_MIGRATETYPE_MASK 7U
 
@@ -40,10 +42,7 @@ struct window_walk {
 	struct window_place place;
 	__u32 nr_pages;
 	__u32 next; /* pages of the window that are done */
-	/* counts of struct pobpf_account, in pages */
-	__u32 emitted, free, unowned, freed, tail;
-	__u32 no_handle, torn, errors, cgroup_errors;
-	__u16 filtered[POBPF_NR_FILTERS];
+	struct pobpf_account account;
 };
 
 /* The last memcg_data word and what it meant: neighbours mostly share it. */
@@ -63,13 +62,28 @@ struct sum_memo {
 	__u64 lost; /* allocations that did not fit the map */
 };
 
+enum { BATCH_PAGES = 64 };
+
+/* 5 KiB a CPU. */
+struct page_batch {
+	__u32 is_busy;
+	__u32 reserved;
+	struct pobpf_page pages[BATCH_PAGES];
+};
+
 /* One run of a program over one window; lives on the stack of that run, as runs can interleave. */
 struct walk {
 	struct seq_file *seq;
 	const struct pobpf_params *params;
 	struct window_walk at;
-	struct memcg_memo memcg;
-	struct sum_memo sum;
+	union {
+		struct sum_memo sum; /* count_pages */
+		struct {
+			struct memcg_memo memcg; /* emit_pages */
+			struct page_batch *batch;
+			__u32 nr_batched;
+		};
+	};
 };
 
 static __always_inline __u64 read_kernel_u64(__u64 address)
@@ -164,21 +178,34 @@ static __always_inline int buddy_order(__u64 page_address)
 }
 
 /*
+ * Whether the first page of a window is inside a free block of this order that
+ * starts before it. Global, so that it is verified once and not for each order.
+ */
+__noinline int is_inside_buddy_block(const struct window_place *place, __u32 order)
+{
+	__u64 head;
+
+	if (!place)
+		return 0;
+	head = place->pfn >> (order & 31) << (order & 31);
+	/* the window is an aligned block itself: smaller ones start inside it */
+	if (head == place->pfn)
+		return 0;
+	return buddy_order(place->page -
+			   (place->pfn - head) * bpf_core_type_size(struct page)) >= (int)order;
+}
+
+/*
  * read_page_owner() jumps from the head of a free block over the rest of it. A
  * window does not see heads before its start, so it looks for one.
  */
 static __always_inline bool starts_inside_buddy_block(const struct window_place *place)
 {
-	for (int order = 1; order <= 16; order++) {
-		__u64 head = place->pfn >> order << order;
-
-		if (order > (int)layout.max_page_order)
+#pragma clang loop unroll(disable)
+	for (__u32 order = 1; order <= BUDDY_ORDER_MAX; order++) {
+		if (order > layout.max_page_order)
 			break;
-		/* the window is an aligned block itself: smaller ones start inside it */
-		if (head == place->pfn)
-			continue;
-		if (buddy_order(place->page -
-				(place->pfn - head) * bpf_core_type_size(struct page)) >= order)
+		if (is_inside_buddy_block(place, order))
 			return true;
 	}
 	return false;
@@ -229,23 +256,20 @@ static __always_inline bool walk_window(struct walk *w, const struct pobpf_windo
 
 	w->at.nr_pages = window->last + 1;
 	w->at.next = zero;
-	w->at.emitted = w->at.free = w->at.unowned = w->at.freed = w->at.tail = zero;
-	w->at.no_handle = w->at.torn = w->at.errors = w->at.cgroup_errors = zero;
-	w->memcg.memcg_data = w->memcg.cgroup_id = zero;
-	w->memcg.flags = w->memcg.reserved = zero;
-	w->sum.slot = window->slot;
-	w->sum.handle = zero;
-	w->sum.pages = w->sum.allocations = w->sum.lost = zero;
 	w->at.place.pfn = window->pfn;
 	w->at.place.page = w->at.place.page_ext = zero;
 	w->at.place.pageblock_migratetype = zero;
 	w->at.place.absent = w->at.place.offline = w->at.place.free = zero;
-	__builtin_memset(w->at.filtered, 0, sizeof(w->at.filtered));
+	w->at.account = (struct pobpf_account){
+		.kind = POBPF_ITEM_ACCOUNT,
+		.nr_pages = w->at.nr_pages,
+	};
 
 	if (!w->params) {
-		w->at.errors = w->at.nr_pages;
+		w->at.account.errors = w->at.nr_pages;
 		return false;
 	}
+	w->at.account.mode = w->params->mode;
 	return find_window(&w->at.place);
 }
 
@@ -298,33 +322,33 @@ __noinline int walk_page(struct window_walk *w, struct owner_ref *ref)
 
 		if (nr_free > w->nr_pages - index)
 			nr_free = w->nr_pages - index;
-		w->free += nr_free;
+		w->account.free += nr_free;
 		w->next = index + nr_free;
 		return 0;
 	}
 	ext = KERNEL_PTR(struct page_ext, ref->page_ext);
 	ext_flags = KERNEL_READ(ext, flags);
 	if (!(ext_flags & layout.owner_bit)) {
-		w->unowned++;
+		w->account.unowned++;
 		return 0;
 	}
 	if (!(ext_flags & layout.owner_allocated_bit)) {
-		w->freed++;
+		w->account.freed++;
 		return 0;
 	}
 	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
 	ref->order = KERNEL_READ(owner, order);
 	if (ref->order > OWNER_ORDER_MAX) {
-		w->torn++;
+		w->account.torn++;
 		return 0;
 	}
 	if (ref->pfn & ((1ULL << ref->order) - 1)) {
-		w->tail++;
+		w->account.tail++;
 		return 0;
 	}
 	ref->handle = KERNEL_READ(owner, handle);
 	if (!ref->handle) {
-		w->no_handle++;
+		w->account.no_handle++;
 		return 0;
 	}
 	page = KERNEL_PTR(struct page, ref->page);
@@ -337,32 +361,22 @@ static __always_inline bool is_wanted(struct walk *w, const struct owner_ref *re
 {
 	if (!w->params->active || nid_is_wanted(w->params, ref->flags))
 		return true;
-	w->at.filtered[POBPF_FILTER_NID]++;
+	w->at.account.filtered[POBPF_FILTER_NID]++;
 	return false;
 }
 
 /* Ends the window in the stream. The kernel drops the account together with a window it re-runs. */
-static __always_inline void write_account(const struct walk *w)
+static __always_inline void write_account(struct walk *w)
 {
-	struct pobpf_account account = {
-		.kind = POBPF_ITEM_ACCOUNT,
-		.nr_pages = w->at.nr_pages,
-		.emitted = w->at.emitted,
-		.absent = w->at.place.absent ? w->at.nr_pages : 0,
-		.offline = w->at.place.offline ? w->at.nr_pages : 0,
-		.free = w->at.place.free ? w->at.nr_pages : w->at.free,
-		.unowned = w->at.unowned,
-		.freed = w->at.freed,
-		.tail = w->at.tail,
-		.no_handle = w->at.no_handle,
-		.torn = w->at.torn,
-		.errors = w->at.errors,
-		.cgroup_errors = w->at.cgroup_errors,
-		.mode = w->params ? w->params->mode : 0,
-	};
+	struct pobpf_account *account = &w->at.account;
 
-	__builtin_memcpy(account.filtered, w->at.filtered, sizeof(account.filtered));
-	bpf_seq_write(w->seq, &account, sizeof(account));
+	if (w->at.place.absent)
+		account->absent = w->at.nr_pages;
+	if (w->at.place.offline)
+		account->offline = w->at.nr_pages;
+	if (w->at.place.free)
+		account->free = w->at.nr_pages;
+	bpf_seq_write(w->seq, account, sizeof(*account));
 }
 
 #endif /* POBPF_PAGE_WALK_BPF_H */
