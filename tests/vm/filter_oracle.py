@@ -389,7 +389,8 @@ class Filter:
         return self._frames(values, lambda _symbol, module: {module} if module else set())
 
     def _memcg(self, values: list[str]) -> Test:
-        roots = [value.rstrip("/") for value in values]
+        roots = [value.removeprefix("/sys/fs/cgroup").strip("/") for value in values]
+        roots = [f"/{root}" if root else "" for root in roots]
 
         def test(record: records.Record) -> Verdict:
             # the line stands between the header and the stack

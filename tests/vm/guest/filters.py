@@ -190,7 +190,7 @@ def page_cases(run: Filters, marks: dict[str, int], sample: dict) -> None:
     run.case("main", "zone", "--zone", "DMA32")
     run.case("main", "zones", "--zone", "Normal,Movable")
     run.case("main", "not_zone", "--not-zone", "Movable")
-    run.case("main", "zone_and_nid", "--zone", "Normal", "--nid", "1")
+    run.case("main", "zone_and_nid", "--zone", "Movable", "--nid", "1")
     run.case("main", "order", "--order", "0")
     run.case("main", "order_range", "--order", "1-3")
     run.case("main", "order_open", "--order", "9-")
@@ -205,13 +205,13 @@ def page_cases(run: Filters, marks: dict[str, int], sample: dict) -> None:
         run.case("main", f"not_{name}", f"--not-{option}", "Unmovable")
     run.case("main", "mixed", "--mixed")
     run.case("main", "not_mixed", "--not-mixed")
-    run.case("main", "mixed_movable", "--mixed", "--migratetype", "Movable")
+    run.case("main", "mixed_small", "--mixed", "--order", "0-8")
 
     run.case("main", "gfp", "--gfp", "__GFP_COMP")
     run.case("main", "gfp_composite", "--gfp", "GFP_KERNEL")
     run.case("main", "gfp_two", "--gfp", "__GFP_COMP,__GFP_ZERO")
     run.case("main", "gfp_bar", "--gfp", "__GFP_COMP|__GFP_ZERO")
-    run.case("main", "gfp_any", "--gfp", "any:__GFP_ZERO,__GFP_ACCOUNT")
+    run.case("main", "gfp_any", "--gfp", "any:__GFP_ZERO,__GFP_RECLAIMABLE")
     run.case("main", "gfp_none", "--gfp", "none:__GFP_COMP")
     run.case("main", "gfp_hex", "--gfp", "0x100")
     run.case(
@@ -262,7 +262,7 @@ def page_cases(run: Filters, marks: dict[str, int], sample: dict) -> None:
 
     run.case(
         "main", "many", "--nid", "0-1", "--not-zone", "DMA", "--order", "0-3", "--comm",
-        "pobpf*,star*", "--migratetype", "Movable", "--gfp", "none:__GFP_ACCOUNT", "--not-dead",
+        "pobpf*,star*", "--migratetype", "Movable", "--gfp", "none:__GFP_RECLAIMABLE", "--not-dead",
         "--since", str(marks["first"]),
     )
     run.case("main", "nothing", "--pid", "4000000")
@@ -277,7 +277,7 @@ def memcg_cases(run: Filters) -> None:
     run.case("memcg", "memcg_two", "--memcg", f"/{OUTER}/{INNER}", "--memcg", f"/{SIBLING}")
     run.case("memcg", "not_memcg", "--not-memcg", f"/{OUTER}")
     run.case("memcg", "not_memcg_root", "--not-memcg", "/")
-    run.case("memcg", "memcg_and_not", "--memcg", f"/{OUTER}", "--not-memcg", f"/{OUTER}/{INNER}")
+    run.case("memcg", "memcg_and_not", "--memcg", "/", "--not-memcg", f"/{OUTER}/{INNER}")
     run.case("memcg", "memcg_of_name", "--memcg", f"/{OUTER}", "--comm", "in_inner")
 
 
@@ -299,8 +299,8 @@ def refusals(run: Filters) -> None:
 
 def take_sample(collector: Collector) -> dict:
     """PFNs and handles that there are, for filters on them. The text itself has no handles."""
-    collector.run_pobpf("handles", "--mode", "handle")
-    text = (collector.directory / "handles.out").read_bytes()
+    collector.run_pobpf("sample", "--mode", "handle")
+    text = (collector.directory / "sample.out").read_bytes()
     pfns = sorted(int(n, 0) for n in re.findall(rb"^PFN (0x[0-9a-f]+|\d+) ", text, re.MULTILINE))
     counts: dict[bytes, int] = {}
     for handle in re.findall(rb"^handle: (\d+)$", text, re.MULTILINE):
