@@ -275,10 +275,10 @@ class Filter:
 
     def _dead(self, record: records.Record) -> Verdict:
         tgid = int(record.fields["tgid"])
-        if tgid in self._facts.living:
+        # 0 is the idle task's, which always exists: /proc does not list it
+        if tgid == 0 or tgid in self._facts.living:
             return False
-        # 0 is the idle task's: /proc does not list it
-        return None if tgid <= 0 or tgid in self._facts.living_once else True
+        return None if tgid in self._facts.living_once else True
 
     @staticmethod
     def _comm(values: list[str]) -> Test:

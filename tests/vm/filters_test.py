@@ -269,6 +269,13 @@ class Filters(unittest.TestCase):
                     self.assertIn(word, lines[0])
 
 
+class Ground(unittest.TestCase):
+    def test_symbols_cgroups_and_clock_where_no_test_is_skipped(self):
+        self.assertEqual(results()["runs"]["ground"]["status"], 0, out("ground").decode())
+        self.assertIn(b"[  PASSED  ] 15 tests.", out("ground"))
+        self.assertNotIn(b"SKIPPED", out("ground"))
+
+
 class OracleItself(unittest.TestCase):
     """The oracle's own grammar, so that it and pobpf cannot agree on nonsense."""
 
