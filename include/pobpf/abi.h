@@ -320,6 +320,19 @@ struct pobpf_ksym {
 };
 POBPF_ASSERT_SIZE(struct pobpf_ksym, 16);
 
+/*
+ * Head of each symbol that list_symbols writes; if it has a name, the bytes of
+ * the name and a NUL follow.
+ */
+struct pobpf_symbol {
+	__u64 address;
+	__u8 type;	/* letter of nm(1), as /proc/kallsyms shows it */
+	__u8 is_module; /* not the kernel's own: of a module, a BPF program, a trampoline */
+	__u8 has_name;	/* functions of the kernel and all symbols of modules */
+	__u8 reserved[5];
+};
+POBPF_ASSERT_SIZE(struct pobpf_symbol, 16);
+
 /* Key and value of the sums map: what one stack owns, in the view of one link. */
 struct pobpf_sum_key {
 	__u32 slot;

@@ -206,11 +206,15 @@ struct page_owner {
 
 struct kallsym_iter {
 	long unsigned int value;
+	char type;
 	char name[512];
 	char module_name[56];
 };
 
 struct bpf_iter__ksym {
+	union {
+		struct bpf_iter_meta *meta;
+	};
 	union {
 		struct kallsym_iter *ksym;
 	};

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Where the functions of the running kernel and of its modules are, by name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernel/kernel_memory.h"
+#include "kernel/symbol_ranges.h"
+#include "model/address_range.h"
+#include "pobpf/error.h"
+
+namespace pobpf {
+
+/// A loaded module and its code.
+struct KernelModule {
+  std::string name;
+  std::vector<AddressRange> texts;
+};
+
+/// Not thread-safe. Needs CAP_BPF and CAP_PERFMON, whatever kptr_restrict says. BPF programs and
+/// trampolines are no part of it: they come and go, and handles outlive them.
+class SymbolTable {
+ public:
+  /// Lists the modules that are loaded now. `use_kallsyms_lookup` as for KernelMemory::open().
+  static Result<SymbolTable> open(bool use_kallsyms_lookup);
+
+  /// Code that the kernel's %pS names after a function that `is_wanted`; ascending, disjoint. Empty
+  /// if there is no such function. One pass over all symbols, of which only matches are kept. Names
+  /// are as /proc/kallsyms spells them, with suffixes such as .isra.0, and for ".llvm.<hash>",
+  /// which some kernels do not print, without it as well.
+  Result<std::vector<AddressRange>> symbol_ranges(const NamePredicate& is_wanted);
+
+  /// Code of the modules whose name `is_wanted`, as symbol_ranges().
+  [[nodiscard]] std::vector<AddressRange> module_ranges(const NamePredicate& is_wanted) const;
+
+  /// Those loaded when the table was opened, by name.
+  [[nodiscard]] const std::vector<KernelModule>& modules() const { return modules_; }
+
+ private:
+  SymbolTable() = default;
+
+  std::vector<AddressRange> kernel_texts_;
+  std::vector<KernelModule> modules_;
+};
+
+}  // namespace pobpf

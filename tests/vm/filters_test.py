@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Each filter of pobpf against the kernel's own file filtered by filter_oracle.py, in the VM.
+
+filters_test.py --build BUILD --kernel SERIES [--keep DIRECTORY] [unittest arguments]
+
+One boot collects the output of everything (guest/filters.py). With --keep DIRECTORY that was filled
+before, and --no-boot, only the comparison is done again.
+"""
+
+import argparse
+import functools
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import filter_oracle  # noqa: E402
+import records  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+TABLE = tomllib.loads((HERE / "kernels.toml").read_text(encoding="utf-8"))
+# The share of records that both readings of the kernel's file agree on.
+STABLE_SHARE_MIN = 0.9
+# The share of the stable records that the oracle must be able to judge for a case.
+JUDGED_SHARE_MIN = 0.9
+# Page flags change without the allocation changing: see vm_test.py.
+FLIPPED_SHARE_MAX = 0.01
+# Counts of one run and of a reading some seconds away.
+COUNT_SHARE = 0.05
+COUNT_SLACK = 100
+# Cases in which nothing, or everything, is the right answer.
+MAY_MATCH_NOTHING = {"nothing"}
+MAY_REJECT_NOTHING = {"since_mixed_units"}
+
+options: argparse.Namespace
+collected: pathlib.Path
+
+
+def has_sound_debugfs_memcg() -> bool:
+    return TABLE["series"][options.kernel].get("sound_debugfs_memcg", True)
+
+
+def setUpModule() -> None:  # pylint: disable=invalid-name
+    global collected  # pylint: disable=global-statement
+    if options.keep:
+        collected = pathlib.Path(options.keep).resolve()
+        collected.mkdir(parents=True, exist_ok=True)
+    else:
+        collected = pathlib.Path(tempfile.mkdtemp(prefix="pobpf-filters-"))
+        unittest.addModuleCleanup(shutil.rmtree, collected)
+    if options.no_boot:
+        return
+    flags = [] if has_sound_debugfs_memcg() else ["--no-child-memcg"]
+    result = subprocess.run(
+        [str(TOP / "scripts" / "vm"), "--kernel", options.kernel, "--share-rw", str(collected)]
+        + ["--timeout", "1500", "--profile", "default", "--"]
+        + ["python3", str(HERE / "guest" / "filters.py"), str(collected), str(options.build)]
+        + flags,
+        capture_output=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if result.returncode != 0:
+        raise RuntimeError(
+            f"collecting in the guest failed with {result.returncode}\n"
+            + result.stdout.decode(errors="replace")
+            + result.stderr.decode(errors="replace")
+        )
+
+
+@functools.cache
+def results() -> dict:
+    return json.loads((collected / "results.json").read_text(encoding="utf-8"))
+
+
+def out(name: str) -> bytes:
+    return (collected / f"{name}.out").read_bytes()
+
+
+def err(name: str) -> str:
+    return (collected / f"{name}.err").read_text(encoding="utf-8", errors="replace")
+
+
+@functools.cache
+def parsed(name: str) -> dict[int, records.Record]:
+    return records.parse(out(name))
+
+
+@functools.cache
+def stable(phase: str) -> dict[int, records.Record]:
+    """Records that both readings of a phase show alike, but for the page flags."""
+    one, two = parsed(f"{phase}.1"), parsed(f"{phase}.2")
+    return {
+        pfn: r
+        for pfn, r in one.items()
+        if pfn in two and records.without_flags(two[pfn].text) == records.without_flags(r.text)
+    }
+
+
+@functools.cache
+def shared_facts() -> filter_oracle.Facts:
+    found = results()
+    return filter_oracle.Facts(
+        zones=found["zones"],
+        living=found["living"],
+        living_once=found["living_once"],
+        memcgs=found["memcgs"],
+        handles={(r.pfn, r.ts): r.handle for r in parsed("sample").values()},
+        aliases=filter_oracle.read_aliases(out("kallsyms").decode()),
+        gfp_bits=filter_oracle.solve_gfp_bits(parsed("main.1").values()),
+    )
+
+
+def oracle_of(name: str) -> filter_oracle.Filter:
+    case = results()["cases"][name]
+    facts = filter_oracle.Facts(**vars(shared_facts()) | {"clock": tuple(case["clock"])})
+    return filter_oracle.Filter(case["filters"], facts)
+
+
+class Filters(unittest.TestCase):
+    def test_the_guest_was_quiet_enough_to_compare(self):
+        for phase in ("main", "memcg"):
+            # a reader's own memory is not there before and after it
+            union = {
+                pfn
+                for turn in ("1", "2")
+                for pfn, record in parsed(f"{phase}.{turn}").items()
+                if record.comm not in (b"pobpf", b"cat")
+            }
+            self.assertGreater(len(stable(phase)) / len(union), STABLE_SHARE_MIN, phase)
+
+    def test_the_workload_made_what_the_filters_look_for(self):
+        seen = list(stable("main").values())
+        comms = {r.comm for r in seen}
+        for comm in (b"pobpf plain", b"star*name", b"new\nline", "tschüß".encode(), b"pobpf_dead"):
+            self.assertIn(comm, comms)
+        threads = [r for r in seen if r.comm == b"pobpf_thread"]
+        self.assertTrue(any(r.fields["pid"] != r.fields["tgid"] for r in threads))
+        self.assertTrue(any(r.order == 9 and r.comm == b"thp" for r in seen), "huge pages")
+        self.assertTrue(any(b" [brd]\n" in r.text for r in seen), "module")
+        self.assertTrue(any(r.fields["type"] != r.fields["block_type"] for r in seen), "mixed")
+        charged = b"".join(r.text for r in stable("memcg").values())
+        self.assertIn(b"memcg pobpf inner\n", charged)
+        self.assertIn(b"memcg pobpf_sibling\n", charged)
+
+    def test_each_case(self):
+        for name, case in results()["cases"].items():
+            with self.subTest(name, filters=" ".join(case["filters"])[:200]):
+                self.assert_case(name, case["phase"])
+
+    def assert_case(self, name: str, phase: str) -> None:
+        self.assertEqual(results()["runs"][name]["status"], 0, err(name))
+        oracle, view, base = oracle_of(name), parsed(name), stable(phase)
+        verdicts = {pfn: oracle.verdict(r) for pfn, r in base.items()}
+        if "flags" in oracle.names:
+            again = parsed(f"{phase}.2")
+            verdicts = {
+                pfn: v if v == oracle.verdict(again[pfn]) else None for pfn, v in verdicts.items()
+            }
+        wanted = [pfn for pfn, verdict in verdicts.items() if verdict is True]
+        rejected = [pfn for pfn, verdict in verdicts.items() if verdict is False]
+        if "dead" not in oracle.names:
+            self.assertGreater(len(wanted) + len(rejected), JUDGED_SHARE_MIN * len(base))
+        if name not in MAY_MATCH_NOTHING:
+            self.assertTrue(wanted, "the case says nothing: the oracle finds no record")
+        if name not in MAY_REJECT_NOTHING:
+            self.assertTrue(rejected, "the case says nothing: the oracle rejects no record")
+        missing = [p for p in wanted if p not in view or view[p].ts != base[p].ts]
+        foreign = [p for p in rejected if p in view and view[p].ts == base[p].ts]
+        flips = len(base) * FLIPPED_SHARE_MAX if "flags" in oracle.names else 0
+        self.assertLessEqual(len(missing), flips, self.shown("lacks", missing, base))
+        self.assertLessEqual(len(foreign), flips, self.shown("should not have", foreign, base))
+        # what came and went meanwhile must match by its own text, where that says enough
+        if not oracle.names & {"stack", "memcg", "handle", "dead"}:
+            wrong = [p for p, r in view.items() if p not in base and oracle.verdict(r) is False]
+            self.assertEqual(wrong, [], self.shown("should not have", wrong, view))
+
+    @staticmethod
+    def shown(what: str, pfns: list[int], source: dict[int, records.Record]) -> str:
+        texts = [source[pfn].text.decode(errors="backslashreplace") for pfn in pfns[:3]]
+        return f"pobpf {what} {len(pfns)} records, such as\n" + "\n".join(texts)
+
+    @staticmethod
+    def account(name: str) -> tuple[dict[str, int], dict[str, int]]:
+        """Rows of the account by name, and what each filter rejected."""
+        rows: dict[str, int] = {}
+        for line in err(name).splitlines():
+            words = line.split()
+            if len(words) >= 2 and words[1].isdigit():
+                rows.setdefault(words[0], int(words[1]))
+        by_filter = {
+            found[2]: int(found[1])
+            for found in re.finditer(
+                r"^filtered +(\d+) +of these, rejected by the filter on (\w+)$",
+                err(name),
+                re.MULTILINE,
+            )
+        }
+        return rows, by_filter
+
+    def test_accounts_add_up(self):
+        reasons = "emitted absent offline free unowned freed tail no_handle filtered torn errors"
+        for name in results()["cases"]:
+            with self.subTest(name):
+                rows, by_filter = self.account(name)
+                self.assertEqual(rows["pages"], sum(rows[r] for r in reasons.split()))
+                self.assertEqual(rows["filtered"], sum(by_filter.values()))
+                self.assertEqual(rows["emitted"], len(parsed(name)))
+                self.assertEqual(rows["torn"] + rows["errors"], 0)
+
+    def test_accounts_say_which_filter_rejected(self):
+        """A page is counted under the first filter that it does not pass. Nodes and PFNs narrow what
+        is walked at all, so that less may be counted."""
+        own = 2 * sum(r.comm == b"pobpf" for r in parsed("sample").values())
+        for name, case in results()["cases"].items():
+            with self.subTest(name, filters=" ".join(case["filters"])[:200]):
+                oracle = oracle_of(name)
+                _, by_filter = self.account(name)
+                if oracle.names & {"nid", "pfn"}:
+                    self.assertLessEqual(by_filter.keys(), oracle.names)
+                    continue
+                expected: dict[str, list[int]] = {}
+                for turn in ("1", "2"):
+                    counts: dict[str, int] = {}
+                    for record in parsed(f"{case['phase']}.{turn}").values():
+                        first = oracle.first_rejection(record)
+                        if first:
+                            counts[first] = counts.get(first, 0) + 1
+                    for filter_name in oracle.names:
+                        expected.setdefault(filter_name, []).append(counts.get(filter_name, 0))
+                self.assertLessEqual(by_filter.keys(), oracle.names)
+                if "dead" in oracle.names:
+                    # the oracle does not know of all tgids
+                    continue
+                for filter_name, counts_seen in expected.items():
+                    if filter_name == "handle":
+                        # no handle is known of what came after the sample
+                        continue
+                    count = by_filter.get(filter_name, 0)
+                    lowest, highest = min(counts_seen), max(counts_seen) + own
+                    self.assertGreaterEqual(
+                        count, lowest * (1 - COUNT_SHARE) - COUNT_SLACK, filter_name
+                    )
+                    self.assertLessEqual(
+                        count, highest * (1 + COUNT_SHARE) + COUNT_SLACK, filter_name
+                    )
+
+    def test_long_lists_hold_what_they_should(self):
+        for name in ("pid_long", "not_pid_long", "tgid_long"):
+            filters = results()["cases"][name]["filters"]
+            self.assertGreater(filters[1].count(","), results()["long_list"] - 1)
+
+    def test_wrong_filters_are_usage_errors(self):
+        for name, refused in results()["refused"].items():
+            with self.subTest(name):
+                self.assertEqual(results()["runs"][name]["status"], 2, err(name))
+                self.assertEqual(out(name), b"")
+                lines = err(name).strip().splitlines()
+                self.assertEqual(len(lines), 1, err(name))
+                for word in refused["words"]:
+                    self.assertIn(word, lines[0])
+
+
+class Ground(unittest.TestCase):
+    def test_symbols_cgroups_and_clock_where_no_test_is_skipped(self):
+        self.assertEqual(results()["runs"]["ground"]["status"], 0, out("ground").decode())
+        self.assertIn(b"[  PASSED  ] 15 tests.", out("ground"))
+        self.assertNotIn(b"SKIPPED", out("ground"))
+
+
+class OracleItself(unittest.TestCase):
+    """The oracle's own grammar, so that it and pobpf cannot agree on nonsense."""
+
+    def test_globs(self):
+        for pattern, yes, no in (
+            ("a*c", b"abbc", b"abb"),
+            ("a\\*c", b"a*c", b"abc"),
+            ("a?", b"ab", b"a"),
+            ("[a-c]x", b"bx", b"dx"),
+            ("[!a-c]x", b"dx", b"bx"),
+            ("a\\\\b", b"a\\b", b"ab"),
+            ("a*b", b"a\nb", b"a\nc"),
+            ("[]x]", b"]", b"y"),
+        ):
+            with self.subTest(pattern):
+                self.assertTrue(filter_oracle.glob_regex(pattern).fullmatch(yes))
+                self.assertFalse(filter_oracle.glob_regex(pattern).fullmatch(no))
+        self.assertEqual(filter_oracle.split_list("a\\,b,c"), ["a\\,b", "c"])
+
+    def test_numbers_and_durations(self):
+        self.assertEqual(
+            filter_oracle.number_ranges("1,5-10,9-,0x10+4", 99), [(1, 1), (5, 10), (9, 99), (16, 19)]
+        )
+        self.assertEqual(filter_oracle.duration_ns("1h30m"), 5400 * 10**9)
+        self.assertEqual(filter_oracle.duration_ns("1.5h"), 5400 * 10**9)
+        self.assertEqual(filter_oracle.duration_ns("500ms"), 500 * 10**6)
+
+
+def main() -> None:
+    global options  # pylint: disable=global-statement
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
+    parser.add_argument("--kernel", required=True, choices=sorted(TABLE["series"]))
+    parser.add_argument("--keep", help="collect into this directory and leave it")
+    parser.add_argument("--no-boot", action="store_true", help="compare what --keep holds")
+    options, rest = parser.parse_known_args()
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+
+
+if __name__ == "__main__":
+    main()
