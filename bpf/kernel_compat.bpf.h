@@ -223,7 +223,7 @@ struct page_owner___dump {
 
 struct folio___dump {
 	unsigned long _flags_1;
-	unsigned char _folio_order;	      /* before v6.6 */
+	unsigned char _folio_order;	       /* before v6.6 */
 	struct atomic___dump _entire_mapcount; /* since v6.3 */
 	struct atomic___dump _pincount;
 } __attribute__((preserve_access_index));
@@ -286,7 +286,8 @@ enum pageflags___dump {
 	PG_slab___dump = 9,
 };
 
-/* v7.1 or so: compound_info may hold a mask for the address. Before: the head's address. Both | 1. */
+/* v7.1 or so: compound_info may hold a mask for the address. Before: the head's address. Both | 1.
+ */
 static __always_inline __u64 compound_word(__u64 page_address)
 {
 	const struct page___members *page = (const void *)page_address;

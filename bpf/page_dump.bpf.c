@@ -91,8 +91,7 @@ static __always_inline void find_buddy_block(__u64 page)
 
 		if (order > layout.max_page_order)
 			break;
-		if (buddy_order(page - (pfn - head) * bpf_core_type_size(struct page)) <
-		    (int)order)
+		if (buddy_order(page - (pfn - head) * bpf_core_type_size(struct page)) < (int)order)
 			continue;
 		page_dump.bits |= POBPF_DUMP_BUDDY;
 		page_dump.buddy_pfn = head;

@@ -223,13 +223,13 @@ struct pobpf_params {
 	__u64 ts_max;
 	__u64 age_min; /* ns before the moment of the read: age_min <= age <= age_max */
 	__u64 age_max;
-	__u64 order_mask;		/* bit order set: wanted */
-	__u32 active;			/* bit enum pobpf_filter */
-	__u32 mode;			/* enum pobpf_mode */
-	__u32 zone_mask;		/* bit enum zone_type set: wanted */
-	__u32 migratetype_mask;		/* bit enum migratetype set: wanted; of the gfp mask */
-	__u32 block_migratetype_mask;	/* the same of the pageblock */
-	__u32 gfp_all;			/* as flags_all, of the gfp mask */
+	__u64 order_mask;	      /* bit order set: wanted */
+	__u32 active;		      /* bit enum pobpf_filter */
+	__u32 mode;		      /* enum pobpf_mode */
+	__u32 zone_mask;	      /* bit enum zone_type set: wanted */
+	__u32 migratetype_mask;	      /* bit enum migratetype set: wanted; of the gfp mask */
+	__u32 block_migratetype_mask; /* the same of the pageblock */
+	__u32 gfp_all;		      /* as flags_all, of the gfp mask */
 	__u32 gfp_any;
 	__u32 gfp_none;
 	__u32 wanted_sets; /* bit enum pobpf_set_kind: only WANTED members pass */
@@ -284,15 +284,15 @@ POBPF_ASSERT_SIZE(struct pobpf_page, 80);
 struct pobpf_account {
 	__u16 kind; /* POBPF_ITEM_ACCOUNT */
 	__u16 nr_pages;
-	__u16 emitted;	  /* records written (or summed up) */
-	__u16 absent;	  /* no memory here: pfn_valid() is false */
-	__u16 offline;	  /* section has no page_ext (offline or going offline) */
-	__u16 free;	  /* PageBuddy blocks */
-	__u16 unowned;	  /* PAGE_EXT_OWNER is not set: never seen by page_owner */
-	__u16 freed;	  /* PAGE_EXT_OWNER_ALLOCATED is not set: free, not in the buddy lists */
-	__u16 tail;	  /* not the first page of its block */
-	__u16 no_handle;  /* no stack was saved; the kernel prints no record either */
-	__u16 torn;	  /* changed under the read, twice, or an impossible order */
+	__u16 emitted;	 /* records written (or summed up) */
+	__u16 absent;	 /* no memory here: pfn_valid() is false */
+	__u16 offline;	 /* section has no page_ext (offline or going offline) */
+	__u16 free;	 /* PageBuddy blocks */
+	__u16 unowned;	 /* PAGE_EXT_OWNER is not set: never seen by page_owner */
+	__u16 freed;	 /* PAGE_EXT_OWNER_ALLOCATED is not set: free, not in the buddy lists */
+	__u16 tail;	 /* not the first page of its block */
+	__u16 no_handle; /* no stack was saved; the kernel prints no record either */
+	__u16 torn;	 /* changed under the read, twice, or an impossible order */
 	__u16 errors; /* kernel memory could not be read, a map was full, a window was malformed */
 	__u16 cgroup_errors; /* emitted, but the cgroup could not be told; not part of the sum */
 	__u16 mode;	     /* enum pobpf_mode of the link that wrote this; no count */
@@ -381,14 +381,15 @@ struct pobpf_struct_page {
 POBPF_ASSERT_SIZE(struct pobpf_struct_page, 48);
 
 enum pobpf_page_dump_bits {
-	POBPF_DUMP_ABSENT = 1 << 0,	 /* pfn_valid() is false; nothing else is set */
-	POBPF_DUMP_OFFLINE = 1 << 1,	 /* its section has no page_ext; nothing else is set */
-	POBPF_DUMP_UNREADABLE = 1 << 2,	 /* its struct page could not be read */
-	POBPF_DUMP_BUDDY = 1 << 3,	 /* in a free block: buddy_pfn, buddy_order */
-	POBPF_DUMP_TAIL = 1 << 4,	 /* PageTail(): head differs from page */
-	POBPF_DUMP_INODE = 1 << 5,	 /* mapping is an inode's page cache: inode to file_name */
-	POBPF_DUMP_ENTIRE_COUNT = 1 << 6, /* v6.3: folio->_entire_mapcount; else compound_mapcount */
-	POBPF_DUMP_NO_CGROUP = 1 << 7,	 /* memcg_data is set, but does not lead to a cgroup */
+	POBPF_DUMP_ABSENT = 1 << 0,	/* pfn_valid() is false; nothing else is set */
+	POBPF_DUMP_OFFLINE = 1 << 1,	/* its section has no page_ext; nothing else is set */
+	POBPF_DUMP_UNREADABLE = 1 << 2, /* its struct page could not be read */
+	POBPF_DUMP_BUDDY = 1 << 3,	/* in a free block: buddy_pfn, buddy_order */
+	POBPF_DUMP_TAIL = 1 << 4,	/* PageTail(): head differs from page */
+	POBPF_DUMP_INODE = 1 << 5,	/* mapping is an inode's page cache: inode to file_name */
+	POBPF_DUMP_ENTIRE_COUNT = 1
+				  << 6, /* v6.3: folio->_entire_mapcount; else compound_mapcount */
+	POBPF_DUMP_NO_CGROUP = 1 << 7,	/* memcg_data is set, but does not lead to a cgroup */
 };
 
 struct pobpf_page_dump {

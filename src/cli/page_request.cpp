@@ -61,8 +61,7 @@ Result<PageRequest> parse_page_request(const RawPageRequest& raw) {
   }
   if (raw.pid.size() > 1) return fail(ErrorKind::kUsage, "--pid is given more than once", kHint);
   if (raw.pid.empty() != raw.addresses.empty())
-    return fail(ErrorKind::kUsage,
-                raw.pid.empty() ? "--addr needs --pid" : "--pid needs --addr",
+    return fail(ErrorKind::kUsage, raw.pid.empty() ? "--addr needs --pid" : "--pid needs --addr",
                 "together they name the page behind an address of a process");
   if (!raw.pid.empty()) {
     auto pid = parse_number(raw.pid.front());

@@ -17,9 +17,9 @@ struct PageReportSource {
   unsigned page_shift = 12;  ///< log2 of the bytes of a page
 };
 
-/// Lines of `key: value` under a line with the PFN, stacks with one frame a line; ends with an empty
-/// line. Task, file and symbol names are escaped. What cannot be read (a stack) is said in its
-/// place, and the first such error is returned.
+/// Lines of `key: value` under a line with the PFN, stacks with one frame a line; ends with an
+/// empty line. Task, file and symbol names are escaped. What cannot be read (a stack) is said in
+/// its place, and the first such error is returned.
 [[nodiscard]] Status append_page_report(std::string& out, const PageDump& dump,
                                         const PageReportSource& source);
 

@@ -100,10 +100,10 @@ class JsonReport {
     object["slab_memcg"] = (raw_.memcg_flags & POBPF_MEMCG_SLAB) != 0;
     object["memcg"] = memcg();
     object["allocation"] = report_.has_owner ? allocation(raw_.owner) : Json(nullptr);
-    object["head_allocation"] = report_.state == PageState::kTail &&
-                                        (raw_.owner_head.bits & POBPF_OWNER_ALLOCATED) != 0
-                                    ? allocation(raw_.owner_head)
-                                    : Json(nullptr);
+    object["head_allocation"] =
+        report_.state == PageState::kTail && (raw_.owner_head.bits & POBPF_OWNER_ALLOCATED) != 0
+            ? allocation(raw_.owner_head)
+            : Json(nullptr);
     object["free"] = report_.has_free ? last_free() : Json(nullptr);
   }
 
@@ -136,8 +136,10 @@ class JsonReport {
 
   Json memcg() {
     if ((raw_.bits & POBPF_DUMP_NO_CGROUP) != 0)
-      failed({ErrorKind::kFailed, fmt::format("the cgroup of PFN {:#x} is not known", report_.pfn),
-              {}, 0});
+      failed({ErrorKind::kFailed,
+              fmt::format("the cgroup of PFN {:#x} is not known", report_.pfn),
+              {},
+              0});
     if ((raw_.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return nullptr;
     auto name = source_.context.cgroup_name(raw_.cgroup_id);
     if (!name) failed(name.error());

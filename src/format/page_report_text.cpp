@@ -51,7 +51,8 @@ class TextReport {
     fmt::format_to(std::back_inserter(out_), "PFN {:#x} ({}), physical address {:#x}\n",
                    report_.pfn, report_.pfn, report_.pfn << source_.page_shift);
     line("state", state());
-    if (dump_.has_changed) line("note", "changed while it was read: not all of this belongs together");
+    if (dump_.has_changed)
+      line("note", "changed while it was read: not all of this belongs together");
     if (has_struct_page(report_.state)) {
       struct_page();
       owner();
@@ -62,10 +63,10 @@ class TextReport {
 
  private:
   void line(std::string_view key, std::string_view value) {
-    fmt::format_to(std::back_inserter(out_), "  {:<14}{}\n", fmt::format("{}:", key), value);
+    fmt::format_to(std::back_inserter(out_), "  {:<16}{}\n", fmt::format("{}:", key), value);
   }
   void sub_line(std::string_view key, std::string_view value) {
-    fmt::format_to(std::back_inserter(out_), "    {:<12}{}\n", fmt::format("{}:", key), value);
+    fmt::format_to(std::back_inserter(out_), "    {:<14}{}\n", fmt::format("{}:", key), value);
   }
   void failed(Error error) {
     if (status_) status_ = fail(std::move(error));
@@ -102,9 +103,9 @@ class TextReport {
     line("zone", fmt::format("{}, node {}",
                              name_or_number(source_.names.zones, static_cast<std::int64_t>(zone)),
                              page_flag_field(raw_.page.flags, "node", facts)));
-    line("pageblock", fmt::format("{}, {}", report_.pfn >> facts.pageblock_order,
-                                  name_or_number(facts.migratetype_names,
-                                                 raw_.pageblock_migratetype)));
+    line("pageblock",
+         fmt::format("{}, {}", report_.pfn >> facts.pageblock_order,
+                     name_or_number(facts.migratetype_names, raw_.pageblock_migratetype)));
     std::string flags;
     append_page_flags(flags, raw_.page.flags, facts);
     line("flags", flags);
@@ -119,8 +120,7 @@ class TextReport {
       line("compound", fmt::format("{} at PFN {:#x}, mapped {} times as a whole, pinned {} times",
                                    pages(raw_.compound_order), raw_.compound_pfn,
                                    report_.entire_mapcount, raw_.pincount));
-    if (report_.kind == "anonymous" || report_.kind == "ksm" ||
-        (raw_.bits & POBPF_DUMP_INODE) != 0)
+    if (report_.kind == "anonymous" || report_.kind == "ksm" || (raw_.bits & POBPF_DUMP_INODE) != 0)
       line("index", fmt::format("{:#x}", report_.index));
     memcg();
   }
@@ -140,8 +140,10 @@ class TextReport {
   void memcg() {
     if ((raw_.bits & POBPF_DUMP_NO_CGROUP) != 0) {
       line("memcg", "charged, but it cannot be told to which");
-      failed({ErrorKind::kFailed, fmt::format("the cgroup of PFN {:#x} is not known", report_.pfn),
-              {}, 0});
+      failed({ErrorKind::kFailed,
+              fmt::format("the cgroup of PFN {:#x} is not known", report_.pfn),
+              {},
+              0});
       return;
     }
     if ((raw_.memcg_flags & POBPF_MEMCG_SLAB) != 0) line("memcg", "objects charged one by one");
@@ -162,8 +164,8 @@ class TextReport {
         report_.state == PageState::kAllocated || report_.state == PageState::kTail;
     allocation(is_allocated ? "allocated" : "last allocated", raw_.owner);
     if (raw_.owner.last_migrate_reason != source_.facts.migrate_reason_never)
-      sub_line("migrated", name_or_number(source_.facts.migrate_reason_names,
-                                          raw_.owner.last_migrate_reason));
+      sub_line("migrated",
+               name_or_number(source_.facts.migrate_reason_names, raw_.owner.last_migrate_reason));
     if (report_.state == PageState::kTail) head_of_allocation();
     if (!report_.has_free) {
       line("last freed", "never, as far as page_owner knows");

@@ -24,8 +24,12 @@ constexpr std::uint64_t kPfnMask = (1ULL << 55) - 1;
 tl::unexpected<Error> no_access(const std::filesystem::path& directory, std::uint64_t pid,
                                 int error) {
   std::error_code ignored;
-  if (error == ENOENT || error == ESRCH || !std::filesystem::exists(directory, ignored))
-    return fail(ErrorKind::kUsage, fmt::format("there is no process {}", pid));
+  if (!std::filesystem::exists(directory, ignored))
+    return fail(ErrorKind::kUsage, fmt::format("there is no process {}", pid),
+                "its number is that of the first column of ps");
+  if (error == ESRCH)
+    return fail(ErrorKind::kUsage, fmt::format("process {} has no memory of its own", pid),
+                "it is a kernel thread, or has ended");
   if (error == EACCES || error == EPERM)
     return fail(ErrorKind::kUnsupported,
                 fmt::format("this process may not look into process {}", pid),

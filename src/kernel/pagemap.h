@@ -9,8 +9,8 @@
 
 namespace pobpf {
 
-/// PFN of the page at `address` of process `pid`, as /proc/PID/pagemap has it. `proc` is /proc, or a
-/// made-up one in tests. kUsage if there is no such process or no page at that address, with the
+/// PFN of the page at `address` of process `pid`, as /proc/PID/pagemap has it. `proc` is /proc, or
+/// a made-up one in tests. kUsage if there is no such process or no page at that address, with the
 /// reason (nothing mapped, not touched yet, swapped out); kUnsupported if the kernel hides PFNs.
 [[nodiscard]] Result<std::uint64_t> pfn_of_address(const std::filesystem::path& proc,
                                                    std::uint64_t pid, std::uint64_t address);

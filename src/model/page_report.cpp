@@ -74,8 +74,8 @@ bool PageTypes::has_type(std::uint32_t word) const {
 std::string_view PageTypes::name(std::uint32_t word) const {
   if (!has_type(word)) return {};
   for (const auto& [value, text] : names) {
-    const bool is_it = encoding == Encoding::kTopByte ? word >> 24 == value
-                                                      : (word & (base | value)) == base;
+    const bool is_it =
+        encoding == Encoding::kTopByte ? word >> 24 == value : (word & (base | value)) == base;
     if (is_it) return text;
   }
   return "unknown";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the numbers of one struct page mean: the knowledge of mm/debug.c and include/linux/page-flags.h.
+// What the numbers of one struct page mean: the knowledge of mm/debug.c and
+// include/linux/page-flags.h.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,8 @@ struct PageTypes {
   [[nodiscard]] std::string_view name(std::uint32_t word) const;
 };
 
-/// Made from the enumerators of enum pagetype (BTF; "PGTY_buddy" or "PG_buddy"); empty before v6.10.
+/// Made from the enumerators of enum pagetype (BTF; "PGTY_buddy" or "PG_buddy"); empty before
+/// v6.10.
 [[nodiscard]] PageTypes make_page_types(
     const std::vector<std::pair<std::string, std::uint64_t>>& enumerators);
 
@@ -58,7 +60,7 @@ enum class PageState {
 /// One page as it was read, and when.
 struct PageDump {
   pobpf_page_dump raw{};
-  bool has_changed = false;            ///< it changed while it was read, each time
+  bool has_changed = false;             ///< it changed while it was read, each time
   std::optional<std::uint64_t> now_ns;  ///< local_clock() of then
 };
 
@@ -77,8 +79,8 @@ struct PageReport {
   std::uint64_t index = 0;     ///< of this page in its mapping
   bool is_compound = false;    ///< the compound_* fields and counts below are valid
   std::int64_t entire_mapcount = 0;
-  bool has_owner = false;      ///< page_owner has seen the page: raw.owner is valid
-  bool has_free = false;       ///< it was freed since boot
+  bool has_owner = false;  ///< page_owner has seen the page: raw.owner is valid
+  bool has_free = false;   ///< it was freed since boot
 };
 
 [[nodiscard]] bool has_struct_page(PageState state);

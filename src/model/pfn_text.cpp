@@ -30,7 +30,9 @@ Result<std::uint64_t> parse_number(std::string_view text) {
 Result<PfnRange> parse_pfn_range(std::string_view text) {
   const std::size_t at = text.find_first_of("-+");
   auto first = parse_number(text.substr(0, at));
-  if (!first) return at == std::string_view::npos ? fail(std::move(first).error()) : not_a("range of PFNs", text);
+  if (!first)
+    return at == std::string_view::npos ? fail(std::move(first).error())
+                                        : not_a("range of PFNs", text);
   if (*first == std::numeric_limits<std::uint64_t>::max())
     return fail(ErrorKind::kUsage, "'" + std::string(text) + "' is too large");
   if (at == std::string_view::npos) return PfnRange{*first, *first + 1};

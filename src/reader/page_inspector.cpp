@@ -26,9 +26,8 @@ struct SkeletonDeleter {
 using Skeleton = std::unique_ptr<page_dump_bpf, SkeletonDeleter>;
 
 std::uint64_t monotonic_ns() {
-  return static_cast<std::uint64_t>(std::chrono::nanoseconds(
-                                        std::chrono::steady_clock::now().time_since_epoch())
-                                        .count());
+  return static_cast<std::uint64_t>(
+      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
 
 /// ZONE_DMA32 -> "DMA32", ZONE_NORMAL -> "Normal": mm/page_alloc.c: zone_names, which is no symbol
@@ -152,8 +151,8 @@ Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions&
   if (!own_programs) return fail(std::move(own_programs).error());
   PageNames names{make_page_types(btf->enumerators("pagetype")),
                   make_zone_names(btf->enumerators("zone_type"))};
-  return std::make_unique<KernelInspector>(std::move(skeleton), std::move(*facts),
-                                           std::move(names), std::move(*own_programs));
+  return std::make_unique<KernelInspector>(std::move(skeleton), std::move(*facts), std::move(names),
+                                           std::move(*own_programs));
 }
 
 }  // namespace pobpf
