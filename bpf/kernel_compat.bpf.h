@@ -278,14 +278,6 @@ struct slab___dump {
 	struct kmem_cache___dump *slab_cache;
 } __attribute__((preserve_access_index));
 
-enum pagetype___v612 {
-	PGTY_slab___v612 = 0xf5,
-};
-
-enum pageflags___dump {
-	PG_slab___dump = 9,
-};
-
 /* v7.1 or so: compound_info may hold a mask for the address. Before: the head's address. Both | 1.
  */
 static __always_inline __u64 compound_word(__u64 page_address)
@@ -368,17 +360,6 @@ static __always_inline int pincount_of(const struct folio___dump *folio)
 	if (bpf_core_field_exists(struct folio___dump, _pincount))
 		bpf_core_read(&count, sizeof(count), &folio->_pincount);
 	return count;
-}
-
-/* PageSlab() of a page that is no tail. v6.12: a page type. Before: a page flag. */
-static __always_inline bool is_slab(__u64 flags, __u32 page_type)
-{
-	if (bpf_core_enum_value_exists(enum pagetype___v612, PGTY_slab___v612))
-		return page_type >> 24 ==
-		       bpf_core_enum_value(enum pagetype___v612, PGTY_slab___v612);
-	if (bpf_core_enum_value_exists(enum pageflags___dump, PG_slab___dump))
-		return flags >> bpf_core_enum_value(enum pageflags___dump, PG_slab___dump) & 1;
-	return false;
 }
 
 /* The dentry that a node of inode->i_dentry is part of. v7.1 or so: no d_u around d_alias. */

@@ -15,6 +15,12 @@ char LICENSE[] SEC("license") = "GPL";
 /* Request (pfn) and answer of read_page; one caller at a time, user space's own. */
 struct pobpf_page_dump page_dump = {};
 
+/*
+ * PageSlab(): all bits of `flag` in page->flags, or the masked page type. Found by user space:
+ * CO-RE of an enum that the kernel lacks makes libbpf search modules, which takes CAP_SYS_ADMIN.
+ */
+const volatile struct pobpf_slab_test slab_test = {};
+
 /* Where a PFN lies in kernel memory. */
 struct page_place {
 	struct section_copy section;
@@ -165,7 +171,9 @@ static __always_inline void read_slab_cache(__u64 head)
 	const struct kmem_cache___dump *cache = NULL;
 	const char *name = NULL;
 
-	if (!is_slab(page_dump.head.flags, page_dump.head.page_type))
+	if (!(page_dump.head.flags & slab_test.flag) &&
+	    (!slab_test.type_mask ||
+	     (page_dump.head.page_type & slab_test.type_mask) != slab_test.type_value))
 		return;
 	bpf_core_read(&cache, sizeof(cache), &slab->slab_cache);
 	bpf_core_read(&name, sizeof(name), &cache->name);

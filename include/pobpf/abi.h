@@ -70,6 +70,9 @@ struct pobpf_layout {
 	__u64 page_owner_offset;   /* page_owner_ops.offset: bytes from struct page_ext */
 	__u64 memory_cgrp_subsys;  /* its address; 0 = no memory controller */
 	__u64 stack_pools;	   /* address of the first element of stack_pools/stack_slabs */
+	__u64 init_pid_ns;	   /* its address */
+	__u64 per_cpu_offsets;	   /* address of __per_cpu_offset[]; 0 = no --age */
+	__u64 rq_clock;		   /* address of runqueues.clock before the CPU's offset is added */
 	__u32 section_root_shift;  /* log2 of SECTIONS_PER_ROOT */
 	__u32 pfn_section_shift;   /* PFN_SECTION_SHIFT */
 	__u32 pfn_subsection_shift; /* PFN_SUBSECTION_SHIFT; 0 = no subsection map */
@@ -78,6 +81,10 @@ struct pobpf_layout {
 	__u32 buddy_value;
 	__u32 node_shift;	   /* NODES_PGSHIFT */
 	__u32 node_mask;	   /* NODES_MASK; 0 = one node */
+	__u32 zone_shift;	   /* ZONES_PGSHIFT */
+	__u32 zone_mask;	   /* ZONES_MASK; 0 = one zone */
+	__u32 pidtype_tgid;	   /* PIDTYPE_TGID */
+	__u32 is_mobility_grouping_disabled; /* page_group_by_mobility_disabled */
 	__u32 owner_bit;	   /* 1 << PAGE_EXT_OWNER */
 	__u32 owner_allocated_bit; /* 1 << PAGE_EXT_OWNER_ALLOCATED */
 	__u32 pageblock_order;
@@ -91,7 +98,7 @@ struct pobpf_layout {
 	__u32 handle_offset_mask;
 	__u32 reserved; /* zero */
 };
-POBPF_ASSERT_SIZE(struct pobpf_layout, 152);
+POBPF_ASSERT_SIZE(struct pobpf_layout, 192);
 
 /* What a record shows of its stack; the names of 7.3's per-fd interface. */
 enum pobpf_mode {
@@ -294,7 +301,7 @@ struct pobpf_account {
 	__u16 no_handle; /* no stack was saved; the kernel prints no record either */
 	__u16 torn;	 /* changed under the read, twice, or an impossible order */
 	__u16 errors; /* kernel memory could not be read, a map was full, a window was malformed */
-	__u16 cgroup_errors; /* emitted, but the cgroup could not be told; not part of the sum */
+	__u16 cgroup_errors; /* pages whose cgroup could not be told; not part of the sum */
 	__u16 mode;	     /* enum pobpf_mode of the link that wrote this; no count */
 	__u16 reserved[2];   /* zero */
 	__u16 filtered[POBPF_NR_FILTERS]; /* first pages of allocations, by enum pobpf_filter */
@@ -391,6 +398,14 @@ enum pobpf_page_dump_bits {
 				  << 6, /* v6.3: folio->_entire_mapcount; else compound_mapcount */
 	POBPF_DUMP_NO_CGROUP = 1 << 7,	/* memcg_data is set, but does not lead to a cgroup */
 };
+
+/* How to tell a slab page; zero where the kernel has no such way. */
+struct pobpf_slab_test {
+	__u64 flag;	 /* v6.10 and before: PG_slab, a bit of page->flags */
+	__u32 type_mask; /* since then: (page_type & type_mask) == type_value */
+	__u32 type_value;
+};
+POBPF_ASSERT_SIZE(struct pobpf_slab_test, 16);
 
 struct pobpf_page_dump {
 	__u64 pfn;	      /* the request; user space zeroes the rest */

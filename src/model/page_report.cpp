@@ -103,6 +103,19 @@ PageTypes make_page_types(const std::vector<std::pair<std::string, std::uint64_t
   return types;
 }
 
+pobpf_slab_test make_slab_test(const PageTypes& types, const KernelFacts& facts) {
+  pobpf_slab_test test{};
+  for (const FlagName& flag : facts.page_flag_names)
+    if (flag.name == "slab") test.flag = flag.mask;
+  for (const auto& [value, name] : types.names) {
+    if (name != "slab") continue;
+    const bool is_top_byte = types.encoding == PageTypes::Encoding::kTopByte;
+    test.type_mask = is_top_byte ? 0xff000000 : types.base | value;
+    test.type_value = is_top_byte ? value << 24 : types.base;
+  }
+  return test;
+}
+
 const char* page_state_name(PageState state) {
   switch (state) {
     case PageState::kAllocated:

@@ -32,6 +32,9 @@ struct PageTypes {
   [[nodiscard]] std::string_view name(std::uint32_t word) const;
 };
 
+/// How BPF tells slab pages of this kernel.
+[[nodiscard]] pobpf_slab_test make_slab_test(const PageTypes& types, const KernelFacts& facts);
+
 /// Made from the enumerators of enum pagetype (BTF; "PGTY_buddy" or "PG_buddy"); empty before
 /// v6.10.
 [[nodiscard]] PageTypes make_page_types(

@@ -137,10 +137,15 @@ Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions&
   auto facts = discover_facts(*btf, *memory);
   if (!facts) return fail(std::move(facts).error());
 
+  PageNames names{make_page_types(btf->enumerators("pagetype")),
+                  make_zone_names(btf->enumerators("zone_type"))};
   Skeleton skeleton(page_dump_bpf__open());
   if (!skeleton) return fail(libbpf_error("opening the page reader", errno));
   std::memcpy(const_cast<pobpf_layout*>(&skeleton->rodata->layout), &facts->layout,
               sizeof(facts->layout));
+  const pobpf_slab_test slab_test = make_slab_test(names.types, facts->text);
+  std::memcpy(const_cast<pobpf_slab_test*>(&skeleton->rodata->slab_test), &slab_test,
+              sizeof(slab_test));
   // one page has one cgroup, whose name is taken out at once
   constexpr std::uint32_t kCgroupsMax = 16;
   if (const int error = bpf_map__set_max_entries(skeleton->maps.cgroups, kCgroupsMax); error != 0)
@@ -149,8 +154,6 @@ Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions&
     return fail(libbpf_error("loading the page reader", error));
   auto own_programs = OwnPrograms::of(skeleton->obj);
   if (!own_programs) return fail(std::move(own_programs).error());
-  PageNames names{make_page_types(btf->enumerators("pagetype")),
-                  make_zone_names(btf->enumerators("zone_type"))};
   return std::make_unique<KernelInspector>(std::move(skeleton), std::move(*facts), std::move(names),
                                            std::move(*own_programs));
 }

@@ -190,8 +190,8 @@ class AgainstProc(unittest.TestCase):
             # from some version on the kernel shows the flags of the whole in each page
             if report["compound"] and options.kernel != "6.1":
                 flags = report["compound"]["page_flags"]
-            expected = {name for name, bit in KPF_BY_FLAG.items() if word >> bit & 1}
-            if expected != set(flags) & KPF_BY_FLAG.keys():
+            expected = {bit for bit in KPF_BY_FLAG.values() if word >> bit & 1}
+            if expected != {KPF_BY_FLAG[name] for name in flags if name in KPF_BY_FLAG}:
                 wrong.append((report["pfn"], hex(word), flags))
         self.assert_few(wrong, total)
 
@@ -266,9 +266,7 @@ class Lifetimes(unittest.TestCase):
     """A page that a process allocates, has, and frees."""
 
     def rounds(self):
-        for entry in facts()["lifetimes"]:
-            with self.subTest(f"{entry['kind']} {entry['pfn']:#x}"):
-                yield entry
+        return facts()["lifetimes"]
 
     def test_the_allocation_is_the_process(self):
         for entry in self.rounds():
@@ -293,7 +291,7 @@ class Lifetimes(unittest.TestCase):
                 self.assertEqual(before["head_allocation"]["tgid"], entry["pid"])
 
     def test_the_free_is_the_process(self):
-        found = 0
+        found = texts = 0
         for entry in self.rounds():
             after = entry["after"]
             # another process may have taken it at once: then the free was before that
@@ -317,10 +315,13 @@ class Lifetimes(unittest.TestCase):
             self.assertIsNone(after["memcg"])
             if after["state"] == "free":
                 self.assertEqual(after["first_pfn"], entry["pfn"] >> after["free_order"] << after["free_order"])
+            # a run of its own, which the page may not have lasted to
             text = entry["after_text"]
-            if "\n  freed:" in text:
+            if "\n  freed:" in text and f"handle {free['handle']}\n" in text:
                 self.assertIn("madvise", text.split("\n  freed:")[1])
-        self.assertGreater(found, len(facts()["lifetimes"]) // 2)
+                texts += 1
+        self.assertGreaterEqual(found, len(facts()["lifetimes"]) // 2)
+        self.assertGreater(texts, 0)
 
     def test_addresses_lead_to_the_same_page(self):
         for entry in self.rounds():

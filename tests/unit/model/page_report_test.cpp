@@ -60,6 +60,21 @@ TEST(PageTypes, ClearedBits) {
   EXPECT_EQ(v611.name(kUnmapped), "");
 }
 
+TEST(PageTypes, SlabPagesAreToldByFlagOrType) {
+  KernelFacts facts;
+  facts.page_flag_names = {{kLocked, "locked"}, {kSlab, "slab"}};
+  EXPECT_EQ(make_slab_test(kMacros, facts).flag, kSlab);
+  EXPECT_EQ(make_slab_test(kMacros, facts).type_mask, 0U);
+  const auto top = make_slab_test(make_page_types({{"PGTY_slab", 0xf5}}), KernelFacts());
+  EXPECT_EQ(top.flag, 0U);
+  EXPECT_EQ(0xf5000003 & top.type_mask, top.type_value);
+  EXPECT_NE(kUnmapped & top.type_mask, top.type_value);
+  const auto bits = make_slab_test(
+      make_page_types({{"PG_buddy", 0x40000000}, {"PG_slab", 0x10000000}}), KernelFacts());
+  EXPECT_EQ(~0x10000000U & bits.type_mask, bits.type_value);
+  EXPECT_NE(kUnmapped & bits.type_mask, bits.type_value);
+}
+
 TEST_F(PageReportOf, StatesFollowReadPageOwner) {
   EXPECT_EQ(report().state, PageState::kAllocated);
   raw_.owner_head_pfn = 96;
