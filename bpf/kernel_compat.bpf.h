@@ -228,4 +228,178 @@ static __always_inline void read_owner_comm(struct page_owner *owner, __u8 *comm
 #endif
 }
 
+/*
+ * What page_dump.bpf.c alone reads. Flavours of its own, so that no other object
+ * has to find these members.
+ */
+struct atomic___dump {
+	int counter;
+} __attribute__((preserve_access_index));
+
+struct page___dump {
+	unsigned long flags; /* before v6.18 */
+	struct address_space___dump *mapping;
+	unsigned long index;	     /* before v6.16 or so */
+	unsigned long __folio_index; /* since then */
+	unsigned long private;
+	unsigned int page_type; /* the word of _mapcount */
+	struct atomic___dump _refcount;
+	struct atomic___dump compound_mapcount; /* before v6.3, in the second page */
+} __attribute__((preserve_access_index));
+
+struct page_owner___dump {
+	depot_stack_handle_t free_handle;
+	pid_t free_pid; /* since v6.8 */
+	pid_t free_tgid;
+} __attribute__((preserve_access_index));
+
+struct folio___dump {
+	unsigned long _flags_1;
+	unsigned char _folio_order;	       /* before v6.6 */
+	struct atomic___dump _entire_mapcount; /* since v6.3 */
+	struct atomic___dump _pincount;
+} __attribute__((preserve_access_index));
+
+struct file_system_type___dump {
+	const char *name;
+} __attribute__((preserve_access_index));
+
+struct super_block___dump {
+	struct file_system_type___dump *s_type;
+	char s_id[POBPF_S_ID_BYTES];
+} __attribute__((preserve_access_index));
+
+struct hlist_node___dump {
+	struct hlist_node___dump *next;
+} __attribute__((preserve_access_index));
+
+struct hlist_head___dump {
+	struct hlist_node___dump *first;
+} __attribute__((preserve_access_index));
+
+struct address_space___dump {
+	struct inode___dump *host;
+} __attribute__((preserve_access_index));
+
+struct inode___dump {
+	struct super_block___dump *i_sb;
+	struct address_space___dump i_data;
+	unsigned long i_ino;
+	struct hlist_head___dump i_dentry;
+} __attribute__((preserve_access_index));
+
+struct qstr___dump {
+	const unsigned char *name;
+} __attribute__((preserve_access_index));
+
+union dentry_alias___dump {
+	struct hlist_node___dump d_alias;
+} __attribute__((preserve_access_index));
+
+struct dentry___dump {
+	struct qstr___dump d_name;
+	union dentry_alias___dump d_u;	  /* before v7.1 or so */
+	struct hlist_node___dump d_alias; /* since then, in an anonymous union */
+} __attribute__((preserve_access_index));
+
+struct kmem_cache___dump {
+	const char *name;
+} __attribute__((preserve_access_index));
+
+struct slab___dump {
+	struct kmem_cache___dump *slab_cache;
+} __attribute__((preserve_access_index));
+
+/* v7.1 or so: compound_info may hold a mask for the address. Before: the head's address. Both | 1.
+ */
+static __always_inline __u64 compound_word(__u64 page_address)
+{
+	const struct page___members *page = (const void *)page_address;
+	unsigned long word = 0;
+
+	if (bpf_core_field_exists(struct page___members, compound_info))
+		bpf_core_read(&word, sizeof(word), &page->compound_info);
+	else
+		bpf_core_read(&word, sizeof(word), &page->compound_head);
+	return word;
+}
+
+/* Where a word with bit 0 set leads. No page's address is as near the end as a mask: 2^40 bytes. */
+static __always_inline __u64 head_of_tail(__u64 page_address, __u64 word)
+{
+	__u64 below = ~(word - 1);
+
+	if (below < 1ULL << 40)
+		return page_address & ~below;
+	return word - 1;
+}
+
+/* page->index. v6.16 or so: __folio_index. Before: index. */
+static __always_inline __u64 page_index(const struct page___dump *page)
+{
+	unsigned long index = 0;
+
+	if (bpf_core_field_exists(struct page___dump, __folio_index))
+		bpf_core_read(&index, sizeof(index), &page->__folio_index);
+	else
+		bpf_core_read(&index, sizeof(index), &page->index);
+	return index;
+}
+
+/* Order of the compound page with this head. v6.6: a byte of _flags_1. Before: _folio_order. */
+static __always_inline __u32 compound_order_of(const struct folio___dump *folio)
+{
+	unsigned long flags = 0;
+	unsigned char order = 0;
+
+	if (bpf_core_field_exists(struct folio___dump, _folio_order)) {
+		bpf_core_read(&order, sizeof(order), &folio->_folio_order);
+		return order;
+	}
+	bpf_core_read(&flags, sizeof(flags), &folio->_flags_1);
+	return flags & 0xff;
+}
+
+/*
+ * Mappings of a compound page as a whole, as stored. v6.3: _entire_mapcount of the
+ * folio. Before: compound_mapcount of its second page. Checked by: tests/vm against
+ * /proc/kpagecount.
+ */
+static __always_inline bool has_entire_mapcount(void)
+{
+	return bpf_core_field_exists(struct folio___dump, _entire_mapcount);
+}
+
+static __always_inline int entire_mapcount_of(const struct folio___dump *folio)
+{
+	int count = -1;
+
+	if (has_entire_mapcount()) {
+		bpf_core_read(&count, sizeof(count), &folio->_entire_mapcount);
+	} else if (bpf_core_field_exists(struct page___dump, compound_mapcount)) {
+		const struct page___dump *second =
+			(const void *)folio + bpf_core_type_size(struct page);
+
+		bpf_core_read(&count, sizeof(count), &second->compound_mapcount);
+	}
+	return count;
+}
+
+static __always_inline int pincount_of(const struct folio___dump *folio)
+{
+	int count = 0;
+
+	if (bpf_core_field_exists(struct folio___dump, _pincount))
+		bpf_core_read(&count, sizeof(count), &folio->_pincount);
+	return count;
+}
+
+/* The dentry that a node of inode->i_dentry is part of. v7.1 or so: no d_u around d_alias. */
+static __always_inline const struct dentry___dump *dentry_of_alias(const void *node)
+{
+	if (bpf_core_field_exists(struct dentry___dump, d_u))
+		return node - bpf_core_field_offset(struct dentry___dump, d_u);
+	return node - bpf_core_field_offset(struct dentry___dump, d_alias);
+}
+
 #endif /* POBPF_KERNEL_COMPAT_BPF_H */

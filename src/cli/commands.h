@@ -7,6 +7,7 @@
 #include "pobpf/error.h"
 #include "pobpf/preflight.h"
 #include "pobpf/reader.h"
+#include "reader/page_inspector.h"
 #include "util/output.h"
 
 namespace pobpf::cli {
@@ -15,6 +16,8 @@ namespace pobpf::cli {
 [[nodiscard]] Result<ExitStatus> run_pages(const Options& options);
 /// `pobpf stacks`
 [[nodiscard]] Result<ExitStatus> run_stacks(const Options& options);
+/// `pobpf page`
+[[nodiscard]] Result<ExitStatus> run_page(const Options& options);
 /// `pobpf check`
 [[nodiscard]] Result<ExitStatus> run_check(const Options& options);
 
@@ -24,6 +27,9 @@ namespace pobpf::cli {
                                              const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_stacks(Session& session, const ReaderView& view,
                                               const Options& options, Output& output);
+[[nodiscard]] Result<ExitStatus> print_page_reports(PageInspector& inspector,
+                                                    const std::vector<PfnRange>& pfns,
+                                                    const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_checks(const std::vector<Check>& checks,
                                               const Options& options, Output& output);
 

@@ -40,6 +40,8 @@ Result<ExitStatus> run(const Options& options) {
   switch (options.command) {
     case Command::kPages:
       return run_pages(options);
+    case Command::kPage:
+      return run_page(options);
     case Command::kStacks:
       return run_stacks(options);
     case Command::kCheck:

@@ -27,12 +27,20 @@ constexpr const char* kPagesExamples = R"(Examples:
   pobpf --nid 0,2-3 --stats >pages    and what became of every other page
   pobpf --format json -o pages.jsonl  one JSON object a page, into a file
   pobpf stacks --nid 0                who owns node 0, largest first
+  pobpf page 0x12345                  who has, and had, one page
   pobpf check                         what this machine lacks to run pobpf
 )";
 
 constexpr const char* kStacksExamples = R"(Examples:
   pobpf stacks                        the stacks that own most memory come first
   pobpf stacks --nid 1 --format json  of node 1 only, one JSON object a stack
+)";
+
+constexpr const char* kPageExamples = R"(Examples:
+  pobpf page 0x12345                  who has this page, who had it, what it is
+  pobpf page 74565+16 --format json   16 pages, one JSON object each
+  pobpf page --phys 0x12345678        the page of a physical address
+  pobpf page --pid 1 --addr 0x7ffd1000    and of an address of a process
 )";
 
 constexpr const char* kCheckExamples = R"(Examples:
@@ -47,6 +55,7 @@ struct Raw {
   std::vector<std::string> format;
   std::vector<std::string> output;
   std::vector<std::string> disabled_features;
+  RawPageRequest page;
   bool wants_handles = false;
   bool wants_stats = false;
   bool is_quiet = false;
@@ -226,6 +235,15 @@ Result<Options> check(const Raw& raw, Command command, const std::string& hint) 
 
   Options options;
   options.command = command;
+  if (command == Command::kPage) {
+    auto page = parse_page_request(raw.page);
+    if (!page) {
+      auto error = std::move(page).error();
+      if (error.hint.empty()) error.hint = hint;
+      return fail(std::move(error));
+    }
+    options.page = *std::move(page);
+  }
   options.format = *format;
   options.mode = *mode;
   options.session = *session;
@@ -292,6 +310,13 @@ Result<std::variant<Options, Information>> parse_options(
   add_stats(stacks, raw);
   add_common(stacks, raw);
 
+  CLI::App& page = *app.add_subcommand("page", "all that is known of single pages");
+  page.group("Commands");
+  page.footer(std::string(kPageExamples) + kExitStatus);
+  add_page_options(page, raw.page);
+  add_output(page, raw);
+  add_common(page, raw);
+
   CLI::App& check_command = *app.add_subcommand("check", "what this machine lacks to run pobpf");
   check_command.group("Commands");
   check_command.footer(std::string(kCheckExamples) + kExitStatus);
@@ -300,6 +325,7 @@ Result<std::variant<Options, Information>> parse_options(
 
   const auto chosen = [&]() -> const CLI::App* {
     if (stacks.count() != 0) return &stacks;
+    if (page.count() != 0) return &page;
     return check_command.count() != 0 ? &check_command : nullptr;
   };
   try {
@@ -313,13 +339,14 @@ Result<std::variant<Options, Information>> parse_options(
   const CLI::App* command = chosen();
   const std::string hint = help_hint(command);
   if (command != nullptr) {
-    if (command->count() > 1 || (stacks.count() != 0 && check_command.count() != 0))
+    if (command->count() > 1 || app.get_subcommands().size() > 1)
       return usage_error("more than one command is given", help_hint(nullptr));
     if (auto status = check_options_in_front(app, *command); !status)
       return fail(std::move(status).error());
   }
   auto options = check(raw,
                        command == &stacks          ? Command::kStacks
+                       : command == &page          ? Command::kPage
                        : command == &check_command ? Command::kCheck
                                                    : Command::kPages,
                        hint);

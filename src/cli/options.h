@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/page_request.h"
 #include "model/nodelist.h"
 #include "pobpf/abi.h"
 #include "pobpf/error.h"
@@ -15,7 +16,7 @@
 
 namespace pobpf::cli {
 
-enum class Command { kPages, kStacks, kCheck };
+enum class Command { kPages, kPage, kStacks, kCheck };
 enum class Format { kText, kJson };
 
 struct Options {
@@ -24,6 +25,7 @@ struct Options {
   pobpf_mode mode = POBPF_MODE_STACK;
   Format format = Format::kText;
   std::string output_path;  ///< empty: the standard output
+  PageRequest page;         ///< of Command::kPage
   bool wants_stats = false;
   bool is_quiet = false;
   int verbosity = 0;  ///< how often -v was given

@@ -175,6 +175,23 @@ std::optional<std::uint64_t> KernelBtf::any_enum_value(std::string_view enumerat
   return std::nullopt;
 }
 
+std::vector<std::pair<std::string, std::uint64_t>> KernelBtf::enumerators(
+    const std::string& type) const {
+  std::vector<std::pair<std::string, std::uint64_t>> result;
+  const std::int32_t id = find(type, {BTF_KIND_ENUM, BTF_KIND_ENUM64});
+  if (id < 0) return result;
+  const btf_type* found = btf__type_by_id(btf_.get(), static_cast<std::uint32_t>(id));
+  const auto name = [&](std::uint32_t offset) { return btf__name_by_offset(btf_.get(), offset); };
+  if (btf_is_enum(found)) {
+    for (const struct btf_enum& value : std::span(btf_enum(found), btf_vlen(found)))
+      result.emplace_back(name(value.name_off), static_cast<std::uint32_t>(value.val));
+  } else {
+    for (const struct btf_enum64& value : std::span(btf_enum64(found), btf_vlen(found)))
+      result.emplace_back(name(value.name_off), btf_enum64_value(&value));
+  }
+  return result;
+}
+
 bool KernelBtf::has_function(const std::string& name) const {
   return find(name, {BTF_KIND_FUNC}) >= 0;
 }

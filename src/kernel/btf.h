@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "pobpf/error.h"
@@ -48,6 +49,9 @@ class KernelBtf {
                                                         std::string_view enumerator) const;
   /// Value of an enumerator of any enum, anonymous ones included; the first one found.
   [[nodiscard]] std::optional<std::uint64_t> any_enum_value(std::string_view enumerator) const;
+  /// Names and values of a named enum; empty if the kernel has none of that name.
+  [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> enumerators(
+      const std::string& type) const;
   [[nodiscard]] bool has_function(const std::string& name) const;
 
  private:

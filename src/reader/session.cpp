@@ -18,6 +18,7 @@
 #include "page_owner_filters_probe.skel.h"
 #include "page_owner_probe.skel.h"
 #include "pobpf/reader.h"
+#include "reader/kernel_stacks.h"
 #include "reader/link_reader.h"
 #include "reader/own_programs.h"
 #include "reader/reader_maps.h"
@@ -31,54 +32,6 @@ struct SkeletonDeleter {
   void operator()(page_owner_bpf* skeleton) const { page_owner_bpf__destroy(skeleton); }
 };
 using Skeleton = std::unique_ptr<page_owner_bpf, SkeletonDeleter>;
-
-Status run_program(const bpf_program* program) {
-  LIBBPF_OPTS(bpf_test_run_opts, options);
-  const int error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
-  if (error != 0)
-    return fail(libbpf_error(fmt::format("running {}", bpf_program__name(program)), error));
-  return {};
-}
-
-/// The running kernel's stack depot and symbol names.
-class KernelStacks final : public StackSource {
- public:
-  KernelStacks(const page_owner_bpf& skeleton, OwnPrograms own_programs)
-      : skeleton_(skeleton), own_programs_(std::move(own_programs)) {}
-
-  Result<std::vector<std::uint64_t>> frames(std::uint32_t handle) override {
-    auto& request = skeleton_.bss->stack_request;
-    request.handle = handle;
-    if (auto status = run_program(skeleton_.progs.read_stack); !status)
-      return fail(std::move(status).error());
-    if (request.nr_frames < 0 || request.nr_frames > POBPF_MAX_FRAMES)
-      return fail(ErrorKind::kFailed, fmt::format("the stack depot has no stack {}", handle),
-                  "report this kernel with the output of `pobpf check`");
-    return std::vector<std::uint64_t>(request.frames, request.frames + request.nr_frames);
-  }
-
-  Result<std::vector<std::string>> symbols(std::span<const std::uint64_t> addresses) override {
-    auto& request = skeleton_.bss->name_request;
-    std::vector<std::string> names;
-    while (names.size() < addresses.size()) {
-      const auto batch = addresses.subspan(
-          names.size(), std::min<std::size_t>(POBPF_NAMES_MAX, addresses.size() - names.size()));
-      std::copy(batch.begin(), batch.end(), request.addresses);
-      request.nr_addresses = static_cast<__u32>(batch.size());
-      if (auto status = run_program(skeleton_.progs.name_addresses); !status)
-        return fail(std::move(status).error());
-      for (std::size_t i = 0; i < batch.size(); ++i) {
-        names.emplace_back(request.symbols[i], strnlen(request.symbols[i], POBPF_SYMBOL_BYTES));
-        if (own_programs_.contains(names.back())) names.back() = fmt::format("{:#x}", batch[i]);
-      }
-    }
-    return names;
-  }
-
- private:
-  const page_owner_bpf& skeleton_;
-  OwnPrograms own_programs_;
-};
 
 /// Parameter slots of one loaded object, given out to links and taken back.
 class Slots {
@@ -201,7 +154,7 @@ class KernelSession final : public Session {
 
   Skeleton skeleton_;
   MachineFacts facts_;
-  KernelStacks stack_source_;
+  KernelStacks<page_owner_bpf> stack_source_;
   StackTable stacks_;
   std::shared_ptr<Slots> slots_;
   std::unordered_map<std::uint64_t, std::string> cgroup_names_;

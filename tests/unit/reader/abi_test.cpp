@@ -81,5 +81,18 @@ TEST_F(Abi, LayoutOfTheKernelHasOneLayout) {
   EXPECT_SAME_OFFSET(pobpf_layout, handle_offset_mask);
 }
 
+TEST(PageDumpAbi, HasOneLayout) {
+  const std::unique_ptr<btf, BtfDeleter> object(btf__parse_elf(POBPF_PAGE_DUMP_OBJECT, nullptr));
+  ASSERT_TRUE(object);
+  const auto expect_size = [&](const char* type, std::size_t size) {
+    const int id = btf__find_by_name_kind(object.get(), type, BTF_KIND_STRUCT);
+    ASSERT_GE(id, 0) << type;
+    EXPECT_EQ(btf__type_by_id(object.get(), static_cast<__u32>(id))->size, size) << type;
+  };
+  expect_size("pobpf_page_dump", sizeof(pobpf_page_dump));
+  expect_size("pobpf_owner", sizeof(pobpf_owner));
+  expect_size("pobpf_struct_page", sizeof(pobpf_struct_page));
+}
+
 }  // namespace
 }  // namespace pobpf

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// JSON of `pobpf page`; docs/json.md is the contract. Keys that the listing has too mean the same.
+#include <fmt/format.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "format/escape.h"
+#include "format/page_report_formatter.h"
+#include "model/flag_text.h"
+
+namespace pobpf {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view bounded(const void* bytes, std::size_t size) {
+  const auto* text = static_cast<const char*>(bytes);
+  return {text, strnlen(text, size)};
+}
+
+Json text_or_null(const void* bytes, std::size_t size) {
+  const auto text = bounded(bytes, size);
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
+Json names_of(std::uint64_t flags, const std::vector<FlagName>& names) {
+  Json list = Json::array();
+  for (const FlagName& name : names) {
+    if (flags == 0) break;
+    if ((flags & name.mask) != name.mask) continue;
+    list.push_back(name.name);
+    flags &= ~name.mask;
+  }
+  if (flags != 0) list.push_back(fmt::format("{:#x}", flags));
+  return list;
+}
+
+Json name_or_null(const std::vector<std::string>& names, std::int64_t index) {
+  if (index < 0 || static_cast<std::size_t>(index) >= names.size()) return nullptr;
+  const std::string& name = names[static_cast<std::size_t>(index)];
+  return name.empty() ? Json(nullptr) : Json(name);
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+class JsonReport {
+ public:
+  JsonReport(const PageDump& dump, const PageReportSource& source)
+      : dump_(dump),
+        raw_(dump.raw),
+        source_(source),
+        report_(make_page_report(dump.raw, source.facts, source.names.types)) {}
+
+  Status run(std::string& out) {
+    Json object{{"pfn", report_.pfn},
+                {"state", page_state_name(report_.state)},
+                {"changed", dump_.has_changed}};
+    if (has_struct_page(report_.state)) add_struct_page(object);
+    // as in the listing: printable ASCII, and what is no UTF-8 replaced
+    constexpr bool kAsciiOnly = true;
+    out += object.dump(-1, ' ', kAsciiOnly, Json::error_handler_t::replace);
+    out += '\n';
+    return std::move(status_);
+  }
+
+ private:
+  void failed(const Error& error) {
+    if (status_) status_ = fail(error);
+  }
+
+  void add_struct_page(Json& object) {
+    const KernelFacts& facts = source_.facts;
+    object["first_pfn"] = report_.first_pfn;
+    object["free_order"] =
+        report_.state == PageState::kFree ? Json(raw_.buddy_order) : Json(nullptr);
+    object["kind"] = report_.kind;
+    object["page_type"] = report_.page_type.empty() ? Json(nullptr) : Json(report_.page_type);
+    object["nid"] = page_flag_field(raw_.page.flags, "node", facts);
+    const auto zone = page_flag_field(raw_.page.flags, "zone", facts);
+    object["zone"] = zone;
+    object["zone_name"] = name_or_null(source_.names.zones, static_cast<std::int64_t>(zone));
+    object["pageblock"] = report_.pfn >> facts.pageblock_order;
+    object["pageblock_migratetype"] =
+        name_or_null(facts.migratetype_names, raw_.pageblock_migratetype);
+    object["flags"] = fmt::format("{:#x}", raw_.page.flags);
+    object["page_flags"] = page_flags(raw_.page.flags);
+    object["refcount"] = report_.refcount;
+    object["mapcount"] = report_.mapcount;
+    object["mapping"] = mapping();
+    object["slab_cache"] = text_or_null(raw_.slab_cache, sizeof(raw_.slab_cache));
+    object["compound"] = compound();
+    object["slab_memcg"] = (raw_.memcg_flags & POBPF_MEMCG_SLAB) != 0;
+    object["memcg"] = memcg();
+    object["allocation"] = report_.has_owner ? allocation(raw_.owner) : Json(nullptr);
+    object["head_allocation"] =
+        report_.state == PageState::kTail && (raw_.owner_head.bits & POBPF_OWNER_ALLOCATED) != 0
+            ? allocation(raw_.owner_head)
+            : Json(nullptr);
+    object["free"] = report_.has_free ? last_free() : Json(nullptr);
+  }
+
+  [[nodiscard]] Json page_flags(std::uint64_t flags) const {
+    std::uint64_t named = 0;
+    for (const FlagName& name : source_.facts.page_flag_names) named |= name.mask;
+    return names_of(flags & named, source_.facts.page_flag_names);
+  }
+
+  [[nodiscard]] Json mapping() const {
+    if ((raw_.bits & POBPF_DUMP_INODE) != 0)
+      return {{"index", report_.index},
+              {"inode", raw_.inode},
+              {"filesystem", text_or_null(raw_.filesystem, sizeof(raw_.filesystem))},
+              {"superblock", text_or_null(raw_.s_id, sizeof(raw_.s_id))},
+              {"file_name", text_or_null(raw_.file_name, sizeof(raw_.file_name))}};
+    if (report_.kind == "anonymous" || report_.kind == "ksm") return {{"index", report_.index}};
+    return nullptr;
+  }
+
+  [[nodiscard]] Json compound() const {
+    if (!report_.is_compound) return nullptr;
+    return {{"pfn", raw_.compound_pfn},
+            {"order", raw_.compound_order},
+            {"flags", fmt::format("{:#x}", raw_.head.flags)},
+            {"page_flags", page_flags(raw_.head.flags)},
+            {"entire_mapcount", report_.entire_mapcount},
+            {"pincount", raw_.pincount}};
+  }
+
+  Json memcg() {
+    if ((raw_.bits & POBPF_DUMP_NO_CGROUP) != 0)
+      failed({ErrorKind::kFailed,
+              fmt::format("the cgroup of PFN {:#x} is not known", report_.pfn),
+              {},
+              0});
+    if ((raw_.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return nullptr;
+    auto name = source_.context.cgroup_name(raw_.cgroup_id);
+    if (!name) failed(name.error());
+    return {{"name", name ? Json(*name) : Json(nullptr)},
+            {"id", raw_.cgroup_id},
+            {"online", (raw_.memcg_flags & POBPF_MEMCG_OFFLINE) == 0},
+            {"via_objcg", (raw_.memcg_flags & POBPF_MEMCG_OBJCG) != 0}};
+  }
+
+  Json allocation(const pobpf_owner& owner) {
+    const KernelFacts& facts = source_.facts;
+    Json object{{"order", owner.order},
+                {"nr_pages", owner.order < 64 ? 1ULL << owner.order : 0},
+                {"gfp_mask", owner.gfp_mask},
+                {"gfp_flags", names_of(owner.gfp_mask, facts.gfp_names)},
+                {"migratetype",
+                 name_or_null(facts.migratetype_names, gfp_migratetype(owner.gfp_mask, facts))},
+                {"pid", owner.pid},
+                {"tgid", owner.tgid}};
+    const auto comm = bounded(owner.comm, sizeof(owner.comm));
+    object["comm"] = comm;
+    if (!is_utf8(comm)) {
+      std::string hex;
+      for (const char c : comm)
+        fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
+      object["comm_hex"] = hex;
+    }
+    object["ts_nsec"] = owner.ts_nsec;
+    object["age_nsec"] = age(owner.ts_nsec);
+    object["last_migrate_reason"] =
+        owner.last_migrate_reason == facts.migrate_reason_never
+            ? Json(nullptr)
+            : name_or_null(facts.migrate_reason_names, owner.last_migrate_reason);
+    object["handle"] = owner.handle;
+    object["stack"] = stack(owner.handle);
+    return object;
+  }
+
+  Json last_free() {
+    const pobpf_owner& owner = raw_.owner;
+    const bool has_pid = (owner.bits & POBPF_OWNER_FREE_PID) != 0;
+    return {{"pid", has_pid ? Json(owner.free_pid) : Json(nullptr)},
+            {"tgid", has_pid ? Json(owner.free_tgid) : Json(nullptr)},
+            {"ts_nsec", owner.free_ts_nsec},
+            {"age_nsec", age(owner.free_ts_nsec)},
+            {"handle", owner.free_handle},
+            {"stack", stack(owner.free_handle)}};
+  }
+
+  [[nodiscard]] Json age(std::uint64_t ns) const {
+    if (ns == 0 || !dump_.now_ns || *dump_.now_ns < ns) return nullptr;
+    return *dump_.now_ns - ns;
+  }
+
+  Json stack(std::uint32_t handle) {
+    if (handle == 0) return nullptr;
+    auto found = source_.context.stack(handle);
+    if (!found) {
+      failed(found.error());
+      return nullptr;
+    }
+    Json frames = Json::array();
+    for (const Frame& frame : (*found)->frames)
+      frames.push_back(
+          {{"address", fmt::format("{:#x}", frame.address)}, {"symbol", frame.symbol}});
+    return frames;
+  }
+
+  const PageDump& dump_;
+  const pobpf_page_dump& raw_;
+  const PageReportSource& source_;
+  PageReport report_;
+  Status status_;
+};
+
+}  // namespace
+
+Status append_page_report_json(std::string& out, const PageDump& dump,
+                               const PageReportSource& source) {
+  return JsonReport(dump, source).run(out);
+}
+
+}  // namespace pobpf

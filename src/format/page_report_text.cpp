@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fmt/format.h>
+
+#include <cstring>
+#include <iterator>
+
+#include "format/escape.h"
+#include "format/page_report_formatter.h"
+#include "model/flag_text.h"
+
+namespace pobpf {
+namespace {
+
+std::string_view bounded(const void* bytes, std::size_t size) {
+  const auto* text = static_cast<const char*>(bytes);
+  return {text, strnlen(text, size)};
+}
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  append_escaped(out, text);
+  return out;
+}
+
+std::string name_or_number(const std::vector<std::string>& names, std::int64_t index) {
+  if (index >= 0 && static_cast<std::size_t>(index) < names.size() &&
+      !names[static_cast<std::size_t>(index)].empty())
+    return names[static_cast<std::size_t>(index)];
+  return fmt::format("unknown({})", index);
+}
+
+std::string seconds(std::uint64_t ns) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  return fmt::format("{}.{:09}", ns / kSecond, ns % kSecond);
+}
+
+std::string pages(std::uint64_t order) {
+  return fmt::format("order {}, {} page{}", order, 1ULL << (order & 63), order == 0 ? "" : "s");
+}
+
+class TextReport {
+ public:
+  TextReport(std::string& out, const PageDump& dump, const PageReportSource& source)
+      : out_(out),
+        dump_(dump),
+        raw_(dump.raw),
+        source_(source),
+        report_(make_page_report(dump.raw, source.facts, source.names.types)) {}
+
+  Status run() {
+    fmt::format_to(std::back_inserter(out_), "PFN {:#x} ({}), physical address {:#x}\n",
+                   report_.pfn, report_.pfn, report_.pfn << source_.page_shift);
+    line("state", state());
+    if (dump_.has_changed)
+      line("note", "changed while it was read: not all of this belongs together");
+    if (has_struct_page(report_.state)) {
+      struct_page();
+      owner();
+    }
+    out_ += '\n';
+    return std::move(status_);
+  }
+
+ private:
+  void line(std::string_view key, std::string_view value) {
+    fmt::format_to(std::back_inserter(out_), "  {:<16}{}\n", fmt::format("{}:", key), value);
+  }
+  void sub_line(std::string_view key, std::string_view value) {
+    fmt::format_to(std::back_inserter(out_), "    {:<14}{}\n", fmt::format("{}:", key), value);
+  }
+  void failed(Error error) {
+    if (status_) status_ = fail(std::move(error));
+  }
+
+  [[nodiscard]] std::string state() const {
+    switch (report_.state) {
+      case PageState::kAllocated:
+        return "allocated";
+      case PageState::kTail:
+        return fmt::format("allocated, tail: page {} of the allocation at PFN {:#x}",
+                           report_.pfn - report_.first_pfn, report_.first_pfn);
+      case PageState::kFree:
+        return fmt::format("free, in the buddy lists: block of order {} at PFN {:#x}",
+                           raw_.buddy_order, report_.first_pfn);
+      case PageState::kFreed:
+        return "freed, but not in the buddy lists (a per-CPU list, or on its way)";
+      case PageState::kUnowned:
+        return "unowned: page_owner has never seen it (memory of early boot, a hole)";
+      case PageState::kOffline:
+        return "offline memory";
+      case PageState::kAbsent:
+        return "absent: no memory there";
+      case PageState::kUnreadable:
+        break;
+    }
+    return "unreadable: its struct page cannot be read";
+  }
+
+  void struct_page() {
+    const KernelFacts& facts = source_.facts;
+    line("kind", kind());
+    const auto zone = page_flag_field(raw_.page.flags, "zone", facts);
+    line("zone", fmt::format("{}, node {}",
+                             name_or_number(source_.names.zones, static_cast<std::int64_t>(zone)),
+                             page_flag_field(raw_.page.flags, "node", facts)));
+    line("pageblock",
+         fmt::format("{}, {}", report_.pfn >> facts.pageblock_order,
+                     name_or_number(facts.migratetype_names, raw_.pageblock_migratetype)));
+    std::string flags;
+    append_page_flags(flags, raw_.page.flags, facts);
+    line("flags", flags);
+    if (raw_.compound_pfn != report_.pfn) {
+      flags.clear();
+      append_page_flags(flags, raw_.head.flags, facts);
+      line("head's flags", flags);
+    }
+    line("refcount", fmt::format("{}", report_.refcount));
+    line("mapcount", fmt::format("{}", report_.mapcount));
+    if (report_.is_compound)
+      line("compound", fmt::format("{} at PFN {:#x}, mapped {} times as a whole, pinned {} times",
+                                   pages(raw_.compound_order), raw_.compound_pfn,
+                                   report_.entire_mapcount, raw_.pincount));
+    if (report_.kind == "anonymous" || report_.kind == "ksm" || (raw_.bits & POBPF_DUMP_INODE) != 0)
+      line("index", fmt::format("{:#x}", report_.index));
+    memcg();
+  }
+
+  [[nodiscard]] std::string kind() const {
+    if (raw_.slab_cache[0] != '\0')
+      return fmt::format("{}, cache {}", report_.kind,
+                         escaped(bounded(raw_.slab_cache, sizeof(raw_.slab_cache))));
+    if ((raw_.bits & POBPF_DUMP_INODE) == 0) return std::string(report_.kind);
+    const auto name = bounded(raw_.file_name, sizeof(raw_.file_name));
+    return fmt::format("{}, {} on {} ({}), inode {}", report_.kind,
+                       name.empty() ? "without a name" : fmt::format("\"{}\"", escaped(name)),
+                       escaped(bounded(raw_.filesystem, sizeof(raw_.filesystem))),
+                       escaped(bounded(raw_.s_id, sizeof(raw_.s_id))), raw_.inode);
+  }
+
+  void memcg() {
+    if ((raw_.bits & POBPF_DUMP_NO_CGROUP) != 0) {
+      line("memcg", "charged, but it cannot be told to which");
+      failed({ErrorKind::kFailed,
+              fmt::format("the cgroup of PFN {:#x} is not known", report_.pfn),
+              {},
+              0});
+      return;
+    }
+    if ((raw_.memcg_flags & POBPF_MEMCG_SLAB) != 0) line("memcg", "objects charged one by one");
+    if ((raw_.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return;
+    auto name = source_.context.cgroup_name(raw_.cgroup_id);
+    if (!name) failed(name.error());
+    line("memcg", fmt::format("{} (id {}{}{})", name ? escaped(*name) : "?", raw_.cgroup_id,
+                              (raw_.memcg_flags & POBPF_MEMCG_OFFLINE) != 0 ? ", offline" : "",
+                              (raw_.memcg_flags & POBPF_MEMCG_OBJCG) != 0 ? ", via objcg" : ""));
+  }
+
+  void owner() {
+    if (!report_.has_owner) {
+      if (report_.state == PageState::kFree) line("last owner", "none that page_owner has seen");
+      return;
+    }
+    const bool is_allocated =
+        report_.state == PageState::kAllocated || report_.state == PageState::kTail;
+    allocation(is_allocated ? "allocated" : "last allocated", raw_.owner);
+    if (raw_.owner.last_migrate_reason != source_.facts.migrate_reason_never)
+      sub_line("migrated",
+               name_or_number(source_.facts.migrate_reason_names, raw_.owner.last_migrate_reason));
+    if (report_.state == PageState::kTail) head_of_allocation();
+    if (!report_.has_free) {
+      line("last freed", "never, as far as page_owner knows");
+      return;
+    }
+    line(is_allocated ? "freed before" : "freed", "");
+    out_.erase(out_.find_last_not_of(" \n") + 1) += '\n';
+    if ((raw_.owner.bits & POBPF_OWNER_FREE_PID) != 0)
+      sub_line("by", fmt::format("pid {}, tgid {}", raw_.owner.free_pid, raw_.owner.free_tgid));
+    else
+      sub_line("by", "not recorded by this kernel");
+    sub_line("at", time(raw_.owner.free_ts_nsec));
+    stack(raw_.owner.free_handle);
+  }
+
+  void allocation(std::string_view key, const pobpf_owner& owner) {
+    const KernelFacts& facts = source_.facts;
+    line(key, pages(owner.order));
+    std::string gfp;
+    append_flag_names(gfp, owner.gfp_mask, facts.gfp_names);
+    sub_line("gfp", fmt::format("{:#x}({}), migratetype {}", owner.gfp_mask, gfp,
+                                name_or_number(facts.migratetype_names,
+                                               gfp_migratetype(owner.gfp_mask, facts))));
+    sub_line("by", fmt::format("pid {}, tgid {} ({})", owner.pid, owner.tgid,
+                               escaped(bounded(owner.comm, sizeof(owner.comm)))));
+    sub_line("at", time(owner.ts_nsec));
+    stack(owner.handle);
+  }
+
+  void head_of_allocation() {
+    const pobpf_owner& head = raw_.owner_head;
+    const pobpf_owner& own = raw_.owner;
+    const auto key = fmt::format("PFN {:#x}", report_.first_pfn);
+    if ((head.bits & POBPF_OWNER_ALLOCATED) == 0)
+      line("head", key + " is not allocated (any more)");
+    else if (head.handle == own.handle && head.ts_nsec == own.ts_nsec && head.order == own.order &&
+             head.pid == own.pid)
+      line("head", key + ", the same allocation");
+    else
+      allocation("head", head);
+  }
+
+  /// In seconds of local_clock(), as dmesg has them.
+  [[nodiscard]] std::string time(std::uint64_t ns) const {
+    if (ns == 0) return "early boot, when no clock ran";
+    std::string text = seconds(ns) + " s";
+    if (dump_.now_ns && *dump_.now_ns >= ns) text += ", " + seconds(*dump_.now_ns - ns) + " s ago";
+    return text;
+  }
+
+  void stack(std::uint32_t handle) {
+    if (handle == 0) {
+      sub_line("stack", "was not saved");
+      return;
+    }
+    auto found = source_.context.stack(handle);
+    if (!found) {
+      sub_line("stack", fmt::format("handle {} cannot be read", handle));
+      failed(found.error());
+      return;
+    }
+    sub_line("stack", fmt::format("handle {}", handle));
+    for (const Frame& frame : (*found)->frames) {
+      out_ += "      ";
+      append_escaped(out_, frame.symbol);
+      out_ += '\n';
+    }
+  }
+
+  std::string& out_;
+  const PageDump& dump_;
+  const pobpf_page_dump& raw_;
+  const PageReportSource& source_;
+  PageReport report_;
+  Status status_;
+};
+
+}  // namespace
+
+Status append_page_report(std::string& out, const PageDump& dump, const PageReportSource& source) {
+  return TextReport(out, dump, source).run();
+}
+
+}  // namespace pobpf

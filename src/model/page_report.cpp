@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/page_report.h"
+
+#include <cstring>
+
+namespace pobpf {
+namespace {
+
+constexpr std::uint64_t kMappingAnon = 1;     // FOLIO_MAPPING_ANON
+constexpr std::uint64_t kMappingMovable = 2;  // PAGE_MAPPING_MOVABLE; with the other bit: KSM
+constexpr std::uint64_t kMappingFlags = 3;
+
+bool has_flag(std::uint64_t flags, std::string_view name, const KernelFacts& facts) {
+  for (const FlagName& flag : facts.page_flag_names)
+    if (flag.name == name) return (flags & flag.mask) != 0;
+  return false;
+}
+
+std::string_view text_of(const char* bytes, std::size_t size) {
+  return {bytes, strnlen(bytes, size)};
+}
+
+std::string_view kind_of(const pobpf_page_dump& raw, const PageReport& report,
+                         const KernelFacts& facts) {
+  if (report.state == PageState::kFree || report.state == PageState::kFreed) return "free";
+  if (!report.page_type.empty()) return report.page_type == "buddy" ? "free" : report.page_type;
+  if (raw.slab_cache[0] != '\0' || has_flag(raw.head.flags, "slab", facts)) return "slab";
+  if (has_flag(raw.page.flags, "reserved", facts)) return "reserved";
+  switch (raw.head.mapping & kMappingFlags) {
+    case kMappingAnon:
+      return "anonymous";
+    case kMappingMovable:
+      return "movable";
+    case kMappingFlags:
+      return "ksm";
+    default:
+      break;
+  }
+  if ((raw.bits & POBPF_DUMP_INODE) == 0) return "kernel";
+  // v6.12 has a page type for it
+  return text_of(raw.filesystem, sizeof(raw.filesystem)) == "hugetlbfs" ? "hugetlb" : "file";
+}
+
+/// Mappings of the compound page as a whole that count for each of its pages.
+std::int64_t entire_mappings_of_page(const pobpf_page_dump& raw, const PageReport& report,
+                                     const KernelFacts& facts) {
+  if ((raw.bits & POBPF_DUMP_ENTIRE_COUNT) != 0) return report.entire_mapcount;
+  // before v6.3 (__page_mapcount()): a file's pages count them themselves, and anonymous pages that
+  // are mapped both ways (PG_double_map, alias PG_workingset of the second page) count one too many
+  if (report.kind != "anonymous" && report.kind != "hugetlb") return 0;
+  const bool is_double_mapped = has_flag(raw.second_flags, "workingset", facts);
+  return report.entire_mapcount - (is_double_mapped ? 1 : 0);
+}
+
+PageState state_of(const pobpf_page_dump& raw) {
+  if ((raw.bits & POBPF_DUMP_ABSENT) != 0) return PageState::kAbsent;
+  if ((raw.bits & POBPF_DUMP_OFFLINE) != 0) return PageState::kOffline;
+  if ((raw.bits & POBPF_DUMP_UNREADABLE) != 0) return PageState::kUnreadable;
+  // read_page_owner() asks the buddy allocator first, too
+  if ((raw.bits & POBPF_DUMP_BUDDY) != 0) return PageState::kFree;
+  if ((raw.owner.bits & POBPF_OWNER_SET) == 0) return PageState::kUnowned;
+  if ((raw.owner.bits & POBPF_OWNER_ALLOCATED) == 0) return PageState::kFreed;
+  return raw.owner_head_pfn == raw.pfn ? PageState::kAllocated : PageState::kTail;
+}
+
+}  // namespace
+
+bool PageTypes::has_type(std::uint32_t word) const {
+  if (encoding == Encoding::kTopByte) return word >> 24 >= 0xf0 && word >> 24 != 0xff;
+  // PAGE_MAPCOUNT_RESERVE
+  return static_cast<std::int32_t>(word) < -128 && (word & base) == base;
+}
+
+std::string_view PageTypes::name(std::uint32_t word) const {
+  if (!has_type(word)) return {};
+  for (const auto& [value, text] : names) {
+    const bool is_it =
+        encoding == Encoding::kTopByte ? word >> 24 == value : (word & (base | value)) == base;
+    if (is_it) return text;
+  }
+  return "unknown";
+}
+
+PageTypes make_page_types(const std::vector<std::pair<std::string, std::uint64_t>>& enumerators) {
+  PageTypes types;
+  // v6.12: PGTY_buddy. v6.10: PG_buddy. Before: macros.
+  if (enumerators.empty()) {
+    types.names = {{0x80, "buddy"}, {0x100, "offline"}, {0x200, "table"}, {0x400, "guard"}};
+    return types;
+  }
+  for (const auto& [name, value] : enumerators) {
+    constexpr std::string_view kTop = "PGTY_";
+    constexpr std::string_view kBit = "PG_";
+    if (name.starts_with(kTop)) {
+      types.encoding = PageTypes::Encoding::kTopByte;
+      types.names.emplace_back(static_cast<std::uint32_t>(value), name.substr(kTop.size()));
+    } else if (name.starts_with(kBit)) {
+      // v6.11 has fewer bits in the base, and a type in each of the others
+      if (name == "PG_buddy" && value == 0x40000000) types.base = 0x80000000;
+      types.names.emplace_back(static_cast<std::uint32_t>(value), name.substr(kBit.size()));
+    }
+  }
+  return types;
+}
+
+pobpf_slab_test make_slab_test(const PageTypes& types, const KernelFacts& facts) {
+  pobpf_slab_test test{};
+  for (const FlagName& flag : facts.page_flag_names)
+    if (flag.name == "slab") test.flag = flag.mask;
+  for (const auto& [value, name] : types.names) {
+    if (name != "slab") continue;
+    const bool is_top_byte = types.encoding == PageTypes::Encoding::kTopByte;
+    test.type_mask = is_top_byte ? 0xff000000 : types.base | value;
+    test.type_value = is_top_byte ? value << 24 : types.base;
+  }
+  return test;
+}
+
+const char* page_state_name(PageState state) {
+  switch (state) {
+    case PageState::kAllocated:
+      return "allocated";
+    case PageState::kTail:
+      return "tail";
+    case PageState::kFree:
+      return "free";
+    case PageState::kFreed:
+      return "freed";
+    case PageState::kUnowned:
+      return "unowned";
+    case PageState::kOffline:
+      return "offline";
+    case PageState::kAbsent:
+      return "absent";
+    case PageState::kUnreadable:
+      break;
+  }
+  return "unreadable";
+}
+
+bool has_struct_page(PageState state) {
+  return state != PageState::kAbsent && state != PageState::kOffline &&
+         state != PageState::kUnreadable;
+}
+
+PageReport make_page_report(const pobpf_page_dump& raw, const KernelFacts& facts,
+                            const PageTypes& types) {
+  PageReport report;
+  report.pfn = raw.pfn;
+  report.state = state_of(raw);
+  report.first_pfn = raw.pfn;
+  if (!has_struct_page(report.state)) return report;
+
+  if (report.state == PageState::kFree) report.first_pfn = raw.buddy_pfn;
+  if (report.state == PageState::kTail) report.first_pfn = raw.owner_head_pfn;
+  report.page_type = types.name(raw.head.page_type);
+  report.kind = kind_of(raw, report, facts);
+  report.refcount = raw.head.refcount;
+  report.index = raw.head.index + (raw.pfn - raw.compound_pfn);
+  report.is_compound = (raw.bits & POBPF_DUMP_TAIL) != 0 || has_flag(raw.head.flags, "head", facts);
+  if (!types.has_type(raw.page.page_type))
+    report.mapcount = std::int64_t{static_cast<std::int32_t>(raw.page.page_type)} + 1;
+  if (report.is_compound) {
+    report.entire_mapcount = std::int64_t{raw.entire_mapcount} + 1;
+    report.mapcount += entire_mappings_of_page(raw, report, facts);
+  }
+  report.has_owner = (raw.owner.bits & POBPF_OWNER_SET) != 0;
+  // the kernel saves a stack with each free
+  report.has_free = report.has_owner && raw.owner.free_handle != 0;
+  return report;
+}
+
+bool is_same_page(const pobpf_page_dump& a, const pobpf_page_dump& b) {
+  return a.bits == b.bits && a.buddy_pfn == b.buddy_pfn && a.buddy_order == b.buddy_order &&
+         a.compound_pfn == b.compound_pfn && a.head.mapping == b.head.mapping &&
+         a.head.index == b.head.index && a.cgroup_id == b.cgroup_id && a.inode == b.inode &&
+         std::memcmp(&a.owner, &b.owner, sizeof(a.owner)) == 0 &&
+         std::memcmp(&a.owner_head, &b.owner_head, sizeof(a.owner_head)) == 0;
+}
+
+}  // namespace pobpf

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the numbers of one struct page mean: the knowledge of mm/debug.c and
+// include/linux/page-flags.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pobpf/abi.h"
+#include "pobpf/kernel_facts.h"
+
+namespace pobpf {
+
+/// How this kernel keeps the type of a page in the word that otherwise is _mapcount.
+struct PageTypes {
+  enum class Encoding {
+    kTopByte,      ///< v6.12: the top byte is the type
+    kClearedBits,  ///< before: a type's bit is 0 while those of `base` are 1
+  };
+  Encoding encoding = Encoding::kClearedBits;
+  std::uint32_t base = 0xf0000000;  ///< kClearedBits
+  /// Value (kTopByte) or bit (kClearedBits), and name as in the kernel's enumerators: "buddy".
+  std::vector<std::pair<std::uint32_t, std::string>> names;
+
+  /// Whether the word is a type rather than a count of mappings.
+  [[nodiscard]] bool has_type(std::uint32_t word) const;
+  /// Empty if the word is no type; "unknown" for one that the kernel's table lacks.
+  [[nodiscard]] std::string_view name(std::uint32_t word) const;
+};
+
+/// How BPF tells slab pages of this kernel.
+[[nodiscard]] pobpf_slab_test make_slab_test(const PageTypes& types, const KernelFacts& facts);
+
+/// Made from the enumerators of enum pagetype (BTF; "PGTY_buddy" or "PG_buddy"); empty before
+/// v6.10.
+[[nodiscard]] PageTypes make_page_types(
+    const std::vector<std::pair<std::string, std::uint64_t>>& enumerators);
+
+/// Names that only page reports need.
+struct PageNames {
+  PageTypes types;
+  std::vector<std::string> zones;  ///< by enum zone_type
+};
+
+enum class PageState {
+  kAllocated,   ///< first page of an allocation
+  kTail,        ///< a further page of an allocation
+  kFree,        ///< in the buddy lists
+  kFreed,       ///< freed, but not in the buddy lists: a per-CPU list, or on its way
+  kUnowned,     ///< page_owner has never seen it
+  kOffline,     ///< offline memory
+  kAbsent,      ///< no memory there
+  kUnreadable,  ///< its struct page cannot be read
+};
+
+/// Stable names, as text and JSON have them.
+[[nodiscard]] const char* page_state_name(PageState state);
+
+/// One page as it was read, and when.
+struct PageDump {
+  pobpf_page_dump raw{};
+  bool has_changed = false;             ///< it changed while it was read, each time
+  std::optional<std::uint64_t> now_ns;  ///< local_clock() of then
+};
+
+/// What a page dump says. Of absent, offline and unreadable pages only `state` and `pfn` count.
+struct PageReport {
+  std::uint64_t pfn = 0;
+  PageState state = PageState::kAbsent;
+  /// First page: of the allocation (kAllocated, kTail) or of the free block (kFree); else the page.
+  std::uint64_t first_pfn = 0;
+  /// What the page is used for: "free", "anonymous", "ksm", "file", "movable", "slab", "reserved",
+  /// a page type of this kernel ("table", "hugetlb", ...), or "kernel" for all else.
+  std::string_view kind;
+  std::string_view page_type;  ///< of the compound head; empty: none
+  std::int64_t refcount = 0;   ///< of the compound head
+  std::int64_t mapcount = 0;   ///< of this page, mappings of the whole included
+  std::uint64_t index = 0;     ///< of this page in its mapping
+  bool is_compound = false;    ///< the compound_* fields and counts below are valid
+  std::int64_t entire_mapcount = 0;
+  bool has_owner = false;  ///< page_owner has seen the page: raw.owner is valid
+  bool has_free = false;   ///< it was freed since boot
+};
+
+[[nodiscard]] bool has_struct_page(PageState state);
+
+/// `types` must outlive the result.
+[[nodiscard]] PageReport make_page_report(const pobpf_page_dump& raw, const KernelFacts& facts,
+                                          const PageTypes& types);
+
+/// Whether two readings show the same page in the same hands. Counts and flags change all the time
+/// and do not matter.
+[[nodiscard]] bool is_same_page(const pobpf_page_dump& a, const pobpf_page_dump& b);
+
+}  // namespace pobpf

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "reader/page_inspector.h"
+
+#include <cctype>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <unordered_map>
+
+#include "kernel/local_clock.h"
+#include "kernel/machine_facts.h"
+#include "page_dump.skel.h"
+#include "reader/kernel_stacks.h"
+
+namespace pobpf {
+namespace {
+
+// One that agrees with the one before is the answer; a page that changes faster than that is not
+// worth waiting for.
+constexpr int kReadingsMax = 8;
+
+struct SkeletonDeleter {
+  void operator()(page_dump_bpf* skeleton) const { page_dump_bpf__destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<page_dump_bpf, SkeletonDeleter>;
+
+std::uint64_t monotonic_ns() {
+  return static_cast<std::uint64_t>(
+      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+/// ZONE_DMA32 -> "DMA32", ZONE_NORMAL -> "Normal": mm/page_alloc.c: zone_names, which is no symbol
+/// of every kernel.
+std::vector<std::string> make_zone_names(
+    const std::vector<std::pair<std::string, std::uint64_t>>& enumerators) {
+  constexpr std::string_view kPrefix = "ZONE_";
+  std::vector<std::string> names;
+  for (const auto& [enumerator, value] : enumerators) {
+    if (!enumerator.starts_with(kPrefix) || value > 16) continue;
+    std::string name = enumerator.substr(kPrefix.size());
+    if (name == "HIGHMEM") name = "HighMem";
+    for (std::size_t i = 1; i < name.size() && !name.starts_with("DMA") && name != "HighMem"; ++i)
+      name[i] = static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
+    if (names.size() <= value) names.resize(value + 1);
+    names[value] = std::move(name);
+  }
+  return names;
+}
+
+class KernelInspector final : public PageInspector {
+ public:
+  KernelInspector(Skeleton skeleton, MachineFacts facts, PageNames names, OwnPrograms own_programs)
+      : skeleton_(std::move(skeleton)),
+        facts_(std::move(facts)),
+        names_(std::move(names)),
+        stack_source_(*skeleton_, std::move(own_programs)),
+        stacks_(stack_source_),
+        monotonic_start_(monotonic_ns()) {
+    // an age is left out rather than the page
+    if (auto now = read_local_clock()) clock_start_ = now->now_ns;
+  }
+
+  [[nodiscard]] const KernelFacts& facts() const override { return facts_.text; }
+  [[nodiscard]] const PageNames& names() const override { return names_; }
+  [[nodiscard]] const std::vector<PfnRange>& present() const override { return facts_.present; }
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const override {
+    return facts_.describe();
+  }
+  Result<const Stack*> stack(std::uint32_t handle) override { return stacks_.get(handle); }
+  Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override;
+  Result<PageDump> read(std::uint64_t pfn) override;
+
+ private:
+  Status read_once(std::uint64_t pfn, pobpf_page_dump& dump);
+  Status keep_cgroup_name(std::uint64_t cgroup_id);
+
+  Skeleton skeleton_;
+  MachineFacts facts_;
+  PageNames names_;
+  KernelStacks<page_dump_bpf> stack_source_;
+  StackTable stacks_;
+  std::unordered_map<std::uint64_t, std::string> cgroup_names_;
+  // the two clocks hardly part in the seconds that a run takes
+  std::uint64_t monotonic_start_;
+  std::optional<std::uint64_t> clock_start_;
+};
+
+Status KernelInspector::read_once(std::uint64_t pfn, pobpf_page_dump& dump) {
+  auto& answer = skeleton_->bss->page_dump;
+  answer = {};
+  answer.pfn = pfn;
+  if (auto status = run_program(skeleton_->progs.read_page); !status) return status;
+  dump = answer;
+  return dump.cgroup_id == 0 ? Status() : keep_cgroup_name(dump.cgroup_id);
+}
+
+/// Takes the name out of the map, which has room for a few only.
+Status KernelInspector::keep_cgroup_name(std::uint64_t cgroup_id) {
+  const int map = bpf_map__fd(skeleton_->maps.cgroups);
+  pobpf_cgroup cgroup{};
+  if (const int error = bpf_map_lookup_elem(map, &cgroup_id, &cgroup); error != 0)
+    return fail(libbpf_error(fmt::format("reading the name of cgroup {}", cgroup_id), error));
+  bpf_map_delete_elem(map, &cgroup_id);
+  cgroup_names_[cgroup_id] = std::string(cgroup.name, strnlen(cgroup.name, sizeof(cgroup.name)));
+  return {};
+}
+
+Result<std::string_view> KernelInspector::cgroup_name(std::uint64_t cgroup_id) {
+  const auto found = cgroup_names_.find(cgroup_id);
+  if (found == cgroup_names_.end())
+    return fail(ErrorKind::kFailed, fmt::format("no page of cgroup {} was read", cgroup_id));
+  return std::string_view(found->second);
+}
+
+Result<PageDump> KernelInspector::read(std::uint64_t pfn) {
+  PageDump dump;
+  if (auto status = read_once(pfn, dump.raw); !status) return fail(std::move(status).error());
+  dump.has_changed = true;
+  for (int reading = 1; reading < kReadingsMax && dump.has_changed; ++reading) {
+    const pobpf_page_dump before = dump.raw;
+    if (auto status = read_once(pfn, dump.raw); !status) return fail(std::move(status).error());
+    dump.has_changed = !is_same_page(before, dump.raw);
+  }
+  if (clock_start_) dump.now_ns = *clock_start_ + (monotonic_ns() - monotonic_start_);
+  return dump;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions& options) {
+  route_libbpf_log();
+  auto btf = KernelBtf::load(fact_types());
+  if (!btf) return fail(std::move(btf).error());
+  auto memory = KernelMemory::open(fact_symbols(), options.use_kallsyms_lookup);
+  if (!memory) return fail(std::move(memory).error());
+  auto facts = discover_facts(*btf, *memory);
+  if (!facts) return fail(std::move(facts).error());
+
+  PageNames names{make_page_types(btf->enumerators("pagetype")),
+                  make_zone_names(btf->enumerators("zone_type"))};
+  Skeleton skeleton(page_dump_bpf__open());
+  if (!skeleton) return fail(libbpf_error("opening the page reader", errno));
+  std::memcpy(const_cast<pobpf_layout*>(&skeleton->rodata->layout), &facts->layout,
+              sizeof(facts->layout));
+  const pobpf_slab_test slab_test = make_slab_test(names.types, facts->text);
+  std::memcpy(const_cast<pobpf_slab_test*>(&skeleton->rodata->slab_test), &slab_test,
+              sizeof(slab_test));
+  // one page has one cgroup, whose name is taken out at once
+  constexpr std::uint32_t kCgroupsMax = 16;
+  if (const int error = bpf_map__set_max_entries(skeleton->maps.cgroups, kCgroupsMax); error != 0)
+    return fail(libbpf_error("sizing the map of cgroups", error));
+  if (const int error = page_dump_bpf__load(skeleton.get()); error != 0)
+    return fail(libbpf_error("loading the page reader", error));
+  auto own_programs = OwnPrograms::of(skeleton->obj);
+  if (!own_programs) return fail(std::move(own_programs).error());
+  return std::make_unique<KernelInspector>(std::move(skeleton), std::move(*facts), std::move(names),
+                                           std::move(*own_programs));
+}
+
+}  // namespace pobpf

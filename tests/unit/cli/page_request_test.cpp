@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/page_request.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "cli/options.h"
+
+namespace pobpf::cli {
+namespace {
+
+Result<PageRequest> request(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "page");
+  auto parsed = parse_options(arguments);
+  if (!parsed) return fail(std::move(parsed).error());
+  const auto* options = std::get_if<Options>(&*parsed);
+  EXPECT_NE(options, nullptr);
+  EXPECT_EQ(options->command, Command::kPage);
+  return options->page;
+}
+
+std::string refusal(std::vector<std::string> arguments) {
+  auto parsed = request(std::move(arguments));
+  if (parsed) return "accepted";
+  EXPECT_EQ(parsed.error().kind, ErrorKind::kUsage);
+  return parsed.error().what;
+}
+
+TEST(PageRequest, PfnsKeepTheirOrder) {
+  const auto pfns = request({"9", "0x10+4", "3-5"}).value().pfns;
+  EXPECT_EQ(pfns, (std::vector<PfnRange>{{9, 10}, {16, 20}, {3, 6}}));
+}
+
+TEST(PageRequest, PhysicalAddressesAreThePageTheyLieIn) {
+  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto pfns = request({"--phys", std::to_string(7 * page_bytes + 9)}).value().pfns;
+  EXPECT_EQ(pfns, (std::vector<PfnRange>{{7, 8}}));
+}
+
+TEST(PageRequest, AddressesOfAProcess) {
+  const auto got = request({"--pid", "12", "--addr", "0x1000", "--addr", "4096"}).value();
+  EXPECT_EQ(got.pid, 12U);
+  EXPECT_EQ(got.addresses, (std::vector<std::uint64_t>{4096, 4096}));
+  EXPECT_TRUE(got.pfns.empty());
+}
+
+TEST(PageRequest, ProcessAndAddressNeedEachOther) {
+  EXPECT_EQ(refusal({"--pid", "12"}), "--pid needs --addr");
+  EXPECT_EQ(refusal({"--addr", "0x1000"}), "--addr needs --pid");
+  EXPECT_EQ(refusal({"--pid", "1", "--pid", "2", "--addr", "1"}), "--pid is given more than once");
+}
+
+TEST(PageRequest, SomethingMustBeNamed) { EXPECT_EQ(refusal({}), "no page is named"); }
+
+TEST(PageRequest, ARunIsBounded) {
+  EXPECT_EQ(refusal({"0+4096"}), "accepted");
+  EXPECT_EQ(refusal({"0+4097"}), "more than 4096 pages are asked for");
+  EXPECT_EQ(refusal({"0+4096", "9"}), "more than 4096 pages are asked for");
+  EXPECT_EQ(refusal({"0-0xfffffffffffffff0", "0-0xfffffffffffffff0"}),
+            "more than 4096 pages are asked for");
+}
+
+TEST(PageRequest, OtherCommandsDoNotTakePages) {
+  EXPECT_FALSE(parse_options({"check", "5"}));
+  EXPECT_FALSE(parse_options({"page", "5", "--nid", "0"}));
+}
+
+}  // namespace
+}  // namespace pobpf::cli

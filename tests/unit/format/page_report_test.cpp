@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "format/page_report_formatter.h"
+#include "kernel_facts_samples.h"
+
+namespace pobpf {
+namespace {
+
+using nlohmann::json;
+using samples::MadeUpContext;
+using testing::HasSubstr;
+using testing::Not;
+
+template <std::size_t kBytes>
+void set(char (&to)[kBytes], const char* text) {
+  std::snprintf(to, kBytes, "%s", text);
+}
+
+class PageReportText : public testing::Test {
+ protected:
+  PageReportText() {
+    context_.add_stack(7, {"post_alloc_hook+0x23c/0x254", "f+0x1/0x2 [m]"});
+    context_.add_stack(8, {"free_pages\x1b[31m+0x1/0x2"});
+    context_.cgroups[1] = "system.slice";
+    names_.types =
+        make_page_types({{"PGTY_buddy", 0xf0}, {"PGTY_table", 0xf2}, {"PGTY_slab", 0xf5}});
+    names_.zones = {"DMA32", "Normal"};
+    // an anonymous page, once freed, charged
+    pobpf_page_dump& raw = dump_.raw;
+    raw.pfn = raw.compound_pfn = raw.owner_head_pfn = 0x207233;
+    raw.page.flags = 0x4000000000000024;
+    raw.page.mapping = 0xffff888000000001;
+    raw.page.index = 0x7f0001234;
+    raw.page.page_type = 1;
+    raw.page.refcount = 3;
+    raw.head = raw.page;
+    raw.pageblock_migratetype = 1;
+    raw.memcg_flags = POBPF_MEMCG_CHARGED;
+    raw.cgroup_id = 1;
+    raw.owner.bits =
+        POBPF_OWNER_PRESENT | POBPF_OWNER_SET | POBPF_OWNER_ALLOCATED | POBPF_OWNER_FREE_PID;
+    raw.owner.gfp_mask = 0x140c48;
+    raw.owner.handle = 7;
+    raw.owner.ts_nsec = 17918751965;
+    raw.owner.pid = 1198;
+    raw.owner.tgid = 1194;
+    raw.owner.free_handle = 8;
+    raw.owner.free_pid = 22;
+    raw.owner.free_tgid = 21;
+    raw.owner.free_ts_nsec = 1000000001;
+    raw.owner.last_migrate_reason = -1;
+    std::snprintf(reinterpret_cast<char*>(raw.owner.comm), sizeof(raw.owner.comm), "a\nb");
+    dump_.now_ns = 20918751965;
+  }
+
+  std::string text() {
+    std::string out;
+    status_ = append_page_report(out, dump_, {facts_, names_, context_});
+    EXPECT_TRUE(out.ends_with("\n\n"));
+    return out;
+  }
+  json object() {
+    std::string out;
+    status_ = append_page_report_json(out, dump_, {facts_, names_, context_});
+    EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 1);
+    return json::parse(out);
+  }
+
+  KernelFacts facts_ = samples::android_6_12();
+  PageNames names_;
+  MadeUpContext context_;
+  PageDump dump_;
+  Status status_;
+};
+
+TEST_F(PageReportText, ShowsBothSidesOfThePage) {
+  EXPECT_EQ(text(),
+            "PFN 0x207233 (2126387), physical address 0x207233000\n"
+            "  state:          allocated\n"
+            "  kind:           anonymous\n"
+            "  zone:           Normal, node 0\n"
+            "  pageblock:      4153, Movable\n"
+            "  flags:          0x4000000000000024(referenced|lru|zone=1|kasantag=0x0)\n"
+            "  refcount:       3\n"
+            "  mapcount:       2\n"
+            "  index:          0x7f0001234\n"
+            "  memcg:          system.slice (id 1)\n"
+            "  allocated:      order 0, 1 page\n"
+            "    gfp:          0x140c48(GFP_NOFS|__GFP_COMP|__GFP_HARDWALL|__GFP_MOVABLE), "
+            "migratetype Movable\n"
+            "    by:           pid 1198, tgid 1194 (a\\x0ab)\n"
+            "    at:           17.918751965 s, 3.000000000 s ago\n"
+            "    stack:        handle 7\n"
+            "      post_alloc_hook+0x23c/0x254\n"
+            "      f+0x1/0x2 [m]\n"
+            "  freed before:\n"
+            "    by:           pid 22, tgid 21\n"
+            "    at:           1.000000001 s, 19.918751964 s ago\n"
+            "    stack:        handle 8\n"
+            "      free_pages\\x1b[31m+0x1/0x2\n"
+            "\n");
+  EXPECT_TRUE(status_);
+}
+
+TEST_F(PageReportText, AFreePageTellsItsLastOwner) {
+  dump_.raw.bits = POBPF_DUMP_BUDDY;
+  dump_.raw.buddy_pfn = 0x207200;
+  dump_.raw.buddy_order = 6;
+  dump_.raw.owner.bits &= ~static_cast<__u32>(POBPF_OWNER_ALLOCATED);
+  const std::string out = text();
+  EXPECT_THAT(out, HasSubstr("free, in the buddy lists: block of order 6 at PFN 0x207200"));
+  EXPECT_THAT(out, HasSubstr("\n  last allocated: order 0"));
+  EXPECT_THAT(out, HasSubstr("\n  freed:\n"));
+}
+
+TEST_F(PageReportText, KernelsThatDoNotRecordWhoFreedSaySo) {
+  dump_.raw.owner.bits &= ~static_cast<__u32>(POBPF_OWNER_FREE_PID);
+  EXPECT_THAT(text(), HasSubstr("not recorded by this kernel"));
+  EXPECT_TRUE(object()["free"]["pid"].is_null());
+}
+
+TEST_F(PageReportText, ATailTellsItsHeadsOwner) {
+  pobpf_page_dump& raw = dump_.raw;
+  raw.owner.order = 9;
+  raw.owner_head_pfn = 0x207200;
+  raw.owner_head = raw.owner;
+  EXPECT_THAT(text(), HasSubstr("tail: page 51 of the allocation at PFN 0x207200"));
+  EXPECT_THAT(text(), HasSubstr("PFN 0x207200, the same allocation"));
+  EXPECT_EQ(object()["head_allocation"]["tgid"], 1194);
+  raw.owner_head.tgid = raw.owner_head.pid = 5;
+  EXPECT_THAT(text(), HasSubstr("pid 5, tgid 5"));
+  raw.owner_head.bits = POBPF_OWNER_PRESENT | POBPF_OWNER_SET;
+  EXPECT_THAT(text(), HasSubstr("PFN 0x207200 is not allocated (any more)"));
+  EXPECT_TRUE(object()["head_allocation"].is_null());
+}
+
+TEST_F(PageReportText, NothingIsSaidOfPagesThatAreNotThere) {
+  dump_.raw = {};
+  dump_.raw.pfn = 9;
+  dump_.raw.bits = POBPF_DUMP_ABSENT;
+  EXPECT_EQ(text(),
+            "PFN 0x9 (9), physical address 0x9000\n"
+            "  state:          absent: no memory there\n\n");
+  EXPECT_EQ(object(), (json{{"pfn", 9}, {"state", "absent"}, {"changed", false}}));
+  dump_.raw.bits = POBPF_DUMP_OFFLINE;
+  EXPECT_EQ(object()["state"], "offline");
+}
+
+TEST_F(PageReportText, AChangeIsSaid) {
+  dump_.has_changed = true;
+  EXPECT_THAT(text(), HasSubstr("changed while it was read"));
+  EXPECT_EQ(object()["changed"], true);
+}
+
+TEST_F(PageReportText, AStackThatCannotBeReadIsNoReasonToSayNothing) {
+  dump_.raw.owner.handle = 99;
+  EXPECT_THAT(text(), HasSubstr("handle 99 cannot be read"));
+  EXPECT_FALSE(status_);
+  EXPECT_TRUE(object()["allocation"]["stack"].is_null());
+  EXPECT_FALSE(status_);
+}
+
+TEST_F(PageReportText, FilesAreNamedAndEscaped) {
+  pobpf_page_dump& raw = dump_.raw;
+  raw.head.mapping = 0xffff888000000000;
+  raw.bits |= POBPF_DUMP_INODE;
+  raw.inode = 42;
+  set(raw.s_id, "sda1");
+  set(raw.filesystem, "ext4");
+  set(raw.file_name,
+      "a\x1b"
+      "b");
+  EXPECT_THAT(text(), HasSubstr("kind:           file, \"a\\x1bb\" on ext4 (sda1), inode 42\n"));
+  const json mapping = object()["mapping"];
+  EXPECT_EQ(mapping["inode"], 42);
+  EXPECT_EQ(mapping["superblock"], "sda1");
+  raw.file_name[0] = '\0';
+  EXPECT_THAT(text(), HasSubstr("without a name"));
+  EXPECT_TRUE(object()["mapping"]["file_name"].is_null());
+}
+
+TEST_F(PageReportText, NoAgeIsBetterThanAWrongOne) {
+  dump_.now_ns = 5;
+  EXPECT_THAT(text(), Not(HasSubstr("ago")));
+  EXPECT_TRUE(object()["allocation"]["age_nsec"].is_null());
+  dump_.now_ns.reset();
+  EXPECT_THAT(text(), Not(HasSubstr("ago")));
+}
+
+TEST_F(PageReportText, EveryKeyOfTheContract) {
+  const json got = object();
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : got.items()) keys.push_back(key);
+  EXPECT_THAT(keys, testing::UnorderedElementsAre(
+                        "pfn", "state", "changed", "first_pfn", "free_order", "kind", "page_type",
+                        "nid", "zone", "zone_name", "pageblock", "pageblock_migratetype", "flags",
+                        "page_flags", "refcount", "mapcount", "mapping", "slab_cache", "compound",
+                        "slab_memcg", "memcg", "allocation", "head_allocation", "free"));
+  EXPECT_EQ(got["allocation"]["comm"], "a\nb");
+  EXPECT_EQ(got["allocation"]["age_nsec"], 3000000000);
+  EXPECT_EQ(got["free"]["tgid"], 21);
+  EXPECT_EQ(got["zone_name"], "Normal");
+}
+
+}  // namespace
+}  // namespace pobpf
