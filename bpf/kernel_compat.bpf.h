@@ -175,6 +175,18 @@ struct stack_record___any {
 	unsigned long entries[1];
 } __attribute__((preserve_access_index));
 
+/* Bytes that a seq_file holds for its reader, and those it can still take; the last one it never does.
+ */
+static __always_inline __u32 seq_file_count(const struct seq_file *seq)
+{
+	return seq->count;
+}
+
+static __always_inline __u32 seq_file_room(const struct seq_file *seq)
+{
+	return seq->size - seq->count - 1;
+}
+
 struct comm_words {
 	__u64 word[POBPF_COMM_BYTES / 8];
 };

@@ -79,7 +79,7 @@ struct walk {
 	union {
 		struct sum_memo sum; /* count_pages */
 		struct {
-			struct memcg_memo memcg; /* emit_pages */
+			struct memcg_memo memcg; /* emit_pages, print_pages */
 			struct page_batch *batch;
 			__u32 nr_batched;
 		};

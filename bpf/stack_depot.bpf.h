@@ -9,11 +9,11 @@
 #define DEPOT_STACK_ALIGN 4
 
 /*
- * Copies the frames of a stack; returns how many (0 ... POBPF_MAX_FRAMES), or -1 if the handle does
- * not lead to a record that carries this very handle: an index out of the pools or a layout that
- * this program does not know must not show as a stack.
+ * Finds the frames of a stack: returns how many (0 ... POBPF_MAX_FRAMES) and where the first one
+ * is, or -1 if the handle does not lead to a record that carries this very handle: an index out of
+ * the pools or a layout that this program does not know must not show as a stack.
  */
-static __always_inline int read_stack_frames(__u32 handle, __u64 *frames)
+static __always_inline int find_stack_frames(__u32 handle, __u64 *first_frame)
 {
 	__u64 pool_index = handle >> layout.handle_pool_shift & layout.handle_pool_mask;
 	__u64 offset = (__u64)(handle >> layout.handle_offset_shift & layout.handle_offset_mask)
@@ -32,14 +32,21 @@ static __always_inline int read_stack_frames(__u32 handle, __u64 *frames)
 	if (stored_handle != handle)
 		return -1;
 	bpf_core_read(&size, sizeof(size), &record->size);
-	if (size > POBPF_MAX_FRAMES)
-		size = POBPF_MAX_FRAMES;
+	*first_frame = (__u64)__builtin_preserve_access_index(&record->entries);
+	return size <= POBPF_MAX_FRAMES ? size : POBPF_MAX_FRAMES;
+}
+
+/* Copies the frames of a stack; returns as find_stack_frames(). */
+static __always_inline int read_stack_frames(__u32 handle, __u64 *frames)
+{
+	__u64 first_frame = 0;
+	__u32 size = find_stack_frames(handle, &first_frame);
+
 	/* the compiler may not prove the bound again from another copy of size */
 	barrier_var(size);
 	if (size > POBPF_MAX_FRAMES)
 		return -1;
-	if (bpf_probe_read_kernel(frames, size * sizeof(*frames),
-				  __builtin_preserve_access_index(&record->entries)))
+	if (bpf_probe_read_kernel(frames, size * sizeof(*frames), (const void *)first_frame))
 		return -1;
 	return size;
 }

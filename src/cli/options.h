@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/pin_options.h"
 #include "model/nodelist.h"
 #include "pobpf/abi.h"
 #include "pobpf/error.h"
@@ -15,7 +16,7 @@
 
 namespace pobpf::cli {
 
-enum class Command { kPages, kStacks, kCheck };
+enum class Command { kPages, kStacks, kCheck, kPin, kPins, kUnpin };
 enum class Format { kText, kJson };
 
 struct Options {
@@ -28,6 +29,7 @@ struct Options {
   bool is_quiet = false;
   int verbosity = 0;  ///< how often -v was given
   SessionOptions session;
+  PinOptions pin;
 };
 
 /// What --help and --version print instead of running a command.

@@ -18,6 +18,7 @@
 #include "pobpf/reader.h"
 #include "reader/link_reader.h"
 #include "reader/own_programs.h"
+#include "reader/view.h"
 #include "reader/windows.h"
 #include "stacks/stack_table.h"
 
@@ -185,7 +186,6 @@ class KernelSession final : public Session {
  private:
   Result<std::unique_ptr<KernelReader>> attach(const bpf_program* program, const ReaderView& view,
                                                bool expects_records, std::uint32_t* slot);
-  [[nodiscard]] std::vector<PfnRange> ranges_of(const ReaderView& view) const;
   Result<std::vector<StackSum>> take_sums(std::uint32_t slot);
 
   Skeleton skeleton_;
@@ -197,43 +197,23 @@ class KernelSession final : public Session {
   bool with_read_times_;
 };
 
-std::vector<PfnRange> KernelSession::ranges_of(const ReaderView& view) const {
-  std::vector<PfnRange> wanted;
-  for (const NodeSpan& span : facts_.node_spans)
-    if (!view.nodes || view.nodes->test(span.nid)) wanted.push_back(span.pfns);
-  // without a filter nothing may depend on what the nodes say of themselves
-  if (!view.nodes) wanted = {{0, facts_.max_pfn}};
-  const std::vector<PfnRange> limits{{facts_.min_low_pfn, facts_.max_pfn}};
-  return intersection(intersection(joined(std::move(wanted)), facts_.present), limits);
-}
-
 Result<std::unique_ptr<KernelReader>> KernelSession::attach(const bpf_program* program,
                                                             const ReaderView& view,
                                                             bool expects_records,
                                                             std::uint32_t* slot) {
-  pobpf_params params{};
-  params.mode = view.mode;
-  if (view.nodes) {
-    const NodeSet missing = *view.nodes & ~facts_.memory_nodes;
-    if (missing.any())
-      return fail(ErrorKind::kUsage,
-                  fmt::format("this machine has no memory on node {}", format_nodelist(missing)),
-                  fmt::format("nodes with memory are {}", format_nodelist(facts_.memory_nodes)));
-    params.active = 1U << POBPF_FILTER_NID;
-    for (unsigned nid = 0; nid < POBPF_MAX_NODES; ++nid)
-      if (view.nodes->test(nid)) params.nid_mask[nid / 64] |= 1ULL << (nid % 64);
-  }
+  auto params = make_params(facts_, view);
+  if (!params) return fail(std::move(params).error());
   auto taken = slots_->take();
   if (!taken) return fail(std::move(taken).error());
   SlotLease lease(slots_, *taken);
   if (slot != nullptr) *slot = *taken;
   const __u32 key = *taken;
   if (const int error =
-          bpf_map_update_elem(bpf_map__fd(skeleton_->maps.readers), &key, &params, BPF_ANY);
+          bpf_map_update_elem(bpf_map__fd(skeleton_->maps.readers), &key, &*params, BPF_ANY);
       error != 0)
     return fail(libbpf_error("writing the reader's parameters", error));
 
-  const auto ranges = ranges_of(view);
+  const auto ranges = view_ranges(facts_, view);
   const auto windows = make_windows(ranges, facts_.layout.pageblock_order, key);
   std::uint64_t covered = 0;
   for (const PfnRange& range : ranges) covered += range.size();
@@ -318,18 +298,6 @@ Skeleton open_skeleton(bool has_rdonly_cast) {
     return nullptr;
   }
   return skeleton;
-}
-
-/// Its type information, megabytes, is gone when this returns.
-Result<MachineFacts> read_facts(const SessionOptions& options) {
-  auto btf = KernelBtf::load(fact_types());
-  if (!btf) return fail(std::move(btf).error());
-  auto memory = KernelMemory::open(fact_symbols(), options.use_kallsyms_lookup);
-  if (!memory) return fail(std::move(memory).error());
-  auto facts = discover_facts(*btf, *memory);
-  if (facts)
-    facts->has_rdonly_cast = options.use_rdonly_cast && btf->has_function("bpf_rdonly_cast");
-  return facts;
 }
 
 }  // namespace
