@@ -65,14 +65,20 @@ struct {
 	__type(value, struct pobpf_position);
 } sessions SEC(".maps");
 
+/* A place in the memory of the view. */
+struct view_place {
+	__u64 pfn;
+	__u32 range; /* element of the ranges map that pfn is in or before */
+	__u32 reserved;
+};
+
 /* One call of the program. */
 struct printer {
 	struct walk w;
-	__u64 pfn; /* where the next window begins */
-	__u32 range;
-	__u32 nr_scanned; /* pages of the windows so far */
+	struct view_place begin; /* of this call */
+	struct view_place next;	 /* of the window after this one */
+	__u32 nr_scanned;	 /* pages of the windows so far */
 	__u32 is_at_end;
-	__u32 reserved;
 };
 
 /* Goes to the next window; false if this call ends. */
@@ -86,14 +92,14 @@ static __always_inline bool next_window(struct printer *p)
 
 	if (p->nr_scanned >= POBPF_TICKET_PAGES)
 		return false;
-	range = bpf_map_lookup_elem(&ranges, &p->range);
+	range = bpf_map_lookup_elem(&ranges, &p->next.range);
 	if (!range) {
 		p->is_at_end = 1;
 		return false;
 	}
-	pfn = p->pfn > range->begin ? p->pfn : range->begin;
+	pfn = p->next.pfn > range->begin ? p->next.pfn : range->begin;
 	if (pfn >= range->end) {
-		p->range++;
+		p->next.range++;
 		/* many small ranges must not cost more than pages */
 		p->nr_scanned++;
 		return true;
@@ -101,7 +107,7 @@ static __always_inline bool next_window(struct printer *p)
 	end = ((pfn >> order) + 1) << order;
 	if (end > range->end)
 		end = range->end;
-	p->pfn = end;
+	p->next.pfn = end;
 	p->nr_scanned += end - pfn;
 	window.pfn = pfn;
 	window.last = end - pfn - 1;
@@ -338,71 +344,92 @@ static long print_page(__u32 index, struct printer *p)
 	return 0;
 }
 
-/* Reads where this call begins; false if that has been forgotten. */
-static __always_inline bool begin_ticket(struct pobpf_position *position, __u64 session,
-					 __u32 ticket)
+/*
+ * Tells where call number `ticket` of an open file begins; -1 if that has been
+ * forgotten. Global, like its counterpart, for a stack of its own.
+ */
+__noinline int begin_ticket(__u64 session, __u32 ticket, struct view_place *begin)
 {
-	const struct pobpf_position *last = bpf_map_lookup_elem(&sessions, &session);
+	const struct pobpf_position *last;
+	__u32 last_ticket;
 
-	if (!last) {
-		*position = (struct pobpf_position){ .session = session, .ticket = ticket };
-		return ticket == 0;
+	if (!begin)
+		return -1;
+	begin->pfn = 0;
+	begin->range = begin->reserved = 0;
+	last = bpf_map_lookup_elem(&sessions, &session);
+	if (!last)
+		return ticket ? -1 : 0;
+	last_ticket = last->ticket;
+	if (last_ticket == ticket) {
+		/* the kernel calls again for an element whose output it threw away */
+		begin->pfn = last->start;
+		begin->range = last->start_range;
+	} else {
+		begin->pfn = last->next;
+		begin->range = last->next_range;
 	}
-	*position = *last;
-	/* the kernel calls again for an element whose output it threw away */
-	if (position->ticket != ticket) {
-		if (position->ticket + 1 != ticket)
-			return false;
-		position->ticket = ticket;
-		position->start = position->next;
-		position->start_range = position->next_range;
-	}
-	return position->session == session;
+	/* an element that was recycled while it was read is another file's */
+	if (last->session != session || (last_ticket != ticket && last_ticket + 1 != ticket))
+		return -1;
+	return 0;
+}
+
+/* Remembers where the next call of an open file begins; not 0 if there is no memory for that. */
+__noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *begin,
+			  const struct view_place *next)
+{
+	struct pobpf_position position = { .session = session, .ticket = ticket };
+
+	if (!begin || !next)
+		return -1;
+	position.start = begin->pfn;
+	position.start_range = begin->range;
+	position.next = next->pfn;
+	position.next_range = next->range;
+	return bpf_map_update_elem(&sessions, &session, &position, 0);
 }
 
 SEC("iter/bpf_map_elem")
 int print_pages(struct bpf_iter__bpf_map_elem *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	__u64 session = ctx->meta->session_id;
 	const __u32 *key = ctx->key;
-	struct pobpf_position position;
 	struct printer p;
 	__u32 zero = 0;
+	__u32 ticket;
 
 	/* after the last element */
 	if (!key) {
 		bpf_map_delete_elem(&sessions, &session);
 		return 0;
 	}
+	p.w.seq = ctx->meta->seq;
 	/*
 	 * What the buffer holds goes to the reader first: 1 ends the read(2) there,
 	 * and this element is the next read's.
 	 */
-	if (seq_file_count(seq))
+	if (seq_file_count(p.w.seq))
 		return 1;
+	ticket = *key;
 	/* forgotten, because of too many other readers: rather an error (EAGAIN) than a gap */
-	if (!begin_ticket(&position, session, *key))
+	if (begin_ticket(session, ticket, &p.begin))
 		return 1;
 
-	p.w.seq = seq;
 	p.w.params = bpf_map_lookup_elem(&readers, &zero);
 	if (!p.w.params)
 		return 1;
 	p.w.memcg = (struct memcg_memo){};
 	p.w.at.next = p.w.at.nr_pages = unknown_zero;
-	p.pfn = position.start;
-	p.range = position.start_range;
+	p.next = p.begin;
 	p.nr_scanned = p.is_at_end = unknown_zero;
 	/* a step is a page, or the way to the next window */
 	bpf_loop(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, &p, 0);
 
-	position.next_range = p.range;
-	position.next = p.pfn;
 	if (p.w.at.next < p.w.at.nr_pages)
-		position.next = p.w.at.place.pfn + p.w.at.next;
+		p.next.pfn = p.w.at.place.pfn + p.w.at.next;
 	/* no call is left for the rest: an error must tell the reader so */
-	if (!p.is_at_end && position.ticket + 1 >= nr_tickets)
+	if (!p.is_at_end && ticket + 1 >= nr_tickets)
 		return 1;
-	return bpf_map_update_elem(&sessions, &session, &position, 0) != 0;
+	return end_ticket(session, ticket, &p.begin, &p.next) != 0;
 }
