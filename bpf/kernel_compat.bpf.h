@@ -175,7 +175,8 @@ struct stack_record___any {
 	unsigned long entries[1];
 } __attribute__((preserve_access_index));
 
-/* Bytes that a seq_file holds for its reader, and those it can still take; the last one it never does.
+/* Bytes that a seq_file holds for its reader, and those it can still take; the last one it never
+ * does.
  */
 static __always_inline __u32 seq_file_count(const struct seq_file *seq)
 {

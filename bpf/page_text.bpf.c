@@ -84,8 +84,8 @@ struct printer {
 /* Goes to the next window; false if this call ends. */
 static __always_inline bool next_window(struct printer *p)
 {
-	__u32 order = layout.pageblock_order < POBPF_WINDOW_ORDER ? layout.pageblock_order :
-								    POBPF_WINDOW_ORDER;
+	__u32 order = layout.pageblock_order < POBPF_WINDOW_ORDER ? layout.pageblock_order
+								  : POBPF_WINDOW_ORDER;
 	struct pobpf_pfn_range *range;
 	struct pobpf_window window;
 	__u64 pfn, end;
@@ -147,7 +147,7 @@ static long print_flag_name(__u32 index, struct flag_printer *p)
 /* format_flags() of lib/vsprintf.c. */
 static __noinline int print_flags(struct seq_file *seq, __u64 flags, __u32 table, __u32 nr_rows)
 {
-	struct flag_printer p = { .seq = seq, .flags = flags, .table = table, .nr_rows = nr_rows };
+	struct flag_printer p = {.seq = seq, .flags = flags, .table = table, .nr_rows = nr_rows};
 
 	bpf_loop(POBPF_FLAG_ROWS, print_flag_name, &p, 0);
 	if (p.flags)
@@ -184,7 +184,7 @@ static long print_flag_field(__u32 index, struct field_printer *p)
 /* %pGp and the end of the line. */
 static __noinline int print_page_flags(struct seq_file *seq, __u64 flags)
 {
-	struct field_printer p = { .seq = seq, .flags = flags };
+	struct field_printer p = {.seq = seq, .flags = flags};
 
 	BPF_SEQ_PRINTF(seq, " Flags 0x%llx(", flags);
 	if (flags & text.named_page_flags) {
@@ -243,7 +243,7 @@ static long print_frame(__u32 index, struct frame_printer *p)
 
 static __noinline int print_stack(struct seq_file *seq, __u64 first_frame, __u32 nr_frames)
 {
-	struct frame_printer p = { .seq = seq, .frame = first_frame, .nr_left = nr_frames };
+	struct frame_printer p = {.seq = seq, .frame = first_frame, .nr_left = nr_frames};
 
 	bpf_loop(POBPF_MAX_FRAMES, print_frame, &p, 0);
 	return 0;
@@ -379,7 +379,7 @@ __noinline int begin_ticket(__u64 session, __u32 ticket, struct view_place *begi
 __noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *begin,
 			  const struct view_place *next)
 {
-	struct pobpf_position position = { .session = session, .ticket = ticket };
+	struct pobpf_position position = {.session = session, .ticket = ticket};
 
 	if (!begin || !next)
 		return -1;

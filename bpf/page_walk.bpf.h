@@ -191,8 +191,8 @@ __noinline int is_inside_buddy_block(const struct window_place *place, __u32 ord
 	/* the window is an aligned block itself: smaller ones start inside it */
 	if (head == place->pfn)
 		return 0;
-	return buddy_order(place->page -
-			   (place->pfn - head) * bpf_core_type_size(struct page)) >= (int)order;
+	return buddy_order(place->page - (place->pfn - head) * bpf_core_type_size(struct page)) >=
+	       (int)order;
 }
 
 /*

@@ -27,7 +27,7 @@ constexpr const char* kPagesExamples = R"(Examples:
   pobpf --nid 0,2-3 --stats >pages    and what became of every other page
   pobpf --format json -o pages.jsonl  one JSON object a page, into a file
   pobpf stacks --nid 0                who owns node 0, largest first
-  pobpf pin node1 --nid 1             a file that cat reads: see pobpf pin --help
+  pobpf pin node1 --nid 1             a file: cat prints this view each time
   pobpf check                         what this machine lacks to run pobpf
 )";
 

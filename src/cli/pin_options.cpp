@@ -44,8 +44,7 @@ tl::unexpected<Error> usage_error(std::string what, std::string hint) {
 std::optional<std::uint32_t> number(std::string_view text, int base) {
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size())
-    return std::nullopt;
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
 }
 
@@ -102,8 +101,7 @@ Status parse_mode(const std::string& text, PinOptions& options) {
 
 Status check_names(const PinOptions& options, const std::string& command, const std::string& hint) {
   if (command == "pins") return {};
-  if (options.wants_all && !options.names.empty())
-    return usage_error("--all takes no NAME", hint);
+  if (options.wants_all && !options.names.empty()) return usage_error("--all takes no NAME", hint);
   if (options.names.empty() && !options.wants_all)
     return usage_error(command == "pin" ? "pin needs a NAME" : "unpin needs a NAME or --all", hint);
   if (command == "unpin") {
@@ -181,7 +179,8 @@ std::string given_filters(const CLI::App& app) {
   std::string text;
   const auto append = [&](const std::string& word) {
     if (!text.empty()) text += ' ';
-    const bool is_plain = !word.empty() && word.find_first_of(" \t\n'\"\\*?[]") == std::string::npos;
+    const bool is_plain =
+        !word.empty() && word.find_first_of(" \t\n'\"\\*?[]") == std::string::npos;
     if (is_plain) {
       text += word;
       return;

@@ -38,8 +38,10 @@ struct SkeletonDeleter {
 using Skeleton = std::unique_ptr<page_text_bpf, SkeletonDeleter>;
 
 Error system_error(const std::string& what, int error) {
-  return {ErrorKind::kFailed, fmt::format("{}: {}", what, std::generic_category().message(error)),
-          {}, error};
+  return {ErrorKind::kFailed,
+          fmt::format("{}: {}", what, std::generic_category().message(error)),
+          {},
+          error};
 }
 
 /// Both objects are compiled from one source, so one skeleton type serves both (session.cpp).
@@ -64,8 +66,8 @@ Skeleton open_skeleton(bool has_rdonly_cast) {
 __u32 ticket_count(std::uint64_t nr_pages) {
   constexpr std::uint64_t kPagesPerTicket = 4;
   constexpr std::uint64_t kTicketsMin = 4096;
-  return static_cast<__u32>(std::clamp<std::uint64_t>(nr_pages / kPagesPerTicket, kTicketsMin,
-                                                      POBPF_TICKETS_MAX));
+  return static_cast<__u32>(
+      std::clamp<std::uint64_t>(nr_pages / kPagesPerTicket, kTicketsMin, POBPF_TICKETS_MAX));
 }
 
 /// Elements of a map that the kernel recycles: with fewer it would begin to do so early, as each
@@ -131,9 +133,9 @@ Result<Skeleton> load(const PinRequest& request, const MachineFacts& facts) {
   Skeleton skeleton = open_skeleton(facts.has_rdonly_cast);
   if (!skeleton) return fail(libbpf_error("opening the page printer", errno));
   auto& constants = *skeleton->rodata;
-  std::memcpy(const_cast<pobpf_layout*>(
-                  reinterpret_cast<const volatile pobpf_layout*>(&constants.layout)),
-              &facts.layout, sizeof(facts.layout));
+  std::memcpy(
+      const_cast<pobpf_layout*>(reinterpret_cast<const volatile pobpf_layout*>(&constants.layout)),
+      &facts.layout, sizeof(facts.layout));
   std::memcpy(const_cast<pobpf_text_facts*>(
                   reinterpret_cast<const volatile pobpf_text_facts*>(&constants.text)),
               &*text, sizeof(*text));
@@ -166,8 +168,8 @@ Result<Fd> attach(const page_text_bpf& skeleton) {
   LIBBPF_OPTS(bpf_link_create_opts, options);
   options.iter_info = &target;
   options.iter_info_len = sizeof(target);
-  Fd link(bpf_link_create(bpf_program__fd(skeleton.progs.print_pages), 0, BPF_TRACE_ITER,
-                          &options));
+  Fd link(
+      bpf_link_create(bpf_program__fd(skeleton.progs.print_pages), 0, BPF_TRACE_ITER, &options));
   if (!link) return fail(libbpf_error("attaching the page printer", errno));
   return link;
 }
@@ -179,8 +181,7 @@ bool is_bpffs(const std::filesystem::path& path) {
 }
 
 Status not_a_bpffs(const std::filesystem::path& path) {
-  return fail(ErrorKind::kFailed,
-              fmt::format("{} is not in a BPF file system", path.string()),
+  return fail(ErrorKind::kFailed, fmt::format("{} is not in a BPF file system", path.string()),
               "mount one: mount -t bpf bpf /sys/fs/bpf");
 }
 
@@ -210,9 +211,8 @@ Status prepare_directory(const std::filesystem::path& directory, bool& was_made)
 Status delegate(const std::string& path, const PinRequest& request) {
   constexpr auto kUnchangedUser = static_cast<uid_t>(-1);
   constexpr auto kUnchangedGroup = static_cast<gid_t>(-1);
-  if ((request.uid || request.gid) &&
-      ::chown(path.c_str(), request.uid.value_or(kUnchangedUser),
-              request.gid.value_or(kUnchangedGroup)) != 0)
+  if ((request.uid || request.gid) && ::chown(path.c_str(), request.uid.value_or(kUnchangedUser),
+                                              request.gid.value_or(kUnchangedGroup)) != 0)
     return fail(system_error(fmt::format("changing the owner of {}", path), errno));
   if (request.mode && ::chmod(path.c_str(), *request.mode) != 0)
     return fail(system_error(fmt::format("changing the mode of {}", path), errno));

@@ -198,10 +198,10 @@ Result<std::vector<PinInfo>> list_pins(const std::filesystem::path& directory) {
   if (!entries) {
     if (errno == ENOENT) return pins;
     const int error = errno;
-    return fail(ErrorKind::kFailed,
-                fmt::format("opening {}: {}", directory.string(),
-                            std::generic_category().message(error)),
-                {}, error);
+    return fail(
+        ErrorKind::kFailed,
+        fmt::format("opening {}: {}", directory.string(), std::generic_category().message(error)),
+        {}, error);
   }
   while (const dirent* entry = ::readdir(entries.get())) {  // NOLINT(concurrency-mt-unsafe)
     const std::string_view name = entry->d_name;
