@@ -79,7 +79,7 @@ struct walk {
 	union {
 		struct sum_memo sum; /* count_pages */
 		struct {
-			struct memcg_memo memcg; /* emit_pages, print_pages */
+			struct memcg_memo memcg; /* emit_pages */
 			struct page_batch *batch;
 			__u32 nr_batched;
 		};
@@ -191,8 +191,8 @@ __noinline int is_inside_buddy_block(const struct window_place *place, __u32 ord
 	/* the window is an aligned block itself: smaller ones start inside it */
 	if (head == place->pfn)
 		return 0;
-	return buddy_order(place->page - (place->pfn - head) * bpf_core_type_size(struct page)) >=
-	       (int)order;
+	return buddy_order(place->page -
+			   (place->pfn - head) * bpf_core_type_size(struct page)) >= (int)order;
 }
 
 /*

@@ -21,37 +21,37 @@
 #endif
 
 enum {
-  /*
-   * Pages of the largest window. With POBPF_WINDOW_BYTES_MAX bytes of output
-   * it leaves room in the 32 KiB seq_file buffer (PAGE_SIZE << 3) for a
-   * reader to ask for POBPF_READ_BYTES without the kernel ever discarding
-   * and re-running a window.
-   */
-  POBPF_WINDOW_PAGES = 256,
-  POBPF_WINDOW_ORDER = 8, /* log2 of POBPF_WINDOW_PAGES */
-  /*
-   * Bytes one read(2) asks for. A window that matches nothing still writes
-   * its account, so one read covers at most POBPF_READ_BYTES / 64 windows,
-   * 32,768 pages: that bounds the time without a scheduling point.
-   */
-  POBPF_READ_BYTES = 8192,
-  /* lib: NODES_SHIFT is at most 10 on every architecture */
-  POBPF_MAX_NODES = 1024,
-  /* links of one loaded object that can be open at a time */
-  POBPF_MAX_READERS = 256,
-  /* PAGE_OWNER_STACK_DEPTH is 16; the depot itself allows more */
-  POBPF_MAX_FRAMES = 64,
-  /* char name[80] in mm/page_owner.c: print_page_owner_memcg() */
-  POBPF_CGROUP_NAME_BYTES = 80,
-  POBPF_COMM_BYTES = 16, /* TASK_COMM_LEN */
-  /* bytes of "%pS" text for one address: KSYM_SYMBOL_LEN is under 768 up to 7.3 */
-  POBPF_SYMBOL_BYTES = 768,
-  /* addresses one run of name_addresses takes */
-  POBPF_NAMES_MAX = 16,
-  /* bytes of the longest symbol name looked for, with its NUL */
-  POBPF_KSYM_NAME_BYTES = 32,
-  /* bytes of kernel memory one run of peek copies out */
-  POBPF_PEEK_BYTES = 4096,
+	/*
+	 * Pages of the largest window. With POBPF_WINDOW_BYTES_MAX bytes of output
+	 * it leaves room in the 32 KiB seq_file buffer (PAGE_SIZE << 3) for a
+	 * reader to ask for POBPF_READ_BYTES without the kernel ever discarding
+	 * and re-running a window.
+	 */
+	POBPF_WINDOW_PAGES = 256,
+	POBPF_WINDOW_ORDER = 8, /* log2 of POBPF_WINDOW_PAGES */
+	/*
+	 * Bytes one read(2) asks for. A window that matches nothing still writes
+	 * its account, so one read covers at most POBPF_READ_BYTES / 64 windows,
+	 * 32,768 pages: that bounds the time without a scheduling point.
+	 */
+	POBPF_READ_BYTES = 8192,
+	/* lib: NODES_SHIFT is at most 10 on every architecture */
+	POBPF_MAX_NODES = 1024,
+	/* links of one loaded object that can be open at a time */
+	POBPF_MAX_READERS = 256,
+	/* PAGE_OWNER_STACK_DEPTH is 16; the depot itself allows more */
+	POBPF_MAX_FRAMES = 64,
+	/* char name[80] in mm/page_owner.c: print_page_owner_memcg() */
+	POBPF_CGROUP_NAME_BYTES = 80,
+	POBPF_COMM_BYTES = 16, /* TASK_COMM_LEN */
+	/* bytes of "%pS" text for one address: KSYM_SYMBOL_LEN is under 768 up to 7.3 */
+	POBPF_SYMBOL_BYTES = 768,
+	/* addresses one run of name_addresses takes */
+	POBPF_NAMES_MAX = 16,
+	/* bytes of the longest symbol name looked for, with its NUL */
+	POBPF_KSYM_NAME_BYTES = 32,
+	/* bytes of kernel memory one run of peek copies out */
+	POBPF_PEEK_BYTES = 4096,
 };
 
 /*
@@ -60,44 +60,44 @@ enum {
  * out; the programs have it as a load-time constant, the same for all links.
  */
 struct pobpf_layout {
-  __u64 mem_section_roots;    /* value of mem_section: address of the roots (SPARSEMEM_EXTREME)
-                               */
-  __u64 nr_section_roots;     /* roots that can be looked up without leaving the array */
-  __u64 section_map_mask;     /* SECTION_MAP_MASK: section_mem_map without its flag bits */
-  __u64 section_has_mem_map;  /* SECTION_HAS_MEM_MAP: valid_section() */
-  __u64 section_is_early;     /* SECTION_IS_EARLY: early_section() */
-  __u64 page_ext_size;        /* bytes per page */
-  __u64 page_owner_offset;    /* page_owner_ops.offset: bytes from struct page_ext */
-  __u64 memory_cgrp_subsys;   /* its address; 0 = no memory controller */
-  __u64 stack_pools;          /* address of the first element of stack_pools/stack_slabs */
-  __u32 section_root_shift;   /* log2 of SECTIONS_PER_ROOT */
-  __u32 pfn_section_shift;    /* PFN_SECTION_SHIFT */
-  __u32 pfn_subsection_shift; /* PFN_SUBSECTION_SHIFT; 0 = no subsection map */
-  __u32 max_page_order;       /* MAX_PAGE_ORDER */
-  __u32 buddy_mask;           /* PageBuddy(): (page_type & buddy_mask) == buddy_value */
-  __u32 buddy_value;
-  __u32 node_shift;          /* NODES_PGSHIFT */
-  __u32 node_mask;           /* NODES_MASK; 0 = one node */
-  __u32 owner_bit;           /* 1 << PAGE_EXT_OWNER */
-  __u32 owner_allocated_bit; /* 1 << PAGE_EXT_OWNER_ALLOCATED */
-  __u32 pageblock_order;
-  __u32 pageblock_bits;        /* bits a pageblock has in pageblock_flags: 4 or 8 */
-  __u32 pageblock_isolate_bit; /* its value; 0 = isolation is a migratetype of its own */
-  __u32 migrate_isolate;       /* MIGRATE_ISOLATE, shown when the isolate bit is set */
-  __u32 handle_pool_shift;     /* fields of union handle_parts */
-  __u32 handle_pool_mask;
-  __u32 handle_pool_base; /* 1: pool_index_plus_1 */
-  __u32 handle_offset_shift;
-  __u32 handle_offset_mask;
-  __u32 reserved; /* zero */
+	__u64 mem_section_roots;   /* value of mem_section: address of the roots (SPARSEMEM_EXTREME)
+				    */
+	__u64 nr_section_roots;	   /* roots that can be looked up without leaving the array */
+	__u64 section_map_mask;	   /* SECTION_MAP_MASK: section_mem_map without its flag bits */
+	__u64 section_has_mem_map; /* SECTION_HAS_MEM_MAP: valid_section() */
+	__u64 section_is_early;	   /* SECTION_IS_EARLY: early_section() */
+	__u64 page_ext_size;	   /* bytes per page */
+	__u64 page_owner_offset;   /* page_owner_ops.offset: bytes from struct page_ext */
+	__u64 memory_cgrp_subsys;  /* its address; 0 = no memory controller */
+	__u64 stack_pools;	   /* address of the first element of stack_pools/stack_slabs */
+	__u32 section_root_shift;  /* log2 of SECTIONS_PER_ROOT */
+	__u32 pfn_section_shift;   /* PFN_SECTION_SHIFT */
+	__u32 pfn_subsection_shift; /* PFN_SUBSECTION_SHIFT; 0 = no subsection map */
+	__u32 max_page_order;	    /* MAX_PAGE_ORDER */
+	__u32 buddy_mask;	    /* PageBuddy(): (page_type & buddy_mask) == buddy_value */
+	__u32 buddy_value;
+	__u32 node_shift;	   /* NODES_PGSHIFT */
+	__u32 node_mask;	   /* NODES_MASK; 0 = one node */
+	__u32 owner_bit;	   /* 1 << PAGE_EXT_OWNER */
+	__u32 owner_allocated_bit; /* 1 << PAGE_EXT_OWNER_ALLOCATED */
+	__u32 pageblock_order;
+	__u32 pageblock_bits;	     /* bits a pageblock has in pageblock_flags: 4 or 8 */
+	__u32 pageblock_isolate_bit; /* its value; 0 = isolation is a migratetype of its own */
+	__u32 migrate_isolate;	     /* MIGRATE_ISOLATE, shown when the isolate bit is set */
+	__u32 handle_pool_shift;     /* fields of union handle_parts */
+	__u32 handle_pool_mask;
+	__u32 handle_pool_base; /* 1: pool_index_plus_1 */
+	__u32 handle_offset_shift;
+	__u32 handle_offset_mask;
+	__u32 reserved; /* zero */
 };
 POBPF_ASSERT_SIZE(struct pobpf_layout, 152);
 
 /* What a record shows of its stack; the names of 7.3's per-fd interface. */
 enum pobpf_mode {
-  POBPF_MODE_STACK = 0,
-  POBPF_MODE_HANDLE = 1,
-  POBPF_MODE_STACK_HANDLE = 2,
+	POBPF_MODE_STACK = 0,
+	POBPF_MODE_HANDLE = 1,
+	POBPF_MODE_STACK_HANDLE = 2,
 };
 
 /*
@@ -106,9 +106,9 @@ enum pobpf_mode {
  * and one subsection. 8 bytes, as a reader of a terabyte has a million of them.
  */
 struct pobpf_window {
-  __u64 pfn : 48;
-  __u64 last : 8; /* index of the window's last page: 0 ... POBPF_WINDOW_PAGES - 1 */
-  __u64 slot : 8; /* index of the link's parameters in the readers map */
+	__u64 pfn : 48;
+	__u64 last : 8; /* index of the window's last page: 0 ... POBPF_WINDOW_PAGES - 1 */
+	__u64 slot : 8; /* index of the link's parameters in the readers map */
 };
 POBPF_ASSERT_SIZE(struct pobpf_window, 8);
 
@@ -117,71 +117,71 @@ POBPF_ASSERT_SIZE(struct pobpf_window, 8);
  * page is counted under the first one that it does not pass.
  */
 enum pobpf_filter {
-  POBPF_FILTER_NID,
-  POBPF_FILTER_ZONE,
-  POBPF_FILTER_FLAGS,
-  POBPF_FILTER_ORDER,
-  POBPF_FILTER_BLOCK_MIGRATETYPE,
-  POBPF_FILTER_HANDLE,
-  POBPF_FILTER_TIME, /* ts_min ... ts_max and age_min ... age_max */
-  POBPF_FILTER_GFP,
-  POBPF_FILTER_MIGRATETYPE,
-  POBPF_FILTER_MIXED,
-  POBPF_FILTER_TGID,
-  POBPF_FILTER_PID,
-  POBPF_FILTER_COMM,
-  POBPF_FILTER_DEAD,
-  POBPF_FILTER_MEMCG,
-  POBPF_FILTER_STACK, /* symbols and modules */
-  POBPF_NR_FILTERS,
+	POBPF_FILTER_NID,
+	POBPF_FILTER_ZONE,
+	POBPF_FILTER_FLAGS,
+	POBPF_FILTER_ORDER,
+	POBPF_FILTER_BLOCK_MIGRATETYPE,
+	POBPF_FILTER_HANDLE,
+	POBPF_FILTER_TIME, /* ts_min ... ts_max and age_min ... age_max */
+	POBPF_FILTER_GFP,
+	POBPF_FILTER_MIGRATETYPE,
+	POBPF_FILTER_MIXED,
+	POBPF_FILTER_TGID,
+	POBPF_FILTER_PID,
+	POBPF_FILTER_COMM,
+	POBPF_FILTER_DEAD,
+	POBPF_FILTER_MEMCG,
+	POBPF_FILTER_STACK, /* symbols and modules */
+	POBPF_NR_FILTERS,
 };
 
 /* Kinds of members of a reader's set. */
 enum pobpf_set_kind {
-  POBPF_SET_PID,
-  POBPF_SET_TGID,
-  POBPF_SET_HANDLE,
-  POBPF_SET_MEMCG, /* kernfs id of a cgroup: stands for it and what is below it */
-  POBPF_SET_STACK, /* handle: written by BPF, what its frames hit; a cache */
-  POBPF_NR_SET_KINDS,
+	POBPF_SET_PID,
+	POBPF_SET_TGID,
+	POBPF_SET_HANDLE,
+	POBPF_SET_MEMCG, /* kernfs id of a cgroup: stands for it and what is below it */
+	POBPF_SET_STACK, /* handle: written by BPF, what its frames hit; a cache */
+	POBPF_NR_SET_KINDS,
 };
 
 /* Key of a reader's set. */
 struct pobpf_set_key {
-  __u64 value;
-  __u32 kind; /* enum pobpf_set_kind */
-  __u32 reserved;
+	__u64 value;
+	__u32 kind; /* enum pobpf_set_kind */
+	__u32 reserved;
 };
 POBPF_ASSERT_SIZE(struct pobpf_set_key, 16);
 
 /* Values of a reader's set (__u32), for all kinds but POBPF_SET_STACK. */
 enum pobpf_set_bits {
-  POBPF_SET_WANTED = 1 << 0,
-  POBPF_SET_REJECTED = 1 << 1, /* of --not-...; outweighs WANTED */
+	POBPF_SET_WANTED = 1 << 0,
+	POBPF_SET_REJECTED = 1 << 1, /* of --not-...; outweighs WANTED */
 };
 
 /* What a frame's address stands for: values of POBPF_SET_STACK, and of ranges. */
 enum pobpf_stack_hits {
-  POBPF_STACK_SYMBOL = 1 << 0,
-  POBPF_STACK_NOT_SYMBOL = 1 << 1,
-  POBPF_STACK_MODULE = 1 << 2,
-  POBPF_STACK_NOT_MODULE = 1 << 3,
+	POBPF_STACK_SYMBOL = 1 << 0,
+	POBPF_STACK_NOT_SYMBOL = 1 << 1,
+	POBPF_STACK_MODULE = 1 << 2,
+	POBPF_STACK_NOT_MODULE = 1 << 3,
 };
 
 /* Element of a reader's array of address ranges: ascending, disjoint. */
 struct pobpf_stack_range {
-  __u64 begin;
-  __u64 end;  /* one past the last byte */
-  __u32 hits; /* enum pobpf_stack_hits */
-  __u32 reserved;
+	__u64 begin;
+	__u64 end;  /* one past the last byte */
+	__u32 hits; /* enum pobpf_stack_hits */
+	__u32 reserved;
 };
 POBPF_ASSERT_SIZE(struct pobpf_stack_range, 24);
 
 enum {
-  /* 63 states of patterns a word; a pattern never straddles words */
-  POBPF_COMM_WORDS = 4,
-  /* stacks of which a reader remembers what they hit; others are looked at each time */
-  POBPF_STACK_CACHE_MAX = 65536,
+	/* 63 states of patterns a word; a pattern never straddles words */
+	POBPF_COMM_WORDS = 4,
+	/* stacks of which a reader remembers what they hit; others are looked at each time */
+	POBPF_STACK_CACHE_MAX = 65536,
 };
 
 /*
@@ -190,22 +190,22 @@ enum {
  * ((S & accepts[c]) << 1) | (S & loops). 8 KiB.
  */
 struct pobpf_comm_table {
-  __u64 accepts[256][POBPF_COMM_WORDS];
+	__u64 accepts[256][POBPF_COMM_WORDS];
 };
 POBPF_ASSERT_SIZE(struct pobpf_comm_table, 8192);
 
 struct pobpf_comm_states {
-  __u64 start;    /* first state of each pattern */
-  __u64 loops;    /* states with a '*' behind them */
-  __u64 wanted;   /* last states of --comm */
-  __u64 rejected; /* last states of --not-comm; outweigh the wanted ones */
+	__u64 start;	/* first state of each pattern */
+	__u64 loops;	/* states with a '*' behind them */
+	__u64 wanted;	/* last states of --comm */
+	__u64 rejected; /* last states of --not-comm; outweigh the wanted ones */
 };
 POBPF_ASSERT_SIZE(struct pobpf_comm_states, 32);
 
 /* Choices of filters that say yes or no. */
 enum pobpf_choice {
-  POBPF_ONLY = 1, /* --dead, --mixed */
-  POBPF_NONE = 2, /* --not-dead, --not-mixed */
+	POBPF_ONLY = 1, /* --dead, --mixed */
+	POBPF_NONE = 2, /* --not-dead, --not-mixed */
 };
 
 /*
@@ -214,64 +214,64 @@ enum pobpf_choice {
  * and masks are those of what is wanted: user space has resolved negations.
  */
 struct pobpf_params {
-  __u64 nid_mask[POBPF_MAX_NODES / 64]; /* bit nid set: wanted */
-  struct pobpf_comm_states comm[POBPF_COMM_WORDS];
-  __u64 flags_all;  /* bits of page->flags that are all set */
-  __u64 flags_any;  /* at least one is set; 0: no condition */
-  __u64 flags_none; /* none is set */
-  __u64 ts_min;     /* local_clock() at allocation, ns: ts_min <= ts_nsec <= ts_max */
-  __u64 ts_max;
-  __u64 age_min; /* ns before the moment of the read: age_min <= age <= age_max */
-  __u64 age_max;
-  __u64 order_mask;             /* bit order set: wanted */
-  __u32 active;                 /* bit enum pobpf_filter */
-  __u32 mode;                   /* enum pobpf_mode */
-  __u32 zone_mask;              /* bit enum zone_type set: wanted */
-  __u32 migratetype_mask;       /* bit enum migratetype set: wanted; of the gfp mask */
-  __u32 block_migratetype_mask; /* the same of the pageblock */
-  __u32 gfp_all;                /* as flags_all, of the gfp mask */
-  __u32 gfp_any;
-  __u32 gfp_none;
-  __u32 wanted_sets; /* bit enum pobpf_set_kind: only WANTED members pass */
-  __u32 wanted_hits; /* enum pobpf_stack_hits that must all be hit (SYMBOL, MODULE) */
-  __u32 nr_stack_ranges;
-  __u32 dead;  /* enum pobpf_choice */
-  __u32 mixed; /* enum pobpf_choice */
-  __u32 reserved;
+	__u64 nid_mask[POBPF_MAX_NODES / 64]; /* bit nid set: wanted */
+	struct pobpf_comm_states comm[POBPF_COMM_WORDS];
+	__u64 flags_all;  /* bits of page->flags that are all set */
+	__u64 flags_any;  /* at least one is set; 0: no condition */
+	__u64 flags_none; /* none is set */
+	__u64 ts_min;	  /* local_clock() at allocation, ns: ts_min <= ts_nsec <= ts_max */
+	__u64 ts_max;
+	__u64 age_min; /* ns before the moment of the read: age_min <= age <= age_max */
+	__u64 age_max;
+	__u64 order_mask;		/* bit order set: wanted */
+	__u32 active;			/* bit enum pobpf_filter */
+	__u32 mode;			/* enum pobpf_mode */
+	__u32 zone_mask;		/* bit enum zone_type set: wanted */
+	__u32 migratetype_mask;		/* bit enum migratetype set: wanted; of the gfp mask */
+	__u32 block_migratetype_mask;	/* the same of the pageblock */
+	__u32 gfp_all;			/* as flags_all, of the gfp mask */
+	__u32 gfp_any;
+	__u32 gfp_none;
+	__u32 wanted_sets; /* bit enum pobpf_set_kind: only WANTED members pass */
+	__u32 wanted_hits; /* enum pobpf_stack_hits that must all be hit (SYMBOL, MODULE) */
+	__u32 nr_stack_ranges;
+	__u32 dead;  /* enum pobpf_choice */
+	__u32 mixed; /* enum pobpf_choice */
+	__u32 reserved;
 };
 POBPF_ASSERT_SIZE(struct pobpf_params, 128 + 128 + 64 + 56);
 
 /* First field of each item in the stream. */
 enum pobpf_item_kind {
-  POBPF_ITEM_PAGE = 0x5047,    /* struct pobpf_page */
-  POBPF_ITEM_ACCOUNT = 0x4143, /* struct pobpf_account, ends a window */
+	POBPF_ITEM_PAGE = 0x5047,    /* struct pobpf_page */
+	POBPF_ITEM_ACCOUNT = 0x4143, /* struct pobpf_account, ends a window */
 };
 
 /* What mm/page_owner.c: print_page_owner_memcg() would say of a page. */
 enum pobpf_memcg_flags {
-  POBPF_MEMCG_SLAB = 1 << 0,    /* "Slab cache page" */
-  POBPF_MEMCG_CHARGED = 1 << 1, /* cgroup_id is valid */
-  POBPF_MEMCG_OBJCG = 1 << 2,   /* "(via objcg) " */
-  POBPF_MEMCG_OFFLINE = 1 << 3, /* "offline " */
+	POBPF_MEMCG_SLAB = 1 << 0,    /* "Slab cache page" */
+	POBPF_MEMCG_CHARGED = 1 << 1, /* cgroup_id is valid */
+	POBPF_MEMCG_OBJCG = 1 << 2,   /* "(via objcg) " */
+	POBPF_MEMCG_OFFLINE = 1 << 3, /* "offline " */
 };
 
 /* One allocation, from struct page and struct page_owner, as emit_pages writes it. */
 struct pobpf_page {
-  __u16 kind;                 /* POBPF_ITEM_PAGE */
-  __u16 order;                /* block size is 1 << order pages */
-  __s16 last_migrate_reason;  /* enum migrate_reason; KernelFacts knows "never" */
-  __u8 pageblock_migratetype; /* enum migratetype, index of migratetype_names */
-  __u8 memcg_flags;           /* enum pobpf_memcg_flags */
-  __u64 pfn;                  /* first page of the block */
-  __u64 flags;                /* page->flags word */
-  __u64 ts_nsec;              /* local_clock() at allocation, ns */
-  __u64 free_ts_nsec;         /* local_clock() at the last free, ns; 0 = never freed */
-  __u64 cgroup_id;            /* kernfs id, key of the cgroups map; 0 = not charged */
-  __u32 gfp_mask;
-  __u32 handle; /* stack depot handle, never 0 */
-  __s32 pid;
-  __s32 tgid;
-  __u8 comm[POBPF_COMM_BYTES]; /* raw bytes; NUL-terminated only if shorter */
+	__u16 kind;		    /* POBPF_ITEM_PAGE */
+	__u16 order;		    /* block size is 1 << order pages */
+	__s16 last_migrate_reason;  /* enum migrate_reason; KernelFacts knows "never" */
+	__u8 pageblock_migratetype; /* enum migratetype, index of migratetype_names */
+	__u8 memcg_flags;	    /* enum pobpf_memcg_flags */
+	__u64 pfn;		    /* first page of the block */
+	__u64 flags;		    /* page->flags word */
+	__u64 ts_nsec;		    /* local_clock() at allocation, ns */
+	__u64 free_ts_nsec;	    /* local_clock() at the last free, ns; 0 = never freed */
+	__u64 cgroup_id;	    /* kernfs id, key of the cgroups map; 0 = not charged */
+	__u32 gfp_mask;
+	__u32 handle; /* stack depot handle, never 0 */
+	__s32 pid;
+	__s32 tgid;
+	__u8 comm[POBPF_COMM_BYTES]; /* raw bytes; NUL-terminated only if shorter */
 };
 POBPF_ASSERT_SIZE(struct pobpf_page, 80);
 
@@ -282,53 +282,53 @@ POBPF_ASSERT_SIZE(struct pobpf_page, 80);
  * are counted in tail.
  */
 struct pobpf_account {
-  __u16 kind; /* POBPF_ITEM_ACCOUNT */
-  __u16 nr_pages;
-  __u16 emitted;       /* records written (or summed up) */
-  __u16 absent;        /* no memory here: pfn_valid() is false */
-  __u16 offline;       /* section has no page_ext (offline or going offline) */
-  __u16 free;          /* PageBuddy blocks */
-  __u16 unowned;       /* PAGE_EXT_OWNER is not set: never seen by page_owner */
-  __u16 freed;         /* PAGE_EXT_OWNER_ALLOCATED is not set: free, not in the buddy lists */
-  __u16 tail;          /* not the first page of its block */
-  __u16 no_handle;     /* no stack was saved; the kernel prints no record either */
-  __u16 torn;          /* changed under the read, twice, or an impossible order */
-  __u16 errors;        /* kernel memory could not be read, a map was full, a window was malformed */
-  __u16 cgroup_errors; /* emitted, but the cgroup could not be told; not part of the sum */
-  __u16 mode;          /* enum pobpf_mode of the link that wrote this; no count */
-  __u16 reserved[2];   /* zero */
-  __u16 filtered[POBPF_NR_FILTERS]; /* first pages of allocations, by enum pobpf_filter */
+	__u16 kind; /* POBPF_ITEM_ACCOUNT */
+	__u16 nr_pages;
+	__u16 emitted;	  /* records written (or summed up) */
+	__u16 absent;	  /* no memory here: pfn_valid() is false */
+	__u16 offline;	  /* section has no page_ext (offline or going offline) */
+	__u16 free;	  /* PageBuddy blocks */
+	__u16 unowned;	  /* PAGE_EXT_OWNER is not set: never seen by page_owner */
+	__u16 freed;	  /* PAGE_EXT_OWNER_ALLOCATED is not set: free, not in the buddy lists */
+	__u16 tail;	  /* not the first page of its block */
+	__u16 no_handle;  /* no stack was saved; the kernel prints no record either */
+	__u16 torn;	  /* changed under the read, twice, or an impossible order */
+	__u16 errors; /* kernel memory could not be read, a map was full, a window was malformed */
+	__u16 cgroup_errors; /* emitted, but the cgroup could not be told; not part of the sum */
+	__u16 mode;	     /* enum pobpf_mode of the link that wrote this; no count */
+	__u16 reserved[2];   /* zero */
+	__u16 filtered[POBPF_NR_FILTERS]; /* first pages of allocations, by enum pobpf_filter */
 };
 POBPF_ASSERT_SIZE(struct pobpf_account, 64);
 
 /* Key and value of the wanted_symbols map. */
 struct pobpf_ksym_name {
-  char name[POBPF_KSYM_NAME_BYTES]; /* padded with NUL; a longer symbol never matches */
+	char name[POBPF_KSYM_NAME_BYTES]; /* padded with NUL; a longer symbol never matches */
 };
 POBPF_ASSERT_SIZE(struct pobpf_ksym_name, POBPF_KSYM_NAME_BYTES);
 
 struct pobpf_ksym {
-  __u64 address;  /* of the first symbol of that name */
-  __u64 nr_found; /* 0: no such symbol; over 1: the name is ambiguous */
+	__u64 address;	/* of the first symbol of that name */
+	__u64 nr_found; /* 0: no such symbol; over 1: the name is ambiguous */
 };
 POBPF_ASSERT_SIZE(struct pobpf_ksym, 16);
 
 /* Key and value of the sums map: what one stack owns, in the view of one link. */
 struct pobpf_sum_key {
-  __u32 slot;
-  __u32 handle;
+	__u32 slot;
+	__u32 handle;
 };
 POBPF_ASSERT_SIZE(struct pobpf_sum_key, 8);
 
 struct pobpf_sum {
-  __u64 pages;       /* base pages */
-  __u64 allocations; /* blocks */
+	__u64 pages;	   /* base pages */
+	__u64 allocations; /* blocks */
 };
 POBPF_ASSERT_SIZE(struct pobpf_sum, 16);
 
 /* Value of the cgroups map; the key is the cgroup's kernfs id. */
 struct pobpf_cgroup {
-  char name[POBPF_CGROUP_NAME_BYTES]; /* NUL-terminated, as kernfs_name() cuts it */
+	char name[POBPF_CGROUP_NAME_BYTES]; /* NUL-terminated, as kernfs_name() cuts it */
 };
 POBPF_ASSERT_SIZE(struct pobpf_cgroup, POBPF_CGROUP_NAME_BYTES);
 
