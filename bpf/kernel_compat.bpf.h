@@ -100,26 +100,29 @@ static __always_inline bool page_is_tail(const struct page *page)
 	return word & 1;
 }
 
+/* One flavour for all members: libbpf searches all types of the kernel for each. */
 struct kernfs_node___members {
+	__u64 id;
+	const char *name;
 	struct kernfs_node *__parent; /* since v6.15 */
 	struct kernfs_node *parent;   /* before v6.15 */
 } __attribute__((preserve_access_index));
 
 /*
  * v6.15: 633488947ef6 ("kernfs: Use RCU to access kernfs_node::parent."): renamed
- * to __parent. Before: parent. Checked by: tests/vm memcg lines on 7.3 and 6.1.
+ * to __parent. Before: parent. NULL: kn is a root. Checked by: tests/vm memcg lines
+ * on 7.3 and 6.1.
  */
-static __always_inline bool kernfs_has_parent(const struct kernfs_node *kn)
+static __always_inline const struct kernfs_node___members *
+kernfs_parent(const struct kernfs_node___members *kn)
 {
-	const void *parent = NULL;
+	const struct kernfs_node___members *parent = NULL;
 
 	if (bpf_core_field_exists(struct kernfs_node___members, __parent))
-		bpf_core_read(&parent, sizeof(parent),
-			      &((const struct kernfs_node___members *)kn)->__parent);
+		bpf_core_read(&parent, sizeof(parent), &kn->__parent);
 	else
-		bpf_core_read(&parent, sizeof(parent),
-			      &((const struct kernfs_node___members *)kn)->parent);
-	return parent != NULL;
+		bpf_core_read(&parent, sizeof(parent), &kn->parent);
+	return parent;
 }
 
 struct mem_cgroup___css {
@@ -187,6 +190,31 @@ static __always_inline __u32 seq_file_room(const struct seq_file *seq)
 {
 	return seq->size - seq->count - 1;
 }
+
+/* Of struct pid_namespace, struct xa_node and struct pid: find_pid_ns(). The same since v4.20. */
+struct xarray___head {
+	void *xa_head;
+} __attribute__((preserve_access_index));
+
+struct idr___rt {
+	struct xarray___head idr_rt;
+} __attribute__((preserve_access_index));
+
+struct pid_namespace___idr {
+	struct idr___rt idr;
+} __attribute__((preserve_access_index));
+
+struct xa_node___any {
+	unsigned char shift;
+	void *slots[64];
+} __attribute__((preserve_access_index));
+
+struct pid___tasks {
+	void *tasks[4]; /* struct hlist_head: one pointer */
+} __attribute__((preserve_access_index));
+
+/* xa_mk_internal() of include/linux/xarray.h: what is added to the address of a node. */
+#define XA_NODE_BITS 2UL
 
 struct comm_words {
 	__u64 word[POBPF_COMM_BYTES / 8];

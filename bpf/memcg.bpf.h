@@ -19,12 +19,33 @@ struct {
 	__type(value, struct pobpf_cgroup);
 } cgroups SEC(".maps");
 
+/* cgroup.max.depth has no limit of its own; no real hierarchy is deeper. */
+#define CGROUP_DEPTH_MAX 64
+
+static __always_inline const struct kernfs_node___members *
+cgroup_kernfs_node(const struct mem_cgroup___css *memcg)
+{
+	const struct kernfs_node___members *kn = NULL;
+	struct cgroup *cgroup = NULL;
+
+	bpf_core_read(&cgroup, sizeof(cgroup), &memcg->css.cgroup);
+	bpf_core_read(&kn, sizeof(kn), &cgroup->kn);
+	return kn;
+}
+
+/* The directory of the cgroup that a page is charged to; NULL if it cannot be told. */
+static __always_inline const struct kernfs_node___members *memcg_kernfs_node(__u64 memcg_data)
+{
+	const struct mem_cgroup___css *memcg = (const void *)memcg_of(memcg_data);
+
+	return memcg ? cgroup_kernfs_node(memcg) : NULL;
+}
+
 /* Resolves the word in memo->memcg_data; -1 if its cgroup cannot be told. */
 __noinline int resolve_memcg(struct memcg_memo *memo)
 {
 	const struct mem_cgroup___css *memcg;
-	const struct kernfs_node *kn = NULL;
-	struct cgroup *cgroup = NULL;
+	const struct kernfs_node___members *kn;
 	static const struct pobpf_cgroup no_name = {};
 	struct pobpf_cgroup *name;
 	const char *kn_name = NULL;
@@ -45,8 +66,7 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	if (!memcg)
 		return -1;
 	bpf_core_read(&css_flags, sizeof(css_flags), &memcg->css.flags);
-	bpf_core_read(&cgroup, sizeof(cgroup), &memcg->css.cgroup);
-	bpf_core_read(&kn, sizeof(kn), &cgroup->kn);
+	kn = cgroup_kernfs_node(memcg);
 	bpf_core_read(&id, sizeof(id), &kn->id);
 	if (!id)
 		return -1;
@@ -59,7 +79,7 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 			return -1;
 	}
 	/* straight into the map: the stack has no room for it; renaming shows as it happens */
-	if (kernfs_has_parent(kn)) {
+	if (kernfs_parent(kn)) {
 		bpf_core_read(&kn_name, sizeof(kn_name), &kn->name);
 		if (bpf_probe_read_kernel_str(name->name, sizeof(name->name), kn_name) < 0)
 			return -1;

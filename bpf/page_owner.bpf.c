@@ -4,6 +4,7 @@
  * state between windows; what they need of the link is found through the window.
  * They only read kernel memory.
  */
+#include "filter.bpf.h"
 #include "kernel_compat.bpf.h"
 #include "memcg.bpf.h"
 #include "page_record.bpf.h"
@@ -16,6 +17,10 @@ char LICENSE[] SEC("license") = "GPL";
 const struct pobpf_page *stream_page;
 const struct pobpf_account *stream_account;
 const struct pobpf_window *stream_window;
+/* and those of inner maps, which clang takes for forward declarations otherwise */
+const struct pobpf_set_key *set_key;
+const struct pobpf_comm_table *comm_table;
+const struct pobpf_stack_range *stack_range;
 
 /*
  * Parameters of each link. Written by user space before the link is attached and
@@ -60,78 +65,53 @@ static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
 
 	w->seq = ctx->meta->seq;
 	w->params = bpf_map_lookup_elem(&readers, &slot);
+	init_filter(w, slot);
 	return walk_window(w, window);
 }
 
-static __always_inline void flush_batch(struct walk *w)
+static __always_inline void flush_batch(struct walk *w, struct page_batch *batch)
 {
 	__u32 nr = w->nr_batched;
 
+	/* a constant would make each batch a state of its own to the verifier */
 	w->nr_batched = unknown_zero;
 	/* keeps the compiler from testing a copy, whose bound the verifier does not carry over */
 	barrier_var(nr);
-	if (w->batch && nr <= BATCH_PAGES)
-		bpf_seq_write(w->seq, w->batch->pages, nr * sizeof(struct pobpf_page));
-}
-
-/* Writes a record through the batch of this run; 1 if the page changed while it was read. */
-static __always_inline int emit_batched(struct walk *w, struct page_batch *batch,
-					struct owner_ref *ref)
-{
-	struct pobpf_page *rec = &batch->pages[w->nr_batched & (BATCH_PAGES - 1)];
-	int result = fill_record(ref, &w->memcg, rec);
-
-	if (result == RECORD_TORN)
-		return result;
-	rec->pageblock_migratetype = w->at.place.pageblock_migratetype;
-	if (++w->nr_batched >= BATCH_PAGES)
-		flush_batch(w);
-	return result;
-}
-
-/* The same without a batch, because the run that this one interrupted has it. */
-static __always_inline int emit_unbatched(struct walk *w, struct owner_ref *ref)
-{
-	struct pobpf_page rec = {};
-	int result = fill_record(ref, &w->memcg, &rec);
-
-	if (result == RECORD_TORN)
-		return result;
-	rec.pageblock_migratetype = w->at.place.pageblock_migratetype;
-	bpf_seq_write(w->seq, &rec, sizeof(rec));
-	return result;
-}
-
-static __always_inline void count_emitted(struct walk *w, int result)
-{
-	if (result == RECORD_TORN) {
-		w->at.account.torn++;
-		return;
-	}
-	if (result == RECORD_WITHOUT_CGROUP)
-		w->at.account.cgroup_errors++;
-	w->at.account.emitted++;
+	if (nr <= BATCH_PAGES)
+		bpf_seq_write(w->seq, batch->pages, nr * sizeof(struct pobpf_page));
 }
 
 static long emit_page(__u32 index, struct walk *w)
 {
+	struct page_batch *batch = w->batch;
 	struct owner_ref ref = {};
+	struct pobpf_page *rec;
+	int result;
 
 	if (w->at.next >= w->at.nr_pages)
 		return 1;
-	if (walk_page(&w->at, &ref) && is_wanted(w, &ref))
-		count_emitted(w, emit_batched(w, w->batch, &ref));
-	return 0;
-}
-
-static long emit_page_unbatched(__u32 index, struct walk *w)
-{
-	struct owner_ref ref = {};
-
-	if (w->at.next >= w->at.nr_pages)
-		return 1;
-	if (walk_page(&w->at, &ref) && is_wanted(w, &ref))
-		count_emitted(w, emit_unbatched(w, &ref));
+	if (!walk_page(&w->at, &ref) || !is_wanted(w, &ref))
+		return 0;
+	rec = batch ? &batch->pages[w->nr_batched & (BATCH_PAGES - 1)] : &w->own;
+	result = fill_record(&ref, &w->memcg, rec);
+	if (result == RECORD_TORN) {
+		/* freed or allocated again in between: the walk looks at it once more */
+		if (w->torn_pfn != ref.pfn) {
+			w->torn_pfn = ref.pfn;
+			w->at.next = ref.pfn - w->at.place.pfn;
+		} else {
+			w->at.account.torn++;
+		}
+		return 0;
+	}
+	if (result == RECORD_WITHOUT_CGROUP)
+		w->at.account.cgroup_errors++;
+	w->at.account.emitted++;
+	rec->pageblock_migratetype = w->at.place.pageblock_migratetype;
+	if (!batch)
+		bpf_seq_write(w->seq, rec, sizeof(*rec));
+	else if (++w->nr_batched >= BATCH_PAGES)
+		flush_batch(w, batch);
 	return 0;
 }
 
@@ -147,16 +127,17 @@ int emit_pages(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	if (begin(ctx, window, &w)) {
 		w.memcg = (struct memcg_memo){};
+		w.torn_pfn = ~0ULL;
 		w.nr_batched = unknown_zero;
 		batch = bpf_map_lookup_elem(&batches, &zero);
 		/* iterators are preemptible: another run on this CPU may be using it */
-		if (batch && !__sync_val_compare_and_swap(&batch->is_busy, 0, 1)) {
-			w.batch = batch;
-			bpf_loop(POBPF_WINDOW_PAGES + 1, emit_page, &w, 0);
-			flush_batch(&w);
+		if (batch && __sync_val_compare_and_swap(&batch->is_busy, 0, 1))
+			batch = NULL;
+		w.batch = batch;
+		bpf_loop(2 * POBPF_WINDOW_PAGES + 1, emit_page, &w, 0);
+		if (batch) {
+			flush_batch(&w, batch);
 			batch->is_busy = 0;
-		} else {
-			bpf_loop(POBPF_WINDOW_PAGES + 1, emit_page_unbatched, &w, 0);
 		}
 	}
 	write_account(&w);

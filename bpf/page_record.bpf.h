@@ -9,16 +9,14 @@
 /*
  * Copies struct page_owner behind a struct page_ext, except for order and handle,
  * which the record has from before; 0 if it was the same allocation all the while:
- * neither freed nor allocated again. Global, so that it is verified once.
+ * neither freed nor allocated again.
  */
-__noinline int read_owner(__u64 page_ext, struct pobpf_page *rec)
+static __always_inline int read_owner(__u64 page_ext, struct pobpf_page *rec)
 {
 	struct page_owner *owner;
 	struct page_ext *ext;
 	__u64 changed;
 
-	if (!rec)
-		return -1;
 	owner = KERNEL_PTR(struct page_owner, page_ext + layout.page_owner_offset);
 	rec->ts_nsec = KERNEL_READ(owner, ts_nsec);
 	rec->free_ts_nsec = KERNEL_READ(owner, free_ts_nsec);
@@ -37,16 +35,6 @@ __noinline int read_owner(__u64 page_ext, struct pobpf_page *rec)
 	return changed != 0;
 }
 
-/* Reads order and handle once more, of a page that was allocated again in between. */
-static __always_inline void read_owner_key(__u64 page_ext, struct pobpf_page *rec)
-{
-	struct page_owner *owner =
-		KERNEL_PTR(struct page_owner, page_ext + layout.page_owner_offset);
-
-	rec->order = KERNEL_READ(owner, order);
-	rec->handle = KERNEL_READ(owner, handle);
-}
-
 /* Answers of fill_record(). */
 enum { RECORD_TORN = 1, RECORD_WITHOUT_CGROUP = 2 };
 
@@ -61,12 +49,8 @@ __noinline int fill_record(struct owner_ref *ref, struct memcg_memo *memcg, stru
 		return RECORD_TORN;
 	rec->order = ref->order;
 	rec->handle = ref->handle;
-	if (read_owner(ref->page_ext, rec)) {
-		/* what was freed stays torn */
-		read_owner_key(ref->page_ext, rec);
-		if (read_owner(ref->page_ext, rec) || rec->order != ref->order || !rec->handle)
-			return RECORD_TORN;
-	}
+	if (read_owner(ref->page_ext, rec))
+		return RECORD_TORN;
 	page = KERNEL_PTR(struct page, ref->page);
 	memcg_data = page_memcg_data(page);
 	/* a word that was resolved once is no folio field of a tail page: they are small numbers */

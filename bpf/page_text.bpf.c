@@ -8,6 +8,8 @@
  * buffer may not take another record, and leaves its position in the sessions map.
  * docs/pins.md says why.
  */
+#define POBPF_PRINTS
+#include "filter.bpf.h"
 #include "kernel_compat.bpf.h"
 #include "memcg.bpf.h"
 #include "page_record.bpf.h"
@@ -65,24 +67,8 @@ struct {
 	__type(value, struct pobpf_position);
 } sessions SEC(".maps");
 
-/* A place in the memory of the view. */
-struct view_place {
-	__u64 pfn;
-	__u32 range; /* element of the ranges map that pfn is in or before */
-	__u32 reserved;
-};
-
-/* One call of the program. */
-struct printer {
-	struct walk w;
-	struct view_place begin; /* of this call */
-	struct view_place next;	 /* of the window after this one */
-	__u32 nr_scanned;	 /* pages of the windows so far */
-	__u32 is_at_end;
-};
-
 /* Goes to the next window; false if this call ends. */
-static __always_inline bool next_window(struct printer *p)
+static __always_inline bool next_window(struct walk *w)
 {
 	__u32 order = layout.pageblock_order < POBPF_WINDOW_ORDER ? layout.pageblock_order
 								  : POBPF_WINDOW_ORDER;
@@ -90,30 +76,30 @@ static __always_inline bool next_window(struct printer *p)
 	struct pobpf_window window;
 	__u64 pfn, end;
 
-	if (p->nr_scanned >= POBPF_TICKET_PAGES)
+	if (w->print.nr_scanned >= POBPF_TICKET_PAGES)
 		return false;
-	range = bpf_map_lookup_elem(&ranges, &p->next.range);
+	range = bpf_map_lookup_elem(&ranges, &w->print.next.range);
 	if (!range) {
-		p->is_at_end = 1;
+		w->print.is_at_end = 1;
 		return false;
 	}
-	pfn = p->next.pfn > range->begin ? p->next.pfn : range->begin;
+	pfn = w->print.next.pfn > range->begin ? w->print.next.pfn : range->begin;
 	if (pfn >= range->end) {
-		p->next.range++;
+		w->print.next.range++;
 		/* many small ranges must not cost more than pages */
-		p->nr_scanned++;
+		w->print.nr_scanned++;
 		return true;
 	}
 	end = ((pfn >> order) + 1) << order;
 	if (end > range->end)
 		end = range->end;
-	p->next.pfn = end;
-	p->nr_scanned += end - pfn;
+	w->print.next.pfn = end;
+	w->print.nr_scanned += end - pfn;
 	window.pfn = pfn;
 	window.last = end - pfn - 1;
 	window.slot = 0;
-	if (!walk_window(&p->w, &window))
-		p->w.at.next = p->w.at.nr_pages;
+	if (!walk_window(w, &window))
+		w->at.next = w->at.nr_pages;
 	return true;
 }
 
@@ -221,29 +207,22 @@ static __noinline int print_migrated(struct seq_file *seq, __s32 reason)
 	return 0;
 }
 
-struct frame_printer {
+struct stack_printer {
 	struct seq_file *seq;
-	__u64 frame; /* its address in the depot */
-	__u32 nr_left;
-	__u32 reserved;
+	const struct stack_ref *stack;
 };
 
-static long print_frame(__u32 index, struct frame_printer *p)
+static long print_frame(__u32 index, struct stack_printer *p)
 {
-	__u64 address;
-
-	if (!p->nr_left)
+	if (index >= p->stack->nr_frames)
 		return 1;
-	address = read_kernel_u64(p->frame);
-	BPF_SEQ_PRINTF(p->seq, " %pS\n", address);
-	p->frame += sizeof(address);
-	p->nr_left--;
+	BPF_SEQ_PRINTF(p->seq, " %pS\n", stack_frame(p->stack, index));
 	return 0;
 }
 
-static __noinline int print_stack(struct seq_file *seq, __u64 first_frame, __u32 nr_frames)
+static __noinline int print_stack(struct seq_file *seq, const struct stack_ref *stack)
 {
-	struct frame_printer p = {.seq = seq, .frame = first_frame, .nr_left = nr_frames};
+	struct stack_printer p = {.seq = seq, .stack = stack};
 
 	bpf_loop(POBPF_MAX_FRAMES, print_frame, &p, 0);
 	return 0;
@@ -287,59 +266,54 @@ static __noinline int print_head(struct seq_file *seq, const struct pobpf_page *
 	return 0;
 }
 
-/* The record's task name with a NUL behind it, whatever it holds. */
-struct text_record {
-	struct pobpf_page page;
-	__u64 zero;
-};
-
-static long print_page(__u32 index, struct printer *p)
+static long print_page(__u32 index, struct walk *w)
 {
-	struct seq_file *seq = p->w.seq;
-	struct text_record rec;
-	__u64 first_frame = 0;
+	struct pobpf_page *page = &w->at.page;
+	struct seq_file *seq = w->seq;
+	struct stack_ref stack = {};
 	struct owner_ref ref;
-	__u32 mode, room;
-	int nr_frames = 0;
+	__u32 mode;
 
-	if (p->w.at.next >= p->w.at.nr_pages)
-		return !next_window(p);
-	if (!walk_page(&p->w.at, &ref) || !is_wanted(&p->w, &ref))
+	if (w->at.next >= w->at.nr_pages)
+		return !next_window(w);
+	if (!walk_page(&w->at, &ref) || !is_wanted(w, &ref))
 		return 0;
 
-	mode = p->w.params->mode;
-	if (mode != POBPF_MODE_HANDLE)
-		nr_frames = find_stack_frames(ref.handle, &first_frame);
+	mode = w->params->mode;
 	/* a stack that is not there is an error of the whole record, as it is to pobpf */
-	if (nr_frames < 0)
+	if (mode != POBPF_MODE_HANDLE && !find_stack(ref.handle, &stack))
 		return 0;
-	room = seq_file_room(seq);
-	if (text.record_bytes_max + nr_frames * text.frame_bytes_max > room) {
+	if (text.record_bytes_max + stack.nr_frames * text.frame_bytes_max > seq_file_room(seq)) {
 		if (seq_file_count(seq)) {
 			/* this page is the next call's */
-			p->w.at.next = ref.pfn - p->w.at.place.pfn;
+			w->at.next = ref.pfn - w->at.place.pfn;
 			return 1;
 		}
 		/* no buffer is large enough: rather its number than no record and no end */
 		mode = POBPF_MODE_HANDLE;
 	}
-	rec.zero = 0;
-	if (fill_record(&ref, &p->w.memcg, &rec.page) == RECORD_TORN)
+	if (fill_record(&ref, &w->print.memcg, page) == RECORD_TORN) {
+		/* freed or allocated again in between: the walk looks at it once more */
+		if (w->print.torn_pfn != ref.pfn) {
+			w->print.torn_pfn = ref.pfn;
+			w->at.next = ref.pfn - w->at.place.pfn;
+		}
 		return 0;
+	}
 
-	print_head(seq, &rec.page, (const char *)rec.page.comm);
-	print_migratetype(seq, text.is_mobility_grouping_disabled ? 0 : rec.page.gfp_mask >> 3 & 3);
-	BPF_SEQ_PRINTF(seq, " Block %llu", rec.page.pfn >> (layout.pageblock_order & 63));
-	print_migratetype(seq, p->w.at.place.pageblock_migratetype);
-	print_page_flags(seq, rec.page.flags);
+	print_head(seq, page, (const char *)page->comm);
+	print_migratetype(seq, layout.is_mobility_grouping_disabled ? 0 : page->gfp_mask >> 3 & 3);
+	BPF_SEQ_PRINTF(seq, " Block %llu", page->pfn >> (layout.pageblock_order & 63));
+	print_migratetype(seq, w->at.place.pageblock_migratetype);
+	print_page_flags(seq, page->flags);
 	if (mode != POBPF_MODE_HANDLE)
-		print_stack(seq, first_frame, nr_frames);
+		print_stack(seq, &stack);
 	if (mode != POBPF_MODE_STACK)
-		BPF_SEQ_PRINTF(seq, "handle: %u\n", rec.page.handle);
-	if (rec.page.last_migrate_reason != text.migrate_reason_never)
-		print_migrated(seq, rec.page.last_migrate_reason);
-	if (rec.page.memcg_flags)
-		print_memcg(seq, rec.page.memcg_flags, rec.page.cgroup_id);
+		BPF_SEQ_PRINTF(seq, "handle: %u\n", page->handle);
+	if (page->last_migrate_reason != text.migrate_reason_never)
+		print_migrated(seq, page->last_migrate_reason);
+	if (page->memcg_flags)
+		print_memcg(seq, page->memcg_flags, page->cgroup_id);
 	BPF_SEQ_PRINTF(seq, "\n");
 	return 0;
 }
@@ -375,16 +349,16 @@ __noinline int begin_ticket(__u64 session, __u32 ticket, struct view_place *begi
 	return 0;
 }
 
-/* Remembers where the next call of an open file begins; not 0 if there is no memory for that. */
-__noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *begin,
-			  const struct view_place *next)
+/* Remembers where the next call of an open file begins; not 0 if that cannot be. */
+__noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *next)
 {
 	struct pobpf_position position = {.session = session, .ticket = ticket};
+	struct view_place begin;
 
-	if (!begin || !next)
+	if (!next || begin_ticket(session, ticket, &begin))
 		return -1;
-	position.start = begin->pfn;
-	position.start_range = begin->range;
+	position.start = begin.pfn;
+	position.start_range = begin.range;
 	position.next = next->pfn;
 	position.next_range = next->range;
 	return bpf_map_update_elem(&sessions, &session, &position, 0);
@@ -395,8 +369,8 @@ int print_pages(struct bpf_iter__bpf_map_elem *ctx)
 {
 	__u64 session = ctx->meta->session_id;
 	const __u32 *key = ctx->key;
-	struct printer p;
 	__u32 zero = 0;
+	struct walk w;
 	__u32 ticket;
 
 	/* after the last element */
@@ -404,32 +378,34 @@ int print_pages(struct bpf_iter__bpf_map_elem *ctx)
 		bpf_map_delete_elem(&sessions, &session);
 		return 0;
 	}
-	p.w.seq = ctx->meta->seq;
+	w.seq = ctx->meta->seq;
 	/*
 	 * What the buffer holds goes to the reader first: 1 ends the read(2) there,
 	 * and this element is the next read's.
 	 */
-	if (seq_file_count(p.w.seq))
+	if (seq_file_count(w.seq))
 		return 1;
 	ticket = *key;
 	/* forgotten, because of too many other readers: rather an error (EAGAIN) than a gap */
-	if (begin_ticket(session, ticket, &p.begin))
+	if (begin_ticket(session, ticket, &w.print.next))
 		return 1;
 
-	p.w.params = bpf_map_lookup_elem(&readers, &zero);
-	if (!p.w.params)
+	w.params = bpf_map_lookup_elem(&readers, &zero);
+	if (!w.params)
 		return 1;
-	p.w.memcg = (struct memcg_memo){};
-	p.w.at.next = p.w.at.nr_pages = unknown_zero;
-	p.next = p.begin;
-	p.nr_scanned = p.is_at_end = unknown_zero;
-	/* a step is a page, or the way to the next window */
-	bpf_loop(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, &p, 0);
+	init_filter(&w, 0);
+	w.print.memcg = (struct memcg_memo){};
+	w.at.zero = 0;
+	w.print.torn_pfn = ~0ULL;
+	w.print.nr_scanned = w.print.is_at_end = unknown_zero;
+	w.at.next = w.at.nr_pages = unknown_zero;
+	/* a step is a page, or the way to the next window; some pages are looked at twice */
+	bpf_loop(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, &w, 0);
 
-	if (p.w.at.next < p.w.at.nr_pages)
-		p.next.pfn = p.w.at.place.pfn + p.w.at.next;
+	if (w.at.next < w.at.nr_pages)
+		w.print.next.pfn = w.at.place.pfn + w.at.next;
 	/* no call is left for the rest: an error must tell the reader so */
-	if (!p.is_at_end && ticket + 1 >= nr_tickets)
+	if (!w.print.is_at_end && ticket + 1 >= nr_tickets)
 		return 1;
-	return end_ticket(session, ticket, &p.begin, &p.next) != 0;
+	return end_ticket(session, ticket, &w.print.next) != 0;
 }

@@ -42,7 +42,19 @@ struct window_walk {
 	struct window_place place;
 	__u32 nr_pages;
 	__u32 next; /* pages of the window that are done */
+#ifdef POBPF_PRINTS
+	/*
+	 * Text has no account. What is counted on the way to a record is overwritten by
+	 * the record: together they do not fit the stack.
+	 */
+	union {
+		struct pobpf_account account;
+		struct pobpf_page page;
+	};
+	__u64 zero; /* ends a task name that has no NUL */
+#else
 	struct pobpf_account account;
+#endif
 };
 
 /* The last memcg_data word and what it meant: neighbours mostly share it. */
@@ -62,6 +74,22 @@ struct sum_memo {
 	__u64 lost; /* allocations that did not fit the map */
 };
 
+#ifdef POBPF_FILTERS
+/* Verdicts of bpf/filter.bpf.h on what neighbours share. */
+struct filter_memo {
+	__u32 slot;
+	__u32 tgid, tgid_bits;
+	__u32 pid, pid_bits;
+	__u32 handle; /* 0: none yet */
+	__s32 hits;   /* enum pobpf_stack_hits; negative: not known */
+	__s32 memcg_bits;
+	__u64 memcg_data; /* 0: not charged, memcg_bits are 0 */
+	__u64 comm[POBPF_COMM_BYTES / 8];
+	__u32 dead_tgid;
+	__u8 has_comm, comm_passes, has_dead_tgid, is_dead;
+};
+#endif
+
 enum { BATCH_PAGES = 64 };
 
 /* 5 KiB a CPU. */
@@ -71,19 +99,44 @@ struct page_batch {
 	struct pobpf_page pages[BATCH_PAGES];
 };
 
+/* A place in the memory of a pin's view. */
+struct view_place {
+	__u64 pfn;
+	__u32 range; /* element of the ranges map that pfn is in or before */
+	__u32 reserved;
+};
+
+/* One call of print_pages, which goes through many windows. */
+struct print_state {
+	struct memcg_memo memcg;
+	struct view_place next; /* where the next window begins */
+	__u64 torn_pfn;		/* has been looked at for the second time */
+	__u32 nr_scanned;	/* pages of the windows so far */
+	__u32 is_at_end;
+};
+
 /* One run of a program over one window; lives on the stack of that run, as runs can interleave. */
 struct walk {
 	struct seq_file *seq;
 	const struct pobpf_params *params;
 	struct window_walk at;
+#ifdef POBPF_FILTERS
+	struct filter_memo filter;
+#endif
+#ifdef POBPF_PRINTS
+	struct print_state print; /* print_pages */
+#else
 	union {
 		struct sum_memo sum; /* count_pages */
 		struct {
-			struct memcg_memo memcg; /* emit_pages */
-			struct page_batch *batch;
+			struct memcg_memo memcg;  /* emit_pages */
+			struct page_batch *batch; /* NULL: records go out one by one */
+			__u64 torn_pfn;		  /* has been looked at for the second time */
 			__u32 nr_batched;
+			struct pobpf_page own; /* where there is no batch */
 		};
 	};
+#endif
 };
 
 static __always_inline __u64 read_kernel_u64(__u64 address)
@@ -191,8 +244,8 @@ __noinline int is_inside_buddy_block(const struct window_place *place, __u32 ord
 	/* the window is an aligned block itself: smaller ones start inside it */
 	if (head == place->pfn)
 		return 0;
-	return buddy_order(place->page -
-			   (place->pfn - head) * bpf_core_type_size(struct page)) >= (int)order;
+	return buddy_order(place->page - (place->pfn - head) * bpf_core_type_size(struct page)) >=
+	       (int)order;
 }
 
 /*
@@ -283,20 +336,6 @@ struct owner_ref {
 	__u32 order;
 };
 
-static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u64 flags)
-{
-	__u32 nid;
-
-	/* PF_POISONED(): a memmap that nobody has initialised; 7.3 tests it before taking the nid
-	 */
-	if (flags == ~0ULL)
-		return false;
-	nid = flags >> layout.node_shift & layout.node_mask;
-	if (nid >= POBPF_MAX_NODES)
-		return false;
-	return params->nid_mask[nid / 64] >> (nid & 63) & 1;
-}
-
 /* Steps to the next page of the window; 1 if it is an allocation, else it is counted. */
 __noinline int walk_page(struct window_walk *w, struct owner_ref *ref)
 {
@@ -354,15 +393,6 @@ __noinline int walk_page(struct window_walk *w, struct owner_ref *ref)
 	page = KERNEL_PTR(struct page, ref->page);
 	ref->flags = page_flags_word(page);
 	return 1;
-}
-
-/* Whether an allocation is in the reader's view; else it is counted. */
-static __always_inline bool is_wanted(struct walk *w, const struct owner_ref *ref)
-{
-	if (!w->params->active || nid_is_wanted(w->params, ref->flags))
-		return true;
-	w->at.account.filtered[POBPF_FILTER_NID]++;
-	return false;
 }
 
 /* Ends the window in the stream. The kernel drops the account together with a window it re-runs. */

@@ -70,6 +70,9 @@ struct pobpf_layout {
 	__u64 page_owner_offset;   /* page_owner_ops.offset: bytes from struct page_ext */
 	__u64 memory_cgrp_subsys;  /* its address; 0 = no memory controller */
 	__u64 stack_pools;	   /* address of the first element of stack_pools/stack_slabs */
+	__u64 init_pid_ns;	   /* its address */
+	__u64 per_cpu_offsets;	   /* address of __per_cpu_offset[]; 0 = no --age */
+	__u64 rq_clock;		   /* address of runqueues.clock before the CPU's offset is added */
 	__u32 section_root_shift;  /* log2 of SECTIONS_PER_ROOT */
 	__u32 pfn_section_shift;   /* PFN_SECTION_SHIFT */
 	__u32 pfn_subsection_shift; /* PFN_SUBSECTION_SHIFT; 0 = no subsection map */
@@ -78,6 +81,10 @@ struct pobpf_layout {
 	__u32 buddy_value;
 	__u32 node_shift;	   /* NODES_PGSHIFT */
 	__u32 node_mask;	   /* NODES_MASK; 0 = one node */
+	__u32 zone_shift;	   /* ZONES_PGSHIFT */
+	__u32 zone_mask;	   /* ZONES_MASK; 0 = one zone */
+	__u32 pidtype_tgid;	   /* PIDTYPE_TGID */
+	__u32 is_mobility_grouping_disabled; /* page_group_by_mobility_disabled */
 	__u32 owner_bit;	   /* 1 << PAGE_EXT_OWNER */
 	__u32 owner_allocated_bit; /* 1 << PAGE_EXT_OWNER_ALLOCATED */
 	__u32 pageblock_order;
@@ -91,7 +98,7 @@ struct pobpf_layout {
 	__u32 handle_offset_mask;
 	__u32 reserved; /* zero */
 };
-POBPF_ASSERT_SIZE(struct pobpf_layout, 152);
+POBPF_ASSERT_SIZE(struct pobpf_layout, 192);
 
 /* What a record shows of its stack; the names of 7.3's per-fd interface. */
 enum pobpf_mode {
@@ -223,13 +230,13 @@ struct pobpf_params {
 	__u64 ts_max;
 	__u64 age_min; /* ns before the moment of the read: age_min <= age <= age_max */
 	__u64 age_max;
-	__u64 order_mask;		/* bit order set: wanted */
-	__u32 active;			/* bit enum pobpf_filter */
-	__u32 mode;			/* enum pobpf_mode */
-	__u32 zone_mask;		/* bit enum zone_type set: wanted */
-	__u32 migratetype_mask;		/* bit enum migratetype set: wanted; of the gfp mask */
-	__u32 block_migratetype_mask;	/* the same of the pageblock */
-	__u32 gfp_all;			/* as flags_all, of the gfp mask */
+	__u64 order_mask;	      /* bit order set: wanted */
+	__u32 active;		      /* bit enum pobpf_filter */
+	__u32 mode;		      /* enum pobpf_mode */
+	__u32 zone_mask;	      /* bit enum zone_type set: wanted */
+	__u32 migratetype_mask;	      /* bit enum migratetype set: wanted; of the gfp mask */
+	__u32 block_migratetype_mask; /* the same of the pageblock */
+	__u32 gfp_all;		      /* as flags_all, of the gfp mask */
 	__u32 gfp_any;
 	__u32 gfp_none;
 	__u32 wanted_sets; /* bit enum pobpf_set_kind: only WANTED members pass */
@@ -284,17 +291,17 @@ POBPF_ASSERT_SIZE(struct pobpf_page, 80);
 struct pobpf_account {
 	__u16 kind; /* POBPF_ITEM_ACCOUNT */
 	__u16 nr_pages;
-	__u16 emitted;	  /* records written (or summed up) */
-	__u16 absent;	  /* no memory here: pfn_valid() is false */
-	__u16 offline;	  /* section has no page_ext (offline or going offline) */
-	__u16 free;	  /* PageBuddy blocks */
-	__u16 unowned;	  /* PAGE_EXT_OWNER is not set: never seen by page_owner */
-	__u16 freed;	  /* PAGE_EXT_OWNER_ALLOCATED is not set: free, not in the buddy lists */
-	__u16 tail;	  /* not the first page of its block */
-	__u16 no_handle;  /* no stack was saved; the kernel prints no record either */
-	__u16 torn;	  /* changed under the read, twice, or an impossible order */
+	__u16 emitted;	 /* records written (or summed up) */
+	__u16 absent;	 /* no memory here: pfn_valid() is false */
+	__u16 offline;	 /* section has no page_ext (offline or going offline) */
+	__u16 free;	 /* PageBuddy blocks */
+	__u16 unowned;	 /* PAGE_EXT_OWNER is not set: never seen by page_owner */
+	__u16 freed;	 /* PAGE_EXT_OWNER_ALLOCATED is not set: free, not in the buddy lists */
+	__u16 tail;	 /* not the first page of its block */
+	__u16 no_handle; /* no stack was saved; the kernel prints no record either */
+	__u16 torn;	 /* changed under the read, twice, or an impossible order */
 	__u16 errors; /* kernel memory could not be read, a map was full, a window was malformed */
-	__u16 cgroup_errors; /* emitted, but the cgroup could not be told; not part of the sum */
+	__u16 cgroup_errors; /* pages whose cgroup could not be told; not part of the sum */
 	__u16 mode;	     /* enum pobpf_mode of the link that wrote this; no count */
 	__u16 reserved[2];   /* zero */
 	__u16 filtered[POBPF_NR_FILTERS]; /* first pages of allocations, by enum pobpf_filter */

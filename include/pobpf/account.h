@@ -13,8 +13,10 @@ namespace pobpf {
 
 /// Names of enum pobpf_filter, as options and JSON keys have them.
 inline constexpr std::array<const char*, POBPF_NR_FILTERS> kFilterNames = {
-    "nid", "zone",        "flags", "order", "block_migratetype", "handle", "time",  "gfp",
-    "migratetype", "mixed", "tgid",  "pid",   "comm",              "dead",   "memcg", "stack"};
+    "nid",    "zone", "flags", "order",       "block_migratetype",
+    "handle", "time", "gfp",   "migratetype", "mixed",
+    "tgid",   "pid",  "comm",  "dead",        "memcg",
+    "stack"};
 
 /// Sums of struct pobpf_account over the windows read so far, in pages. Everything from `emitted`
 /// to `errors` adds up to `pages`.

@@ -29,6 +29,7 @@ struct KernelFacts {
   std::vector<FlagName> gfp_names;
   std::vector<FlagName> page_flag_names;
   std::vector<PageFlagField> page_flag_fields;
+  std::vector<std::string> zone_names;            ///< by enum zone_type
   std::vector<std::string> migratetype_names;     ///< by enum migratetype
   std::vector<std::string> migrate_reason_names;  ///< by enum migrate_reason
   /// last_migrate_reason of a page that never migrated: -1 up to 7.2, MR_NEVER from 7.3 on.

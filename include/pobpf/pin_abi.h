@@ -61,7 +61,7 @@ struct pobpf_text_facts {
 	__u32 nr_page_flag_fields;
 	__s32 migrate_reason_never;
 	__u32 is_pre_v68_text;
-	__u32 is_mobility_grouping_disabled;
+	__u32 reserved; /* zero */
 	/* bytes of the longest record without its stack: what must be free to begin one */
 	__u32 record_bytes_max;
 	/* bytes of the longest line of a stack */

@@ -25,8 +25,10 @@ struct SessionOptions {
   bool use_rdonly_cast = true;      ///< "rdonly-cast": else bpf_probe_read_kernel
   bool use_kallsyms_lookup = true;  ///< "kallsyms-lookup": else iter/ksym
   /// What the session will be asked for; programs that are not needed are not loaded.
-  bool with_pages = true;  ///< open_reader()
-  bool with_sums = true;   ///< sum_stacks()
+  bool with_pages = true;   ///< open_reader()
+  bool with_sums = true;    ///< sum_stacks()
+  bool with_filters = false;  ///< readers that filter by more than nodes
+  bool with_stacks = true;  ///< stack(); `--mode handle` does without
   /// Account::longest_read_ns is measured; two readings of the clock a read are 2 % of a run.
   bool with_read_times = false;
   /// Distinct stacks that sum_stacks() has room for; what does not fit is counted under errors.

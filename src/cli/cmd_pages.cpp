@@ -53,6 +53,7 @@ Result<ExitStatus> run_pages(const Options& options) {
   Options needed = options;
   needed.session.with_read_times = options.wants_stats;
   needed.session.with_sums = false;
+  needed.session.with_stacks = options.mode != POBPF_MODE_HANDLE;
   auto session = open_session(needed);
   if (!session) return fail(std::move(session).error());
   auto view = make_view(options, **session);

@@ -42,9 +42,9 @@ constexpr const char* kCheckExamples = R"(Examples:
 )";
 
 constexpr const char* kPinExamples = R"(Examples:
-  pobpf pin node1 --nid 1 --handles       cat /sys/fs/bpf/pobpf/node1 prints node 1
-  pobpf pin all --chown :adm --chmod 440  for a group that can do nothing else here
-  pobpf pin node1 --nid 0-1 --replace     the next cat prints both nodes
+  pobpf pin node1 --nid 1 --handles      then: cat /sys/fs/bpf/pobpf/node1
+  pobpf pin a --chown :adm --chmod 440   for a group that can do nothing else
+  pobpf pin node1 --nid 0-1 --replace    the next cat prints both nodes
 )";
 
 constexpr const char* kPinsExamples = R"(Examples:

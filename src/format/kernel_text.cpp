@@ -3,8 +3,10 @@
 // describe. Runs once a page, so what repeats from page to page is made once.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstddef>
 #include <cstring>
 #include <iterator>
 #include <unordered_map>
@@ -15,17 +17,6 @@
 
 namespace pobpf {
 namespace {
-
-template <std::size_t kBytes>
-char* put(char* at, const char (&literal)[kBytes]) {
-  std::memcpy(at, literal, kBytes - 1);
-  return at + kBytes - 1;
-}
-
-/// `at` must have room for the 20 digits of the largest number.
-char* put_number(char* at, std::uint64_t value, int base = 10) {
-  return std::to_chars(at, at + 20, value, base).ptr;
-}
 
 template <typename T>
 void append_number(std::string& out, T value, int base = 10) {
@@ -62,31 +53,76 @@ class TextCache {
   bool is_last_valid_ = false;
 };
 
+/// A decimal number in a text that is written again in place for as long as it has as many digits.
+class DecimalInText {
+ public:
+  void append(std::string& text, std::uint64_t value) {
+    append_number(text, value);
+    end_ = text.size();
+    high_ = value / kLow;
+  }
+
+  /// False if the text has to be made anew. Times of neighbouring pages differ in their last
+  /// digits.
+  bool rewrite(std::string& text, std::uint64_t value) const {
+    if (value / kLow != high_ || high_ == 0) return false;
+    auto low = static_cast<std::uint32_t>(value % kLow);
+    char* at = text.data() + end_;
+    for (int pair = 0; pair < 4; ++pair) {
+      at -= 2;
+      std::memcpy(at, &kPairs[std::size_t{2} * (low % 100)], 2);
+      low /= 100;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::uint64_t kLow = 100'000'000;  // four pairs of digits
+  static constexpr std::array<char, 200> kPairs = [] {
+    std::array<char, 200> pairs{};
+    for (std::size_t i = 0; i < 100; ++i) {
+      pairs[2 * i] = static_cast<char>('0' + i / 10);
+      pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+    }
+    return pairs;
+  }();
+
+  std::size_t end_ = 0;
+  std::uint64_t high_ = 0;  // the number without its last digits
+};
+
+/// The same for a hexadecimal number.
+class HexInText {
+ public:
+  void append(std::string& text, std::uint64_t value) {
+    const std::size_t begin = text.size();
+    append_number(text, value, 16);
+    end_ = text.size();
+    first_digit_shift_ = 4 * (end_ - begin - 1);
+  }
+
+  bool rewrite(std::string& text, std::uint64_t value) const {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    const std::uint64_t first = value >> first_digit_shift_;
+    if (first == 0 || first > 15) return false;
+    char* at = text.data() + end_;
+    for (; value != 0; value >>= 4) *--at = kDigits[value & 15];
+    return true;
+  }
+
+ private:
+  std::size_t end_ = 0;
+  std::size_t first_digit_shift_ = 0;
+};
+
 class KernelTextFormatter final : public PageFormatter {
  public:
   KernelTextFormatter(const KernelFacts& facts, pobpf_mode mode, CommStyle style)
       : facts_(facts), mode_(mode), is_escaped_(style == CommStyle::kEscaped) {}
 
   Status append(const pobpf_page& page, PageContext& context, std::string& out) override {
-    if (!is_same_head(page)) make_head(page);
-    if (!is_same_tail(page)) {
-      if (auto status = make_tail(page, context); !status) return status;
-    }
-    // what differs from page to page, in one piece
-    std::array<char, 128> middle;  // NOLINT(cppcoreguidelines-pro-type-member-init): hot path
-    char* at = put_number(middle.data(), page.ts_nsec);
-    if (facts_.is_pre_v68_text) {
-      at = put(at, " ns, free_ts ");
-      at = put_number(at, page.free_ts_nsec);
-      at = put(at, " ns\nPFN ");
-      at = put_number(at, page.pfn);
-    } else {
-      at = put(at, " ns\nPFN 0x");
-      at = put_number(at, page.pfn, 16);
-    }
-    out.append(head_);
-    out.append(middle.data(), static_cast<std::size_t>(at - middle.data()));
-    out.append(tail_);
+    if (!rewrite_record(page)) return append_new(page, context, out);
+    out.append(record_);
     return {};
   }
 
@@ -115,8 +151,59 @@ class KernelTextFormatter final : public PageFormatter {
     out += ')';
   }
 
-  /// Neighbouring pages mostly have one owner, one block and one stack: what was made for the last
-  /// page is kept until it differs.
+  /// Neighbouring pages mostly have one owner, one block and one stack: then only their numbers are
+  /// written again into the text of the last page.
+  bool rewrite_record(const pobpf_page& page) {
+    if (record_.empty() || !is_same_but_for_numbers(page)) return false;
+    if (facts_.is_pre_v68_text)
+      return ts_.rewrite(record_, page.ts_nsec) && decimal_pfn_.rewrite(record_, page.pfn) &&
+             free_ts_.rewrite(record_, page.free_ts_nsec);
+    return ts_.rewrite(record_, page.ts_nsec) && hex_pfn_.rewrite(record_, page.pfn);
+  }
+
+  /// Compared in pieces of several members.
+  [[nodiscard]] bool is_same_but_for_numbers(const pobpf_page& page) const {
+    static_assert(offsetof(pobpf_page, pfn) == 8 && offsetof(pobpf_page, gfp_mask) == 48 &&
+                  sizeof(pobpf_page) == 80);
+    return std::memcmp(&page, &last_, 8) == 0 && page.flags == last_.flags &&
+           page.cgroup_id == last_.cgroup_id &&
+           std::memcmp(&page.gfp_mask, &last_.gfp_mask, 32) == 0 &&
+           page.pfn >> facts_.pageblock_order == last_.pfn >> facts_.pageblock_order;
+  }
+
+  // kept out of the way of the short path
+  [[gnu::noinline]] Status append_new(const pobpf_page& page, PageContext& context,
+                                      std::string& out) {
+    auto status = make_record(page, context);
+    if (status) out.append(record_);
+    return status;
+  }
+
+  Status make_record(const pobpf_page& page, PageContext& context) {
+    record_.clear();
+    if (!is_same_head(page)) make_head(page);
+    if (tail_.empty() || !is_same_tail(page)) {
+      if (auto status = make_tail(page, context); !status) {
+        head_.clear();
+        return status;
+      }
+    }
+    last_ = page;
+    record_ = head_;
+    ts_.append(record_, page.ts_nsec);
+    if (facts_.is_pre_v68_text) {
+      record_ += " ns, free_ts ";
+      free_ts_.append(record_, page.free_ts_nsec);
+      record_ += " ns\nPFN ";
+      decimal_pfn_.append(record_, page.pfn);
+    } else {
+      record_ += " ns\nPFN 0x";
+      hex_pfn_.append(record_, page.pfn);
+    }
+    record_ += tail_;
+    return {};
+  }
+
   [[nodiscard]] bool is_same_head(const pobpf_page& page) const {
     return !head_.empty() && page.order == last_.order && page.gfp_mask == last_.gfp_mask &&
            page.pid == last_.pid && page.tgid == last_.tgid &&
@@ -124,11 +211,6 @@ class KernelTextFormatter final : public PageFormatter {
   }
 
   void make_head(const pobpf_page& page) {
-    last_.order = page.order;
-    last_.gfp_mask = page.gfp_mask;
-    last_.pid = page.pid;
-    last_.tgid = page.tgid;
-    std::memcpy(last_.comm, page.comm, sizeof(page.comm));
     // the tail shows the migratetype of the gfp mask
     tail_.clear();
 
@@ -149,7 +231,7 @@ class KernelTextFormatter final : public PageFormatter {
   }
 
   [[nodiscard]] bool is_same_tail(const pobpf_page& page) const {
-    return !tail_.empty() && page.flags == last_.flags && page.handle == last_.handle &&
+    return page.flags == last_.flags && page.handle == last_.handle &&
            page.pfn >> facts_.pageblock_order == last_.pfn >> facts_.pageblock_order &&
            page.pageblock_migratetype == last_.pageblock_migratetype &&
            page.last_migrate_reason == last_.last_migrate_reason &&
@@ -158,14 +240,6 @@ class KernelTextFormatter final : public PageFormatter {
 
   /// Everything behind the PFN.
   Status make_tail(const pobpf_page& page, PageContext& context) {
-    last_.flags = page.flags;
-    last_.handle = page.handle;
-    last_.pfn = page.pfn;
-    last_.pageblock_migratetype = page.pageblock_migratetype;
-    last_.last_migrate_reason = page.last_migrate_reason;
-    last_.memcg_flags = page.memcg_flags;
-    last_.cgroup_id = page.cgroup_id;
-
     tail_ = " type ";
     append_name(tail_, facts_.migratetype_names,
                 static_cast<long>(gfp_migratetype(page.gfp_mask, facts_)));
@@ -251,6 +325,11 @@ class KernelTextFormatter final : public PageFormatter {
   TextCache<std::uint64_t> flags_;
   const Stack* last_stack_ = nullptr;
   std::uint32_t last_handle_ = 0;
+  std::string record_;  // of the last page; empty: to be made
+  DecimalInText ts_;
+  DecimalInText free_ts_;
+  DecimalInText decimal_pfn_;
+  HexInText hex_pfn_;
   std::string head_;   // of the last page, up to its timestamp
   std::string tail_;   // of the last page, from behind its PFN; empty: to be made
   pobpf_page last_{};  // what both were made of

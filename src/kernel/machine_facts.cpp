@@ -41,6 +41,8 @@ class Discovery {
   Status names();
   Status page_flag_fields();
   Status nodes();
+  Status zone_names();
+  Status processes();
   Status stack_depot();
   [[nodiscard]] Status plausible() const;
 
@@ -268,6 +270,7 @@ Status Discovery::names() {
   if (const auto flag = memory_.symbol("page_group_by_mobility_disabled")) {
     POBPF_TRY(value, memory_.read_number(*flag, sizeof(std::uint32_t)));
     text.is_mobility_grouping_disabled = value != 0;
+    facts_.layout.is_mobility_grouping_disabled = value != 0 ? 1 : 0;
   }
   return {};
 }
@@ -295,6 +298,10 @@ Status Discovery::page_flag_fields() {
     facts_.layout.node_shift = node->shift;
     facts_.layout.node_mask = static_cast<std::uint32_t>(node->mask);
     facts_.max_nodes = 1U << node->width;
+  }
+  if (const auto* zone = facts_.text.field("zone")) {
+    facts_.layout.zone_shift = zone->shift;
+    facts_.layout.zone_mask = static_cast<std::uint32_t>(zone->mask);
   }
   return {};
 }
@@ -324,6 +331,45 @@ Status Discovery::nodes() {
       span.pfns = {start, start + spanned};
     }
     facts_.node_spans.push_back(span);
+  }
+  return {};
+}
+
+/// Those that nodes have: struct zone names itself.
+Status Discovery::zone_names() {
+  const auto nr_zones = btf_.array_length("pglist_data", "node_zones");
+  const auto zone_bytes = btf_.size_of("zone");
+  const auto node_data = memory_.symbol("node_data");
+  const auto one_node = memory_.symbol("contig_page_data");
+  POBPF_TRY(zones_at, offset("pglist_data", "node_zones"));
+  POBPF_TRY(name_at, offset("zone", "name"));
+  if (!nr_zones || *nr_zones > 8 || !zone_bytes) return fail(unknown_layout("node_zones"));
+  std::uint64_t pgdat = one_node.value_or(0);
+  if (node_data && !facts_.node_spans.empty()) {
+    POBPF_TRY(first, memory_.read_number(*node_data + facts_.node_spans.front().nid * 8ULL, 8));
+    pgdat = first;
+  }
+  if (pgdat == 0) return fail(unknown_layout("no node"));
+  for (std::uint64_t zone = 0; zone < *nr_zones; ++zone) {
+    POBPF_TRY(name, memory_.read_number(pgdat + zones_at + zone * *zone_bytes + name_at, 8));
+    POBPF_TRY(text, memory_.read_string(name));
+    facts_.text.zone_names.push_back(text);
+  }
+  return {};
+}
+
+/// What the filters on processes and ages need; 0 where this kernel has it not.
+Status Discovery::processes() {
+  auto& layout = facts_.layout;
+  layout.init_pid_ns = memory_.symbol("init_pid_ns").value_or(0);
+  const auto tgid = btf_.enum_value("pid_type", "PIDTYPE_TGID");
+  if (!tgid) return fail(unknown_layout("no PIDTYPE_TGID"));
+  layout.pidtype_tgid = static_cast<std::uint32_t>(*tgid);
+  const auto run_queues = memory_.symbol("runqueues");
+  const auto clock = btf_.offset_of("rq", "clock");
+  if (run_queues && clock) {
+    layout.rq_clock = *run_queues + *clock;
+    layout.per_cpu_offsets = memory_.symbol("__per_cpu_offset").value_or(0);
   }
   return {};
 }
@@ -380,7 +426,8 @@ Status Discovery::plausible() const {
 Result<MachineFacts> Discovery::run() {
   for (auto step : {&Discovery::page_owner, &Discovery::memory_model,
                     &Discovery::buddy_and_pageblock, &Discovery::names,
-                    &Discovery::page_flag_fields, &Discovery::nodes, &Discovery::stack_depot})
+                    &Discovery::page_flag_fields, &Discovery::nodes, &Discovery::zone_names,
+                    &Discovery::stack_depot, &Discovery::processes})
     if (auto status = (this->*step)(); !status) return fail(std::move(status).error());
   if (auto status = plausible(); !status) return fail(std::move(status).error());
   facts_.layout.memory_cgrp_subsys = memory_.symbol("memory_cgrp_subsys").value_or(0);
@@ -409,6 +456,10 @@ std::vector<std::string> fact_symbols() {
           "node_states",
           "node_data",
           "memory_cgrp_subsys",
+          "contig_page_data",
+          "init_pid_ns",
+          "runqueues",
+          "__per_cpu_offset",
           "pageblock_order"};
 }
 
@@ -416,7 +467,7 @@ std::vector<std::string> fact_types() {
   return {"page_owner",     "page_ext_operations", "page_ext_flags", "mem_section",
           "zone",           "mem_section_usage",   "pagetype",       "migratetype",
           "node_states",    "pageblock_bits",      "migrate_reason", "trace_print_flags",
-          "nodemask_t",     "page_flags_fields",   "pglist_data",    "handle_parts",
+          "nodemask_t",     "page_flags_fields",   "pglist_data",    "handle_parts",        "pid_type",       "rq",
           "bpf_rdonly_cast"};
 }
 

@@ -25,6 +25,7 @@
 #include "page_text.skel.h"
 #include "page_text_probe.skel.h"
 #include "reader/pin_name.h"
+#include "reader/reader_maps.h"
 #include "reader/text_facts.h"
 #include "reader/view.h"
 #include "util/fd.h"
@@ -114,13 +115,16 @@ void copy_text(char (&to)[kBytes], const std::string& text) {
 
 /// The loaded program with everything that its maps have to hold.
 Result<Skeleton> load(const PinRequest& request, const MachineFacts& facts) {
-  auto params = make_params(facts, request.view);
-  if (!params) return fail(std::move(params).error());
+  auto filter = compile_view(facts, request.view);
+  if (!filter) return fail(std::move(filter).error());
+  if (filter->needs_filter_object())
+    return fail(ErrorKind::kUnsupported, "pins filter by node only",
+                "use pobpf itself with the other filters");
   auto text = make_text_facts(facts.text);
   if (!text) return fail(std::move(text).error());
   if (request.frame_bytes_max) text->frame_bytes_max = *request.frame_bytes_max;
 
-  const auto ranges = view_ranges(facts, request.view);
+  const auto ranges = view_ranges(facts, *filter);
   pobpf_pin pin{};
   pin.magic = POBPF_PIN_MAGIC;
   pin.abi = POBPF_PIN_ABI;
@@ -152,7 +156,7 @@ Result<Skeleton> load(const PinRequest& request, const MachineFacts& facts) {
     return fail(libbpf_error("binding the pin's description", error));
   if (auto status = write_element(skeleton->maps.pobpf_pin, 0, pin); !status)
     return fail(std::move(status).error());
-  if (auto status = write_element(skeleton->maps.readers, 0, *params); !status)
+  if (auto status = ReaderMaps::install(skeleton->obj, 0, *filter); !status)
     return fail(std::move(status).error());
   for (__u32 i = 0; i < pin.nr_ranges; ++i) {
     const pobpf_pfn_range range{ranges[i].begin, ranges[i].end};

@@ -14,10 +14,13 @@
 #include "kernel/libbpf_log.h"
 #include "kernel/machine_facts.h"
 #include "page_owner.skel.h"
+#include "page_owner_filters.skel.h"
+#include "page_owner_filters_probe.skel.h"
 #include "page_owner_probe.skel.h"
 #include "pobpf/reader.h"
 #include "reader/link_reader.h"
 #include "reader/own_programs.h"
+#include "reader/reader_maps.h"
 #include "reader/view.h"
 #include "reader/windows.h"
 #include "stacks/stack_table.h"
@@ -81,6 +84,8 @@ class KernelStacks final : public StackSource {
 /// Parameter slots of one loaded object, given out to links and taken back.
 class Slots {
  public:
+  explicit Slots(const bpf_object* object) : object_(object) {}
+
   Result<std::uint32_t> take() {
     for (std::uint32_t slot = 0; slot < used_.size(); ++slot) {
       if (used_.test(slot)) continue;
@@ -91,9 +96,13 @@ class Slots {
                 fmt::format("{} readers are open already", std::size_t{POBPF_MAX_READERS}),
                 "close one first");
   }
-  void give_back(std::uint32_t slot) { used_.reset(slot); }
+  void give_back(std::uint32_t slot) {
+    ReaderMaps::take_back(object_, slot);
+    used_.reset(slot);
+  }
 
  private:
+  const bpf_object* object_;
   std::bitset<POBPF_MAX_READERS> used_;
 };
 
@@ -162,13 +171,14 @@ class KernelReader final : public PageReader {
 class KernelSession final : public Session {
  public:
   KernelSession(Skeleton skeleton, MachineFacts facts, OwnPrograms own_programs,
-                bool with_read_times)
+                const SessionOptions& options)
       : skeleton_(std::move(skeleton)),
         facts_(std::move(facts)),
         stack_source_(*skeleton_, std::move(own_programs)),
         stacks_(stack_source_),
-        slots_(std::make_shared<Slots>()),
-        with_read_times_(with_read_times) {}
+        slots_(std::make_shared<Slots>(skeleton_->obj)),
+        with_read_times_(options.with_read_times),
+        has_filters_(options.with_filters) {}
 
   [[nodiscard]] const KernelFacts& facts() const override { return facts_.text; }
   [[nodiscard]] const NodeSet& memory_nodes() const override { return facts_.memory_nodes; }
@@ -195,26 +205,27 @@ class KernelSession final : public Session {
   std::shared_ptr<Slots> slots_;
   std::unordered_map<std::uint64_t, std::string> cgroup_names_;
   bool with_read_times_;
+  bool has_filters_;
 };
 
 Result<std::unique_ptr<KernelReader>> KernelSession::attach(const bpf_program* program,
                                                             const ReaderView& view,
                                                             bool expects_records,
                                                             std::uint32_t* slot) {
-  auto params = make_params(facts_, view);
-  if (!params) return fail(std::move(params).error());
+  auto filter = compile_view(facts_, view);
+  if (!filter) return fail(std::move(filter).error());
+  if (filter->needs_filter_object() && !has_filters_)
+    return fail(ErrorKind::kFailed, "this session was opened without filters",
+                "set SessionOptions::with_filters");
   auto taken = slots_->take();
   if (!taken) return fail(std::move(taken).error());
   SlotLease lease(slots_, *taken);
   if (slot != nullptr) *slot = *taken;
-  const __u32 key = *taken;
-  if (const int error =
-          bpf_map_update_elem(bpf_map__fd(skeleton_->maps.readers), &key, &*params, BPF_ANY);
-      error != 0)
-    return fail(libbpf_error("writing the reader's parameters", error));
+  if (auto status = ReaderMaps::install(skeleton_->obj, *taken, *filter); !status)
+    return fail(std::move(status).error());
 
-  const auto ranges = view_ranges(facts_, view);
-  const auto windows = make_windows(ranges, facts_.layout.pageblock_order, key);
+  const auto ranges = view_ranges(facts_, *filter);
+  const auto windows = make_windows(ranges, facts_.layout.pageblock_order, *taken);
   std::uint64_t covered = 0;
   for (const PfnRange& range : ranges) covered += range.size();
   std::optional<LinkReader> link;
@@ -282,14 +293,16 @@ Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
   return std::string_view(entry->second);
 }
 
-/// The walker for this kernel, not loaded yet. Both objects are compiled from one source: their
-/// maps, programs and variables are the same, so one skeleton type serves both.
-Skeleton open_skeleton(bool has_rdonly_cast) {
-  if (has_rdonly_cast) return Skeleton(page_owner_bpf__open());
+/// The walker for this kernel, not loaded yet. All objects are compiled from one source: programs
+/// and variables are the same (abi_test.cpp), so one skeleton type serves them.
+Skeleton open_skeleton(bool has_rdonly_cast, bool with_filters) {
+  if (has_rdonly_cast && !with_filters) return Skeleton(page_owner_bpf__open());
   Skeleton skeleton(static_cast<page_owner_bpf*>(std::calloc(1, sizeof(page_owner_bpf))));
   if (!skeleton || page_owner_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   std::size_t size = 0;
-  const void* bytes = page_owner_probe_bpf__elf_bytes(&size);
+  const void* bytes = !with_filters     ? page_owner_probe_bpf__elf_bytes(&size)
+                      : has_rdonly_cast ? page_owner_filters_bpf__elf_bytes(&size)
+                                        : page_owner_filters_probe_bpf__elf_bytes(&size);
   // libbpf only reads them
   skeleton->skeleton->data = const_cast<void*>(bytes);
   skeleton->skeleton->data_sz = size;
@@ -307,13 +320,15 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
   auto facts = read_facts(options);
   if (!facts) return fail(std::move(facts).error());
 
-  Skeleton skeleton = open_skeleton(facts->has_rdonly_cast);
+  Skeleton skeleton = open_skeleton(facts->has_rdonly_cast, options.with_filters);
   if (!skeleton) return fail(libbpf_error("opening the page walker", errno));
   std::memcpy(const_cast<pobpf_layout*>(
                   reinterpret_cast<const volatile pobpf_layout*>(&skeleton->rodata->layout)),
               &facts->layout, sizeof(facts->layout));
   bpf_program__set_autoload(skeleton->progs.emit_pages, options.with_pages);
   bpf_map__set_autocreate(skeleton->maps.cgroups, options.with_pages);
+  bpf_program__set_autoload(skeleton->progs.read_stack, options.with_stacks);
+  bpf_program__set_autoload(skeleton->progs.name_addresses, options.with_stacks);
   bpf_program__set_autoload(skeleton->progs.count_pages, options.with_sums);
   bpf_map__set_autocreate(skeleton->maps.sums, options.with_sums);
   if (const int error = bpf_map__set_max_entries(skeleton->maps.sums, options.sums_max); error != 0)
@@ -323,7 +338,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
   auto own_programs = OwnPrograms::of(skeleton->obj);
   if (!own_programs) return fail(std::move(own_programs).error());
   return std::make_unique<KernelSession>(std::move(skeleton), std::move(*facts),
-                                         std::move(*own_programs), options.with_read_times);
+                                         std::move(*own_programs), options);
 }
 
 }  // namespace pobpf

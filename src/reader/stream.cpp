@@ -23,7 +23,7 @@ std::size_t item_bytes(__u16 kind) {
 }  // namespace
 
 Status StreamParser::feed(std::span<const std::byte> bytes) {
-  pages_.clear();
+  nr_pages_ = 0;
   // in place as long as items are whole; only what is cut in two is kept
   if (!partial_.empty()) {
     partial_.insert(partial_.end(), bytes.begin(), bytes.end());
@@ -41,17 +41,17 @@ Status StreamParser::feed(std::span<const std::byte> bytes) {
 
 Result<std::size_t> StreamParser::take_items(std::span<const std::byte> bytes) {
   std::size_t at = 0;
+  std::size_t first_page = 0;
+  const auto take_pages_before = [&] { take_pages(bytes.subspan(first_page, at - first_page)); };
   while (bytes.size() - at >= sizeof(__u16)) {
     __u16 kind = 0;
     std::memcpy(&kind, bytes.data() + at, sizeof(kind));
     const std::size_t size = item_bytes(kind);
     if (size == 0) return fail(ErrorKind::kFailed, "unknown item in the iterator's stream", kHint);
     if (bytes.size() - at < size) break;
-    if (kind == POBPF_ITEM_PAGE) {
-      pages_.emplace_back();
-      std::memcpy(&pages_.back(), bytes.data() + at, size);
-      ++pages_in_window_;
-    } else {
+    if (kind == POBPF_ITEM_ACCOUNT) {
+      take_pages_before();
+      first_page = at + size;
       pobpf_account window{};
       std::memcpy(&window, bytes.data() + at, size);
       if (expects_records_ && window.emitted != pages_in_window_)
@@ -62,7 +62,17 @@ Result<std::size_t> StreamParser::take_items(std::span<const std::byte> bytes) {
     }
     at += size;
   }
+  take_pages_before();
   return at;
+}
+
+void StreamParser::take_pages(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
+  const std::size_t nr = bytes.size() / sizeof(pobpf_page);
+  if (pages_.size() < nr_pages_ + nr) pages_.resize(nr_pages_ + nr);
+  std::memcpy(pages_.data() + nr_pages_, bytes.data(), bytes.size());
+  nr_pages_ += nr;
+  pages_in_window_ += nr;
 }
 
 Status StreamParser::finish() {

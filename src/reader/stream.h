@@ -25,7 +25,9 @@ class StreamParser {
   /// Says that the stream ended. kFailed if it did so in the middle of a record or a window.
   Status finish();
 
-  [[nodiscard]] std::span<const pobpf_page> pages() const { return pages_; }
+  [[nodiscard]] std::span<const pobpf_page> pages() const {
+    return std::span(pages_).first(nr_pages_);
+  }
   [[nodiscard]] const Account& account() const { return account_; }
   /// Print mode of the link, as its last window reported it.
   [[nodiscard]] pobpf_mode mode() const { return mode_; }
@@ -35,7 +37,12 @@ class StreamParser {
   Result<std::size_t> take_items(std::span<const std::byte> bytes);
 
   std::vector<std::byte> partial_;  // start of an item whose end has not come yet
-  std::vector<pobpf_page> pages_;
+  /// Copies whole records, one after the other without anything in between.
+  void take_pages(std::span<const std::byte> bytes);
+
+  std::vector<pobpf_page>
+      pages_;  // never shrinks: making it longer would clear what is copied over
+  std::size_t nr_pages_ = 0;
   Account account_;
   std::uint64_t pages_in_window_ = 0;
   bool expects_records_;

@@ -20,29 +20,34 @@ Result<MachineFacts> read_facts(const SessionOptions& options) {
   return facts;
 }
 
-Result<pobpf_params> make_params(const MachineFacts& facts, const ReaderView& view) {
-  pobpf_params params{};
-  params.mode = view.mode;
-  if (!view.nodes) return params;
+Result<CompiledFilter> compile_view(const MachineFacts& facts, const ReaderView& view) {
+  CompiledFilter filter;
+  filter.params.mode = view.mode;
+  if (!view.nodes) return filter;
   const NodeSet missing = *view.nodes & ~facts.memory_nodes;
   if (missing.any())
     return fail(ErrorKind::kUsage,
                 fmt::format("this machine has no memory on node {}", format_nodelist(missing)),
                 fmt::format("nodes with memory are {}", format_nodelist(facts.memory_nodes)));
-  params.active = 1U << POBPF_FILTER_NID;
+  filter.params.active = 1U << POBPF_FILTER_NID;
   for (unsigned nid = 0; nid < POBPF_MAX_NODES; ++nid)
-    if (view.nodes->test(nid)) params.nid_mask[nid / 64] |= 1ULL << (nid % 64);
-  return params;
+    if (view.nodes->test(nid)) filter.params.nid_mask[nid / 64] |= 1ULL << (nid % 64);
+  return filter;
 }
 
-std::vector<PfnRange> view_ranges(const MachineFacts& facts, const ReaderView& view) {
+std::vector<PfnRange> view_ranges(const MachineFacts& facts, const CompiledFilter& filter) {
+  const auto& params = filter.params;
   std::vector<PfnRange> wanted;
-  for (const NodeSpan& span : facts.node_spans)
-    if (!view.nodes || view.nodes->test(span.nid)) wanted.push_back(span.pfns);
-  // without a filter nothing may depend on what the nodes say of themselves
-  if (!view.nodes) wanted = {{0, facts.max_pfn}};
+  if ((params.active & 1U << POBPF_FILTER_NID) != 0) {
+    for (const NodeSpan& span : facts.node_spans)
+      if ((params.nid_mask[span.nid / 64] >> span.nid % 64 & 1) != 0) wanted.push_back(span.pfns);
+  } else {
+    // without a filter nothing may depend on what the nodes say of themselves
+    wanted = {{0, facts.max_pfn}};
+  }
   const std::vector<PfnRange> limits{{facts.min_low_pfn, facts.max_pfn}};
-  return intersection(intersection(joined(std::move(wanted)), facts.present), limits);
+  auto ranges = intersection(intersection(joined(std::move(wanted)), facts.present), limits);
+  return filter.pfns ? intersection(ranges, *filter.pfns) : ranges;
 }
 
 }  // namespace pobpf

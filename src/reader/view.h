@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernel/machine_facts.h"
+#include "model/compiled_filter.h"
 #include "model/filter.h"
 #include "model/pfn_range.h"
 #include "pobpf/abi.h"
@@ -16,10 +17,12 @@ namespace pobpf {
 /// Asks the running kernel. Its type information, megabytes, is gone when this returns.
 [[nodiscard]] Result<MachineFacts> read_facts(const SessionOptions& options);
 
-/// The element of the readers map. kUsage if the view names a node that has no memory here.
-[[nodiscard]] Result<pobpf_params> make_params(const MachineFacts& facts, const ReaderView& view);
+/// kUsage if the view names a node that has no memory here.
+[[nodiscard]] Result<CompiledFilter> compile_view(const MachineFacts& facts,
+                                                  const ReaderView& view);
 
 /// The memory that pages of the view can be in, joined.
-[[nodiscard]] std::vector<PfnRange> view_ranges(const MachineFacts& facts, const ReaderView& view);
+[[nodiscard]] std::vector<PfnRange> view_ranges(const MachineFacts& facts,
+                                                const CompiledFilter& filter);
 
 }  // namespace pobpf

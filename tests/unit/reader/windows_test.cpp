@@ -25,8 +25,7 @@ TEST(Windows, CoverARangeExactlyOnceAndInOrder) {
 
 TEST(Windows, NeverCrossAMultipleOfTheWindowSize) {
   for (const pobpf_window& window : make_windows({{3, 5000}}, kPageblockOrder, 0))
-    EXPECT_EQ(window.pfn / POBPF_WINDOW_PAGES,
-              (window.pfn + window.last) / POBPF_WINDOW_PAGES);
+    EXPECT_EQ(window.pfn / POBPF_WINDOW_PAGES, (window.pfn + window.last) / POBPF_WINDOW_PAGES);
 }
 
 TEST(Windows, NeverCrossAPageblockThatIsSmallerThanAWindow) {

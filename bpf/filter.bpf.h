@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whether an allocation is in a reader's view. Objects that only ever filter by
+ * node are compiled without POBPF_FILTERS: they load faster.
+ */
+#ifndef POBPF_FILTER_BPF_H
+#define POBPF_FILTER_BPF_H
+
+#include "kernel_compat.bpf.h"
+#include "memcg.bpf.h"
+#include "page_walk.bpf.h"
+#include "stack_depot.bpf.h"
+
+static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u64 flags)
+{
+	__u32 nid;
+
+	/* PF_POISONED(): a memmap that nobody has initialised; 7.3 tests it before taking the nid
+	 */
+	if (flags == ~0ULL)
+		return false;
+	nid = flags >> layout.node_shift & layout.node_mask;
+	if (nid >= POBPF_MAX_NODES)
+		return false;
+	return params->nid_mask[nid / 64] >> (nid & 63) & 1;
+}
+
+#ifdef POBPF_FILTERS
+
+/* Members of the sets of each reader; user space makes the inner map as large as is needed. */
+struct reader_set {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__type(key, struct pobpf_set_key);
+	__type(value, __u32); /* enum pobpf_set_bits, or enum pobpf_stack_hits */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, POBPF_MAX_READERS);
+	__type(key, __u32);
+	__array(values, struct reader_set);
+} reader_sets SEC(".maps");
+
+struct reader_comm_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pobpf_comm_table);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, POBPF_MAX_READERS);
+	__type(key, __u32);
+	__array(values, struct reader_comm_table);
+} reader_comm_tables SEC(".maps");
+
+struct reader_stack_ranges {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, 1 << 12 /* BPF_F_INNER_MAP: of any size */);
+	__type(key, __u32);
+	__type(value, struct pobpf_stack_range);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, POBPF_MAX_READERS);
+	__type(key, __u32);
+	__array(values, struct reader_stack_ranges);
+} reader_stack_ranges SEC(".maps");
+
+/* Bits of a set's member; 0 if it is none. Global, as are those below: verified once. */
+__noinline int set_bits(__u32 slot, __u32 kind, __u64 value)
+{
+	struct pobpf_set_key key = {.value = value, .kind = kind};
+	void *set = bpf_map_lookup_elem(&reader_sets, &slot);
+	__u32 *bits;
+
+	if (!set)
+		return 0;
+	bits = bpf_map_lookup_elem(set, &key);
+	return bits ? (int)*bits : 0;
+}
+
+static __always_inline bool bits_pass(const struct pobpf_params *params, __u32 kind, __u32 bits)
+{
+	if (bits & POBPF_SET_REJECTED)
+		return false;
+	return bits & POBPF_SET_WANTED || !(params->wanted_sets & 1U << kind);
+}
+
+static __always_inline bool set_passes(const struct pobpf_params *params, __u32 slot, __u32 kind,
+				       __u64 value)
+{
+	return bits_pass(params, kind, set_bits(slot, kind, value));
+}
+
+static __always_inline bool masks_pass(__u64 bits, __u64 all, __u64 any, __u64 none)
+{
+	return (bits & all) == all && (!any || bits & any) && !(bits & none);
+}
+
+struct comm_match {
+	__u64 words[POBPF_COMM_BYTES / 8];
+	__u64 states[POBPF_COMM_WORDS];
+	__u32 slot;
+	__u32 reserved;
+};
+
+/* Runs the automaton of struct pobpf_comm_table over match->words, which end at a NUL. */
+__noinline int run_comm_automaton(const struct pobpf_params *params, struct comm_match *match)
+{
+	const struct pobpf_comm_table *table;
+	__u32 zero = 0, slot;
+	void *inner;
+
+	if (!params || !match)
+		return -1;
+	slot = match->slot;
+	inner = bpf_map_lookup_elem(&reader_comm_tables, &slot);
+	if (!inner)
+		return -1;
+	table = bpf_map_lookup_elem(inner, &zero);
+	if (!table)
+		return -1;
+	for (int word = 0; word < POBPF_COMM_WORDS; word++)
+		match->states[word] = params->comm[word].start;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < POBPF_COMM_BYTES; i++) {
+		__u64 byte = match->words[i / 8] >> (i % 8 * 8) & 0xff;
+
+		if (!byte)
+			break;
+		for (int word = 0; word < POBPF_COMM_WORDS; word++) {
+			__u64 states = match->states[word];
+
+			match->states[word] = (states & table->accepts[byte][word]) << 1 |
+					      (states & params->comm[word].loops);
+		}
+	}
+	return 0;
+}
+
+static __always_inline bool comm_passes(const struct pobpf_params *params, __u32 slot,
+					const __u64 *comm)
+{
+	struct comm_match match = {.words = {comm[0], comm[1]}, .slot = slot};
+	__u64 is_wanted = 0, wants = 0, is_rejected = 0;
+
+	if (run_comm_automaton(params, &match))
+		return false;
+	for (int word = 0; word < POBPF_COMM_WORDS; word++) {
+		wants |= params->comm[word].wanted;
+		is_wanted |= match.states[word] & params->comm[word].wanted;
+		is_rejected |= match.states[word] & params->comm[word].rejected;
+	}
+	return !is_rejected && (!wants || is_wanted);
+}
+
+/* find_pid_ns(): whether a thread group of this id exists in the initial PID namespace. */
+__noinline int tgid_exists(__u32 tgid)
+{
+	const struct pid_namespace___idr *ns = (const void *)layout.init_pid_ns;
+	const struct pid___tasks *pid;
+	__u64 entry = 0, first = 0;
+	bool is_root = true;
+
+	/* swapper, and whoever allocated before there were processes */
+	if (!tgid)
+		return 1;
+	bpf_core_read(&entry, sizeof(entry), &ns->idr.idr_rt.xa_head);
+	/* 22 bits of PID_MAX_LIMIT in steps of 6, or of 4 */
+#pragma clang loop unroll(disable)
+	for (int level = 0; level < 6; level++) {
+		const struct xa_node___any *node = (const void *)(entry - XA_NODE_BITS);
+		__u64 nr_slots = bpf_core_field_size(node->slots) / sizeof(void *);
+		__u64 index;
+		__u8 shift = 0;
+
+		/* xa_is_node() */
+		if ((entry & 3) != XA_NODE_BITS || entry <= 4096)
+			break;
+		bpf_core_read(&shift, sizeof(shift), &node->shift);
+		index = tgid >> (shift & 31);
+		if (is_root && index >= nr_slots)
+			return 0;
+		is_root = false;
+		entry = read_kernel_u64((__u64)__builtin_preserve_access_index(&node->slots) +
+					(index & (nr_slots - 1)) * sizeof(void *));
+	}
+	if (!entry || entry & 3)
+		return 0;
+	pid = (const void *)entry;
+	first = read_kernel_u64((__u64)__builtin_preserve_access_index(&pid->tasks) +
+				layout.pidtype_tgid * sizeof(void *));
+	return first != 0;
+}
+
+/* Bits of the nearest cgroup above a charged page that is a member of the reader's set. */
+__noinline int memcg_set_bits(__u64 memcg_data, __u32 slot)
+{
+	const struct kernfs_node___members *kn = memcg_kernfs_node(memcg_data);
+	int bits = 0;
+
+	if (!kn)
+		return -1;
+#pragma clang loop unroll(disable)
+	for (int level = 0; level < CGROUP_DEPTH_MAX; level++) {
+		__u64 id = 0;
+
+		bpf_core_read(&id, sizeof(id), &kn->id);
+		bits |= set_bits(slot, POBPF_SET_MEMCG, id);
+		kn = kernfs_parent(kn);
+		if (!kn)
+			break;
+	}
+	return bits;
+}
+
+/* What an address hits: a binary search through the reader's ranges. */
+__noinline int address_hits(__u32 slot, __u64 address, __u32 nr_ranges)
+{
+	void *ranges = bpf_map_lookup_elem(&reader_stack_ranges, &slot);
+	__u32 low = 0, high = nr_ranges;
+
+	if (!ranges)
+		return 0;
+	/* 2^20 ranges: more functions than any kernel has */
+#pragma clang loop unroll(disable)
+	for (int step = 0; step < 20; step++) {
+		__u32 middle = low + (high - low) / 2;
+		const struct pobpf_stack_range *range;
+
+		if (low >= high)
+			break;
+		range = bpf_map_lookup_elem(ranges, &middle);
+		if (!range)
+			break;
+		if (address < range->begin)
+			high = middle;
+		else if (address >= range->end)
+			low = middle + 1;
+		else
+			return (int)range->hits;
+	}
+	return 0;
+}
+
+struct stack_search {
+	struct stack_ref stack;
+	__u32 slot;
+	__u32 nr_ranges;
+	__u32 hits;
+};
+
+static long search_frame(__u32 index, struct stack_search *search)
+{
+	if (index >= search->stack.nr_frames)
+		return 1;
+	search->hits |= address_hits(search->slot, stack_frame(&search->stack, index),
+				     search->nr_ranges);
+	return 0;
+}
+
+/*
+ * What the frames of a stack hit, looked at when a handle is first met: stacks that
+ * come up after a reader was made are judged like those before.
+ */
+__noinline int stack_hits(__u32 slot, __u32 handle, __u32 nr_ranges)
+{
+	struct pobpf_set_key key = {.value = handle, .kind = POBPF_SET_STACK};
+	struct stack_search search = {.slot = slot, .nr_ranges = nr_ranges};
+	void *set = bpf_map_lookup_elem(&reader_sets, &slot);
+	__u32 *known;
+
+	if (!set)
+		return -1;
+	known = bpf_map_lookup_elem(set, &key);
+	if (known)
+		return (int)*known;
+	if (!find_stack(handle, &search.stack))
+		return -1;
+	search.hits = unknown_zero;
+	bpf_loop(POBPF_MAX_FRAMES, search_frame, &search, 0);
+	/* a cache: what does not fit is looked at again */
+	bpf_map_update_elem(set, &key, &search.hits, 0);
+	return (int)search.hits;
+}
+
+static __always_inline bool stack_passes(const struct pobpf_params *params, __u32 hits)
+{
+	if (hits & (POBPF_STACK_NOT_SYMBOL | POBPF_STACK_NOT_MODULE))
+		return false;
+	return (hits & params->wanted_hits) == params->wanted_hits;
+}
+
+/* local_clock() of this CPU, as of its last tick or schedule(): rq->clock. */
+static __always_inline __u64 local_clock_now(void)
+{
+	__u64 base = read_kernel_u64(layout.per_cpu_offsets +
+				     bpf_get_smp_processor_id() * sizeof(__u64));
+
+	return read_kernel_u64(base + layout.rq_clock);
+}
+
+static __always_inline bool time_passes(const struct pobpf_params *params, __u64 ts_nsec)
+{
+	__u64 now, age;
+
+	if (ts_nsec < params->ts_min || ts_nsec > params->ts_max)
+		return false;
+	if (!params->age_min && params->age_max == ~0ULL)
+		return true;
+	now = local_clock_now();
+	age = now > ts_nsec ? now - ts_nsec : 0;
+	return age >= params->age_min && age <= params->age_max;
+}
+
+/* gfp_migratetype() of include/linux/gfp.h: bits 3 and 4 in all versions. */
+static __always_inline __u32 gfp_migratetype(__u32 gfp_mask)
+{
+	return layout.is_mobility_grouping_disabled ? 0 : gfp_mask >> 3 & 3;
+}
+
+#define IS_ACTIVE(params, filter) ((params)->active & 1U << (filter))
+
+/* Filters that look at struct page and what the walk has read anyway: the first that fails. */
+__noinline int failing_page_filter(const struct pobpf_params *params, struct owner_ref *ref,
+				   __u32 block_migratetype)
+{
+	if (!params || !ref)
+		return -1;
+	if (IS_ACTIVE(params, POBPF_FILTER_NID) && !nid_is_wanted(params, ref->flags))
+		return POBPF_FILTER_NID;
+	if (IS_ACTIVE(params, POBPF_FILTER_ZONE) &&
+	    !(params->zone_mask >> (ref->flags >> layout.zone_shift & layout.zone_mask & 31) & 1))
+		return POBPF_FILTER_ZONE;
+	if (IS_ACTIVE(params, POBPF_FILTER_FLAGS) &&
+	    !masks_pass(ref->flags, params->flags_all, params->flags_any, params->flags_none))
+		return POBPF_FILTER_FLAGS;
+	if (IS_ACTIVE(params, POBPF_FILTER_ORDER) &&
+	    !(params->order_mask >> (ref->order & 63) & 1))
+		return POBPF_FILTER_ORDER;
+	if (IS_ACTIVE(params, POBPF_FILTER_BLOCK_MIGRATETYPE) &&
+	    !(params->block_migratetype_mask >> (block_migratetype & 31) & 1))
+		return POBPF_FILTER_BLOCK_MIGRATETYPE;
+	return -1;
+}
+
+/* Filters that look at struct page_owner. */
+__noinline int failing_owner_filter(const struct pobpf_params *params, struct owner_ref *ref,
+				    __u32 block_migratetype, struct filter_memo *memo)
+{
+	struct page_owner *owner;
+	__u32 gfp_mask, tgid, pid;
+	__u64 comm[POBPF_COMM_BYTES / 8];
+
+	if (!params || !ref || !memo)
+		return -1;
+	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+	if (IS_ACTIVE(params, POBPF_FILTER_HANDLE) &&
+	    !set_passes(params, memo->slot, POBPF_SET_HANDLE, ref->handle))
+		return POBPF_FILTER_HANDLE;
+	if (IS_ACTIVE(params, POBPF_FILTER_TIME) && !time_passes(params, KERNEL_READ(owner, ts_nsec)))
+		return POBPF_FILTER_TIME;
+	gfp_mask = KERNEL_READ(owner, gfp_mask);
+	if (IS_ACTIVE(params, POBPF_FILTER_GFP) &&
+	    !masks_pass(gfp_mask, params->gfp_all, params->gfp_any, params->gfp_none))
+		return POBPF_FILTER_GFP;
+	if (IS_ACTIVE(params, POBPF_FILTER_MIGRATETYPE) &&
+	    !(params->migratetype_mask >> gfp_migratetype(gfp_mask) & 1))
+		return POBPF_FILTER_MIGRATETYPE;
+	if (IS_ACTIVE(params, POBPF_FILTER_MIXED) &&
+	    (gfp_migratetype(gfp_mask) != block_migratetype) != (params->mixed == POBPF_ONLY))
+		return POBPF_FILTER_MIXED;
+	/* neighbours mostly have one owner: its verdict is kept */
+	tgid = KERNEL_READ(owner, tgid);
+	if (IS_ACTIVE(params, POBPF_FILTER_TGID)) {
+		if (tgid != memo->tgid) {
+			memo->tgid = tgid;
+			memo->tgid_bits = set_bits(memo->slot, POBPF_SET_TGID, tgid);
+		}
+		if (!bits_pass(params, POBPF_SET_TGID, memo->tgid_bits))
+			return POBPF_FILTER_TGID;
+	}
+	if (IS_ACTIVE(params, POBPF_FILTER_PID)) {
+		pid = KERNEL_READ(owner, pid);
+		if (pid != memo->pid) {
+			memo->pid = pid;
+			memo->pid_bits = set_bits(memo->slot, POBPF_SET_PID, pid);
+		}
+		if (!bits_pass(params, POBPF_SET_PID, memo->pid_bits))
+			return POBPF_FILTER_PID;
+	}
+	if (IS_ACTIVE(params, POBPF_FILTER_COMM)) {
+		read_owner_comm(owner, (__u8 *)comm);
+		if (comm[0] != memo->comm[0] || comm[1] != memo->comm[1] || !memo->has_comm) {
+			memo->comm[0] = comm[0];
+			memo->comm[1] = comm[1];
+			memo->has_comm = 1;
+			memo->comm_passes = comm_passes(params, memo->slot, comm);
+		}
+		if (!memo->comm_passes)
+			return POBPF_FILTER_COMM;
+	}
+	if (IS_ACTIVE(params, POBPF_FILTER_DEAD)) {
+		if (tgid != memo->dead_tgid || !memo->has_dead_tgid) {
+			memo->dead_tgid = tgid;
+			memo->has_dead_tgid = 1;
+			memo->is_dead = !tgid_exists(tgid);
+		}
+		if (memo->is_dead != (params->dead == POBPF_ONLY))
+			return POBPF_FILTER_DEAD;
+	}
+	return -1;
+}
+
+/* Filters that follow pointers: the cgroup and the stack. */
+__noinline int failing_deep_filter(const struct pobpf_params *params, struct owner_ref *ref,
+				   struct filter_memo *memo, struct window_walk *w)
+{
+	int bits, hits;
+
+	if (!params || !ref || !memo || !w)
+		return -1;
+	if (IS_ACTIVE(params, POBPF_FILTER_MEMCG)) {
+		struct page *page = KERNEL_PTR(struct page, ref->page);
+		__u64 memcg_data = page_memcg_data(page);
+
+		if (page_is_tail(page) || memcg_data & MEMCG_DATA_OBJEXTS_BIT)
+			memcg_data = 0;
+		if (memcg_data != memo->memcg_data) {
+			memo->memcg_data = memcg_data;
+			memo->memcg_bits = memcg_data ? memcg_set_bits(memcg_data, memo->slot) : 0;
+		}
+		bits = memo->memcg_bits;
+		if (bits < 0) {
+			w->account.cgroup_errors++;
+			return POBPF_FILTER_MEMCG;
+		}
+		if (!bits_pass(params, POBPF_SET_MEMCG, bits))
+			return POBPF_FILTER_MEMCG;
+	}
+	if (IS_ACTIVE(params, POBPF_FILTER_STACK)) {
+		if (ref->handle != memo->handle) {
+			memo->handle = ref->handle;
+			memo->hits = stack_hits(memo->slot, ref->handle, params->nr_stack_ranges);
+		}
+		hits = memo->hits;
+		if (hits < 0) {
+			/* no such stack: changed under the read, or a depot that is not understood */
+			w->account.torn++;
+			return POBPF_NR_FILTERS;
+		}
+		if (!stack_passes(params, hits))
+			return POBPF_FILTER_STACK;
+	}
+	return -1;
+}
+
+/* Whether an allocation is in the reader's view; else it is counted under the first filter. */
+__noinline int passes_filters(const struct pobpf_params *params, struct owner_ref *ref,
+			      struct filter_memo *memo, struct window_walk *w)
+{
+	int failing;
+
+	if (!params || !ref || !memo || !w)
+		return 0;
+	failing = failing_page_filter(params, ref, w->place.pageblock_migratetype);
+	if (failing < 0)
+		failing = failing_owner_filter(params, ref, w->place.pageblock_migratetype, memo);
+	if (failing < 0)
+		failing = failing_deep_filter(params, ref, memo, w);
+	if (failing < 0)
+		return 1;
+	if (failing < POBPF_NR_FILTERS)
+		w->account.filtered[failing & (POBPF_NR_FILTERS - 1)]++;
+	return 0;
+}
+
+static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
+{
+	return !w->params->active || passes_filters(w->params, ref, &w->filter, &w->at);
+}
+
+static __always_inline void init_filter(struct walk *w, __u32 slot)
+{
+	w->filter = (struct filter_memo){
+		.slot = slot,
+		/* no page has these: only pages that passed the walk are asked about */
+		.tgid = ~0U,
+		.pid = ~0U,
+	};
+}
+
+#else /* POBPF_FILTERS */
+
+static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
+{
+	if (!w->params->active || nid_is_wanted(w->params, ref->flags))
+		return true;
+	w->at.account.filtered[POBPF_FILTER_NID]++;
+	return false;
+}
+
+static __always_inline void init_filter(struct walk *w, __u32 slot)
+{
+}
+
+#endif /* POBPF_FILTERS */
+
+#endif /* POBPF_FILTER_BPF_H */

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A filter as the BPF programs take it: what user space resolves beforehand is resolved.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "model/pfn_range.h"
+#include "pobpf/abi.h"
+
+namespace pobpf {
+
+struct CompiledFilter {
+  pobpf_params params{};
+  /// PFNs that are wanted, ascending and disjoint; no value: all.
+  std::optional<std::vector<PfnRange>> pfns;
+  /// Members of the reader's set; values are enum pobpf_set_bits.
+  std::vector<std::pair<pobpf_set_key, std::uint32_t>> members;
+  /// Ascending and disjoint.
+  std::vector<pobpf_stack_range> stack_ranges;
+  std::optional<pobpf_comm_table> comm_table;
+
+  /// Something else than nodes is filtered, for which the larger object is needed.
+  [[nodiscard]] bool needs_filter_object() const {
+    return (params.active & ~(1U << POBPF_FILTER_NID)) != 0;
+  }
+};
+
+}  // namespace pobpf
