@@ -178,6 +178,19 @@ struct stack_record___any {
 	unsigned long entries[1];
 } __attribute__((preserve_access_index));
 
+/* Bytes that a seq_file holds for its reader, and those it can still take; the last one it never
+ * does.
+ */
+static __always_inline __u32 seq_file_count(const struct seq_file *seq)
+{
+	return seq->count;
+}
+
+static __always_inline __u32 seq_file_room(const struct seq_file *seq)
+{
+	return seq->size - seq->count - 1;
+}
+
 /* Of struct pid_namespace, struct xa_node and struct pid: find_pid_ns(). The same since v4.20. */
 struct xarray___head {
 	void *xa_head;

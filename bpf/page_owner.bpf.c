@@ -7,6 +7,7 @@
 #include "filter.bpf.h"
 #include "kernel_compat.bpf.h"
 #include "memcg.bpf.h"
+#include "page_record.bpf.h"
 #include "page_walk.bpf.h"
 #include "stack_depot.bpf.h"
 
@@ -65,74 +66,6 @@ static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
 	w->params = bpf_map_lookup_elem(&readers, &w->slot);
 	init_filter(w);
 	return walk_window(w, window);
-}
-
-/*
- * Copies struct page_owner behind a struct page_ext, except for order and handle,
- * which the record has from before; 0 if it was the same allocation all the while:
- * neither freed nor allocated again.
- */
-static __always_inline int read_owner(__u64 page_ext, struct pobpf_page *rec)
-{
-	struct page_owner *owner;
-	struct page_ext *ext;
-	__u64 changed;
-
-	owner = KERNEL_PTR(struct page_owner, page_ext + layout.page_owner_offset);
-	rec->ts_nsec = KERNEL_READ(owner, ts_nsec);
-	rec->free_ts_nsec = KERNEL_READ(owner, free_ts_nsec);
-	rec->last_migrate_reason = KERNEL_READ(owner, last_migrate_reason);
-	rec->gfp_mask = KERNEL_READ(owner, gfp_mask);
-	rec->pid = KERNEL_READ(owner, pid);
-	rec->tgid = KERNEL_READ(owner, tgid);
-	read_owner_comm(owner, rec->comm);
-
-	/* no early exits: each would be a path of its own to the verifier */
-	changed = rec->handle ^ KERNEL_READ(owner, handle);
-	changed |= rec->order ^ KERNEL_READ(owner, order);
-	changed |= rec->ts_nsec ^ KERNEL_READ(owner, ts_nsec);
-	ext = KERNEL_PTR(struct page_ext, page_ext);
-	changed |= ~KERNEL_READ(ext, flags) & layout.owner_allocated_bit;
-	return changed != 0;
-}
-
-/* Answers of fill_record(). */
-enum { RECORD_TORN = 1, RECORD_WITHOUT_CGROUP = 2 };
-
-/* Fills a record, except for its pageblock. Global, so that it is verified once. */
-__noinline int fill_record(struct owner_ref *ref, struct memcg_memo *memcg, struct pobpf_page *rec)
-{
-	struct page *page;
-	__u64 memcg_data;
-	int result = 0;
-
-	if (!ref || !memcg || !rec)
-		return RECORD_TORN;
-	rec->order = ref->order;
-	rec->handle = ref->handle;
-	if (read_owner(ref->page_ext, rec))
-		return RECORD_TORN;
-	page = KERNEL_PTR(struct page, ref->page);
-	memcg_data = page_memcg_data(page);
-	/* a word that was resolved once is no folio field of a tail page: they are small numbers */
-	if (memcg_data && memcg_data != memcg->memcg_data && !page_is_tail(page)) {
-		memcg->memcg_data = memcg_data;
-		if (resolve_memcg(memcg)) {
-			/* the next page asks again, and is counted again */
-			memcg->memcg_data = 0;
-			result = RECORD_WITHOUT_CGROUP;
-		}
-	}
-	rec->memcg_flags = 0;
-	rec->cgroup_id = 0;
-	if (memcg_data && memcg_data == memcg->memcg_data) {
-		rec->memcg_flags = memcg->flags;
-		rec->cgroup_id = memcg->cgroup_id;
-	}
-	rec->kind = POBPF_ITEM_PAGE;
-	rec->pfn = ref->pfn;
-	rec->flags = ref->flags;
-	return result;
 }
 
 static __always_inline void flush_batch(struct walk *w, struct page_batch *batch)

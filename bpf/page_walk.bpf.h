@@ -47,7 +47,19 @@ struct window_walk {
 	__u16 next; /* pages of the window that are done */
 	__u16 torn; /* index of the page that has been looked at twice */
 	__u16 reserved;
+#ifdef POBPF_PRINTS
+	/*
+	 * Text has no account. What is counted on the way to a record is overwritten by
+	 * the record: together they do not fit the stack.
+	 */
+	union {
+		struct pobpf_account account;
+		struct pobpf_page page;
+	};
+	__u64 zero; /* ends a task name that has no NUL */
+#else
 	struct pobpf_account account;
+#endif
 };
 
 /* The last memcg_data word and what it meant: neighbours mostly share it. */
@@ -95,6 +107,22 @@ struct page_batch {
 	struct pobpf_page pages[BATCH_PAGES];
 };
 
+/* A place in the memory of a pin's view. */
+struct view_place {
+	__u64 pfn;
+	__u32 range; /* element of the ranges map that pfn is in or before */
+	__u32 reserved;
+};
+
+/* One call of print_pages, which goes through many windows. */
+struct print_state {
+	struct memcg_memo memcg;
+	struct view_place next; /* where the next window begins */
+	__u64 torn_pfn;		/* has been looked at for the second time */
+	__u32 nr_scanned;	/* pages of the windows so far */
+	__u32 is_at_end;
+};
+
 /* One run of a program over one window; lives on the stack of that run, as runs can interleave. */
 struct walk {
 	struct seq_file *seq;
@@ -105,6 +133,9 @@ struct walk {
 #ifdef POBPF_FILTERS
 	struct filter_memo filter;
 #endif
+#ifdef POBPF_PRINTS
+	struct print_state print; /* print_pages */
+#else
 	union {
 		struct sum_memo sum; /* count_pages */
 		struct {
@@ -113,6 +144,7 @@ struct walk {
 			struct pobpf_page own;	  /* where there is no batch */
 		};
 	};
+#endif
 };
 
 static __always_inline __u64 read_kernel_u64(__u64 address)

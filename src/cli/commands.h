@@ -5,6 +5,7 @@
 #include "cli/exit_status.h"
 #include "cli/options.h"
 #include "pobpf/error.h"
+#include "pobpf/pin.h"
 #include "pobpf/preflight.h"
 #include "pobpf/reader.h"
 #include "reader/page_inspector.h"
@@ -20,6 +21,16 @@ namespace pobpf::cli {
 [[nodiscard]] Result<ExitStatus> run_page(const Options& options);
 /// `pobpf check`
 [[nodiscard]] Result<ExitStatus> run_check(const Options& options);
+
+/// `pobpf pin`
+[[nodiscard]] Result<ExitStatus> run_pin(const Options& options);
+/// `pobpf pins`
+[[nodiscard]] Result<ExitStatus> run_pins(const Options& options);
+/// `pobpf unpin`
+[[nodiscard]] Result<ExitStatus> run_unpin(const Options& options);
+
+/// The table of `pobpf pins`, one line a pin, with a head line.
+void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
 
 // What remains of them once the kernel is open. They commit `output` unless they fail.
 

@@ -46,6 +46,12 @@ Result<ExitStatus> run(const Options& options) {
       return run_stacks(options);
     case Command::kCheck:
       return run_check(options);
+    case Command::kPin:
+      return run_pin(options);
+    case Command::kPins:
+      return run_pins(options);
+    case Command::kUnpin:
+      return run_unpin(options);
   }
   return ExitStatus::kFailed;
 }

@@ -9,14 +9,19 @@
 
 namespace pobpf::cli {
 
-Result<std::unique_ptr<Session>> open_session(const Options& options) {
+Status check_machine() {
   const auto checks = run_preflight(Machine::current(), PreflightDepth::kQuick);
   for (const Check& check : checks) spdlog::debug("{}: {}", check.name, check.detail);
-  if (auto status = preflight_status(checks); !status) return fail(std::move(status).error());
+  if (auto status = preflight_status(checks); !status) return status;
   // libbpf reads the kernel's type information, megabytes, more than once: memory that is kept
   // spares the kernel from faulting it in again, which page_owner makes dear
   ::mallopt(M_MMAP_THRESHOLD, 256 << 20);
   ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  return {};
+}
+
+Result<std::unique_ptr<Session>> open_session(const Options& options) {
+  if (auto status = check_machine(); !status) return fail(std::move(status).error());
   auto session = Session::open(options.session);
   if (!session) return fail(std::move(session).error());
   for (const auto& [name, value] : (*session)->describe()) spdlog::debug("{}: {}", name, value);

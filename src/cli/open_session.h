@@ -10,6 +10,9 @@
 
 namespace pobpf::cli {
 
+/// The preflight, and what a process does that reads the kernel's type information.
+[[nodiscard]] Status check_machine();
+
 /// The session, once the preflight says that it can work.
 [[nodiscard]] Result<std::unique_ptr<Session>> open_session(const Options& options);
 

@@ -28,6 +28,7 @@ constexpr const char* kPagesExamples = R"(Examples:
   pobpf --format json -o pages.jsonl  one JSON object a page, into a file
   pobpf stacks --nid 0                who owns node 0, largest first
   pobpf page 0x12345                  who has, and had, one page
+  pobpf pin node1 --nid 1             a file: cat prints this view each time
   pobpf check                         what this machine lacks to run pobpf
 )";
 
@@ -48,6 +49,22 @@ constexpr const char* kCheckExamples = R"(Examples:
   pobpf check --format json           the same for scripts
 )";
 
+constexpr const char* kPinExamples = R"(Examples:
+  pobpf pin node1 --nid 1 --handles      then: cat /sys/fs/bpf/pobpf/node1
+  pobpf pin a --chown :adm --chmod 440   for a group that can do nothing else
+  pobpf pin node1 --nid 0-1 --replace    the next cat prints both nodes
+)";
+
+constexpr const char* kPinsExamples = R"(Examples:
+  pobpf pins                          the pins and what each shows
+  pobpf pins --format json            the same for scripts
+)";
+
+constexpr const char* kUnpinExamples = R"(Examples:
+  pobpf unpin node1                   one pin
+  pobpf unpin --all                   all that pobpf has made
+)";
+
 /// What the option parser fills in. Lists, because "given twice" is an error that we word.
 struct Raw {
   std::vector<std::string> nodelist;
@@ -61,6 +78,7 @@ struct Raw {
   bool is_quiet = false;
   int verbosity = 0;
   bool wants_version = false;
+  RawPinOptions pin;
 };
 
 void add_value(CLI::App& app, const char* names, std::vector<std::string>& values,
@@ -323,10 +341,37 @@ Result<std::variant<Options, Information>> parse_options(
   add_output(check_command, raw);
   add_common(check_command, raw);
 
+  CLI::App& pin = *app.add_subcommand("pin", "a view as a file that cat reads");
+  pin.group("Commands");
+  pin.footer(std::string(kPinExamples) + kExitStatus);
+  add_node_filter(pin, raw);
+  add_mode(pin, raw);
+  add_pin_options(pin, raw.pin);
+  add_common(pin, raw);
+
+  CLI::App& pins = *app.add_subcommand("pins", "the pins there are and what they show");
+  pins.group("Commands");
+  pins.footer(std::string(kPinsExamples) + kExitStatus);
+  add_pins_options(pins, raw.pin);
+  add_output(pins, raw);
+  add_common(pins, raw);
+
+  CLI::App& unpin = *app.add_subcommand("unpin", "remove pins");
+  unpin.group("Commands");
+  unpin.footer(std::string(kUnpinExamples) + kExitStatus);
+  add_unpin_options(unpin, raw.pin);
+  add_common(unpin, raw);
+
+  const std::pair<CLI::App*, Command> commands[] = {{&stacks, Command::kStacks},
+                                                    {&page, Command::kPage},
+                                                    {&check_command, Command::kCheck},
+                                                    {&pin, Command::kPin},
+                                                    {&pins, Command::kPins},
+                                                    {&unpin, Command::kUnpin}};
   const auto chosen = [&]() -> const CLI::App* {
-    if (stacks.count() != 0) return &stacks;
-    if (page.count() != 0) return &page;
-    return check_command.count() != 0 ? &check_command : nullptr;
+    for (const auto& [candidate, number] : commands)
+      if (candidate->count() != 0) return candidate;
+    return nullptr;
   };
   try {
     app.parse(reversed(arguments));
@@ -344,13 +389,20 @@ Result<std::variant<Options, Information>> parse_options(
     if (auto status = check_options_in_front(app, *command); !status)
       return fail(std::move(status).error());
   }
-  auto options = check(raw,
-                       command == &stacks          ? Command::kStacks
-                       : command == &page          ? Command::kPage
-                       : command == &check_command ? Command::kCheck
-                                                   : Command::kPages,
-                       hint);
+  Command number = Command::kPages;
+  for (const auto& [candidate, its_number] : commands)
+    if (candidate == command) number = its_number;
+  auto options = check(raw, number, hint);
   if (!options) return fail(std::move(options).error());
+  if (command == &pin || command == &pins || command == &unpin) {
+    auto pin_options = check_pin_options(raw.pin, command->get_name());
+    if (!pin_options) return fail(std::move(pin_options).error());
+    options->pin = *std::move(pin_options);
+    // some may stand in front of the command
+    const std::string front = given_filters(app);
+    const std::string behind = given_filters(*command);
+    options->pin.view_text = front + (front.empty() || behind.empty() ? "" : " ") + behind;
+  }
   if (raw.wants_version) return Information{version_text(options->format)};
   return *std::move(options);
 }

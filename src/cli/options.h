@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/page_request.h"
+#include "cli/pin_options.h"
 #include "model/nodelist.h"
 #include "pobpf/abi.h"
 #include "pobpf/error.h"
@@ -16,7 +17,7 @@
 
 namespace pobpf::cli {
 
-enum class Command { kPages, kPage, kStacks, kCheck };
+enum class Command { kPages, kPage, kStacks, kCheck, kPin, kPins, kUnpin };
 enum class Format { kText, kJson };
 
 struct Options {
@@ -30,6 +31,7 @@ struct Options {
   bool is_quiet = false;
   int verbosity = 0;  ///< how often -v was given
   SessionOptions session;
+  PinOptions pin;
 };
 
 /// What --help and --version print instead of running a command.

@@ -29,12 +29,16 @@ void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts&
     if (needs_bar) out += '|';
     needs_bar = true;
     const std::uint64_t value = flags >> field.shift & field.mask;
-    if (field.name == "lastcpupid" || field.name == "kasantag")
+    if (is_hex_page_flag_field(field))
       fmt::format_to(std::back_inserter(out), "{}={:#x}", field.name, value);
     else
       fmt::format_to(std::back_inserter(out), "{}={}", field.name, value);
   }
   out += ')';
+}
+
+bool is_hex_page_flag_field(const PageFlagField& field) {
+  return field.name == "lastcpupid" || field.name == "kasantag";
 }
 
 unsigned gfp_migratetype(std::uint32_t gfp_mask, const KernelFacts& facts) {

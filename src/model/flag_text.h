@@ -17,6 +17,9 @@ void append_flag_names(std::string& out, std::uint64_t flags, const std::vector<
 /// Appends %pGp: "0x<word>(<names>|section=..|node=..|zone=..)".
 void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts& facts);
 
+/// Whether %pGp prints this field as 0x... (pff[].print_fmt).
+[[nodiscard]] bool is_hex_page_flag_field(const PageFlagField& field);
+
 /// gfp_migratetype(): enum migratetype that an allocation with these flags asks for.
 [[nodiscard]] unsigned gfp_migratetype(std::uint32_t gfp_mask, const KernelFacts& facts);
 

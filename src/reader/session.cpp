@@ -22,6 +22,7 @@
 #include "reader/link_reader.h"
 #include "reader/own_programs.h"
 #include "reader/reader_maps.h"
+#include "reader/view.h"
 #include "reader/windows.h"
 #include "stacks/stack_table.h"
 
@@ -148,8 +149,6 @@ class KernelSession final : public Session {
  private:
   Result<std::unique_ptr<KernelReader>> attach(const bpf_program* program, const ReaderView& view,
                                                bool expects_records, std::uint32_t* slot);
-  [[nodiscard]] std::vector<PfnRange> ranges_of(const CompiledFilter& filter) const;
-  Result<CompiledFilter> compile(const ReaderView& view) const;
   Result<std::vector<StackSum>> take_sums(std::uint32_t slot);
 
   Skeleton skeleton_;
@@ -162,41 +161,11 @@ class KernelSession final : public Session {
   bool has_filters_;
 };
 
-std::vector<PfnRange> KernelSession::ranges_of(const CompiledFilter& filter) const {
-  const auto& params = filter.params;
-  std::vector<PfnRange> wanted;
-  if ((params.active & 1U << POBPF_FILTER_NID) != 0) {
-    for (const NodeSpan& span : facts_.node_spans)
-      if ((params.nid_mask[span.nid / 64] >> span.nid % 64 & 1) != 0) wanted.push_back(span.pfns);
-  } else {
-    // without a filter nothing may depend on what the nodes say of themselves
-    wanted = {{0, facts_.max_pfn}};
-  }
-  const std::vector<PfnRange> limits{{facts_.min_low_pfn, facts_.max_pfn}};
-  auto ranges = intersection(intersection(joined(std::move(wanted)), facts_.present), limits);
-  return filter.pfns ? intersection(ranges, *filter.pfns) : ranges;
-}
-
-Result<CompiledFilter> KernelSession::compile(const ReaderView& view) const {
-  CompiledFilter filter;
-  filter.params.mode = view.mode;
-  if (!view.nodes) return filter;
-  const NodeSet missing = *view.nodes & ~facts_.memory_nodes;
-  if (missing.any())
-    return fail(ErrorKind::kUsage,
-                fmt::format("this machine has no memory on node {}", format_nodelist(missing)),
-                fmt::format("nodes with memory are {}", format_nodelist(facts_.memory_nodes)));
-  filter.params.active = 1U << POBPF_FILTER_NID;
-  for (unsigned nid = 0; nid < POBPF_MAX_NODES; ++nid)
-    if (view.nodes->test(nid)) filter.params.nid_mask[nid / 64] |= 1ULL << (nid % 64);
-  return filter;
-}
-
 Result<std::unique_ptr<KernelReader>> KernelSession::attach(const bpf_program* program,
                                                             const ReaderView& view,
                                                             bool expects_records,
                                                             std::uint32_t* slot) {
-  auto filter = compile(view);
+  auto filter = compile_view(facts_, view);
   if (!filter) return fail(std::move(filter).error());
   if (filter->needs_filter_object() && !has_filters_)
     return fail(ErrorKind::kFailed, "this session was opened without filters",
@@ -208,7 +177,7 @@ Result<std::unique_ptr<KernelReader>> KernelSession::attach(const bpf_program* p
   if (auto status = ReaderMaps::install(skeleton_->obj, *taken, *filter); !status)
     return fail(std::move(status).error());
 
-  const auto ranges = ranges_of(*filter);
+  const auto ranges = view_ranges(facts_, *filter);
   const auto windows = make_windows(ranges, facts_.layout.pageblock_order, *taken);
   std::uint64_t covered = 0;
   for (const PfnRange& range : ranges) covered += range.size();
@@ -295,18 +264,6 @@ Skeleton open_skeleton(bool has_rdonly_cast, bool with_filters) {
     return nullptr;
   }
   return skeleton;
-}
-
-/// Its type information, megabytes, is gone when this returns.
-Result<MachineFacts> read_facts(const SessionOptions& options) {
-  auto btf = KernelBtf::load(fact_types());
-  if (!btf) return fail(std::move(btf).error());
-  auto memory = KernelMemory::open(fact_symbols(), options.use_kallsyms_lookup);
-  if (!memory) return fail(std::move(memory).error());
-  auto facts = discover_facts(*btf, *memory);
-  if (facts)
-    facts->has_rdonly_cast = options.use_rdonly_cast && btf->has_function("bpf_rdonly_cast");
-  return facts;
 }
 
 }  // namespace

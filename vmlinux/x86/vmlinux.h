@@ -107,6 +107,12 @@ enum bpf_map_type {
 
 typedef u32 depot_stack_handle_t;
 
+typedef long unsigned int __kernel_ulong_t;
+
+typedef __kernel_ulong_t __kernel_size_t;
+
+typedef __kernel_size_t size_t;
+
 struct page {
 	long unsigned int flags;
 	union {
@@ -145,6 +151,11 @@ struct kernfs_node {
 	u64 id;
 };
 
+struct seq_file {
+	size_t size;
+	size_t count;
+};
+
 struct cgroup {
 	struct kernfs_node *kn;
 };
@@ -168,13 +179,17 @@ struct page_ext {
 
 struct bpf_iter_meta {
 	union {
-		void *seq;
+		struct seq_file *seq;
 	};
+	u64 session_id;
 };
 
 struct bpf_iter__bpf_map_elem {
 	union {
 		struct bpf_iter_meta *meta;
+	};
+	union {
+		void *key;
 	};
 	union {
 		void *value;

@@ -171,8 +171,13 @@ TEST(Options, SwitchesKernelFeaturesOff) {
 
 TEST(Options, HelpIsPerCommandAndFitsATerminal) {
   constexpr std::size_t kColumns = 80;
-  for (const Arguments& arguments :
-       {Arguments{"--help"}, {"-h"}, {"stacks", "-h"}, {"check", "-h"}}) {
+  for (const Arguments& arguments : {Arguments{"--help"},
+                                     {"-h"},
+                                     {"stacks", "-h"},
+                                     {"check", "-h"},
+                                     {"pin", "-h"},
+                                     {"pins", "-h"},
+                                     {"unpin", "-h"}}) {
     const std::string help = information(arguments);
     EXPECT_NE(help.find("Examples:\n"), std::string::npos) << help;
     EXPECT_NE(help.find("Exit status:\n"), std::string::npos) << help;

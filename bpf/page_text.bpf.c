@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The program behind a pin: what `cat` reads is what it prints, byte for byte what
+ * src/format/kernel_text.cpp makes of the records of emit_pages.
+ *
+ * The kernel calls it once per element of the tickets map. An element is no window:
+ * a call goes on where the last one of the same open file stopped, prints until the
+ * buffer may not take another record, and leaves its position in the sessions map.
+ * docs/pins.md says why.
+ */
+#define POBPF_PRINTS
+#include "filter.bpf.h"
+#include "kernel_compat.bpf.h"
+#include "memcg.bpf.h"
+#include "page_record.bpf.h"
+#include "page_walk.bpf.h"
+#include "pobpf/pin_abi.h"
+#include "stack_depot.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+const volatile struct pobpf_text_facts text = {};
+/* elements of the tickets map */
+const volatile __u32 nr_tickets = 0;
+
+/* What this pin is; written by user space once, for `pobpf pins`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pobpf_pin);
+} pobpf_pin SEC(".maps");
+
+/* Parameters of the view, in element 0: a pin is the only reader of its object. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pobpf_params);
+} readers SEC(".maps");
+
+/* The memory of the view. Size and content by user space, before the pin is made. 16 bytes each. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pobpf_pfn_range);
+} ranges SEC(".maps");
+
+/* What the iterator counts its calls by; the values mean nothing. 8 bytes each, 8 MB at most. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} tickets SEC(".maps");
+
+/*
+ * Positions of the open files of this pin. Each is written by its own file only,
+ * whose reads the kernel serializes. A file that is read to its end takes its
+ * element away; that of one that was closed before is recycled. Sized by user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct pobpf_position);
+} sessions SEC(".maps");
+
+/* Goes to the next window; false if this call ends. */
+static __always_inline bool next_window(struct walk *w)
+{
+	__u32 order = layout.pageblock_order < POBPF_WINDOW_ORDER ? layout.pageblock_order
+								  : POBPF_WINDOW_ORDER;
+	struct pobpf_pfn_range *range;
+	struct pobpf_window window;
+	__u64 pfn, end;
+
+	if (w->print.nr_scanned >= POBPF_TICKET_PAGES)
+		return false;
+	range = bpf_map_lookup_elem(&ranges, &w->print.next.range);
+	if (!range) {
+		w->print.is_at_end = 1;
+		return false;
+	}
+	pfn = w->print.next.pfn > range->begin ? w->print.next.pfn : range->begin;
+	if (pfn >= range->end) {
+		w->print.next.range++;
+		/* many small ranges must not cost more than pages */
+		w->print.nr_scanned++;
+		return true;
+	}
+	end = ((pfn >> order) + 1) << order;
+	if (end > range->end)
+		end = range->end;
+	w->print.next.pfn = end;
+	w->print.nr_scanned += end - pfn;
+	window.pfn = pfn;
+	window.last = end - pfn - 1;
+	window.slot = 0;
+	if (!walk_window(w, &window))
+		w->at.next = w->at.nr_pages;
+	return true;
+}
+
+enum name_table { GFP_NAMES, PAGE_FLAG_NAMES };
+
+struct flag_printer {
+	struct seq_file *seq;
+	__u64 flags; /* not named yet */
+	__u32 table; /* enum name_table */
+	__u32 nr_rows;
+};
+
+static long print_flag_name(__u32 index, struct flag_printer *p)
+{
+	const volatile struct pobpf_flag_name *row;
+
+	if (index >= p->nr_rows || !p->flags)
+		return 1;
+	index &= POBPF_FLAG_ROWS - 1;
+	row = p->table == GFP_NAMES ? &text.gfp_names[index] : &text.page_flag_names[index];
+	if ((p->flags & row->mask) != row->mask)
+		return 0;
+	p->flags &= ~row->mask;
+	if (p->flags)
+		BPF_SEQ_PRINTF(p->seq, "%s|", row->name);
+	else
+		BPF_SEQ_PRINTF(p->seq, "%s", row->name);
+	return 0;
+}
+
+/* format_flags() of lib/vsprintf.c. */
+static __noinline int print_flags(struct seq_file *seq, __u64 flags, __u32 table, __u32 nr_rows)
+{
+	struct flag_printer p = {.seq = seq, .flags = flags, .table = table, .nr_rows = nr_rows};
+
+	bpf_loop(POBPF_FLAG_ROWS, print_flag_name, &p, 0);
+	if (p.flags)
+		BPF_SEQ_PRINTF(seq, "0x%llx", p.flags);
+	return 0;
+}
+
+struct field_printer {
+	struct seq_file *seq;
+	__u64 flags;
+	__u32 needs_bar;
+	__u32 reserved;
+};
+
+static long print_flag_field(__u32 index, struct field_printer *p)
+{
+	const volatile struct pobpf_flag_field *row;
+	__u64 value;
+
+	if (index >= text.nr_page_flag_fields)
+		return 1;
+	row = &text.page_flag_fields[index & (POBPF_FIELD_ROWS - 1)];
+	if (p->needs_bar)
+		BPF_SEQ_PRINTF(p->seq, "|");
+	p->needs_bar = 1;
+	value = p->flags >> (row->shift & 63) & row->mask;
+	if (row->is_hex)
+		BPF_SEQ_PRINTF(p->seq, "%s=0x%llx", row->name, value);
+	else
+		BPF_SEQ_PRINTF(p->seq, "%s=%llu", row->name, value);
+	return 0;
+}
+
+/* %pGp and the end of the line. */
+static __noinline int print_page_flags(struct seq_file *seq, __u64 flags)
+{
+	struct field_printer p = {.seq = seq, .flags = flags};
+
+	BPF_SEQ_PRINTF(seq, " Flags 0x%llx(", flags);
+	if (flags & text.named_page_flags) {
+		print_flags(seq, flags & text.named_page_flags, PAGE_FLAG_NAMES,
+			    text.nr_page_flag_names);
+		p.needs_bar = 1;
+	}
+	bpf_loop(POBPF_FIELD_ROWS, print_flag_field, &p, 0);
+	BPF_SEQ_PRINTF(seq, ")\n");
+	return 0;
+}
+
+/* The kernel itself would read past its table. */
+static __noinline int print_migratetype(struct seq_file *seq, __u32 type)
+{
+	const volatile char *name = text.migratetype_names[type & (POBPF_MIGRATETYPE_ROWS - 1)];
+
+	if (type < POBPF_MIGRATETYPE_ROWS && name[0])
+		BPF_SEQ_PRINTF(seq, " type %s", name);
+	else
+		BPF_SEQ_PRINTF(seq, " type unknown(%u)", type);
+	return 0;
+}
+
+static __noinline int print_migrated(struct seq_file *seq, __s32 reason)
+{
+	const volatile char *name = text.migrate_reason_names[reason & (POBPF_REASON_ROWS - 1)];
+
+	BPF_SEQ_PRINTF(seq, "Page has been migrated, last migrate reason: ");
+	if ((__u32)reason < POBPF_REASON_ROWS && name[0])
+		BPF_SEQ_PRINTF(seq, "%s\n", name);
+	else
+		BPF_SEQ_PRINTF(seq, "unknown(%d)\n", reason);
+	return 0;
+}
+
+struct stack_printer {
+	struct seq_file *seq;
+	const struct stack_ref *stack;
+};
+
+static long print_frame(__u32 index, struct stack_printer *p)
+{
+	if (index >= p->stack->nr_frames)
+		return 1;
+	BPF_SEQ_PRINTF(p->seq, " %pS\n", stack_frame(p->stack, index));
+	return 0;
+}
+
+static __noinline int print_stack(struct seq_file *seq, const struct stack_ref *stack)
+{
+	struct stack_printer p = {.seq = seq, .stack = stack};
+
+	bpf_loop(POBPF_MAX_FRAMES, print_frame, &p, 0);
+	return 0;
+}
+
+/* mm/page_owner.c: print_page_owner_memcg() */
+static __noinline int print_memcg(struct seq_file *seq, __u32 flags, __u64 cgroup_id)
+{
+	struct pobpf_cgroup *cgroup;
+
+	if (flags & POBPF_MEMCG_SLAB)
+		BPF_SEQ_PRINTF(seq, "Slab cache page\n");
+	if (!(flags & POBPF_MEMCG_CHARGED))
+		return 0;
+	cgroup = bpf_map_lookup_elem(&cgroups, &cgroup_id);
+	if (!cgroup)
+		return 0;
+	if (flags & POBPF_MEMCG_OBJCG)
+		BPF_SEQ_PRINTF(seq, "Charged (via objcg) to ");
+	else
+		BPF_SEQ_PRINTF(seq, "Charged to ");
+	if (flags & POBPF_MEMCG_OFFLINE)
+		BPF_SEQ_PRINTF(seq, "offline ");
+	BPF_SEQ_PRINTF(seq, "memcg %s\n", cgroup->name);
+	return 0;
+}
+
+/* The first line and "PFN ..." of the second. */
+static __noinline int print_head(struct seq_file *seq, const struct pobpf_page *rec,
+				 const char *comm)
+{
+	BPF_SEQ_PRINTF(seq, "Page allocated via order %u, mask 0x%x(", rec->order, rec->gfp_mask);
+	print_flags(seq, rec->gfp_mask, GFP_NAMES, text.nr_gfp_names);
+	BPF_SEQ_PRINTF(seq, "), pid %d, tgid %d (%s), ts ", rec->pid, rec->tgid, comm);
+	if (text.is_pre_v68_text) {
+		BPF_SEQ_PRINTF(seq, "%llu ns, free_ts %llu ns\n", rec->ts_nsec, rec->free_ts_nsec);
+		BPF_SEQ_PRINTF(seq, "PFN %llu", rec->pfn);
+	} else {
+		BPF_SEQ_PRINTF(seq, "%llu ns\nPFN 0x%llx", rec->ts_nsec, rec->pfn);
+	}
+	return 0;
+}
+
+static long print_page(__u32 index, struct walk *w)
+{
+	struct pobpf_page *page = &w->at.page;
+	struct seq_file *seq = w->seq;
+	struct stack_ref stack = {};
+	struct owner_ref ref;
+	__u32 mode;
+
+	if (w->at.next >= w->at.nr_pages)
+		return !next_window(w);
+	if (!walk_page(&w->at, &ref) || !is_wanted(w, &ref))
+		return 0;
+
+	mode = w->params->mode;
+	/* a stack that is not there is an error of the whole record, as it is to pobpf */
+	if (mode != POBPF_MODE_HANDLE && !find_stack(ref.handle, &stack))
+		return 0;
+	if (text.record_bytes_max + stack.nr_frames * text.frame_bytes_max > seq_file_room(seq)) {
+		if (seq_file_count(seq)) {
+			/* this page is the next call's */
+			w->at.next = ref.pfn - w->at.place.pfn;
+			return 1;
+		}
+		/* no buffer is large enough: rather its number than no record and no end */
+		mode = POBPF_MODE_HANDLE;
+	}
+	if (fill_record(&ref, &w->print.memcg, page) == RECORD_TORN) {
+		/* freed or allocated again in between: the walk looks at it once more */
+		if (w->print.torn_pfn != ref.pfn) {
+			w->print.torn_pfn = ref.pfn;
+			w->at.next = ref.pfn - w->at.place.pfn;
+		}
+		return 0;
+	}
+
+	print_head(seq, page, (const char *)page->comm);
+	print_migratetype(seq, layout.is_mobility_grouping_disabled ? 0 : page->gfp_mask >> 3 & 3);
+	BPF_SEQ_PRINTF(seq, " Block %llu", page->pfn >> (layout.pageblock_order & 63));
+	print_migratetype(seq, w->at.place.pageblock_migratetype);
+	print_page_flags(seq, page->flags);
+	if (mode != POBPF_MODE_HANDLE)
+		print_stack(seq, &stack);
+	if (mode != POBPF_MODE_STACK)
+		BPF_SEQ_PRINTF(seq, "handle: %u\n", page->handle);
+	if (page->last_migrate_reason != text.migrate_reason_never)
+		print_migrated(seq, page->last_migrate_reason);
+	if (page->memcg_flags)
+		print_memcg(seq, page->memcg_flags, page->cgroup_id);
+	BPF_SEQ_PRINTF(seq, "\n");
+	return 0;
+}
+
+/*
+ * Tells where call number `ticket` of an open file begins; -1 if that has been
+ * forgotten. Global, like its counterpart, for a stack of its own.
+ */
+__noinline int begin_ticket(__u64 session, __u32 ticket, struct view_place *begin)
+{
+	const struct pobpf_position *last;
+	__u32 last_ticket;
+
+	if (!begin)
+		return -1;
+	begin->pfn = 0;
+	begin->range = begin->reserved = 0;
+	last = bpf_map_lookup_elem(&sessions, &session);
+	if (!last)
+		return ticket ? -1 : 0;
+	last_ticket = last->ticket;
+	if (last_ticket == ticket) {
+		/* the kernel calls again for an element whose output it threw away */
+		begin->pfn = last->start;
+		begin->range = last->start_range;
+	} else {
+		begin->pfn = last->next;
+		begin->range = last->next_range;
+	}
+	/* an element that was recycled while it was read is another file's */
+	if (last->session != session || (last_ticket != ticket && last_ticket + 1 != ticket))
+		return -1;
+	return 0;
+}
+
+/* Remembers where the next call of an open file begins; not 0 if that cannot be. */
+__noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *next)
+{
+	struct pobpf_position position = {.session = session, .ticket = ticket};
+	struct view_place begin;
+
+	if (!next || begin_ticket(session, ticket, &begin))
+		return -1;
+	position.start = begin.pfn;
+	position.start_range = begin.range;
+	position.next = next->pfn;
+	position.next_range = next->range;
+	return bpf_map_update_elem(&sessions, &session, &position, 0);
+}
+
+SEC("iter/bpf_map_elem")
+int print_pages(struct bpf_iter__bpf_map_elem *ctx)
+{
+	__u64 session = ctx->meta->session_id;
+	const __u32 *key = ctx->key;
+	__u32 zero = 0;
+	struct walk w;
+	__u32 ticket;
+
+	/* after the last element */
+	if (!key) {
+		bpf_map_delete_elem(&sessions, &session);
+		return 0;
+	}
+	w.seq = ctx->meta->seq;
+	/*
+	 * What the buffer holds goes to the reader first: 1 ends the read(2) there,
+	 * and this element is the next read's.
+	 */
+	if (seq_file_count(w.seq))
+		return 1;
+	ticket = *key;
+	/* forgotten, because of too many other readers: rather an error (EAGAIN) than a gap */
+	if (begin_ticket(session, ticket, &w.print.next))
+		return 1;
+
+	w.params = bpf_map_lookup_elem(&readers, &zero);
+	if (!w.params)
+		return 1;
+	w.slot = zero;
+	init_filter(&w);
+	w.print.memcg = (struct memcg_memo){};
+	w.at.zero = 0;
+	w.print.torn_pfn = ~0ULL;
+	w.print.nr_scanned = w.print.is_at_end = unknown_zero;
+	w.at.next = w.at.nr_pages = unknown_zero;
+	/* a step is a page, or the way to the next window; some pages are looked at twice */
+	bpf_loop(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, &w, 0);
+
+	if (w.at.next < w.at.nr_pages)
+		w.print.next.pfn = w.at.place.pfn + w.at.next;
+	/* no call is left for the rest: an error must tell the reader so */
+	if (!w.print.is_at_end && ticket + 1 >= nr_tickets)
+		return 1;
+	return end_ticket(session, ticket, &w.print.next) != 0;
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Making a pin: the object, its maps, its link, and its name in the file system.
+#include "pobpf/pin.h"
+// the skeletons need its types
+#include "pobpf/pin_abi.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <system_error>
+
+#include "kernel/libbpf_log.h"
+#include "page_text.skel.h"
+#include "page_text_probe.skel.h"
+#include "reader/pin_name.h"
+#include "reader/reader_maps.h"
+#include "reader/text_facts.h"
+#include "reader/view.h"
+#include "util/fd.h"
+
+namespace pobpf {
+namespace {
+
+struct SkeletonDeleter {
+  void operator()(page_text_bpf* skeleton) const { page_text_bpf__destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<page_text_bpf, SkeletonDeleter>;
+
+Error system_error(const std::string& what, int error) {
+  return {ErrorKind::kFailed,
+          fmt::format("{}: {}", what, std::generic_category().message(error)),
+          {},
+          error};
+}
+
+/// Both objects are compiled from one source, so one skeleton type serves both (session.cpp).
+Skeleton open_skeleton(bool has_rdonly_cast) {
+  if (has_rdonly_cast) return Skeleton(page_text_bpf__open());
+  Skeleton skeleton(static_cast<page_text_bpf*>(std::calloc(1, sizeof(page_text_bpf))));
+  if (!skeleton || page_text_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
+  std::size_t size = 0;
+  const void* bytes = page_text_probe_bpf__elf_bytes(&size);
+  // libbpf only reads them
+  skeleton->skeleton->data = const_cast<void*>(bytes);
+  skeleton->skeleton->data_sz = size;
+  if (const int error = bpf_object__open_skeleton(skeleton->skeleton, nullptr); error != 0) {
+    errno = -error;
+    return nullptr;
+  }
+  return skeleton;
+}
+
+/// Calls of the program that one reading may take. A call that prints leaves less than one record's
+/// room in its 32 KiB, so it prints over half of them; see docs/pins.md.
+__u32 ticket_count(std::uint64_t nr_pages) {
+  constexpr std::uint64_t kPagesPerTicket = 4;
+  constexpr std::uint64_t kTicketsMin = 4096;
+  return static_cast<__u32>(
+      std::clamp<std::uint64_t>(nr_pages / kPagesPerTicket, kTicketsMin, POBPF_TICKETS_MAX));
+}
+
+/// Elements of a map that the kernel recycles: with fewer it would begin to do so early, as each
+/// CPU holds some in store.
+__u32 recycled_elements() {
+  constexpr int kPerCpu = 256;
+  constexpr int kMin = 1024;
+  return static_cast<__u32>(std::max(kMin, kPerCpu * std::max(1, libbpf_num_possible_cpus())));
+}
+
+Status size_maps(const page_text_bpf& skeleton, std::size_t nr_ranges, __u32 nr_tickets) {
+  const auto& maps = skeleton.maps;
+  // names of cgroups are looked up right after they are written, and a pin outlives many of them
+  bpf_map__set_type(maps.cgroups, BPF_MAP_TYPE_LRU_HASH);
+  bpf_map__set_map_flags(maps.cgroups, 0);
+  const std::pair<bpf_map*, std::size_t> sizes[] = {
+      {maps.cgroups, recycled_elements()},
+      {maps.sessions, recycled_elements()},
+      {maps.ranges, std::max<std::size_t>(1, nr_ranges)},
+      {maps.tickets, nr_tickets}};
+  for (const auto& [map, size] : sizes)
+    if (const int error = bpf_map__set_max_entries(map, static_cast<__u32>(size)); error != 0)
+      return fail(libbpf_error(fmt::format("sizing the map {}", bpf_map__name(map)), error));
+  return {};
+}
+
+template <typename T>
+Status write_element(const bpf_map* map, __u32 key, const T& value) {
+  if (const int error = bpf_map_update_elem(bpf_map__fd(map), &key, &value, BPF_ANY); error != 0)
+    return fail(libbpf_error(fmt::format("writing the map {}", bpf_map__name(map)), error));
+  return {};
+}
+
+template <std::size_t kBytes>
+void copy_text(char (&to)[kBytes], const std::string& text) {
+  constexpr std::string_view kCut = "...";
+  if (text.size() < kBytes) {
+    text.copy(to, text.size());
+    return;
+  }
+  text.copy(to, kBytes - 1 - kCut.size());
+  kCut.copy(to + kBytes - 1 - kCut.size(), kCut.size());
+}
+
+/// The loaded program with everything that its maps have to hold.
+Result<Skeleton> load(const PinRequest& request, const MachineFacts& facts) {
+  auto filter = compile_view(facts, request.view);
+  if (!filter) return fail(std::move(filter).error());
+  if (filter->needs_filter_object())
+    return fail(ErrorKind::kUnsupported, "pins filter by node only",
+                "use pobpf itself with the other filters");
+  auto text = make_text_facts(facts.text);
+  if (!text) return fail(std::move(text).error());
+  if (request.frame_bytes_max) text->frame_bytes_max = *request.frame_bytes_max;
+
+  const auto ranges = view_ranges(facts, *filter);
+  pobpf_pin pin{};
+  pin.magic = POBPF_PIN_MAGIC;
+  pin.abi = POBPF_PIN_ABI;
+  pin.nr_ranges = static_cast<__u32>(ranges.size());
+  for (const PfnRange& range : ranges) pin.nr_pages += range.size();
+  copy_text(pin.version, request.version);
+  copy_text(pin.view, request.view_text);
+  const __u32 nr_tickets = ticket_count(pin.nr_pages);
+
+  Skeleton skeleton = open_skeleton(facts.has_rdonly_cast);
+  if (!skeleton) return fail(libbpf_error("opening the page printer", errno));
+  auto& constants = *skeleton->rodata;
+  std::memcpy(
+      const_cast<pobpf_layout*>(reinterpret_cast<const volatile pobpf_layout*>(&constants.layout)),
+      &facts.layout, sizeof(facts.layout));
+  std::memcpy(const_cast<pobpf_text_facts*>(
+                  reinterpret_cast<const volatile pobpf_text_facts*>(&constants.text)),
+              &*text, sizeof(*text));
+  std::memcpy(const_cast<__u32*>(&constants.nr_tickets), &nr_tickets, sizeof(nr_tickets));
+  if (auto status = size_maps(*skeleton, ranges.size(), nr_tickets); !status)
+    return fail(std::move(status).error());
+  if (const int error = page_text_bpf__load(skeleton.get()); error != 0)
+    return fail(libbpf_error("loading the page printer", error));
+
+  // the program does not use it: bound to it, it lives as long as the pin
+  if (const int error = bpf_prog_bind_map(bpf_program__fd(skeleton->progs.print_pages),
+                                          bpf_map__fd(skeleton->maps.pobpf_pin), nullptr);
+      error != 0)
+    return fail(libbpf_error("binding the pin's description", error));
+  if (auto status = write_element(skeleton->maps.pobpf_pin, 0, pin); !status)
+    return fail(std::move(status).error());
+  if (auto status = ReaderMaps::install(skeleton->obj, 0, *filter); !status)
+    return fail(std::move(status).error());
+  for (__u32 i = 0; i < pin.nr_ranges; ++i) {
+    const pobpf_pfn_range range{ranges[i].begin, ranges[i].end};
+    if (auto status = write_element(skeleton->maps.ranges, i, range); !status)
+      return fail(std::move(status).error());
+  }
+  return skeleton;
+}
+
+Result<Fd> attach(const page_text_bpf& skeleton) {
+  bpf_iter_link_info target{};
+  target.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.tickets));
+  LIBBPF_OPTS(bpf_link_create_opts, options);
+  options.iter_info = &target;
+  options.iter_info_len = sizeof(target);
+  Fd link(
+      bpf_link_create(bpf_program__fd(skeleton.progs.print_pages), 0, BPF_TRACE_ITER, &options));
+  if (!link) return fail(libbpf_error("attaching the page printer", errno));
+  return link;
+}
+
+bool is_bpffs(const std::filesystem::path& path) {
+  struct statfs info {};
+  return ::statfs(path.c_str(), &info) == 0 &&
+         static_cast<std::uint64_t>(info.f_type) == BPF_FS_MAGIC;
+}
+
+Status not_a_bpffs(const std::filesystem::path& path) {
+  return fail(ErrorKind::kFailed, fmt::format("{} is not in a BPF file system", path.string()),
+              "mount one: mount -t bpf bpf /sys/fs/bpf");
+}
+
+/// The directory, made if only it is missing. `was_made` says so.
+Status prepare_directory(const std::filesystem::path& directory, bool& was_made) {
+  constexpr mode_t kMode = 0755;
+  was_made = false;
+  std::error_code error;
+  if (!std::filesystem::exists(directory, error)) {
+    const auto parent = directory.parent_path();
+    if (!std::filesystem::exists(parent, error))
+      return fail(ErrorKind::kFailed, fmt::format("there is no directory {}", parent.string()),
+                  "mount a BPF file system there or choose another with --dir");
+    if (!is_bpffs(parent)) return not_a_bpffs(directory);
+    if (::mkdir(directory.c_str(), kMode) != 0 && errno != EEXIST)
+      return fail(system_error(fmt::format("making {}", directory.string()), errno));
+    was_made = true;
+    // whatever the umask is
+    if (::chmod(directory.c_str(), kMode) != 0)
+      return fail(system_error(fmt::format("making {}", directory.string()), errno));
+  }
+  if (!is_bpffs(directory)) return not_a_bpffs(directory);
+  return {};
+}
+
+/// Gives the file to whom the request says. It was root's alone until here.
+Status delegate(const std::string& path, const PinRequest& request) {
+  constexpr auto kUnchangedUser = static_cast<uid_t>(-1);
+  constexpr auto kUnchangedGroup = static_cast<gid_t>(-1);
+  if ((request.uid || request.gid) && ::chown(path.c_str(), request.uid.value_or(kUnchangedUser),
+                                              request.gid.value_or(kUnchangedGroup)) != 0)
+    return fail(system_error(fmt::format("changing the owner of {}", path), errno));
+  if (request.mode && ::chmod(path.c_str(), *request.mode) != 0)
+    return fail(system_error(fmt::format("changing the mode of {}", path), errno));
+  return {};
+}
+
+Status pin_link(int link, const std::string& path, const PinRequest& request) {
+  if (bpf_obj_pin(link, path.c_str()) != 0) {
+    if (errno == EEXIST)
+      return fail(ErrorKind::kUsage, fmt::format("there is a pin {} already", request.name),
+                  "give --replace, or unpin it first");
+    return fail(system_error(fmt::format("pinning {}", path), errno));
+  }
+  if (auto status = delegate(path, request); !status) {
+    ::unlink(path.c_str());
+    return status;
+  }
+  return {};
+}
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0;
+}
+
+Status check_replaced(const PinRequest& request) {
+  auto pins = list_pins(request.directory);
+  if (!pins) return fail(std::move(pins).error());
+  for (const PinInfo& pin : *pins)
+    if (pin.name == request.name && pin.kind == PinKind::kForeign)
+      return fail(ErrorKind::kUsage,
+                  fmt::format("{} is no pin of pobpf but a {}", request.name, pin.what),
+                  "choose another name");
+  return {};
+}
+
+Status give_name(int link, const PinRequest& request) {
+  const std::string path = request.directory / request.name;
+  if (!request.replaces || !exists(path)) return pin_link(link, path, request);
+
+  const std::string temporary = request.directory / temporary_pin_name(request.name);
+  // of a pobpf that was killed right here
+  ::unlink(temporary.c_str());
+  if (auto status = pin_link(link, temporary, request); !status) return status;
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    return fail(system_error(fmt::format("replacing {}", path), error));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status make_pin(const PinRequest& request) {
+  route_libbpf_log();
+  if (auto status = check_pin_name(request.name); !status) return status;
+  bool was_made = false;
+  if (auto status = prepare_directory(request.directory, was_made); !status) return status;
+  const auto undo = [&](Error error) -> Status {
+    if (was_made) ::rmdir(request.directory.c_str());
+    return fail(std::move(error));
+  };
+  // before the work, for the sake of the sentence; bpf_obj_pin() makes sure
+  if (exists(request.directory / request.name)) {
+    if (!request.replaces)
+      return fail(ErrorKind::kUsage, fmt::format("there is a pin {} already", request.name),
+                  "give --replace, or unpin it first");
+    if (auto status = check_replaced(request); !status) return status;
+  }
+
+  auto facts = read_facts(request.session);
+  if (!facts) return undo(std::move(facts).error());
+  auto skeleton = load(request, *facts);
+  if (!skeleton) return undo(std::move(skeleton).error());
+  auto link = attach(**skeleton);
+  if (!link) return undo(std::move(link).error());
+  if (auto status = give_name(link->get(), request); !status)
+    return undo(std::move(status).error());
+  return {};
+}
+
+}  // namespace pobpf

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The kernel's names as print_pages has them.
+#pragma once
+
+#include "pobpf/error.h"
+#include "pobpf/kernel_facts.h"
+#include "pobpf/pin_abi.h"
+
+namespace pobpf {
+
+/// Copies the facts into the tables of the program. kUnsupported if a table or a name of this
+/// kernel does not fit.
+[[nodiscard]] Result<pobpf_text_facts> make_text_facts(const KernelFacts& facts);
+
+}  // namespace pobpf

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// From what a reader wants to see to what its programs are told, for links and for pins.
+#pragma once
+
+#include <vector>
+
+#include "kernel/machine_facts.h"
+#include "model/compiled_filter.h"
+#include "model/filter.h"
+#include "model/pfn_range.h"
+#include "pobpf/abi.h"
+#include "pobpf/error.h"
+#include "pobpf/reader.h"
+
+namespace pobpf {
+
+/// Asks the running kernel. Its type information, megabytes, is gone when this returns.
+[[nodiscard]] Result<MachineFacts> read_facts(const SessionOptions& options);
+
+/// kUsage if the view names a node that has no memory here.
+[[nodiscard]] Result<CompiledFilter> compile_view(const MachineFacts& facts,
+                                                  const ReaderView& view);
+
+/// The memory that pages of the view can be in, joined.
+[[nodiscard]] std::vector<PfnRange> view_ranges(const MachineFacts& facts,
+                                                const CompiledFilter& filter);
+
+}  // namespace pobpf

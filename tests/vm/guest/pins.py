@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs in the guest: pins, what cat reads of them, and what pobpf says of the same views. Leaves all
+output in a directory shared with the host, which compares (pins_test.py). Nothing is judged here.
+
+pins.py DIRECTORY BUILD
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from collect import Collector  # noqa: E402
+from workload import Workload  # noqa: E402
+
+PINS = pathlib.Path("/sys/fs/bpf/pobpf")
+MODES = ("stack", "handle", "stack_handle")
+NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+NOBODY += ["--inh-caps=-all", "--bounding-set=-all"]
+# each name is a view: the arguments of pobpf and of pobpf pin
+VIEWS = {f"{mode}": ["--mode", mode] for mode in MODES}
+VIEWS |= {f"nid{n}-{mode}": ["--nid", n, "--mode", mode] for n in "01" for mode in MODES}
+# the same views, made in another way: what pobpf pin takes and pobpf does not
+VARIANTS = {
+    "probe": ("stack", ["--no-feature", "rdonly-cast"]),
+    # one or two records a call, so that positions are kept many thousand times
+    "tight": ("stack_handle", ["--frame-bytes", "1850"]),
+    # no record with a stack fits: numbers in their place
+    "overlong": ("stack", ["--frame-bytes", "100000"]),
+}
+
+
+def bpf_ids() -> dict[str, list[str]]:
+    """Ids of everything that BPF has loaded."""
+    ids = {}
+    for kind in ("link", "prog", "map"):
+        shown = subprocess.run(
+            ["bpftool", kind, "show"], capture_output=True, text=True, check=False
+        ).stdout
+        ids[kind] = [line.split(":")[0] for line in shown.splitlines() if line[:1].isdigit()]
+    return ids
+
+
+def cat(collector: Collector, name: str, pin: str, prefix: list[str] | None = None) -> None:
+    collector.run(name, [*(prefix or []), "cat", str(PINS / pin)])
+
+
+def views(collector: Collector) -> None:
+    for name, arguments in VIEWS.items():
+        collector.run_pobpf(f"pin_{name}", "pin", name, *arguments)
+    for name, (view, arguments) in VARIANTS.items():
+        collector.run_pobpf(f"pin_{name}", "pin", name, *VIEWS[view], *arguments)
+    collector.run_pobpf("pins", "pins")
+    collector.run_pobpf("pins_json", "pins", "--format", "json")
+    # everything that will run has run once: its files are in the page cache
+    subprocess.run(["cat", str(PINS / "stack")], stdout=subprocess.DEVNULL, check=False)
+    for turn in ("before", "after"):
+        for name, arguments in VIEWS.items():
+            collector.run_pobpf(f"{turn}_{name}", *arguments)
+        if turn == "after":
+            break
+        for name in [*VIEWS, *VARIANTS]:
+            cat(collector, f"cat_{name}", name)
+        # small reads leave rests in the buffer
+        collector.run("small_reads", ["dd", f"if={PINS / 'stack'}", "bs=1000", "status=none"])
+        # the position is the file's, not the process's
+        collector.run(
+            "two_processes", ["sh", "-c", f"{{ head -c 100000; cat; }} <{PINS / 'stack_handle'}"]
+        )
+        at_once(collector)
+
+
+def at_once(collector: Collector) -> None:
+    """Several cats of one pin and of others, on two CPUs."""
+    names = ["stack", "stack", "stack", "stack_handle", "nid0-stack", "nid1-handle", "stack"]
+    running = []
+    for i, name in enumerate(names):
+        with open(collector.directory / f"at_once_{i}.out", "wb") as out:
+            running.append(
+                # pylint: disable-next=consider-using-with
+                subprocess.Popen(["cat", str(PINS / name)], stdout=out, stderr=subprocess.PIPE)
+            )
+    for i, process in enumerate(running):
+        error = process.communicate()[1]
+        (collector.directory / f"at_once_{i}.err").write_bytes(error)
+        collector.results[f"at_once_{i}"] = {"status": process.returncode, "view": names[i]}
+
+
+def delegation(collector: Collector) -> None:
+    collector.run_pobpf("pin_private", "pin", "private", "--handles")
+    cat(collector, "nobody_private", "private", NOBODY)
+    collector.run_pobpf("pin_given", "pin", "given", "--nid", "1", "--chown", "nobody",
+                        "--chmod", "400")
+    cat(collector, "nobody_behind_closed_door", "given", NOBODY)
+    os.chmod(PINS.parent, 0o711)
+    collector.run_pobpf("before_given", "--nid", "1")
+    cat(collector, "nobody_given", "given", NOBODY)
+    collector.run_pobpf("after_given", "--nid", "1")
+    collector.run_pobpf("pin_group", "pin", "group", "--chown", ":nogroup", "--chmod", "440")
+    cat(collector, "nobody_group", "group", NOBODY)
+    collector.run("nobody_pobpf", [*NOBODY, collector.pobpf, "--nid", "1"])
+    collector.run_pobpf("pins_given", "pins")
+
+
+def replacing(collector: Collector) -> None:
+    collector.run_pobpf("replace_0", "pin", "changing", "--handles")
+    collector.run_pobpf("taken", "pin", "changing", "--nid", "1")
+    watcher = subprocess.Popen(
+        [sys.executable, "-c", WATCH, str(PINS / "changing")], stdout=subprocess.PIPE, text=True
+    )
+    for turn in range(5):
+        collector.run_pobpf(f"replace_{turn + 1}", "pin", "changing", "--replace", "--nid",
+                            str(turn % 2))
+    watcher.terminate()
+    collector.results["watched"] = {"missing": watcher.communicate()[0]}
+    cat(collector, "cat_changing", "changing")
+    collector.run_pobpf("pins_replaced", "pins", "--format", "json")
+
+
+# Says when the file was not there.
+WATCH = """
+import os, sys
+while True:
+    try:
+        os.close(os.open(sys.argv[1], os.O_RDONLY))
+    except FileNotFoundError:
+        print("missing", flush=True)
+"""
+
+
+def foreign(collector: Collector) -> None:
+    """What is in the directory and is not ours, or not of this version."""
+    subprocess.run(
+        ["bpftool", "map", "create", str(PINS / "a_map"), "type", "array", "key", "4", "value", "4",
+         "entries", "1", "name", "other"], check=True,
+    )  # fmt: skip
+    (PINS / "a_directory").mkdir()
+    # another version's: the number behind the magic and the version's name
+    pin_map = next(
+        line.split(":")[0]
+        for line in subprocess.run(
+            ["bpftool", "map", "show", "name", "pobpf_pin"], capture_output=True, text=True,
+            check=True,
+        ).stdout.splitlines()
+        if line[:1].isdigit()
+    )  # fmt: skip
+    value = bytearray(56 + 1024)
+    value[0:8] = (0x6E6970667062706F).to_bytes(8, "little")
+    value[8:13] = b"9.9.9"
+    value[40] = 99
+    subprocess.run(
+        ["bpftool", "map", "update", "id", pin_map, "key", "hex", "00", "00", "00", "00", "value",
+         "hex", *[f"{byte:02x}" for byte in value]], check=True,
+    )  # fmt: skip
+    collector.run_pobpf("pins_foreign", "pins")
+    collector.run_pobpf("pins_foreign_json", "pins", "--format", "json")
+    for name in ("a_map", "a_directory", "nothing"):
+        collector.run_pobpf(f"unpin_{name}", "unpin", name)
+    collector.run_pobpf("replace_a_map", "pin", "a_map", "--replace")
+
+
+def bad_names(collector: Collector) -> None:
+    for i, name in enumerate(("", "a/b", "..", ".", "a.b", "a\nb", "a\x7f", "a~", "a" * 255)):
+        collector.run_pobpf(f"bad_name_{i}", "pin", name)
+    collector.run_pobpf("longest_name", "pin", "a" * 254)
+    collector.run_pobpf("no_bpffs", "pin", "a", "--dir", "/run/pins")
+    collector.run_pobpf("no_parent", "pin", "a", "--dir", "/sys/fs/bpf/no/pins")
+    collector.run_pobpf("no_node", "pin", "a", "--nid", "7", "--dir", "/sys/fs/bpf/other")
+    collector.results["no_node"]["left_behind"] = sorted(os.listdir("/sys/fs/bpf"))
+
+
+def removal(collector: Collector) -> None:
+    collector.run_pobpf("unpin_stack", "unpin", "stack", "handle")
+    collector.results["after_unpin"] = {"names": sorted(os.listdir(PINS))}
+    collector.run_pobpf("unpin_all", "unpin", "--all")
+    collector.results["after_unpin_all"] = {"names": sorted(os.listdir(PINS))}
+    os.unlink(PINS / "a_map")
+    os.rmdir(PINS / "a_directory")
+    collector.run_pobpf("pin_last", "pin", "last")
+    # a file that is open keeps its view
+    with open(PINS / "last", "rb", buffering=0) as pin:
+        first = pin.read(100)
+        collector.run_pobpf("unpin_last", "unpin", "last")
+        collector.results["unpinned_while_open"] = {
+            "directory": PINS.exists(), "more": len(first) == 100 and len(pin.read(100)) == 100
+        }  # fmt: skip
+    subprocess.run(["umount", "/sys/fs/bpf"], check=True)
+    collector.run_pobpf("unmounted", "pin", "a")
+    collector.run_pobpf("pins_unmounted", "pins")
+    subprocess.run(["mount", "-t", "bpf", "bpf", "/sys/fs/bpf"], check=True)
+
+
+def main() -> None:
+    directory, build = sys.argv[1:]
+    collector = Collector(directory, build)
+    workload = Workload(True, os.environ["POBPF_VM_MODULES"])
+    before = bpf_ids()
+    workload.start()
+    time.sleep(1)
+    views(collector)
+    delegation(collector)
+    replacing(collector)
+    foreign(collector)
+    bad_names(collector)
+    during = bpf_ids()
+    removal(collector)
+    # maps and programs are freed after a grace period
+    for _ in range(50):
+        if (after := bpf_ids()) == before:
+            break
+        time.sleep(0.1)
+    workload.stop()
+    collector.save(before=before, during=during, after=after)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Pins against pobpf itself (which vm_test.py compares with the kernel), on a real kernel in the VM.
+
+pins_test.py --build BUILD --kernel SERIES [--keep DIRECTORY] [unittest arguments]
+
+One boot collects all output (guest/pins.py); the tests here compare on the host.
+"""
+
+import argparse
+import functools
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+sys.path.insert(0, str(HERE))
+import records  # noqa: E402
+
+STABLE_SHARE_MIN = 0.8
+# flags change all the time (vm_test.py)
+FLIPPED_SHARE_MAX = 0.01
+MODES = ("stack", "handle", "stack_handle")
+VIEWS = [*MODES, *(f"nid{n}-{mode}" for n in "01" for mode in MODES)]
+
+options: argparse.Namespace
+collected: pathlib.Path
+
+
+def setUpModule() -> None:  # pylint: disable=invalid-name
+    global collected  # pylint: disable=global-statement
+    if options.keep:
+        collected = pathlib.Path(options.keep).resolve()
+        collected.mkdir(parents=True, exist_ok=True)
+    else:
+        collected = pathlib.Path(tempfile.mkdtemp(prefix="pobpf-pins-"))
+        unittest.addModuleCleanup(shutil.rmtree, collected)
+    result = subprocess.run(
+        [str(TOP / "scripts" / "vm"), "--kernel", options.kernel, "--share-rw", str(collected)]
+        + ["--timeout", "900", "--profile", "default", "--"]
+        + ["python3", str(HERE / "guest" / "pins.py"), str(collected), str(options.build)],
+        capture_output=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if result.returncode != 0:
+        raise RuntimeError(
+            f"collecting in the guest failed with {result.returncode}\n"
+            + result.stdout.decode(errors="replace")
+            + result.stderr.decode(errors="replace")
+        )
+
+
+@functools.cache
+def results() -> dict:
+    return json.loads((collected / "results.json").read_text(encoding="utf-8"))
+
+
+def run_of(name: str) -> dict:
+    return results()["runs"][name]
+
+
+@functools.cache
+def out(name: str) -> bytes:
+    return (collected / f"{name}.out").read_bytes()
+
+
+def err(name: str) -> str:
+    return (collected / f"{name}.err").read_text(encoding="utf-8", errors="replace")
+
+
+@functools.cache
+def parsed(name: str) -> dict[int, records.Record]:
+    return records.parse(out(name))
+
+
+class PinTest(unittest.TestCase):
+    def assert_status(self, name: str, status: int) -> None:
+        self.assertEqual(run_of(name)["status"], status, err(name))
+
+    def assert_says(self, name: str, status: int, text: str) -> None:
+        self.assert_status(name, status)
+        self.assertEqual((out(name), err(name)), (b"", f"pobpf: {text}\n"))
+
+    def assert_view(self, name: str, view: str) -> None:
+        """What pobpf printed alike before and after is what was read in between."""
+        self.assert_status(name, 0)
+        self.assertEqual(err(name), "")
+        before, after, pin = parsed(f"before_{view}"), parsed(f"after_{view}"), parsed(name)
+        stable = [
+            pfn
+            for pfn, record in before.items()
+            if pfn in after
+            and records.without_flags(after[pfn].text) == records.without_flags(record.text)
+        ]
+        self.assertGreater(len(stable), 1000)
+        self.assertGreater(len(stable) / len(before.keys() | after.keys()), STABLE_SHARE_MIN)
+        self.assertEqual([hex(pfn) for pfn in stable if pfn not in pin], [])
+        flipped = 0
+        for pfn in stable:
+            if pin[pfn].text in (before[pfn].text, after[pfn].text):
+                continue
+            flipped += before[pfn].text == after[pfn].text
+            self.assertEqual(
+                records.without_flags(before[pfn].text).decode(errors="backslashreplace"),
+                records.without_flags(pin[pfn].text).decode(errors="backslashreplace"),
+            )
+        self.assertLess(flipped / len(stable), FLIPPED_SHARE_MAX)
+        # in the order of memory, as pobpf has it
+        self.assertEqual(list(pin), sorted(pin))
+        # nothing that was there all the while and is not in the view
+        newest = max(record.ts for record in before.values())
+        strangers = [r.text for pfn, r in pin.items() if r.ts <= newest and pfn not in before]
+        self.assertEqual(strangers, [])
+
+
+class Text(PinTest):
+    def test_every_view_is_what_pobpf_prints(self):
+        for view in VIEWS:
+            with self.subTest(view):
+                self.assert_status(f"pin_{view}", 0)
+                self.assert_view(f"cat_{view}", view)
+
+    def test_nodes_hold_their_own_pages_only(self):
+        for node in (0, 1):
+            for mode in MODES:
+                nids = {record.nid for record in parsed(f"cat_nid{node}-{mode}").values()}
+                self.assertEqual(nids, {node})
+
+    def test_probe_reads_print_the_same(self):
+        self.assert_view("cat_probe", "stack")
+
+    def test_every_kind_of_record_was_there(self):
+        text = out("cat_stack")
+        self.assertIn(b"(anon\n\x1b[31mred)", text)
+        self.assertIn(b"Page has been migrated, last migrate reason: syscall_or_cpuset\n", text)
+        self.assertIn(b" [brd]\n", text)
+        self.assertIn(b"\nCharged to memcg /\n", text)
+        self.assertIn(b"\nCharged to memcg pobpf child\n", text)
+        self.assertIn(b"\nSlab cache page\n", text)
+        self.assertIn(b"Charged (via objcg) to memcg pobpf child\n", text)
+
+    def test_records_that_nearly_fill_the_buffer(self):
+        self.assert_view("cat_tight", "stack_handle")
+
+    def test_records_that_no_buffer_holds_show_their_number(self):
+        self.assert_status("cat_overlong", 0)
+        pin, view = parsed("cat_overlong"), parsed("before_stack_handle")
+        numbered = [pfn for pfn in pin if pfn in view and pin[pfn].ts == view[pfn].ts]
+        self.assertGreater(len(numbered), 1000)
+        for pfn in numbered:
+            self.assertEqual(pin[pfn].stack, b"")
+            self.assertEqual(pin[pfn].handle, view[pfn].handle)
+
+    def test_small_reads(self):
+        self.assert_view("small_reads", "stack")
+
+    def test_one_file_read_by_two_processes(self):
+        self.assert_view("two_processes", "stack_handle")
+
+    def test_several_at_once_are_each_complete(self):
+        for i in range(7):
+            with self.subTest(i):
+                self.assert_view(f"at_once_{i}", run_of(f"at_once_{i}")["view"])
+
+
+class Delegation(PinTest):
+    def test_a_pin_is_private_at_first(self):
+        self.assert_status("nobody_private", 1)
+        self.assertIn("Permission denied", err("nobody_private"))
+
+    def test_a_closed_way_is_told(self):
+        self.assert_status("pin_given", 0)
+        self.assertIn("warning: /sys/fs/bpf is closed to other users", err("pin_given"))
+        self.assert_status("nobody_behind_closed_door", 1)
+
+    def test_nobody_reads_that_view_and_nothing_else(self):
+        self.assert_view("nobody_given", "given")
+        self.assert_status("nobody_group", 0)
+        self.assertGreater(len(parsed("nobody_group")), 1000)
+        self.assert_status("nobody_pobpf", 3)
+        self.assertRegex(out("pins_given").decode(), r"(?m)^given +nobody:root +400 +stack +--nid 1$")
+        self.assertRegex(out("pins_given").decode(), r"(?m)^group +root:nogroup +440 +stack +all")
+
+
+class Listing(PinTest):
+    def test_pins_are_listed_with_their_parameters(self):
+        self.assert_status("pins", 0)
+        lines = out("pins").decode().splitlines()
+        self.assertRegex(lines[0], r"^NAME +OWNER +PERM +MODE +VIEW$")
+        self.assertEqual(len(lines), 1 + len(VIEWS) + 3)
+        self.assertTrue(
+            any(line.split() == "nid1-handle root:root 600 handle --nid 1".split() for line in lines)
+        )
+        pins = json.loads(out("pins_json"))
+        self.assertEqual(pins["directory"], "/sys/fs/bpf/pobpf")
+        by_name = {pin["name"]: pin for pin in pins["pins"]}
+        self.assertEqual(by_name["nid0-stack"]["nodes"], "0")
+        self.assertIsNone(by_name["stack"]["nodes"])
+        self.assertEqual(by_name["stack_handle"]["mode"], "stack_handle")
+        self.assertEqual({pin["kind"] for pin in pins["pins"]}, {"pin"})
+
+    def test_what_is_not_ours_is_told_and_left_alone(self):
+        by_name = {pin["name"]: pin for pin in json.loads(out("pins_foreign_json"))["pins"]}
+        self.assertEqual(by_name["a_map"]["kind"], "foreign")
+        self.assertEqual(by_name["a_map"]["what"], "map")
+        self.assertEqual(by_name["a_directory"]["what"], "directory")
+        others = [pin for pin in by_name.values() if pin["kind"] == "other_version"]
+        self.assertEqual([pin["version"] for pin in others], ["9.9.9"])
+        self.assertNotIn("mode", others[0])
+        self.assertIn("made by another version, pobpf 9.9.9", out("pins_foreign").decode())
+        hint = "remove it with rm if that is what you want"
+        self.assert_says("unpin_a_map", 2, f"a_map is no pin of pobpf but a map: {hint}")
+        self.assert_says(
+            "unpin_a_directory", 2, f"a_directory is no pin of pobpf but a directory: {hint}"
+        )
+        self.assert_says("unpin_nothing", 2, "there is no pin nothing: pobpf pins lists them")
+        self.assert_says(
+            "replace_a_map", 2, "a_map is no pin of pobpf but a map: choose another name"
+        )
+
+
+class Names(PinTest):
+    def test_bad_names_are_refused(self):
+        for i in range(9):
+            with self.subTest(i):
+                self.assert_status(f"bad_name_{i}", 2)
+                self.assertRegex(err(f"bad_name_{i}"), r"\Apobpf: a pin's name must [^\n]*\n\Z")
+        self.assert_status("longest_name", 0)
+
+    def test_no_place_for_pins(self):
+        for name in ("no_bpffs", "no_parent", "unmounted"):
+            with self.subTest(name):
+                self.assert_status(name, 1)
+                self.assertIn("BPF file system", err(name))
+        self.assertIn("mount -t bpf bpf /sys/fs/bpf", err("unmounted"))
+        self.assert_status("pins_unmounted", 0)
+
+    def test_a_failed_pin_leaves_no_directory(self):
+        self.assert_says(
+            "no_node", 2, "this machine has no memory on node 7: nodes with memory are 0-1"
+        )
+        self.assertNotIn("other", run_of("no_node")["left_behind"])
+
+
+class Replacing(PinTest):
+    def test_only_when_asked_for(self):
+        self.assert_says(
+            "taken", 2, "there is a pin changing already: give --replace, or unpin it first"
+        )
+
+    def test_there_is_always_one(self):
+        for turn in range(6):
+            self.assert_status(f"replace_{turn}", 0)
+        self.assertEqual(run_of("watched")["missing"], "")
+        self.assertEqual({r.nid for r in parsed("cat_changing").values()}, {0})
+        names = [pin["name"] for pin in json.loads(out("pins_replaced"))["pins"]]
+        self.assertEqual([name for name in names if "~" in name], [])
+
+
+class Removal(PinTest):
+    def test_unpin_removes_what_is_named(self):
+        self.assert_status("unpin_stack", 0)
+        names = run_of("after_unpin")["names"]
+        self.assertNotIn("stack", names)
+        self.assertNotIn("handle", names)
+        self.assertIn("stack_handle", names)
+
+    def test_unpin_all_leaves_what_is_not_ours(self):
+        self.assert_status("unpin_all", 0)
+        self.assertEqual(run_of("after_unpin_all")["names"], ["a_directory", "a_map"])
+
+    def test_the_directory_goes_with_the_last_pin_and_open_files_stay(self):
+        self.assertEqual(run_of("unpinned_while_open"), {"directory": False, "more": True})
+
+    def test_nothing_is_left_in_the_kernel(self):
+        for kind, ids in results()["during"].items():
+            self.assertGreater(len(ids), len(results()["before"][kind]) + 10)
+        self.assertEqual(results()["before"], results()["after"])
+
+
+def main() -> int:
+    global options  # pylint: disable=global-statement
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
+    parser.add_argument("--kernel", required=True)
+    parser.add_argument("--keep", help="leave what the guest printed in this directory")
+    options, rest = parser.parse_known_args()
+    program = unittest.main(argv=[sys.argv[0], *rest], exit=False, verbosity=2)
+    return 0 if program.result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
