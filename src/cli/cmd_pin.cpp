@@ -123,7 +123,8 @@ Result<ExitStatus> run_pin(const Options& options) {
   PinRequest request;
   request.directory = options.pin.directory;
   request.name = options.pin.names.front();
-  request.view = ReaderView{*nodes, options.mode};
+  request.view = ReaderView{options.filter, options.mode};
+  request.view.filter.nodes = *nodes;
   request.view_text = options.pin.view_text;
   request.version = POBPF_VERSION;
   request.replaces = options.pin.replaces;

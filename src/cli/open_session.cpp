@@ -43,7 +43,9 @@ Result<ReaderView> make_view(const Options& options, const Session& session) {
                   fmt::format("this machine has no memory on node {}", format_nodelist(missing)),
                   hint);
   }
-  return ReaderView{*nodes, options.mode};
+  ReaderView view{options.filter, options.mode};
+  view.filter.nodes = *nodes;
+  return view;
 }
 
 }  // namespace pobpf::cli

@@ -8,6 +8,7 @@
 #include <cctype>
 #include <utility>
 
+#include "cli/filter_options.h"
 #include "cli/version.h"
 
 namespace pobpf::cli {
@@ -68,6 +69,7 @@ constexpr const char* kUnpinExamples = R"(Examples:
 /// What the option parser fills in. Lists, because "given twice" is an error that we word.
 struct Raw {
   std::vector<std::string> nodelist;
+  RawFilters filters;
   std::vector<std::string> mode;
   std::vector<std::string> format;
   std::vector<std::string> output;
@@ -98,11 +100,12 @@ void add_flag(CLI::App& app, const char* names, T& value, const char* group,
   app.add_flag(names, value, description)->disable_flag_override()->group(group);
 }
 
-void add_node_filter(CLI::App& app, Raw& raw) {
+void add_filters(CLI::App& app, Raw& raw) {
   add_value(app, "--nid", raw.nodelist, "LIST", "Filters",
             "only pages on these NUMA nodes, in the kernel's\n"
             "list syntax: 0 or 0,2 or 0-3 or 0-7:1/2;\n"
             "an empty list means all nodes");
+  add_filter_options(app, raw.filters);
 }
 
 void add_mode(CLI::App& app, Raw& raw) {
@@ -272,6 +275,14 @@ Result<Options> check(const Raw& raw, Command command, const std::string& hint) 
     if (raw.output.front().empty()) return usage_error("--output needs the name of a file", hint);
     if (raw.output.front() != "-") options.output_path = raw.output.front();
   }
+  auto filter = parse_filters(raw.filters);
+  if (!filter) {
+    auto error = std::move(filter).error();
+    if (error.hint.empty()) error.hint = hint;
+    return fail(std::move(error));
+  }
+  options.filter = *std::move(filter);
+  options.session.with_filters = options.filter.needs_filter_object();
   if (!raw.nodelist.empty()) {
     options.nodelist = raw.nodelist.front();
     if (auto nodes = parse_wanted_nodes(options.nodelist, POBPF_MAX_NODES); !nodes) {
@@ -313,7 +324,7 @@ Result<std::variant<Options, Information>> parse_options(
   app.get_formatter()->label("SUBCOMMAND", "COMMAND");
   app.require_subcommand(0, 1);
   app.footer(std::string(kPagesExamples) + kExitStatus);
-  add_node_filter(app, raw);
+  add_filters(app, raw);
   add_mode(app, raw);
   add_output(app, raw);
   add_stats(app, raw);
@@ -323,7 +334,7 @@ Result<std::variant<Options, Information>> parse_options(
   CLI::App& stacks = *app.add_subcommand("stacks", "call stacks and what they own, largest first");
   stacks.group("Commands");
   stacks.footer(std::string(kStacksExamples) + kExitStatus);
-  add_node_filter(stacks, raw);
+  add_filters(stacks, raw);
   add_output(stacks, raw);
   add_stats(stacks, raw);
   add_common(stacks, raw);
@@ -344,7 +355,7 @@ Result<std::variant<Options, Information>> parse_options(
   CLI::App& pin = *app.add_subcommand("pin", "a view as a file that cat reads");
   pin.group("Commands");
   pin.footer(std::string(kPinExamples) + kExitStatus);
-  add_node_filter(pin, raw);
+  add_filters(pin, raw);
   add_mode(pin, raw);
   add_pin_options(pin, raw.pin);
   add_common(pin, raw);

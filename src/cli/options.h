@@ -10,6 +10,7 @@
 
 #include "cli/page_request.h"
 #include "cli/pin_options.h"
+#include "model/filter.h"
 #include "model/nodelist.h"
 #include "pobpf/abi.h"
 #include "pobpf/error.h"
@@ -23,6 +24,7 @@ enum class Format { kText, kJson };
 struct Options {
   Command command = Command::kPages;
   std::string nodelist;  ///< as given; empty: all nodes
+  FilterSpec filter;     ///< without nodes, as only the kernel knows how many there can be
   pobpf_mode mode = POBPF_MODE_STACK;
   Format format = Format::kText;
   std::string output_path;  ///< empty: the standard output

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <limits>
 
+#include "cli/filter_options.h"
 #include "reader/pin_name.h"
 
 namespace pobpf::cli {
@@ -190,7 +191,7 @@ std::string given_filters(const CLI::App& app) {
     text += '\'';
   };
   for (const CLI::Option* option : app.get_options()) {
-    if (option->get_group() != "Filters" || option->count() == 0) continue;
+    if (!is_filter_option(option->get_name()) || option->count() == 0) continue;
     if (option->get_items_expected_max() == 0) {
       append(option->get_name());
       continue;

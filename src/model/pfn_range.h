@@ -49,4 +49,16 @@ struct PfnRange {
   return result;
 }
 
+/// The PFNs that are in none of the ranges, which must be joined(); the result is.
+[[nodiscard]] inline std::vector<PfnRange> complement(const std::vector<PfnRange>& ranges) {
+  std::vector<PfnRange> result;
+  std::uint64_t begin = 0;
+  for (const PfnRange& range : ranges) {
+    if (range.begin > begin) result.push_back({begin, range.begin});
+    begin = range.end;
+  }
+  if (begin != UINT64_MAX) result.push_back({begin, UINT64_MAX});
+  return result;
+}
+
 }  // namespace pobpf

@@ -115,7 +115,7 @@ void copy_text(char (&to)[kBytes], const std::string& text) {
 
 /// The loaded program with everything that its maps have to hold.
 Result<Skeleton> load(const PinRequest& request, const MachineFacts& facts) {
-  auto filter = compile_view(facts, request.view);
+  auto filter = compile_view(facts, request.view, request.session.use_kallsyms_lookup);
   if (!filter) return fail(std::move(filter).error());
   if (filter->needs_filter_object())
     return fail(ErrorKind::kUnsupported, "pins filter by node only",

@@ -131,7 +131,8 @@ class KernelSession final : public Session {
         stacks_(stack_source_),
         slots_(std::make_shared<Slots>(skeleton_->obj)),
         with_read_times_(options.with_read_times),
-        has_filters_(options.with_filters) {}
+        has_filters_(options.with_filters),
+        use_kallsyms_lookup_(options.use_kallsyms_lookup) {}
 
   [[nodiscard]] const KernelFacts& facts() const override { return facts_.text; }
   [[nodiscard]] const NodeSet& memory_nodes() const override { return facts_.memory_nodes; }
@@ -159,13 +160,14 @@ class KernelSession final : public Session {
   std::unordered_map<std::uint64_t, std::string> cgroup_names_;
   bool with_read_times_;
   bool has_filters_;
+  bool use_kallsyms_lookup_;
 };
 
 Result<std::unique_ptr<KernelReader>> KernelSession::attach(const bpf_program* program,
                                                             const ReaderView& view,
                                                             bool expects_records,
                                                             std::uint32_t* slot) {
-  auto filter = compile_view(facts_, view);
+  auto filter = compile_view(facts_, view, use_kallsyms_lookup_);
   if (!filter) return fail(std::move(filter).error());
   if (filter->needs_filter_object() && !has_filters_)
     return fail(ErrorKind::kFailed, "this session was opened without filters",

@@ -3,8 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "kernel/btf.h"
+#include "kernel/cgroup_path.h"
 #include "kernel/kernel_memory.h"
+#include "kernel/local_clock.h"
+#include "kernel/symbol_table.h"
+#include "model/compile_filter.h"
 #include "model/nodelist.h"
 
 namespace pobpf {
@@ -20,19 +26,84 @@ Result<MachineFacts> read_facts(const SessionOptions& options) {
   return facts;
 }
 
-Result<CompiledFilter> compile_view(const MachineFacts& facts, const ReaderView& view) {
-  CompiledFilter filter;
-  filter.params.mode = view.mode;
-  if (!view.nodes) return filter;
-  const NodeSet missing = *view.nodes & ~facts.memory_nodes;
+namespace {
+
+/// Answers from the running machine. Symbols are read when the first filter asks for them.
+class MachineContext final : public FilterContext {
+ public:
+  MachineContext(const MachineFacts& facts, bool use_kallsyms_lookup)
+      : facts_(facts), use_kallsyms_lookup_(use_kallsyms_lookup) {}
+
+  Result<std::uint64_t> now_ns() override {
+    auto clock = read_local_clock();
+    if (!clock) return fail(std::move(clock).error());
+    return clock->now_ns;
+  }
+
+  Result<std::vector<AddressRange>> symbol_ranges(const NamePredicate& is_wanted) override {
+    if (auto status = open_symbols(); !status) return fail(std::move(status).error());
+    return symbols_->symbol_ranges(is_wanted);
+  }
+
+  Result<std::vector<AddressRange>> module_ranges(const NamePredicate& is_wanted) override {
+    if (auto status = open_symbols(); !status) return fail(std::move(status).error());
+    return symbols_->module_ranges(is_wanted);
+  }
+
+  Result<std::uint64_t> cgroup_id(const std::string& path) override {
+    return find_cgroup_id(path);
+  }
+
+  Status check_supported(pobpf_filter filter) override {
+    const auto& layout = facts_.layout;
+    const auto missing = [](const char* option, const char* symbol) {
+      return fail(ErrorKind::kUnsupported,
+                  fmt::format("{} does not work here, as this kernel shows no {}", option, symbol),
+                  "leave it out");
+    };
+    if (filter == POBPF_FILTER_DEAD && layout.init_pid_ns == 0)
+      return missing("--dead", "init_pid_ns");
+    if (filter == POBPF_FILTER_TIME && (layout.rq_clock == 0 || layout.per_cpu_offsets == 0))
+      return missing("--age", "runqueues");
+    if (filter == POBPF_FILTER_MEMCG && layout.memory_cgrp_subsys == 0)
+      return missing("--memcg", "memory controller");
+    return {};
+  }
+
+ private:
+  Status open_symbols() {
+    if (symbols_) return {};
+    auto table = SymbolTable::open(use_kallsyms_lookup_);
+    if (!table) return fail(std::move(table).error());
+    symbols_.emplace(*std::move(table));
+    return {};
+  }
+
+  const MachineFacts& facts_;
+  bool use_kallsyms_lookup_;
+  std::optional<SymbolTable> symbols_;
+};
+
+}  // namespace
+
+Result<CompiledFilter> compile_view(const MachineFacts& facts, const ReaderView& view,
+                                    bool use_kallsyms_lookup) {
+  MachineContext context(facts, use_kallsyms_lookup);
+  auto compiled = compile_filter(view.filter, facts.text, context);
+  if (!compiled) return compiled;
+  auto& params = compiled->params;
+  params.mode = view.mode;
+  const auto& nodes = view.filter.nodes;
+  if (!nodes) return compiled;
+  const NodeSet missing = *nodes & ~facts.memory_nodes;
   if (missing.any())
     return fail(ErrorKind::kUsage,
                 fmt::format("this machine has no memory on node {}", format_nodelist(missing)),
                 fmt::format("nodes with memory are {}", format_nodelist(facts.memory_nodes)));
-  filter.params.active = 1U << POBPF_FILTER_NID;
+  params.active |= 1U << POBPF_FILTER_NID;
   for (unsigned nid = 0; nid < POBPF_MAX_NODES; ++nid)
-    if (view.nodes->test(nid)) filter.params.nid_mask[nid / 64] |= 1ULL << (nid % 64);
-  return filter;
+    if (nodes->test(nid)) params.nid_mask[nid / 64] |= 1ULL << (nid % 64);
+  return compiled;
 }
 
 std::vector<PfnRange> view_ranges(const MachineFacts& facts, const CompiledFilter& filter) {

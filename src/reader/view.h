@@ -17,9 +17,10 @@ namespace pobpf {
 /// Asks the running kernel. Its type information, megabytes, is gone when this returns.
 [[nodiscard]] Result<MachineFacts> read_facts(const SessionOptions& options);
 
-/// kUsage if the view names a node that has no memory here.
-[[nodiscard]] Result<CompiledFilter> compile_view(const MachineFacts& facts,
-                                                  const ReaderView& view);
+/// kUsage if the view names what this machine does not have, kUnsupported if this kernel cannot
+/// filter by it. `use_kallsyms_lookup` as for KernelMemory::open().
+[[nodiscard]] Result<CompiledFilter> compile_view(const MachineFacts& facts, const ReaderView& view,
+                                                  bool use_kallsyms_lookup);
 
 /// The memory that pages of the view can be in, joined.
 [[nodiscard]] std::vector<PfnRange> view_ranges(const MachineFacts& facts,

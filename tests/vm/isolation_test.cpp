@@ -37,8 +37,8 @@ ReaderView view_of(std::initializer_list<unsigned> nids, pobpf_mode mode) {
   ReaderView view;
   view.mode = mode;
   if (nids.size() != 0) {
-    view.nodes.emplace();
-    for (const unsigned nid : nids) view.nodes->set(nid);
+    view.filter.nodes.emplace();
+    for (const unsigned nid : nids) view.filter.nodes->set(nid);
   }
   return view;
 }

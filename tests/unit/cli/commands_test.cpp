@@ -94,7 +94,7 @@ class Commands : public ::testing::Test {
     if (!output) return fail(std::move(output).error());
     ::testing::internal::CaptureStderr();
     set_up_logging(options.format, options.is_quiet, options.verbosity);
-    auto ended = print(session, ReaderView{std::nullopt, options.mode}, options, *output);
+    auto ended = print(session, ReaderView{{}, options.mode}, options, *output);
     said = ::testing::internal::GetCapturedStderr();
     return ended;
   }
@@ -229,9 +229,9 @@ TEST_F(Commands, ViewNamesTheNodesThatExist) {
 
 TEST_F(Commands, ViewTakesNodesThatExist) {
   options.nodelist = "0,2";
-  EXPECT_EQ(make_view(options, session).value().nodes, NodeSet(0b101));
+  EXPECT_EQ(make_view(options, session).value().filter.nodes, NodeSet(0b101));
   options.nodelist = "";
-  EXPECT_EQ(make_view(options, session).value().nodes, std::nullopt);
+  EXPECT_EQ(make_view(options, session).value().filter.nodes, std::nullopt);
 }
 
 class CheckCommand : public ::testing::Test {

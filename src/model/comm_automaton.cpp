@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/comm_automaton.h"
+
+#include <fmt/format.h>
+
+#include <bitset>
+#include <cstddef>
+
+#include "model/glob.h"
+#include "model/name_list.h"
+
+namespace pobpf {
+namespace {
+
+constexpr std::size_t kCommLength = POBPF_COMM_BYTES - 1;
+constexpr std::size_t kWordBits = 64;
+
+/// A pattern in pieces: what each position takes, and after how many of them a '*' stands.
+struct Pattern {
+  std::vector<std::bitset<256>> elements;
+  std::bitset<kWordBits> loops;
+};
+
+Pattern take_apart(std::string_view text) {
+  Pattern pattern;
+  for (std::size_t length = 0; (length = glob_element_length(text)) != 0;) {
+    const std::string element(text.substr(0, length));
+    text.remove_prefix(length);
+    if (element == "*") {
+      if (pattern.elements.size() < kWordBits) pattern.loops.set(pattern.elements.size());
+      continue;
+    }
+    // the library says which bytes an element takes, ranges and classes included
+    std::bitset<256> bytes;
+    for (unsigned byte = 1; byte < 256; ++byte)
+      bytes.set(byte, glob_matches(element, std::string(1, static_cast<char>(byte))));
+    pattern.elements.push_back(bytes);
+  }
+  return pattern;
+}
+
+Result<Pattern> parse(const std::string& text) {
+  Pattern pattern = take_apart(text);
+  if (pattern.elements.size() > kCommLength)
+    return fail(ErrorKind::kUsage,
+                fmt::format("'{}' matches no task, as the kernel cuts their names to {} bytes",
+                            shown(text), kCommLength),
+                fmt::format("try '{}*'", shown(text.substr(0, kCommLength - 1))));
+  return pattern;
+}
+
+/// Puts patterns one behind the other into the words.
+class Builder {
+ public:
+  /// False if there is no room.
+  bool add(const Pattern& pattern, bool is_rejected) {
+    const std::size_t nr_states = pattern.elements.size() + 1;
+    for (std::size_t word = 0; word < POBPF_COMM_WORDS; ++word) {
+      if (used_.at(word) + nr_states > kWordBits) continue;
+      const std::size_t first = used_.at(word);
+      auto& states = result_.states.at(word);
+      states.start |= 1ULL << first;
+      states.loops |= pattern.loops.to_ullong() << first;
+      (is_rejected ? states.rejected : states.wanted) |= 1ULL << (first + nr_states - 1);
+      for (std::size_t i = 0; i < pattern.elements.size(); ++i)
+        for (std::size_t byte = 0; byte < 256; ++byte)
+          if (pattern.elements[i].test(byte))
+            result_.table.accepts[byte][word] |= 1ULL << (first + i);
+      used_.at(word) += nr_states;
+      return true;
+    }
+    return false;
+  }
+
+  [[nodiscard]] const CommAutomaton& result() const { return result_; }
+
+ private:
+  CommAutomaton result_;
+  std::array<std::size_t, POBPF_COMM_WORDS> used_{};
+};
+
+}  // namespace
+
+Result<CommAutomaton> compile_comm_patterns(const std::vector<std::string>& wanted,
+                                            const std::vector<std::string>& rejected) {
+  Builder builder;
+  for (const auto* patterns : {&wanted, &rejected}) {
+    for (const std::string& text : *patterns) {
+      auto pattern = parse(text);
+      if (!pattern) return fail(std::move(pattern).error());
+      if (!builder.add(*pattern, patterns == &rejected))
+        return fail(ErrorKind::kUsage, "there are too many patterns of task names",
+                    fmt::format("all of them together have room for {} characters",
+                                POBPF_COMM_WORDS * (kWordBits - 1)));
+    }
+  }
+  return builder.result();
+}
+
+bool CommAutomaton::passes(std::string_view comm) const {
+  bool wants = false;
+  bool is_wanted = false;
+  for (std::size_t word = 0; word < POBPF_COMM_WORDS; ++word) {
+    std::uint64_t now = states.at(word).start;
+    for (const char c : comm.substr(0, POBPF_COMM_BYTES)) {
+      if (c == '\0') break;
+      now = (now & table.accepts[static_cast<unsigned char>(c)][word]) << 1 |
+            (now & states.at(word).loops);
+    }
+    if ((now & states.at(word).rejected) != 0) return false;
+    wants = wants || states.at(word).wanted != 0;
+    is_wanted = is_wanted || (now & states.at(word).wanted) != 0;
+  }
+  return !wants || is_wanted;
+}
+
+}  // namespace pobpf

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The patterns of --comm as the automaton that BPF runs (struct pobpf_comm_table).
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pobpf/abi.h"
+#include "pobpf/error.h"
+
+namespace pobpf {
+
+struct CommAutomaton {
+  std::array<pobpf_comm_states, POBPF_COMM_WORDS> states{};
+  pobpf_comm_table table{};
+
+  /// What bpf/filter.bpf.h: comm_passes() says of this task name, by the same table.
+  [[nodiscard]] bool passes(std::string_view comm) const;
+};
+
+/// kUsage if a pattern can match no task name, or if all of them have too many characters.
+[[nodiscard]] Result<CommAutomaton> compile_comm_patterns(const std::vector<std::string>& wanted,
+                                                          const std::vector<std::string>& rejected);
+
+}  // namespace pobpf

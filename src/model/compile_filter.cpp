@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/compile_filter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "model/comm_automaton.h"
+#include "model/glob.h"
+#include "model/name_list.h"
+#include "model/pfn_text.h"
+
+namespace pobpf {
+namespace {
+
+/// Ids that a list may name: the map of a reader has an element for each.
+constexpr std::uint64_t kIdsMax = 4'000'000;
+
+tl::unexpected<Error> nothing_left(std::string_view option) {
+  return fail(ErrorKind::kUsage, fmt::format("nothing is left of --{0} without --not-{0}", option));
+}
+
+Result<std::uint64_t> index_of(std::string_view what, const std::string& name,
+                               const std::vector<std::string>& names) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) return fail(unknown_name(what, name, names));
+  return static_cast<std::uint64_t>(found - names.begin());
+}
+
+/// Bits of what is wanted of a list of names: bit i stands for names[i].
+Result<std::uint32_t> name_mask(std::string_view option, std::string_view what,
+                                const Choice<std::string>& choice,
+                                const std::vector<std::string>& names) {
+  std::uint32_t wanted = choice.wanted.empty() ? ~0U : 0;
+  std::uint32_t rejected = 0;
+  for (auto [list, mask] : {std::pair(&choice.wanted, &wanted), {&choice.rejected, &rejected}}) {
+    for (const std::string& name : *list) {
+      auto index = index_of(what, name, names);
+      if (!index) return fail(std::move(index).error());
+      *mask |= 1U << (*index & 31);
+    }
+  }
+  const std::uint32_t all = names.size() >= 32 ? ~0U : (1U << names.size()) - 1;
+  if ((wanted & ~rejected & all) == 0) return nothing_left(option);
+  return wanted & ~rejected;
+}
+
+Result<std::uint64_t> bits_of(std::string_view what, const std::vector<std::string>& names,
+                              const std::vector<FlagName>& table) {
+  std::uint64_t bits = 0;
+  for (const std::string& name : names) {
+    if (name.starts_with("0x")) {
+      auto number = parse_number(name);
+      if (!number) return fail(std::move(number).error());
+      bits |= *number;
+      continue;
+    }
+    const auto found = std::find_if(table.begin(), table.end(),
+                                    [&](const FlagName& row) { return row.name == name; });
+    if (found == table.end()) {
+      std::vector<std::string> known;
+      for (const FlagName& row : table) known.push_back(row.name);
+      return fail(unknown_name(what, name, known));
+    }
+    bits |= found->mask;
+  }
+  return bits;
+}
+
+template <typename T>
+Status put_bits(std::string_view option, std::string_view what, const BitNames& names,
+                const std::vector<FlagName>& table, T& all, T& any, T& none) {
+  for (auto [list, target] :
+       {std::pair(&names.all, &all), {&names.any, &any}, {&names.none, &none}}) {
+    auto bits = bits_of(what, *list, table);
+    if (!bits) return fail(std::move(bits).error());
+    *target = static_cast<T>(*bits);
+    if (*target != *bits)
+      return fail(ErrorKind::kUsage, fmt::format("--{} takes {} bits", option, 8 * sizeof(T)));
+  }
+  const bool has_no_any_left = any != 0 && (any & ~none) == 0;
+  if ((all & none) != 0 || has_no_any_left)
+    return fail(ErrorKind::kUsage, fmt::format("nothing can have the bits of --{}", option),
+                "the same name is asked for and ruled out");
+  return {};
+}
+
+class Compiler {
+ public:
+  Compiler(const FilterSpec& spec, const KernelFacts& facts, FilterContext& context)
+      : spec_(spec), facts_(facts), context_(context) {}
+
+  Result<CompiledFilter> run() {
+    auto& params = result_.params;
+    params.ts_max = UINT64_MAX;
+    params.age_max = UINT64_MAX;
+    for (auto step : {&Compiler::masks, &Compiler::bits, &Compiler::sets, &Compiler::comms,
+                      &Compiler::times, &Compiler::choices, &Compiler::pfns, &Compiler::memcgs,
+                      &Compiler::stacks})
+      if (auto status = (this->*step)(); !status) return fail(std::move(status).error());
+    for (unsigned filter = 0; filter < POBPF_NR_FILTERS; ++filter) {
+      if ((params.active >> filter & 1) == 0) continue;
+      // points in time need nothing; ages need the clock while the pages are read
+      if (filter == POBPF_FILTER_TIME && !spec_.age) continue;
+      auto status = context_.check_supported(static_cast<pobpf_filter>(filter));
+      if (!status) return fail(std::move(status).error());
+    }
+    return std::move(result_);
+  }
+
+ private:
+  void activate(pobpf_filter filter) { result_.params.active |= 1U << filter; }
+
+  Status put_mask(pobpf_filter filter, std::string_view option, std::string_view what,
+                  const Choice<std::string>& choice, const std::vector<std::string>& names,
+                  std::uint32_t& target) {
+    if (choice.is_empty()) return {};
+    activate(filter);
+    auto mask = name_mask(option, what, choice, names);
+    if (!mask) return fail(std::move(mask).error());
+    target = *mask;
+    return {};
+  }
+
+  Status masks() {
+    auto& params = result_.params;
+    if (auto status = put_mask(POBPF_FILTER_ZONE, "zone", "zone of this kernel", spec_.zones,
+                               facts_.zone_names, params.zone_mask);
+        !status)
+      return status;
+    if (auto status = put_mask(POBPF_FILTER_MIGRATETYPE, "migratetype", "migratetype",
+                               spec_.migratetypes, facts_.migratetype_names,
+                               params.migratetype_mask);
+        !status)
+      return status;
+    if (auto status = put_mask(POBPF_FILTER_BLOCK_MIGRATETYPE, "block-migratetype", "migratetype",
+                               spec_.block_migratetypes, facts_.migratetype_names,
+                               params.block_migratetype_mask);
+        !status)
+      return status;
+    return orders();
+  }
+
+  Status orders() {
+    if (spec_.orders.is_empty()) return {};
+    activate(POBPF_FILTER_ORDER);
+    const auto mask_of = [](const std::vector<IdRange>& ranges) {
+      std::uint64_t mask = 0;
+      for (const IdRange& range : ranges)
+        for (std::uint32_t order = range.first; order <= range.last; ++order) mask |= 1ULL << order;
+      return mask;
+    };
+    const std::uint64_t wanted =
+        spec_.orders.wanted.empty() ? UINT64_MAX : mask_of(spec_.orders.wanted);
+    result_.params.order_mask = wanted & ~mask_of(spec_.orders.rejected);
+    if (result_.params.order_mask == 0) return nothing_left("order");
+    return {};
+  }
+
+  Status bits() {
+    auto& params = result_.params;
+    if (!spec_.gfp.is_empty()) {
+      activate(POBPF_FILTER_GFP);
+      if (auto status = put_bits("gfp", "gfp flag of this kernel", spec_.gfp, facts_.gfp_names,
+                                 params.gfp_all, params.gfp_any, params.gfp_none);
+          !status)
+        return status;
+    }
+    if (spec_.flags.is_empty()) return {};
+    activate(POBPF_FILTER_FLAGS);
+    return put_bits<__u64>("flags", "page flag of this kernel", spec_.flags, facts_.page_flag_names,
+                           params.flags_all, params.flags_any, params.flags_none);
+  }
+
+  Status put_set(pobpf_filter filter, pobpf_set_kind kind, std::string_view option,
+                 const Choice<IdRange>& choice) {
+    if (choice.is_empty()) return {};
+    activate(filter);
+    if (count_ids(choice.wanted) + count_ids(choice.rejected) > kIdsMax)
+      return fail(ErrorKind::kUsage, fmt::format("--{} names over {} numbers", option, kIdsMax),
+                  "leave the filter out, or name what is not wanted");
+    if (!choice.wanted.empty()) result_.params.wanted_sets |= 1U << kind;
+    std::map<std::uint64_t, std::uint32_t> bits;
+    for (const IdRange& range : choice.wanted)
+      for (std::uint64_t id = range.first; id <= range.last; ++id) bits[id] |= POBPF_SET_WANTED;
+    for (const IdRange& range : choice.rejected)
+      for (std::uint64_t id = range.first; id <= range.last; ++id) bits[id] |= POBPF_SET_REJECTED;
+    add_members(kind, bits);
+    const bool has_wanted = std::any_of(bits.begin(), bits.end(), [](const auto& member) {
+      return member.second == POBPF_SET_WANTED;
+    });
+    if (!choice.wanted.empty() && !has_wanted) return nothing_left(option);
+    return {};
+  }
+
+  void add_members(pobpf_set_kind kind, const std::map<std::uint64_t, std::uint32_t>& bits) {
+    for (const auto& [value, of_value] : bits) {
+      pobpf_set_key key{};
+      key.value = value;
+      key.kind = kind;
+      result_.members.emplace_back(key, of_value);
+    }
+  }
+
+  Status sets() {
+    if (auto status = put_set(POBPF_FILTER_PID, POBPF_SET_PID, "pid", spec_.pids); !status)
+      return status;
+    if (auto status = put_set(POBPF_FILTER_TGID, POBPF_SET_TGID, "tgid", spec_.tgids); !status)
+      return status;
+    return put_set(POBPF_FILTER_HANDLE, POBPF_SET_HANDLE, "handle", spec_.handles);
+  }
+
+  Status comms() {
+    if (spec_.comms.is_empty()) return {};
+    activate(POBPF_FILTER_COMM);
+    auto automaton = compile_comm_patterns(spec_.comms.wanted, spec_.comms.rejected);
+    if (!automaton) return fail(std::move(automaton).error());
+    std::copy(automaton->states.begin(), automaton->states.end(), result_.params.comm);
+    result_.comm_table = automaton->table;
+    return {};
+  }
+
+  Status times() {
+    auto& params = result_.params;
+    if (!spec_.since && !spec_.until && !spec_.age) return {};
+    activate(POBPF_FILTER_TIME);
+    std::uint64_t now = 0;
+    if ((spec_.since && spec_.since->is_ago) || (spec_.until && spec_.until->is_ago)) {
+      auto clock = context_.now_ns();
+      if (!clock) return fail(std::move(clock).error());
+      now = *clock;
+    }
+    const auto ns_of = [&](const ClockTime& time) {
+      return time.is_ago ? now - std::min(now, time.ns) : time.ns;
+    };
+    if (spec_.since) params.ts_min = ns_of(*spec_.since);
+    if (spec_.until) params.ts_max = ns_of(*spec_.until);
+    if (params.ts_min > params.ts_max)
+      return fail(ErrorKind::kUsage, "--since is after --until", "nothing lies between them");
+    if (spec_.age) {
+      params.age_min = spec_.age->min_ns;
+      params.age_max = spec_.age->max_ns;
+    }
+    return {};
+  }
+
+  Status choices() {
+    if (spec_.is_mixed) {
+      activate(POBPF_FILTER_MIXED);
+      result_.params.mixed = *spec_.is_mixed ? POBPF_ONLY : POBPF_NONE;
+    }
+    if (spec_.is_dead) {
+      activate(POBPF_FILTER_DEAD);
+      result_.params.dead = *spec_.is_dead ? POBPF_ONLY : POBPF_NONE;
+    }
+    return {};
+  }
+
+  Status pfns() {
+    if (spec_.pfns.is_empty()) return {};
+    auto wanted = spec_.pfns.wanted.empty() ? std::vector<PfnRange>{{0, UINT64_MAX}}
+                                            : joined(spec_.pfns.wanted);
+    result_.pfns = intersection(wanted, complement(joined(spec_.pfns.rejected)));
+    if (result_.pfns->empty()) return nothing_left("pfn");
+    return {};
+  }
+
+  Status memcgs() {
+    if (spec_.memcgs.is_empty()) return {};
+    activate(POBPF_FILTER_MEMCG);
+    if (!spec_.memcgs.wanted.empty()) result_.params.wanted_sets |= 1U << POBPF_SET_MEMCG;
+    std::map<std::uint64_t, std::uint32_t> bits;
+    for (auto [paths, bit] : {std::pair(&spec_.memcgs.wanted, POBPF_SET_WANTED),
+                              {&spec_.memcgs.rejected, POBPF_SET_REJECTED}}) {
+      for (const std::string& path : *paths) {
+        auto id = context_.cgroup_id(path);
+        if (!id) return fail(std::move(id).error());
+        bits[*id] |= static_cast<std::uint32_t>(bit);
+      }
+    }
+    add_members(POBPF_SET_MEMCG, bits);
+    return {};
+  }
+
+  using FindRanges =
+      Result<std::vector<AddressRange>> (FilterContext::*)(const FilterContext::NamePredicate&);
+
+  /// Code of everything that one of the patterns matches; each of them must match something.
+  Result<std::vector<AddressRange>> find_ranges(std::string_view what, FindRanges find,
+                                                const std::vector<std::string>& patterns) {
+    if (patterns.empty()) return std::vector<AddressRange>();
+    std::vector<bool> has_match(patterns.size());
+    auto ranges = (context_.*find)([&](std::string_view name) {
+      const std::string whole(name);
+      bool matches = false;
+      for (std::size_t i = 0; i < patterns.size(); ++i) {
+        if (!glob_matches(patterns[i], whole)) continue;
+        has_match[i] = true;
+        matches = true;
+      }
+      return matches;
+    });
+    if (!ranges) return ranges;
+    for (std::size_t i = 0; i < patterns.size(); ++i)
+      if (!has_match[i]) return fail(unknown_pattern(what, find, patterns[i]));
+    return ranges;
+  }
+
+  /// A kernel has a hundred thousand functions: only near ones are named.
+  Error unknown_pattern(std::string_view what, FindRanges find, const std::string& pattern) {
+    std::vector<std::string> names;
+    (void)(context_.*find)([&](std::string_view name) {
+      names.emplace_back(name);
+      return false;
+    });
+    constexpr std::size_t kShownMax = 64;
+    if (names.size() <= kShownMax) return unknown_name(what, pattern, names);
+    const std::string nearest = nearest_name(pattern, names);
+    return {ErrorKind::kUsage, fmt::format("'{}' is no {}", shown(pattern), what),
+            nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest), 0};
+  }
+
+  Status stacks() {
+    if (spec_.symbols.is_empty() && spec_.modules.is_empty()) return {};
+    activate(POBPF_FILTER_STACK);
+    auto& params = result_.params;
+    if (!spec_.symbols.wanted.empty()) params.wanted_hits |= POBPF_STACK_SYMBOL;
+    if (!spec_.modules.wanted.empty()) params.wanted_hits |= POBPF_STACK_MODULE;
+    struct Source {
+      std::string_view what;
+      FindRanges find;
+      const std::vector<std::string>* patterns;
+      pobpf_stack_hits hit;
+    };
+    const Source sources[] = {
+        {"function of this kernel", &FilterContext::symbol_ranges, &spec_.symbols.wanted,
+         POBPF_STACK_SYMBOL},
+        {"function of this kernel", &FilterContext::symbol_ranges, &spec_.symbols.rejected,
+         POBPF_STACK_NOT_SYMBOL},
+        {"module that is loaded", &FilterContext::module_ranges, &spec_.modules.wanted,
+         POBPF_STACK_MODULE},
+        {"module that is loaded", &FilterContext::module_ranges, &spec_.modules.rejected,
+         POBPF_STACK_NOT_MODULE}};
+    // where a kind of range begins and ends, by address
+    std::map<std::uint64_t, std::array<int, 4>> borders;
+    for (std::size_t kind = 0; kind < std::size(sources); ++kind) {
+      const Source& source = sources[kind];
+      auto ranges = find_ranges(source.what, source.find, *source.patterns);
+      if (!ranges) return fail(std::move(ranges).error());
+      for (const AddressRange& range : *ranges) {
+        ++borders[range.begin].at(kind);
+        --borders[range.end].at(kind);
+      }
+    }
+    std::array<int, 4> depth{};
+    const pobpf_stack_range* before = nullptr;
+    for (auto border = borders.begin(); border != borders.end(); ++border) {
+      std::uint32_t hits = 0;
+      for (std::size_t kind = 0; kind < depth.size(); ++kind) {
+        depth.at(kind) += border->second.at(kind);
+        if (depth.at(kind) > 0) hits |= static_cast<std::uint32_t>(sources[kind].hit);
+      }
+      const auto next = std::next(border);
+      if (hits == 0 || next == borders.end()) continue;
+      pobpf_stack_range range{};
+      range.begin = border->first;
+      range.end = next->first;
+      range.hits = hits;
+      if (before != nullptr && before->end == range.begin && before->hits == hits) {
+        result_.stack_ranges.back().end = range.end;
+      } else {
+        result_.stack_ranges.push_back(range);
+      }
+      before = &result_.stack_ranges.back();
+    }
+    params.nr_stack_ranges = static_cast<__u32>(result_.stack_ranges.size());
+    return {};
+  }
+
+  const FilterSpec& spec_;
+  const KernelFacts& facts_;
+  FilterContext& context_;
+  CompiledFilter result_;
+};
+
+}  // namespace
+
+Result<CompiledFilter> compile_filter(const FilterSpec& spec, const KernelFacts& facts,
+                                      FilterContext& context) {
+  return Compiler(spec, facts, context).run();
+}
+
+}  // namespace pobpf

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/id_range.h"
+
+#include <fmt/format.h>
+
+#include "model/name_list.h"
+#include "model/pfn_text.h"
+
+namespace pobpf {
+namespace {
+
+Result<std::uint32_t> parse_id(std::string_view text, std::uint32_t max) {
+  auto number = parse_number(text);
+  if (!number) return fail(std::move(number).error());
+  if (*number > max)
+    return fail(ErrorKind::kUsage, fmt::format("{} is too large, the most is {}", *number, max));
+  return static_cast<std::uint32_t>(*number);
+}
+
+Result<IdRange> parse_id_range(std::string_view text, std::uint32_t max) {
+  const std::size_t dash = text.find('-');
+  auto first = parse_id(text.substr(0, dash), max);
+  if (!first) return fail(std::move(first).error());
+  if (dash == std::string_view::npos) return IdRange{*first, *first};
+  const auto end = text.substr(dash + 1);
+  if (end.empty()) return IdRange{*first, max};
+  auto last = parse_id(end, max);
+  if (!last) return fail(std::move(last).error());
+  if (*last < *first)
+    return fail(ErrorKind::kUsage, fmt::format("the range {}-{} ends before it begins", *first,
+                                               *last));
+  return IdRange{*first, *last};
+}
+
+}  // namespace
+
+Result<std::vector<IdRange>> parse_id_ranges(std::string_view text, std::uint32_t max) {
+  auto parts = split_list(text, ",");
+  if (!parts) return fail(std::move(parts).error());
+  std::vector<IdRange> ranges;
+  for (const std::string& part : *parts) {
+    auto range = parse_id_range(part, max);
+    if (!range) return fail(std::move(range).error());
+    ranges.push_back(*range);
+  }
+  return ranges;
+}
+
+std::uint64_t count_ids(const std::vector<IdRange>& ranges) {
+  std::uint64_t count = 0;
+  for (const IdRange& range : ranges) count += std::uint64_t{range.last} - range.first + 1;
+  return count;
+}
+
+}  // namespace pobpf
