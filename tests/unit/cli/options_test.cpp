@@ -112,7 +112,7 @@ TEST(Options, RefusesUnknownOptions) {
 }
 
 TEST(Options, KnowsExactNamesOnly) {
-  EXPECT_EQ(refusal({"--handle"}), "unknown option '--handle': see pobpf --help");
+  EXPECT_EQ(refusal({"--handl"}), "unknown option '--handl': see pobpf --help");
   EXPECT_EQ(refusal({"--vers"}), "unknown option '--vers': see pobpf --help");
   EXPECT_EQ(refusal({"stack"}), "unknown command 'stack': see pobpf --help");
   EXPECT_EQ(refusal({"Check"}), "unknown command 'Check': see pobpf --help");
