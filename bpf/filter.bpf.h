@@ -27,13 +27,18 @@ static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u
 
 #ifdef POBPF_FILTERS
 
+/*
+ * Inner maps are declared by size: up to 6.2 the kernel takes an inner map that was
+ * made without type information for another than one with it.
+ */
+
 /* Members of the sets of each reader; user space makes the inner map as large as is needed. */
 struct reader_set {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
-	__type(key, struct pobpf_set_key);
-	__type(value, __u32); /* enum pobpf_set_bits, or enum pobpf_stack_hits */
+	__uint(key_size, sizeof(struct pobpf_set_key));
+	__uint(value_size, sizeof(__u32)); /* enum pobpf_set_bits, or enum pobpf_stack_hits */
 };
 
 struct {
@@ -46,8 +51,8 @@ struct {
 struct reader_comm_table {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct pobpf_comm_table);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct pobpf_comm_table));
 };
 
 struct {
@@ -61,8 +66,8 @@ struct reader_stack_ranges {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, 1 << 12 /* BPF_F_INNER_MAP: of any size */);
-	__type(key, __u32);
-	__type(value, struct pobpf_stack_range);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct pobpf_stack_range));
 };
 
 struct {

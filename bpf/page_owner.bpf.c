@@ -17,10 +17,6 @@ char LICENSE[] SEC("license") = "GPL";
 const struct pobpf_page *stream_page;
 const struct pobpf_account *stream_account;
 const struct pobpf_window *stream_window;
-/* and those of inner maps, which clang takes for forward declarations otherwise */
-const struct pobpf_set_key *set_key;
-const struct pobpf_comm_table *comm_table;
-const struct pobpf_stack_range *stack_range;
 
 /*
  * Parameters of each link. Written by user space before the link is attached and

@@ -76,25 +76,25 @@ static __always_inline bool next_window(struct walk *w)
 	struct pobpf_window window;
 	__u64 pfn, end;
 
-	if (w->print.nr_scanned >= POBPF_TICKET_PAGES)
+	if (w->nr_scanned >= POBPF_TICKET_PAGES)
 		return false;
 	range = bpf_map_lookup_elem(&ranges, &w->print.next.range);
 	if (!range) {
-		w->print.is_at_end = 1;
+		w->at.is_at_end = 1;
 		return false;
 	}
 	pfn = w->print.next.pfn > range->begin ? w->print.next.pfn : range->begin;
 	if (pfn >= range->end) {
 		w->print.next.range++;
 		/* many small ranges must not cost more than pages */
-		w->print.nr_scanned++;
+		w->nr_scanned++;
 		return true;
 	}
 	end = ((pfn >> order) + 1) << order;
 	if (end > range->end)
 		end = range->end;
 	w->print.next.pfn = end;
-	w->print.nr_scanned += end - pfn;
+	w->nr_scanned += end - pfn;
 	window.pfn = pfn;
 	window.last = end - pfn - 1;
 	window.slot = 0;
@@ -294,9 +294,11 @@ static long print_page(__u32 index, struct walk *w)
 	}
 	if (fill_record(&ref, &w->print.memcg, page) == RECORD_TORN) {
 		/* freed or allocated again in between: the walk looks at it once more */
-		if (w->print.torn_pfn != ref.pfn) {
-			w->print.torn_pfn = ref.pfn;
-			w->at.next = ref.pfn - w->at.place.pfn;
+		__u16 index = ref.pfn - w->at.place.pfn;
+
+		if (w->at.torn != index) {
+			w->at.torn = index;
+			w->at.next = index;
 		}
 		return 0;
 	}
@@ -397,8 +399,8 @@ int print_pages(struct bpf_iter__bpf_map_elem *ctx)
 	init_filter(&w);
 	w.print.memcg = (struct memcg_memo){};
 	w.at.zero = 0;
-	w.print.torn_pfn = ~0ULL;
-	w.print.nr_scanned = w.print.is_at_end = unknown_zero;
+	w.at.torn = ~0;
+	w.nr_scanned = w.at.is_at_end = unknown_zero;
 	w.at.next = w.at.nr_pages = unknown_zero;
 	/* a step is a page, or the way to the next window; some pages are looked at twice */
 	bpf_loop(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, &w, 0);
@@ -406,7 +408,7 @@ int print_pages(struct bpf_iter__bpf_map_elem *ctx)
 	if (w.at.next < w.at.nr_pages)
 		w.print.next.pfn = w.at.place.pfn + w.at.next;
 	/* no call is left for the rest: an error must tell the reader so */
-	if (!w.print.is_at_end && ticket + 1 >= nr_tickets)
+	if (!w.at.is_at_end && ticket + 1 >= nr_tickets)
 		return 1;
 	return end_ticket(session, ticket, &w.print.next) != 0;
 }

@@ -46,7 +46,7 @@ struct window_walk {
 	__u16 nr_pages;
 	__u16 next; /* pages of the window that are done */
 	__u16 torn; /* index of the page that has been looked at twice */
-	__u16 reserved;
+	__u16 is_at_end; /* print_pages: no window is left */
 #ifdef POBPF_PRINTS
 	/*
 	 * Text has no account. What is counted on the way to a record is overwritten by
@@ -118,9 +118,6 @@ struct view_place {
 struct print_state {
 	struct memcg_memo memcg;
 	struct view_place next; /* where the next window begins */
-	__u64 torn_pfn;		/* has been looked at for the second time */
-	__u32 nr_scanned;	/* pages of the windows so far */
-	__u32 is_at_end;
 };
 
 /* One run of a program over one window; lives on the stack of that run, as runs can interleave. */
@@ -129,7 +126,10 @@ struct walk {
 	const struct pobpf_params *params;
 	struct window_walk at;
 	__u32 slot;
-	__u32 nr_batched;
+	union {
+		__u32 nr_batched; /* emit_pages: records in the batch */
+		__u32 nr_scanned; /* print_pages: pages of the windows so far */
+	};
 #ifdef POBPF_FILTERS
 	struct filter_memo filter;
 #endif

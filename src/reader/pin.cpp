@@ -117,9 +117,6 @@ void copy_text(char (&to)[kBytes], const std::string& text) {
 Result<Skeleton> load(const PinRequest& request, const MachineFacts& facts) {
   auto filter = compile_view(facts, request.view, request.session.use_kallsyms_lookup);
   if (!filter) return fail(std::move(filter).error());
-  if (filter->needs_filter_object())
-    return fail(ErrorKind::kUnsupported, "pins filter by node only",
-                "use pobpf itself with the other filters");
   auto text = make_text_facts(facts.text);
   if (!text) return fail(std::move(text).error());
   if (request.frame_bytes_max) text->frame_bytes_max = *request.frame_bytes_max;
