@@ -44,8 +44,8 @@ struct window_place {
 struct window_walk {
 	struct window_place place;
 	__u16 nr_pages;
-	__u16 next; /* pages of the window that are done */
-	__u16 torn; /* index of the page that has been looked at twice */
+	__u16 next;	 /* pages of the window that are done */
+	__u16 torn;	 /* index of the page that has been looked at twice */
 	__u16 is_at_end; /* print_pages: no window is left */
 #ifdef POBPF_PRINTS
 	/*

@@ -124,8 +124,7 @@ constexpr ValueFilter kValueFilters[] = {
     {"zone", "NAMES", true, parse_names<&FilterSpec::zones>, "of these zones: DMA32,Normal"},
     {"pid", "LIST", true, parse_ids<&FilterSpec::pids, kPidMax>,
      "allocated by these threads: 7,20-29"},
-    {"tgid", "LIST", true, parse_ids<&FilterSpec::tgids, kPidMax>,
-     "allocated by these processes"},
+    {"tgid", "LIST", true, parse_ids<&FilterSpec::tgids, kPidMax>, "allocated by these processes"},
     {"comm", "PATTERNS", true, parse_patterns<&FilterSpec::comms>,
      "allocated by tasks of these names: 'kworker*'"},
     {"order", "LIST", true, parse_ids<&FilterSpec::orders, kOrderMax>,
@@ -181,8 +180,8 @@ void add_value(CLI::App& app, const std::string& name, RawFilters& raw, const Va
 
 Status check_contradictions(const FilterSpec& spec) {
   if (spec.since && spec.until && spec.since->is_ago == spec.until->is_ago) {
-    const bool is_reversed = spec.since->is_ago ? spec.since->ns < spec.until->ns
-                                                : spec.since->ns > spec.until->ns;
+    const bool is_reversed =
+        spec.since->is_ago ? spec.since->ns < spec.until->ns : spec.since->ns > spec.until->ns;
     if (is_reversed)
       return fail(ErrorKind::kUsage, "--since is after --until", "nothing lies between them");
   }

@@ -373,12 +373,9 @@ Result<std::variant<Options, Information>> parse_options(
   add_unpin_options(unpin, raw.pin);
   add_common(unpin, raw);
 
-  const std::pair<CLI::App*, Command> commands[] = {{&stacks, Command::kStacks},
-                                                    {&page, Command::kPage},
-                                                    {&check_command, Command::kCheck},
-                                                    {&pin, Command::kPin},
-                                                    {&pins, Command::kPins},
-                                                    {&unpin, Command::kUnpin}};
+  const std::pair<CLI::App*, Command> commands[] = {
+      {&stacks, Command::kStacks}, {&page, Command::kPage}, {&check_command, Command::kCheck},
+      {&pin, Command::kPin},       {&pins, Command::kPins}, {&unpin, Command::kUnpin}};
   const auto chosen = [&]() -> const CLI::App* {
     for (const auto& [candidate, number] : commands)
       if (candidate->count() != 0) return candidate;

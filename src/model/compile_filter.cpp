@@ -97,9 +97,9 @@ class Compiler {
     auto& params = result_.params;
     params.ts_max = UINT64_MAX;
     params.age_max = UINT64_MAX;
-    for (auto step : {&Compiler::masks, &Compiler::bits, &Compiler::sets, &Compiler::comms,
-                      &Compiler::times, &Compiler::choices, &Compiler::pfns, &Compiler::memcgs,
-                      &Compiler::stacks})
+    for (auto step :
+         {&Compiler::masks, &Compiler::bits, &Compiler::sets, &Compiler::comms, &Compiler::times,
+          &Compiler::choices, &Compiler::pfns, &Compiler::memcgs, &Compiler::stacks})
       if (auto status = (this->*step)(); !status) return fail(std::move(status).error());
     for (unsigned filter = 0; filter < POBPF_NR_FILTERS; ++filter) {
       if ((params.active >> filter & 1) == 0) continue;
@@ -131,9 +131,9 @@ class Compiler {
                                facts_.zone_names, params.zone_mask);
         !status)
       return status;
-    if (auto status = put_mask(POBPF_FILTER_MIGRATETYPE, "migratetype", "migratetype",
-                               spec_.migratetypes, facts_.migratetype_names,
-                               params.migratetype_mask);
+    if (auto status =
+            put_mask(POBPF_FILTER_MIGRATETYPE, "migratetype", "migratetype", spec_.migratetypes,
+                     facts_.migratetype_names, params.migratetype_mask);
         !status)
       return status;
     if (auto status = put_mask(POBPF_FILTER_BLOCK_MIGRATETYPE, "block-migratetype", "migratetype",
@@ -335,15 +335,14 @@ class Compiler {
       const std::vector<std::string>* patterns;
       pobpf_stack_hits hit;
     };
-    const Source sources[] = {
-        {"function of this kernel", &FilterContext::symbol_ranges, &spec_.symbols.wanted,
-         POBPF_STACK_SYMBOL},
-        {"function of this kernel", &FilterContext::symbol_ranges, &spec_.symbols.rejected,
-         POBPF_STACK_NOT_SYMBOL},
-        {"module that is loaded", &FilterContext::module_ranges, &spec_.modules.wanted,
-         POBPF_STACK_MODULE},
-        {"module that is loaded", &FilterContext::module_ranges, &spec_.modules.rejected,
-         POBPF_STACK_NOT_MODULE}};
+    const Source sources[] = {{"function of this kernel", &FilterContext::symbol_ranges,
+                               &spec_.symbols.wanted, POBPF_STACK_SYMBOL},
+                              {"function of this kernel", &FilterContext::symbol_ranges,
+                               &spec_.symbols.rejected, POBPF_STACK_NOT_SYMBOL},
+                              {"module that is loaded", &FilterContext::module_ranges,
+                               &spec_.modules.wanted, POBPF_STACK_MODULE},
+                              {"module that is loaded", &FilterContext::module_ranges,
+                               &spec_.modules.rejected, POBPF_STACK_NOT_MODULE}};
     // where a kind of range begins and ends, by address
     std::map<std::uint64_t, std::array<int, 4>> borders;
     for (std::size_t kind = 0; kind < std::size(sources); ++kind) {

@@ -27,8 +27,8 @@ Result<IdRange> parse_id_range(std::string_view text, std::uint32_t max) {
   auto last = parse_id(end, max);
   if (!last) return fail(std::move(last).error());
   if (*last < *first)
-    return fail(ErrorKind::kUsage, fmt::format("the range {}-{} ends before it begins", *first,
-                                               *last));
+    return fail(ErrorKind::kUsage,
+                fmt::format("the range {}-{} ends before it begins", *first, *last));
   return IdRange{*first, *last};
 }
 

@@ -79,11 +79,12 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
   std::size_t best = name.size() / 2 + 1;
   for (const std::string& candidate : candidates) {
     // "kernel" for "GFP_KERNEL" takes many edits and yet is near
-    const bool contains = name.size() >= 3 && std::search(candidate.begin(), candidate.end(),
-                                                          name.begin(), name.end(), [](char a, char b) {
-                                                            return std::tolower(static_cast<unsigned char>(a)) ==
-                                                                   std::tolower(static_cast<unsigned char>(b));
-                                                          }) != candidate.end();
+    const bool contains =
+        name.size() >= 3 && std::search(candidate.begin(), candidate.end(), name.begin(),
+                                        name.end(), [](char a, char b) {
+                                          return std::tolower(static_cast<unsigned char>(a)) ==
+                                                 std::tolower(static_cast<unsigned char>(b));
+                                        }) != candidate.end();
     const std::size_t edits = contains ? 1 : distance(name, candidate);
     if (edits < best) {
       best = edits;

@@ -14,8 +14,8 @@ namespace pobpf {
 [[nodiscard]] Result<std::vector<std::string>> split_list(std::string_view text,
                                                           std::string_view separators);
 
-/// Glob patterns between commas. A comma in a pattern is written \, or stands in brackets. kUsage if
-/// one is empty.
+/// Glob patterns between commas. A comma in a pattern is written \, or stands in brackets. kUsage
+/// if one is empty.
 [[nodiscard]] Result<std::vector<std::string>> split_patterns(std::string_view text);
 
 /// The candidate that takes the fewest edits to become `name`, upper and lower case being alike;

@@ -41,8 +41,8 @@ Status copy_flag_names(std::span<pobpf_flag_name> rows, const std::vector<FlagNa
 }
 
 template <std::size_t kRows>
-Status copy_strings(char (&rows)[kRows][POBPF_FLAG_NAME_BYTES], const std::vector<std::string>& names,
-                    const char* table) {
+Status copy_strings(char (&rows)[kRows][POBPF_FLAG_NAME_BYTES],
+                    const std::vector<std::string>& names, const char* table) {
   if (names.size() > kRows) return does_not_fit(fmt::format("table {}", table));
   for (std::size_t i = 0; i < names.size(); ++i)
     if (auto status = copy_name(rows[i], names[i]); !status) return status;

@@ -50,9 +50,7 @@ class MachineContext final : public FilterContext {
     return symbols_->module_ranges(is_wanted);
   }
 
-  Result<std::uint64_t> cgroup_id(const std::string& path) override {
-    return find_cgroup_id(path);
-  }
+  Result<std::uint64_t> cgroup_id(const std::string& path) override { return find_cgroup_id(path); }
 
   Status check_supported(pobpf_filter filter) override {
     const auto& layout = facts_.layout;
