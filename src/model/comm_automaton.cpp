@@ -5,6 +5,7 @@
 
 #include <bitset>
 #include <cstddef>
+#include <utility>
 
 #include "model/glob.h"
 #include "model/name_list.h"
@@ -39,13 +40,24 @@ Pattern take_apart(std::string_view text) {
   return pattern;
 }
 
+/// As much of a pattern as the kernel leaves of a name.
+std::string cut_to_names(std::string_view text) {
+  std::size_t end = 0;
+  for (std::size_t nr_elements = 0; nr_elements < kCommLength && end < text.size();) {
+    if (text[end] != '*') ++nr_elements;
+    end += glob_element_length(text.substr(end));
+  }
+  return std::string(text.substr(0, end));
+}
+
 Result<Pattern> parse(const std::string& text) {
+  if (auto status = check_glob(text); !status) return fail(std::move(status).error());
   Pattern pattern = take_apart(text);
   if (pattern.elements.size() > kCommLength)
     return fail(ErrorKind::kUsage,
                 fmt::format("'{}' matches no task, as the kernel cuts their names to {} bytes",
                             shown(text), kCommLength),
-                fmt::format("try '{}*'", shown(text.substr(0, kCommLength - 1))));
+                fmt::format("try '{}'", shown(cut_to_names(text))));
   return pattern;
 }
 
@@ -89,9 +101,10 @@ Result<CommAutomaton> compile_comm_patterns(const std::vector<std::string>& want
       auto pattern = parse(text);
       if (!pattern) return fail(std::move(pattern).error());
       if (!builder.add(*pattern, patterns == &rejected))
-        return fail(ErrorKind::kUsage, "there are too many patterns of task names",
-                    fmt::format("all of them together have room for {} characters",
-                                POBPF_COMM_WORDS * (kWordBits - 1)));
+        return fail(
+            ErrorKind::kUsage, "there are too many patterns of task names",
+            fmt::format("there is room for {} of {} characters, or for more that are shorter",
+                        POBPF_COMM_WORDS * (kWordBits / (kCommLength + 1)), kCommLength));
     }
   }
   return builder.result();

@@ -55,21 +55,21 @@ Result<std::vector<std::string>> split_list(std::string_view text, std::string_v
 Result<std::vector<std::string>> split_patterns(std::string_view text) {
   std::vector<std::string> patterns;
   std::string pattern;
-  const auto take = [&] { patterns.push_back(std::exchange(pattern, {})); };
+  const auto take = [&]() -> Status {
+    if (pattern.empty()) return fail(ErrorKind::kUsage, kEmptyPart);
+    if (auto status = check_glob(pattern); !status) return status;
+    patterns.push_back(std::exchange(pattern, {}));
+    return {};
+  };
   while (!text.empty()) {
-    if (text.front() == ',') {
-      if (pattern.empty()) return fail(ErrorKind::kUsage, kEmptyPart);
-      take();
-      text.remove_prefix(1);
-      if (text.empty()) return fail(ErrorKind::kUsage, kEmptyPart);
-      continue;
-    }
     const std::size_t length = glob_element_length(text);
-    pattern += text.substr(0, length);
+    if (text.front() != ',')
+      pattern += text.substr(0, length);
+    else if (auto status = take(); !status)
+      return fail(std::move(status).error());
     text.remove_prefix(length);
   }
-  if (pattern.empty()) return fail(ErrorKind::kUsage, kEmptyPart);
-  take();
+  if (auto status = take(); !status) return fail(std::move(status).error());
   return patterns;
 }
 

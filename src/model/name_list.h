@@ -15,7 +15,7 @@ namespace pobpf {
                                                           std::string_view separators);
 
 /// Glob patterns between commas. A comma in a pattern is written \, or stands in brackets. kUsage
-/// if one is empty.
+/// if one is empty, and for what check_glob() refuses.
 [[nodiscard]] Result<std::vector<std::string>> split_patterns(std::string_view text);
 
 /// The candidate that takes the fewest edits to become `name`, upper and lower case being alike;
