@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "model/compile_filter.h"
 #include "model/duration.h"
 #include "model/id_range.h"
 #include "model/name_list.h"
@@ -89,67 +90,75 @@ Status parse_path(const std::string& text, bool is_not, FilterSpec& spec) {
 }
 
 template <typename T>
-Status put_once(Result<T> parsed, std::optional<T>& to) {
+Status put(Result<T> parsed, std::optional<T>& to) {
   if (!parsed) return fail(std::move(parsed).error());
-  if (to) return fail(ErrorKind::kUsage, "it is given more than once");
   to = *parsed;
   return {};
 }
 
 Status parse_age(const std::string& text, bool /*is_not*/, FilterSpec& spec) {
-  return put_once(parse_age_range(text), spec.age);
+  return put(parse_age_range(text), spec.age);
 }
 
 Status parse_since(const std::string& text, bool /*is_not*/, FilterSpec& spec) {
-  return put_once(parse_clock_time(text), spec.since);
+  return put(parse_clock_time(text), spec.since);
 }
 
 Status parse_until(const std::string& text, bool /*is_not*/, FilterSpec& spec) {
-  return put_once(parse_clock_time(text), spec.until);
+  return put(parse_clock_time(text), spec.until);
 }
+
+enum class FilterValues {
+  kOne,           ///< it is given once
+  kSeveral,       ///< values add up
+  kWithOpposite,  ///< and there is --not-NAME
+};
 
 struct ValueFilter {
   const char* name;
   const char* placeholder;
-  bool has_opposite;
+  FilterValues values;
   Status (*parse)(const std::string& text, bool is_not, FilterSpec& spec);
   const char* description;
 };
 
-constexpr std::uint32_t kOrderMax = 30;
 // PID_MAX_LIMIT is 4 Mi; page_owner prints what it has as an int
 constexpr std::uint32_t kPidMax = 0x7fffffff;
 
 constexpr ValueFilter kValueFilters[] = {
-    {"zone", "NAMES", true, parse_names<&FilterSpec::zones>, "of these zones: DMA32,Normal"},
-    {"pid", "LIST", true, parse_ids<&FilterSpec::pids, kPidMax>,
+    {"zone", "NAMES", FilterValues::kWithOpposite, parse_names<&FilterSpec::zones>,
+     "of these zones: DMA32,Normal"},
+    {"pid", "LIST", FilterValues::kWithOpposite, parse_ids<&FilterSpec::pids, kPidMax>,
      "allocated by these threads: 7,20-29"},
-    {"tgid", "LIST", true, parse_ids<&FilterSpec::tgids, kPidMax>, "allocated by these processes"},
-    {"comm", "PATTERNS", true, parse_patterns<&FilterSpec::comms>,
+    {"tgid", "LIST", FilterValues::kWithOpposite, parse_ids<&FilterSpec::tgids, kPidMax>,
+     "allocated by these processes"},
+    {"comm", "PATTERNS", FilterValues::kWithOpposite, parse_patterns<&FilterSpec::comms>,
      "allocated by tasks of these names: 'kworker*'"},
-    {"order", "LIST", true, parse_ids<&FilterSpec::orders, kOrderMax>,
+    {"order", "LIST", FilterValues::kWithOpposite, parse_ids<&FilterSpec::orders, kOrderMax>,
      "in blocks of these orders: 0 or 4-"},
-    {"age", "RANGE", false, parse_age,
+    {"age", "RANGE", FilterValues::kOne, parse_age,
      "at least so old: 10m, or 10m..2h, or ..90s;\nas seen when they are read"},
-    {"since", "TIME", false, parse_since,
+    {"since", "TIME", FilterValues::kOne, parse_since,
      "allocated since: 10m ago, or ns since boot as\nthe ts of a record"},
-    {"until", "TIME", false, parse_until, "allocated until"},
-    {"gfp", "NAMES", false, parse_bits<&FilterSpec::gfp>,
+    {"until", "TIME", FilterValues::kOne, parse_until, "allocated until"},
+    {"gfp", "NAMES", FilterValues::kSeveral, parse_bits<&FilterSpec::gfp>,
      "with all of these gfp flags; any:NAMES with at\nleast one, none:NAMES without"},
-    {"migratetype", "NAMES", true, parse_names<&FilterSpec::migratetypes>,
+    {"migratetype", "NAMES", FilterValues::kWithOpposite, parse_names<&FilterSpec::migratetypes>,
      "allocated as: Movable,Reclaimable"},
-    {"block-migratetype", "NAMES", true, parse_names<&FilterSpec::block_migratetypes>,
-     "in pageblocks of these migratetypes"},
-    {"flags", "NAMES", false, parse_bits<&FilterSpec::flags>,
+    {"block-migratetype", "NAMES", FilterValues::kWithOpposite,
+     parse_names<&FilterSpec::block_migratetypes>, "in pageblocks of these migratetypes"},
+    {"flags", "NAMES", FilterValues::kSeveral, parse_bits<&FilterSpec::flags>,
      "with all of these page flags; any: and none: too"},
-    {"handle", "LIST", true, parse_ids<&FilterSpec::handles, 0xffffffffU>,
+    {"handle", "LIST", FilterValues::kWithOpposite, parse_ids<&FilterSpec::handles, 0xffffffffU>,
      "with these stacks, by their number"},
-    {"symbol", "PATTERNS", true, parse_patterns<&FilterSpec::symbols>,
+    {"symbol", "PATTERNS", FilterValues::kWithOpposite, parse_patterns<&FilterSpec::symbols>,
      "with one of these functions in the stack"},
-    {"module", "PATTERNS", true, parse_patterns<&FilterSpec::modules>,
+    {"module", "PATTERNS", FilterValues::kWithOpposite, parse_patterns<&FilterSpec::modules>,
      "with one of these modules in the stack"},
-    {"memcg", "PATH", true, parse_path, "charged to this cgroup, or to one below it"},
-    {"pfn", "LIST", true, parse_pfns, "at these PFNs: 0x1000-0x1fff or 0x1000+16"},
+    {"memcg", "PATH", FilterValues::kWithOpposite, parse_path,
+     "charged to this cgroup, or to one below it"},
+    {"pfn", "LIST", FilterValues::kWithOpposite, parse_pfns,
+     "at these PFNs: 0x1000-0x1fff or 0x1000+16"},
 };
 
 struct FlagFilter {
@@ -162,6 +171,10 @@ constexpr FlagFilter kFlagFilters[] = {
     {"mixed", &FilterSpec::is_mixed, "allocated as another migratetype than the block's"},
     {"dead", &FilterSpec::is_dead, "allocated by a process that no longer exists"},
 };
+
+bool has_opposite(const ValueFilter& filter) {
+  return filter.values == FilterValues::kWithOpposite;
+}
 
 std::string option_name(const char* name, bool is_not) {
   return fmt::format("{}{}", is_not ? "--not-" : "--", name);
@@ -194,7 +207,7 @@ void add_filter_options(CLI::App& app, RawFilters& raw) {
   for (const ValueFilter& filter : kValueFilters) {
     add_value(app, option_name(filter.name, false), raw, filter, kGroup);
     // a line of its own for each opposite would double the list
-    if (filter.has_opposite) add_value(app, option_name(filter.name, true), raw, filter, "");
+    if (has_opposite(filter)) add_value(app, option_name(filter.name, true), raw, filter, "");
   }
   for (const FlagFilter& filter : kFlagFilters) {
     for (const bool is_not : {false, true}) {
@@ -213,6 +226,8 @@ Result<FilterSpec> parse_filters(const RawFilters& raw) {
       const std::string name = option_name(filter.name, is_not);
       const auto values = raw.values.find(name);
       if (values == raw.values.end()) continue;
+      if (filter.values == FilterValues::kOne && values->second.size() > 1)
+        return fail(ErrorKind::kUsage, fmt::format("{} is given more than once", name));
       for (const std::string& value : values->second)
         if (auto status = filter.parse(value, is_not, spec); !status)
           return fail(std::move(status).error().in(name));
@@ -229,7 +244,24 @@ Result<FilterSpec> parse_filters(const RawFilters& raw) {
     }
   }
   if (auto status = check_contradictions(spec); !status) return fail(std::move(status).error());
+  if (auto status = check_filter(spec); !status) return fail(std::move(status).error());
   return spec;
+}
+
+std::string filter_footer() {
+  std::string text =
+      "A page must pass all filters; a list may be given in parts. These rule out:\n";
+  std::string line = " ";
+  const auto append = [&](const char* name) {
+    constexpr std::size_t kColumns = 80;
+    const std::string word = " " + option_name(name, true);
+    if (line.size() + word.size() > kColumns) text += std::exchange(line, " ") + "\n";
+    line += word;
+  };
+  for (const ValueFilter& filter : kValueFilters)
+    if (has_opposite(filter)) append(filter.name);
+  for (const FlagFilter& filter : kFlagFilters) append(filter.name);
+  return text + line + "\n\n";
 }
 
 bool is_filter_option(std::string_view name) {

@@ -25,6 +25,9 @@ struct RawFilters {
 /// All filters except for --nid, whose syntax is the kernel's.
 void add_filter_options(CLI::App& app, RawFilters& raw);
 
+/// Ends of --help where there are filters: which have an opposite. With an empty line behind it.
+[[nodiscard]] std::string filter_footer();
+
 /// As far as they can be understood without asking a kernel; nodes are left out. Errors are kUsage.
 [[nodiscard]] Result<FilterSpec> parse_filters(const RawFilters& raw);
 

@@ -184,6 +184,11 @@ Status check_options_in_front(const CLI::App& app, const CLI::App& command) {
     if (same == nullptr)
       return usage_error(fmt::format("{} is not an option of pobpf {}", name, command.get_name()),
                          help_hint(&command));
+    // --pid of pobpf page is no filter
+    if (is_filter_option(name) && command.get_option_no_throw("--tgid") == nullptr)
+      return usage_error(fmt::format("in front of {} {} is a filter, which {} does not take",
+                                     command.get_name(), name, command.get_name()),
+                         help_hint(&command));
     const bool takes_value = option->get_items_expected_max() > 0;
     if (takes_value && same->count() != 0)
       return usage_error(fmt::format("{} is given more than once", name), help_hint(&command));
@@ -323,7 +328,7 @@ Result<std::variant<Options, Information>> parse_options(
   app.get_formatter()->column_width(24);
   app.get_formatter()->label("SUBCOMMAND", "COMMAND");
   app.require_subcommand(0, 1);
-  app.footer(std::string(kPagesExamples) + kExitStatus);
+  app.footer(filter_footer() + kPagesExamples + kExitStatus);
   add_filters(app, raw);
   add_mode(app, raw);
   add_output(app, raw);
@@ -333,7 +338,7 @@ Result<std::variant<Options, Information>> parse_options(
 
   CLI::App& stacks = *app.add_subcommand("stacks", "call stacks and what they own, largest first");
   stacks.group("Commands");
-  stacks.footer(std::string(kStacksExamples) + kExitStatus);
+  stacks.footer(filter_footer() + kStacksExamples + kExitStatus);
   add_filters(stacks, raw);
   add_output(stacks, raw);
   add_stats(stacks, raw);
@@ -354,7 +359,7 @@ Result<std::variant<Options, Information>> parse_options(
 
   CLI::App& pin = *app.add_subcommand("pin", "a view as a file that cat reads");
   pin.group("Commands");
-  pin.footer(std::string(kPinExamples) + kExitStatus);
+  pin.footer(filter_footer() + kPinExamples + kExitStatus);
   add_filters(pin, raw);
   add_mode(pin, raw);
   add_pin_options(pin, raw.pin);

@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bitset>
 #include <cstddef>
+#include <set>
 #include <utility>
 
 #include "model/glob.h"
@@ -110,21 +112,76 @@ Result<CommAutomaton> compile_comm_patterns(const std::vector<std::string>& want
   return builder.result();
 }
 
-bool CommAutomaton::passes(std::string_view comm) const {
+namespace {
+
+using States = std::array<std::uint64_t, POBPF_COMM_WORDS>;
+/// States that a byte takes one further.
+using Accepted = std::array<std::uint64_t, POBPF_COMM_WORDS>;
+
+States start_of(const CommAutomaton& automaton) {
+  States states{};
+  for (std::size_t word = 0; word < states.size(); ++word)
+    states.at(word) = automaton.states.at(word).start;
+  return states;
+}
+
+Accepted accepted_by(const CommAutomaton& automaton, unsigned byte) {
+  Accepted accepted{};
+  for (std::size_t word = 0; word < accepted.size(); ++word)
+    accepted.at(word) = automaton.table.accepts[byte][word];
+  return accepted;
+}
+
+States next(const CommAutomaton& automaton, const States& states, const Accepted& accepted) {
+  States result{};
+  for (std::size_t word = 0; word < states.size(); ++word)
+    result.at(word) = (states.at(word) & accepted.at(word)) << 1 |
+                      (states.at(word) & automaton.states.at(word).loops);
+  return result;
+}
+
+bool is_passing(const CommAutomaton& automaton, const States& states) {
   bool wants = false;
   bool is_wanted = false;
-  for (std::size_t word = 0; word < POBPF_COMM_WORDS; ++word) {
-    std::uint64_t now = states.at(word).start;
-    for (const char c : comm.substr(0, POBPF_COMM_BYTES)) {
-      if (c == '\0') break;
-      now = (now & table.accepts[static_cast<unsigned char>(c)][word]) << 1 |
-            (now & states.at(word).loops);
-    }
-    if ((now & states.at(word).rejected) != 0) return false;
-    wants = wants || states.at(word).wanted != 0;
-    is_wanted = is_wanted || (now & states.at(word).wanted) != 0;
+  for (std::size_t word = 0; word < states.size(); ++word) {
+    const auto& ends = automaton.states.at(word);
+    if ((states.at(word) & ends.rejected) != 0) return false;
+    wants = wants || ends.wanted != 0;
+    is_wanted = is_wanted || (states.at(word) & ends.wanted) != 0;
   }
   return !wants || is_wanted;
+}
+
+}  // namespace
+
+bool CommAutomaton::passes(std::string_view comm) const {
+  States now = start_of(*this);
+  for (const char c : comm.substr(0, POBPF_COMM_BYTES)) {
+    if (c == '\0') break;
+    now = next(*this, now, accepted_by(*this, static_cast<unsigned char>(c)));
+  }
+  return is_passing(*this, now);
+}
+
+bool CommAutomaton::may_pass() const {
+  constexpr std::size_t kStepsMax = 100'000;
+  std::set<Accepted> kinds_of_bytes;
+  for (unsigned byte = 1; byte < 256; ++byte) kinds_of_bytes.insert(accepted_by(*this, byte));
+  std::set<States> reached{start_of(*this)};
+  std::size_t nr_steps = 0;
+  for (std::size_t length = 0;; ++length) {
+    if (std::any_of(reached.begin(), reached.end(),
+                    [&](const States& now) { return is_passing(*this, now); }))
+      return true;
+    if (length == kCommLength) return false;
+    std::set<States> further;
+    for (const States& now : reached) {
+      nr_steps += kinds_of_bytes.size();
+      if (nr_steps > kStepsMax) return true;
+      for (const Accepted& accepted : kinds_of_bytes) further.insert(next(*this, now, accepted));
+    }
+    reached = std::move(further);
+  }
 }
 
 }  // namespace pobpf

@@ -18,6 +18,9 @@ struct CommAutomaton {
 
   /// What bpf/filter.bpf.h: comm_passes() says of this task name, by the same table.
   [[nodiscard]] bool passes(std::string_view comm) const;
+
+  /// False if no task name passes. True also where it would take long to be sure.
+  [[nodiscard]] bool may_pass() const;
 };
 
 /// kUsage if a pattern can match no task name, or if all of them have too many characters.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "model/comm_automaton.h"
@@ -19,8 +20,24 @@ namespace {
 /// Ids that a list may name: the map of a reader has an element for each.
 constexpr std::uint64_t kIdsMax = 4'000'000;
 
-tl::unexpected<Error> nothing_left(std::string_view option) {
-  return fail(ErrorKind::kUsage, fmt::format("nothing is left of --{0} without --not-{0}", option));
+/// Address ranges that bpf/filter.bpf.h: address_hits() searches in its 20 steps.
+constexpr std::size_t kStackRangesMax = (1U << 20) - 1;
+
+tl::unexpected<Error> nothing_left(std::string_view option, bool has_wanted) {
+  return fail(ErrorKind::kUsage, has_wanted
+                                     ? fmt::format("--not-{0} rules out all of --{0}", option)
+                                     : fmt::format("--not-{} rules out everything", option));
+}
+
+/// Whether all that is wanted is ruled out by the same words.
+Status check_words(std::string_view option, const Choice<std::string>& choice) {
+  const auto is_rejected = [&](const std::string& name) {
+    return std::find(choice.rejected.begin(), choice.rejected.end(), name) != choice.rejected.end();
+  };
+  if (!choice.wanted.empty() &&
+      std::all_of(choice.wanted.begin(), choice.wanted.end(), is_rejected))
+    return nothing_left(option, true);
+  return {};
 }
 
 Result<std::uint64_t> index_of(std::string_view what, const std::string& name,
@@ -28,6 +45,12 @@ Result<std::uint64_t> index_of(std::string_view what, const std::string& name,
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) return fail(unknown_name(what, name, names));
   return static_cast<std::uint64_t>(found - names.begin());
+}
+
+tl::unexpected<Error> no_names(std::string_view option) {
+  return fail(ErrorKind::kUnsupported,
+              fmt::format("--{} does not work here, as this kernel shows no names for it", option),
+              "leave it out");
 }
 
 /// Bits of what is wanted of a list of names: bit i stands for names[i].
@@ -44,20 +67,44 @@ Result<std::uint32_t> name_mask(std::string_view option, std::string_view what,
     }
   }
   const std::uint32_t all = names.size() >= 32 ? ~0U : (1U << names.size()) - 1;
-  if ((wanted & ~rejected & all) == 0) return nothing_left(option);
+  if ((wanted & ~rejected & all) == 0) return nothing_left(option, !choice.wanted.empty());
   return wanted & ~rejected;
 }
 
-Result<std::uint64_t> bits_of(std::string_view what, const std::vector<std::string>& names,
-                              const std::vector<FlagName>& table) {
+/// Bits that are given as a number; no value: as a name.
+Result<std::optional<std::uint64_t>> numbered_bits(std::string_view name, unsigned width) {
+  if (!name.starts_with("0x") && !name.starts_with("0X")) return std::nullopt;
+  auto number = parse_number(name);
+  if (!number) return fail(std::move(number).error());
+  if (width < 64 && *number >> width != 0)
+    return fail(ErrorKind::kUsage, fmt::format("'{}' has more than {} bits", shown(name), width));
+  if (*number == 0) return fail(ErrorKind::kUsage, fmt::format("'{}' has no bit", shown(name)));
+  return *number;
+}
+
+constexpr unsigned kGfpWidth = 32;
+constexpr unsigned kFlagsWidth = 64;
+
+Status check_numbers(std::string_view option, const BitNames& names, unsigned width) {
+  for (const auto* list : {&names.all, &names.any, &names.none})
+    for (const std::string& name : *list)
+      if (auto bits = numbered_bits(name, width); !bits)
+        return fail(std::move(bits).error().in(fmt::format("--{}", option)));
+  return {};
+}
+
+Result<std::uint64_t> bits_of(std::string_view option, std::string_view what,
+                              const std::vector<std::string>& names,
+                              const std::vector<FlagName>& table, unsigned width) {
   std::uint64_t bits = 0;
   for (const std::string& name : names) {
-    if (name.starts_with("0x")) {
-      auto number = parse_number(name);
-      if (!number) return fail(std::move(number).error());
-      bits |= *number;
+    auto number = numbered_bits(name, width);
+    if (!number) return fail(std::move(number).error());
+    if (*number) {
+      bits |= **number;
       continue;
     }
+    if (table.empty()) return no_names(option);
     const auto found = std::find_if(table.begin(), table.end(),
                                     [&](const FlagName& row) { return row.name == name; });
     if (found == table.end()) {
@@ -65,6 +112,10 @@ Result<std::uint64_t> bits_of(std::string_view what, const std::vector<std::stri
       for (const FlagName& row : table) known.push_back(row.name);
       return fail(unknown_name(what, name, known));
     }
+    // any: of no bit would be no condition at all
+    if (found->mask == 0)
+      return fail(ErrorKind::kUsage, fmt::format("'{}' has no bit on this kernel", name),
+                  "leave it out");
     bits |= found->mask;
   }
   return bits;
@@ -72,37 +123,168 @@ Result<std::uint64_t> bits_of(std::string_view what, const std::vector<std::stri
 
 template <typename T>
 Status put_bits(std::string_view option, std::string_view what, const BitNames& names,
-                const std::vector<FlagName>& table, T& all, T& any, T& none) {
+                const std::vector<FlagName>& table, unsigned width, T& all, T& any, T& none) {
   for (auto [list, target] :
        {std::pair(&names.all, &all), {&names.any, &any}, {&names.none, &none}}) {
-    auto bits = bits_of(what, *list, table);
+    auto bits = bits_of(option, what, *list, table, width);
     if (!bits) return fail(std::move(bits).error());
     *target = static_cast<T>(*bits);
-    if (*target != *bits)
-      return fail(ErrorKind::kUsage, fmt::format("--{} takes {} bits", option, 8 * sizeof(T)));
   }
   const bool has_no_any_left = any != 0 && (any & ~none) == 0;
   if ((all & none) != 0 || has_no_any_left)
     return fail(ErrorKind::kUsage, fmt::format("nothing can have the bits of --{}", option),
-                "the same name is asked for and ruled out");
+                "the same bit is asked for and ruled out");
   return {};
 }
 
-class Compiler {
+/// What the kernel need not be asked about.
+class SpecCompiler {
+ public:
+  explicit SpecCompiler(const FilterSpec& spec) : spec_(spec) {
+    result_.params.ts_max = UINT64_MAX;
+    result_.params.age_max = UINT64_MAX;
+  }
+
+  Status run_spec() {
+    for (auto step : {&SpecCompiler::words, &SpecCompiler::orders, &SpecCompiler::sets,
+                      &SpecCompiler::comms, &SpecCompiler::choices, &SpecCompiler::pfns})
+      if (auto status = (this->*step)(); !status) return status;
+    return {};
+  }
+
+ protected:
+  void activate(pobpf_filter filter) { result_.params.active |= 1U << filter; }
+
+  void add_members(pobpf_set_kind kind, const std::map<std::uint64_t, std::uint32_t>& bits) {
+    for (const auto& [value, of_value] : bits) {
+      pobpf_set_key key{};
+      key.value = value;
+      key.kind = kind;
+      result_.members.emplace_back(key, of_value);
+    }
+  }
+
+  /// Whether none of the values passes; where nothing is wanted, those that are not named do.
+  static bool has_only_rejected(bool wants_nothing,
+                                const std::map<std::uint64_t, std::uint32_t>& bits) {
+    return !wants_nothing && std::none_of(bits.begin(), bits.end(), [](const auto& member) {
+      return member.second == POBPF_SET_WANTED;
+    });
+  }
+
+  const FilterSpec& spec_;
+  CompiledFilter result_;
+
+ private:
+  Status words() {
+    const std::pair<std::string_view, const Choice<std::string>&> choices[] = {
+        {"zone", spec_.zones},
+        {"migratetype", spec_.migratetypes},
+        {"block-migratetype", spec_.block_migratetypes},
+        {"symbol", spec_.symbols},
+        {"module", spec_.modules},
+        {"memcg", spec_.memcgs}};
+    for (const auto& [option, choice] : choices)
+      if (auto status = check_words(option, choice); !status) return status;
+    if (auto status = check_numbers("gfp", spec_.gfp, kGfpWidth); !status) return status;
+    return check_numbers("flags", spec_.flags, kFlagsWidth);
+  }
+
+  Status orders() {
+    if (spec_.orders.is_empty()) return {};
+    activate(POBPF_FILTER_ORDER);
+    const auto mask_of = [](const std::vector<IdRange>& ranges) {
+      std::uint64_t mask = 0;
+      for (const IdRange& range : ranges)
+        for (std::uint32_t order = range.first; order <= std::min(range.last, kOrderMax); ++order)
+          mask |= 1ULL << order;
+      return mask;
+    };
+    const bool has_wanted = !spec_.orders.wanted.empty();
+    const std::uint64_t wanted =
+        mask_of(has_wanted ? spec_.orders.wanted : std::vector<IdRange>{{0, kOrderMax}});
+    result_.params.order_mask = wanted & ~mask_of(spec_.orders.rejected);
+    if (result_.params.order_mask == 0) return nothing_left("order", has_wanted);
+    return {};
+  }
+
+  Status put_set(pobpf_filter filter, pobpf_set_kind kind, std::string_view option,
+                 const Choice<IdRange>& choice) {
+    if (choice.is_empty()) return {};
+    activate(filter);
+    const std::uint64_t nr_wanted = count_ids(choice.wanted);
+    const std::uint64_t nr_rejected = count_ids(choice.rejected);
+    if (nr_wanted + nr_rejected > kIdsMax) {
+      const bool is_wanted = nr_wanted > nr_rejected;
+      return fail(
+          ErrorKind::kUsage,
+          fmt::format("--{}{} names over {} numbers", is_wanted ? "" : "not-", option, kIdsMax),
+          fmt::format("name the others, with --{}{}", is_wanted ? "not-" : "", option));
+    }
+    if (!choice.wanted.empty()) result_.params.wanted_sets |= 1U << kind;
+    std::map<std::uint64_t, std::uint32_t> bits;
+    for (const IdRange& range : choice.wanted)
+      for (std::uint64_t id = range.first; id <= range.last; ++id) bits[id] |= POBPF_SET_WANTED;
+    for (const IdRange& range : choice.rejected)
+      for (std::uint64_t id = range.first; id <= range.last; ++id) bits[id] |= POBPF_SET_REJECTED;
+    add_members(kind, bits);
+    if (has_only_rejected(choice.wanted.empty(), bits)) return nothing_left(option, true);
+    return {};
+  }
+
+  Status sets() {
+    if (auto status = put_set(POBPF_FILTER_PID, POBPF_SET_PID, "pid", spec_.pids); !status)
+      return status;
+    if (auto status = put_set(POBPF_FILTER_TGID, POBPF_SET_TGID, "tgid", spec_.tgids); !status)
+      return status;
+    return put_set(POBPF_FILTER_HANDLE, POBPF_SET_HANDLE, "handle", spec_.handles);
+  }
+
+  Status comms() {
+    if (spec_.comms.is_empty()) return {};
+    activate(POBPF_FILTER_COMM);
+    auto automaton = compile_comm_patterns(spec_.comms.wanted, spec_.comms.rejected);
+    if (!automaton) return fail(std::move(automaton).error());
+    if (!automaton->may_pass()) return nothing_left("comm", !spec_.comms.wanted.empty());
+    std::copy(automaton->states.begin(), automaton->states.end(), result_.params.comm);
+    result_.comm_table = automaton->table;
+    return {};
+  }
+
+  Status choices() {
+    if (spec_.is_mixed) {
+      activate(POBPF_FILTER_MIXED);
+      result_.params.mixed = *spec_.is_mixed ? POBPF_ONLY : POBPF_NONE;
+    }
+    if (spec_.is_dead) {
+      activate(POBPF_FILTER_DEAD);
+      result_.params.dead = *spec_.is_dead ? POBPF_ONLY : POBPF_NONE;
+    }
+    return {};
+  }
+
+  Status pfns() {
+    if (spec_.pfns.is_empty()) return {};
+    auto wanted = spec_.pfns.wanted.empty() ? std::vector<PfnRange>{{0, UINT64_MAX}}
+                                            : joined(spec_.pfns.wanted);
+    result_.pfns = intersection(wanted, complement(joined(spec_.pfns.rejected)));
+    if (result_.pfns->empty()) return nothing_left("pfn", !spec_.pfns.wanted.empty());
+    return {};
+  }
+};
+
+class Compiler final : public SpecCompiler {
  public:
   Compiler(const FilterSpec& spec, const KernelFacts& facts, FilterContext& context)
-      : spec_(spec), facts_(facts), context_(context) {}
+      : SpecCompiler(spec), facts_(facts), context_(context) {}
 
   Result<CompiledFilter> run() {
-    auto& params = result_.params;
-    params.ts_max = UINT64_MAX;
-    params.age_max = UINT64_MAX;
-    for (auto step :
-         {&Compiler::masks, &Compiler::bits, &Compiler::sets, &Compiler::comms, &Compiler::times,
-          &Compiler::choices, &Compiler::pfns, &Compiler::memcgs, &Compiler::stacks})
+    if (auto status = run_spec(); !status) return fail(std::move(status).error());
+    for (auto step : {&Compiler::masks, &Compiler::bits, &Compiler::times, &Compiler::memcgs,
+                      &Compiler::stacks})
       if (auto status = (this->*step)(); !status) return fail(std::move(status).error());
     for (unsigned filter = 0; filter < POBPF_NR_FILTERS; ++filter) {
-      if ((params.active >> filter & 1) == 0) continue;
+      if ((result_.params.active >> filter & 1) == 0) continue;
       // points in time need nothing; ages need the clock while the pages are read
       if (filter == POBPF_FILTER_TIME && !spec_.age) continue;
       auto status = context_.check_supported(static_cast<pobpf_filter>(filter));
@@ -112,13 +294,12 @@ class Compiler {
   }
 
  private:
-  void activate(pobpf_filter filter) { result_.params.active |= 1U << filter; }
-
   Status put_mask(pobpf_filter filter, std::string_view option, std::string_view what,
                   const Choice<std::string>& choice, const std::vector<std::string>& names,
                   std::uint32_t& target) {
     if (choice.is_empty()) return {};
     activate(filter);
+    if (names.empty()) return no_names(option);
     auto mask = name_mask(option, what, choice, names);
     if (!mask) return fail(std::move(mask).error());
     target = *mask;
@@ -136,28 +317,9 @@ class Compiler {
                      facts_.migratetype_names, params.migratetype_mask);
         !status)
       return status;
-    if (auto status = put_mask(POBPF_FILTER_BLOCK_MIGRATETYPE, "block-migratetype", "migratetype",
-                               spec_.block_migratetypes, facts_.migratetype_names,
-                               params.block_migratetype_mask);
-        !status)
-      return status;
-    return orders();
-  }
-
-  Status orders() {
-    if (spec_.orders.is_empty()) return {};
-    activate(POBPF_FILTER_ORDER);
-    const auto mask_of = [](const std::vector<IdRange>& ranges) {
-      std::uint64_t mask = 0;
-      for (const IdRange& range : ranges)
-        for (std::uint32_t order = range.first; order <= range.last; ++order) mask |= 1ULL << order;
-      return mask;
-    };
-    const std::uint64_t wanted =
-        spec_.orders.wanted.empty() ? UINT64_MAX : mask_of(spec_.orders.wanted);
-    result_.params.order_mask = wanted & ~mask_of(spec_.orders.rejected);
-    if (result_.params.order_mask == 0) return nothing_left("order");
-    return {};
+    return put_mask(POBPF_FILTER_BLOCK_MIGRATETYPE, "block-migratetype", "migratetype",
+                    spec_.block_migratetypes, facts_.migratetype_names,
+                    params.block_migratetype_mask);
   }
 
   Status bits() {
@@ -165,62 +327,14 @@ class Compiler {
     if (!spec_.gfp.is_empty()) {
       activate(POBPF_FILTER_GFP);
       if (auto status = put_bits("gfp", "gfp flag of this kernel", spec_.gfp, facts_.gfp_names,
-                                 params.gfp_all, params.gfp_any, params.gfp_none);
+                                 kGfpWidth, params.gfp_all, params.gfp_any, params.gfp_none);
           !status)
         return status;
     }
     if (spec_.flags.is_empty()) return {};
     activate(POBPF_FILTER_FLAGS);
     return put_bits<__u64>("flags", "page flag of this kernel", spec_.flags, facts_.page_flag_names,
-                           params.flags_all, params.flags_any, params.flags_none);
-  }
-
-  Status put_set(pobpf_filter filter, pobpf_set_kind kind, std::string_view option,
-                 const Choice<IdRange>& choice) {
-    if (choice.is_empty()) return {};
-    activate(filter);
-    if (count_ids(choice.wanted) + count_ids(choice.rejected) > kIdsMax)
-      return fail(ErrorKind::kUsage, fmt::format("--{} names over {} numbers", option, kIdsMax),
-                  "leave the filter out, or name what is not wanted");
-    if (!choice.wanted.empty()) result_.params.wanted_sets |= 1U << kind;
-    std::map<std::uint64_t, std::uint32_t> bits;
-    for (const IdRange& range : choice.wanted)
-      for (std::uint64_t id = range.first; id <= range.last; ++id) bits[id] |= POBPF_SET_WANTED;
-    for (const IdRange& range : choice.rejected)
-      for (std::uint64_t id = range.first; id <= range.last; ++id) bits[id] |= POBPF_SET_REJECTED;
-    add_members(kind, bits);
-    const bool has_wanted = std::any_of(bits.begin(), bits.end(), [](const auto& member) {
-      return member.second == POBPF_SET_WANTED;
-    });
-    if (!choice.wanted.empty() && !has_wanted) return nothing_left(option);
-    return {};
-  }
-
-  void add_members(pobpf_set_kind kind, const std::map<std::uint64_t, std::uint32_t>& bits) {
-    for (const auto& [value, of_value] : bits) {
-      pobpf_set_key key{};
-      key.value = value;
-      key.kind = kind;
-      result_.members.emplace_back(key, of_value);
-    }
-  }
-
-  Status sets() {
-    if (auto status = put_set(POBPF_FILTER_PID, POBPF_SET_PID, "pid", spec_.pids); !status)
-      return status;
-    if (auto status = put_set(POBPF_FILTER_TGID, POBPF_SET_TGID, "tgid", spec_.tgids); !status)
-      return status;
-    return put_set(POBPF_FILTER_HANDLE, POBPF_SET_HANDLE, "handle", spec_.handles);
-  }
-
-  Status comms() {
-    if (spec_.comms.is_empty()) return {};
-    activate(POBPF_FILTER_COMM);
-    auto automaton = compile_comm_patterns(spec_.comms.wanted, spec_.comms.rejected);
-    if (!automaton) return fail(std::move(automaton).error());
-    std::copy(automaton->states.begin(), automaton->states.end(), result_.params.comm);
-    result_.comm_table = automaton->table;
-    return {};
+                           kFlagsWidth, params.flags_all, params.flags_any, params.flags_none);
   }
 
   Status times() {
@@ -247,27 +361,6 @@ class Compiler {
     return {};
   }
 
-  Status choices() {
-    if (spec_.is_mixed) {
-      activate(POBPF_FILTER_MIXED);
-      result_.params.mixed = *spec_.is_mixed ? POBPF_ONLY : POBPF_NONE;
-    }
-    if (spec_.is_dead) {
-      activate(POBPF_FILTER_DEAD);
-      result_.params.dead = *spec_.is_dead ? POBPF_ONLY : POBPF_NONE;
-    }
-    return {};
-  }
-
-  Status pfns() {
-    if (spec_.pfns.is_empty()) return {};
-    auto wanted = spec_.pfns.wanted.empty() ? std::vector<PfnRange>{{0, UINT64_MAX}}
-                                            : joined(spec_.pfns.wanted);
-    result_.pfns = intersection(wanted, complement(joined(spec_.pfns.rejected)));
-    if (result_.pfns->empty()) return nothing_left("pfn");
-    return {};
-  }
-
   Status memcgs() {
     if (spec_.memcgs.is_empty()) return {};
     activate(POBPF_FILTER_MEMCG);
@@ -282,6 +375,7 @@ class Compiler {
       }
     }
     add_members(POBPF_SET_MEMCG, bits);
+    if (has_only_rejected(spec_.memcgs.wanted.empty(), bits)) return nothing_left("memcg", true);
     return {};
   }
 
@@ -375,17 +469,38 @@ class Compiler {
       }
       before = &result_.stack_ranges.back();
     }
+    if (result_.stack_ranges.size() > kStackRangesMax)
+      return fail(ErrorKind::kUsage,
+                  fmt::format("the functions lie in over {} places", kStackRangesMax),
+                  "name fewer of them");
     params.nr_stack_ranges = static_cast<__u32>(result_.stack_ranges.size());
+    return check_hits();
+  }
+
+  /// A stack passes only if each kind that is wanted is hit by a frame that hits nothing rejected.
+  Status check_hits() const {
+    constexpr std::uint32_t kRejected = POBPF_STACK_NOT_SYMBOL | POBPF_STACK_NOT_MODULE;
+    const std::pair<std::uint32_t, const char*> kinds[] = {{POBPF_STACK_SYMBOL, "symbol"},
+                                                           {POBPF_STACK_MODULE, "module"}};
+    for (const auto& [kind, option] : kinds) {
+      if ((result_.params.wanted_hits & kind) == 0) continue;
+      const bool is_possible =
+          std::any_of(result_.stack_ranges.begin(), result_.stack_ranges.end(),
+                      [&](const auto& range) { return (range.hits & (kind | kRejected)) == kind; });
+      if (!is_possible)
+        return fail(ErrorKind::kUsage,
+                    fmt::format("--not-symbol and --not-module rule out all of --{}", option));
+    }
     return {};
   }
 
-  const FilterSpec& spec_;
   const KernelFacts& facts_;
   FilterContext& context_;
-  CompiledFilter result_;
 };
 
 }  // namespace
+
+Status check_filter(const FilterSpec& spec) { return SpecCompiler(spec).run_spec(); }
 
 Result<CompiledFilter> compile_filter(const FilterSpec& spec, const KernelFacts& facts,
                                       FilterContext& context) {

@@ -41,6 +41,10 @@ class FilterContext {
   virtual Status check_supported(pobpf_filter filter) = 0;
 };
 
+/// What is wrong with a filter on every kernel: kUsage for what nothing can pass and for lists that
+/// are too long.
+[[nodiscard]] Status check_filter(const FilterSpec& spec);
+
 /// Everything except for nodes, of which `FilterContext` knows nothing. kUsage for names that this
 /// kernel does not have, and for filters that nothing can pass.
 [[nodiscard]] Result<CompiledFilter> compile_filter(const FilterSpec& spec,

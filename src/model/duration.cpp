@@ -56,7 +56,7 @@ Result<std::uint64_t> parse_duration(std::string_view text) {
     const auto* unit = std::find_if(std::begin(kUnits), std::end(kUnits),
                                     [&](const Unit& known) { return known.name == unit_name; });
     // from_chars takes "inf" and "1e9" too, and stops at a second point
-    if (unit == std::end(kUnits) || number_end == rest.begin()) return no_duration(text);
+    if (unit == std::end(kUnits) || !is_digit(rest.front())) return no_duration(text);
     std::uint64_t ns = 0;
     std::uint64_t whole = 0;
     if (const auto [end, error] = std::from_chars(rest.data(), number_end, whole);
@@ -71,7 +71,7 @@ Result<std::uint64_t> parse_duration(std::string_view text) {
       fraction *= static_cast<long double>(unit->ns);
       if (result.ec != std::errc() || fraction > static_cast<long double>(kMaxNs))
         return too_long(text);
-      ns = static_cast<std::uint64_t>(std::llround(fraction));
+      ns = static_cast<std::uint64_t>(std::roundl(fraction));
     }
     if (ns > kMaxNs - total) return too_long(text);
     total += ns;
@@ -90,9 +90,9 @@ Result<ClockTime> parse_clock_time(std::string_view text) {
   auto duration = parse_duration(text);
   if (!duration) {
     auto failed = std::move(duration).error();
-    if (!failed.hint.empty())
-      failed.hint = "times are durations such as 10m or 1h30m (that long ago), or ns since boot";
-    return fail(std::move(failed));
+    if (failed.hint.empty()) return fail(std::move(failed));
+    return fail(ErrorKind::kUsage, fmt::format("'{}' is no time", shown(text)),
+                "give how long ago, as in 10m or 1h30m, or ns since boot, as ts in the records");
   }
   return ClockTime{true, *duration};
 }
@@ -115,7 +115,7 @@ Result<AgeRange> parse_age_range(std::string_view text) {
     range.max_ns = *max;
   }
   if (range.min_ns > range.max_ns)
-    return fail(ErrorKind::kUsage, fmt::format("the ages {} end before they begin", shown(text)));
+    return fail(ErrorKind::kUsage, fmt::format("the range '{}' runs backwards", shown(text)));
   return range;
 }
 

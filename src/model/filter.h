@@ -14,6 +14,9 @@
 
 namespace pobpf {
 
+/// More than any kernel's orders; a gigantic page's among them.
+constexpr std::uint32_t kOrderMax = 30;
+
 /// Values that must match, and values that must not. Both empty: no filter.
 template <typename T>
 struct Choice {

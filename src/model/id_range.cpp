@@ -9,26 +9,30 @@
 namespace pobpf {
 namespace {
 
-Result<std::uint32_t> parse_id(std::string_view text, std::uint32_t max) {
-  auto number = parse_number(text);
-  if (!number) return fail(std::move(number).error());
-  if (*number > max)
-    return fail(ErrorKind::kUsage, fmt::format("{} is too large, the most is {}", *number, max));
+/// One end of the range `whole`, which messages show.
+Result<std::uint32_t> parse_id(std::string_view text, std::string_view whole, std::uint32_t max) {
+  const auto number = parse_number(text);
+  // without a hint: a number, but one over 64 bits
+  if (!number && !number.error().hint.empty())
+    return fail(ErrorKind::kUsage, fmt::format("'{}' is no number and no range", shown(whole)),
+                "give 7, 7-9, or 7- for all from 7 on; decimal, or hexadecimal with 0x");
+  if (!number || *number > max)
+    return fail(ErrorKind::kUsage,
+                fmt::format("{} is too large, the most is {}", shown(text), max));
   return static_cast<std::uint32_t>(*number);
 }
 
 Result<IdRange> parse_id_range(std::string_view text, std::uint32_t max) {
   const std::size_t dash = text.find('-');
-  auto first = parse_id(text.substr(0, dash), max);
+  auto first = parse_id(text.substr(0, dash), text, max);
   if (!first) return fail(std::move(first).error());
   if (dash == std::string_view::npos) return IdRange{*first, *first};
   const auto end = text.substr(dash + 1);
   if (end.empty()) return IdRange{*first, max};
-  auto last = parse_id(end, max);
+  auto last = parse_id(end, text, max);
   if (!last) return fail(std::move(last).error());
   if (*last < *first)
-    return fail(ErrorKind::kUsage,
-                fmt::format("the range {}-{} ends before it begins", *first, *last));
+    return fail(ErrorKind::kUsage, fmt::format("the range '{}' runs backwards", shown(text)));
   return IdRange{*first, *last};
 }
 

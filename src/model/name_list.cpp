@@ -75,9 +75,11 @@ Result<std::vector<std::string>> split_patterns(std::string_view text) {
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
   std::string nearest;
-  // more edits than half of the name is another name
-  std::size_t best = name.size() / 2 + 1;
+  // edits, and how much the lengths differ; more edits than half of the name is another name
+  std::pair best{name.size() / 2 + 1, std::size_t{0}};
   for (const std::string& candidate : candidates) {
+    // each byte that the name is longer takes an edit
+    if (name.size() > candidate.size() + best.first) continue;
     // "kernel" for "GFP_KERNEL" takes many edits and yet is near
     const bool contains =
         name.size() >= 3 && std::search(candidate.begin(), candidate.end(), name.begin(),
@@ -85,9 +87,11 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
                                           return std::tolower(static_cast<unsigned char>(a)) ==
                                                  std::tolower(static_cast<unsigned char>(b));
                                         }) != candidate.end();
-    const std::size_t edits = contains ? 1 : distance(name, candidate);
-    if (edits < best) {
-      best = edits;
+    const std::size_t difference = name.size() > candidate.size() ? name.size() - candidate.size()
+                                                                  : candidate.size() - name.size();
+    const std::pair found{contains ? 1 : distance(name, candidate), difference};
+    if (found < best) {
+      best = found;
       nearest = candidate;
     }
   }
