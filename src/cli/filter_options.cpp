@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "cli/hidden_options.h"
 #include "model/compile_filter.h"
 #include "model/duration.h"
 #include "model/id_range.h"
@@ -207,14 +208,15 @@ void add_filter_options(CLI::App& app, RawFilters& raw) {
   for (const ValueFilter& filter : kValueFilters) {
     add_value(app, option_name(filter.name, false), raw, filter, kGroup);
     // a line of its own for each opposite would double the list
-    if (has_opposite(filter)) add_value(app, option_name(filter.name, true), raw, filter, "");
+    if (has_opposite(filter))
+      add_value(app, option_name(filter.name, true), raw, filter, kHiddenGroup);
   }
   for (const FlagFilter& filter : kFlagFilters) {
     for (const bool is_not : {false, true}) {
       const std::string name = option_name(filter.name, is_not);
       app.add_flag(name, raw.flags[name], filter.description)
           ->disable_flag_override()
-          ->group(is_not ? "" : kGroup);
+          ->group(is_not ? kHiddenGroup : kGroup);
     }
   }
 }

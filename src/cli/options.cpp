@@ -6,9 +6,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <memory>
 #include <utility>
 
 #include "cli/filter_options.h"
+#include "cli/hidden_options.h"
 #include "cli/version.h"
 
 namespace pobpf::cli {
@@ -133,7 +135,7 @@ void add_common(CLI::App& app, Raw& raw) {
   add_flag(app, "-v,--verbose", raw.verbosity, "Other",
            "say what was found out about this kernel;\ntwice: with all messages of libbpf");
   // forces the fallback of a kernel feature, for tests
-  add_value(app, "--no-feature", raw.disabled_features, "NAME", "", "");
+  add_value(app, "--no-feature", raw.disabled_features, "NAME", kHiddenGroup, "");
 }
 
 tl::unexpected<Error> usage_error(std::string what, std::string hint) {
@@ -325,6 +327,7 @@ Result<std::variant<Options, Information>> parse_options(
       "Prints who owns this machine's memory: the allocated pages of a kernel booted\n"
       "with page_owner=on, read through BPF, without debugfs.\n",
       "pobpf");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.get_formatter()->column_width(24);
   app.get_formatter()->label("SUBCOMMAND", "COMMAND");
   app.require_subcommand(0, 1);

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "cli/filter_options.h"
+#include "cli/hidden_options.h"
 #include "reader/pin_name.h"
 
 namespace pobpf::cli {
@@ -129,7 +130,7 @@ void add_pin_options(CLI::App& pin, RawPinOptions& raw) {
       ->disable_flag_override()
       ->group("Pins");
   // makes records seem long, for tests
-  add_value(pin, "--frame-bytes", raw.frame_bytes_max, "N", "", "");
+  add_value(pin, "--frame-bytes", raw.frame_bytes_max, "N", kHiddenGroup, "");
 }
 
 void add_pins_options(CLI::App& pins, RawPinOptions& raw) { add_directory(pins, raw); }

@@ -85,11 +85,24 @@ Result<std::optional<std::uint64_t>> numbered_bits(std::string_view name, unsign
 constexpr unsigned kGfpWidth = 32;
 constexpr unsigned kFlagsWidth = 64;
 
-Status check_numbers(std::string_view option, const BitNames& names, unsigned width) {
+tl::unexpected<Error> contradiction(std::string_view option) {
+  return fail(ErrorKind::kUsage, fmt::format("nothing can have the bits of --{}", option),
+              "the same bit is asked for and ruled out");
+}
+
+/// What is wrong with the words, whatever bits they stand for.
+Status check_bits(std::string_view option, const BitNames& names, unsigned width) {
   for (const auto* list : {&names.all, &names.any, &names.none})
     for (const std::string& name : *list)
       if (auto bits = numbered_bits(name, width); !bits)
         return fail(std::move(bits).error().in(fmt::format("--{}", option)));
+  const auto is_rejected = [&](const std::string& name) {
+    return std::find(names.none.begin(), names.none.end(), name) != names.none.end();
+  };
+  const bool has_no_any_left =
+      !names.any.empty() && std::all_of(names.any.begin(), names.any.end(), is_rejected);
+  if (has_no_any_left || std::any_of(names.all.begin(), names.all.end(), is_rejected))
+    return contradiction(option);
   return {};
 }
 
@@ -131,9 +144,7 @@ Status put_bits(std::string_view option, std::string_view what, const BitNames& 
     *target = static_cast<T>(*bits);
   }
   const bool has_no_any_left = any != 0 && (any & ~none) == 0;
-  if ((all & none) != 0 || has_no_any_left)
-    return fail(ErrorKind::kUsage, fmt::format("nothing can have the bits of --{}", option),
-                "the same bit is asked for and ruled out");
+  if ((all & none) != 0 || has_no_any_left) return contradiction(option);
   return {};
 }
 
@@ -186,8 +197,8 @@ class SpecCompiler {
         {"memcg", spec_.memcgs}};
     for (const auto& [option, choice] : choices)
       if (auto status = check_words(option, choice); !status) return status;
-    if (auto status = check_numbers("gfp", spec_.gfp, kGfpWidth); !status) return status;
-    return check_numbers("flags", spec_.flags, kFlagsWidth);
+    if (auto status = check_bits("gfp", spec_.gfp, kGfpWidth); !status) return status;
+    return check_bits("flags", spec_.flags, kFlagsWidth);
   }
 
   Status orders() {

@@ -55,10 +55,10 @@ Status check_glob(std::string_view pattern) {
     const std::string element(rest.substr(0, glob_element_length(rest)));
     if (element == "[")
       return fail(ErrorKind::kUsage, fmt::format("'{}' has a [ without its ]", shown(pattern)),
-                  "write \\[ for the character itself");
+                  "a backslash in front makes it an ordinary character");
     if (element == "\\")
-      return fail(ErrorKind::kUsage, fmt::format("'{}' ends with a \\", shown(pattern)),
-                  "write \\\\ for the character itself");
+      return fail(ErrorKind::kUsage, fmt::format("'{}' ends with a backslash", shown(pattern)),
+                  "two of them stand for one");
     if (element.size() > 1 && !matches_any_byte(element))
       return fail(ErrorKind::kUsage, fmt::format("'{}' matches nothing", shown(element)),
                   "a range runs backwards, or there is no such class");

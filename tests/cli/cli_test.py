@@ -102,6 +102,38 @@ class Help(unittest.TestCase):
         self.assertGreater(nr_examples, 8)
 
 
+def as_nobody(directory: str, *arguments: str) -> subprocess.CompletedProcess:
+    """Runs pobpf without any privilege; `directory` is a temporary one."""
+    # the build folder may be closed to others
+    os.chmod(directory, 0o755)
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    command += ["--inh-caps=-all", "--bounding-set=-all", shutil.copy(POBPF, directory), *arguments]
+    return subprocess.run(command, capture_output=True, check=False, timeout=TIMEOUT_SECONDS)
+
+
+class Filters(unittest.TestCase):
+    def test_what_needs_no_kernel_is_checked_without_privileges(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become another user")
+        wrong = (
+            ["--order", "99"],
+            ["--pid", "1", "--not-pid", "1"],
+            ["stacks", "--comm", "[a"],
+            ["--since", "1m", "--until", "2m"],
+            ["pin", "a/b"],
+            ["pin", "a", "--gfp", "any:a", "--gfp", "any:b"],
+        )
+        with tempfile.TemporaryDirectory() as directory:
+            for arguments in wrong:
+                with self.subTest(arguments):
+                    result = as_nobody(directory, *arguments)
+                    # 3 would say that the machine was looked at first
+                    self.assertEqual(result.returncode, 2, result.stderr)
+                    self.assertEqual(result.stderr, pobpf(*arguments).stderr)
+                    self.assertEqual(result.stdout, b"")
+                    self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+
+
 class Check(unittest.TestCase):
     def test_json_says_what_text_says(self):
         text = pobpf("check")
@@ -129,19 +161,14 @@ class Check(unittest.TestCase):
         if os.geteuid() != 0:
             self.skipTest("only root can become another user")
         with tempfile.TemporaryDirectory() as directory:
-            # the build folder may be closed to others
-            os.chmod(directory, 0o755)
-            binary = shutil.copy(POBPF, directory)
-            as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-            as_nobody += ["--inh-caps=-all", "--bounding-set=-all", binary]
-            result = subprocess.run([*as_nobody, "check"], capture_output=True, check=False)
+            result = as_nobody(directory, "check")
             self.assertEqual(result.returncode, 3, result.stderr)
             self.assertEqual(result.stderr, b"")
             self.assertRegex(result.stdout, b"(?m)^FAIL  capabilities: .*CAP_BPF.*CAP_PERFMON")
             self.assertEqual(
                 len(result.stdout.splitlines()), len(pobpf("check").stdout.splitlines())
             )
-            default = subprocess.run(as_nobody, capture_output=True, check=False)
+            default = as_nobody(directory)
             self.assertEqual(default.returncode, 3)
             self.assertEqual(default.stdout, b"")
             self.assertEqual(len(default.stderr.splitlines()), 1, default.stderr)
@@ -287,7 +314,7 @@ def load_cases(loader: unittest.TestLoader) -> unittest.TestSuite:
     if len(set(names)) != len(names):
         sys.exit("two cases of one name")
     suite = unittest.TestSuite(Case(case) for case in cases)
-    for kind in (Help, Check, Outputs, Blocked):
+    for kind in (Help, Filters, Check, Outputs, Blocked):
         suite.addTests(loader.loadTestsFromTestCase(kind))
     return suite
 

@@ -86,6 +86,51 @@ TEST(Options, RefusesOptionsThatDoNotApplyToTheCommand) {
             "--handles is not an option of pobpf stacks: see pobpf stacks --help");
 }
 
+TEST(Options, RepeatedFiltersAddUp) {
+  const auto filter =
+      parse({"--pid",  "1,5-6",          "--pid",   "9",         "--not-pid",   "5",
+             "--comm", "a\\,b,c*",       "--comm",  "d",         "--gfp",       "GFP_KERNEL",
+             "--gfp",  "any:a|b,none:c", "--gfp",   "__GFP_IO",  "--zone",      "DMA,Normal",
+             "--zone", "Movable",        "--memcg", "/a,b",      "--memcg",     "/c",
+             "--pfn",  "5,7+2",          "--pfn",   "0x10-0x1f", "--not-mixed", "--not-mixed",
+             "--dead"})
+          .filter;
+  EXPECT_EQ(filter.pids.wanted, (std::vector<IdRange>{{1, 1}, {5, 6}, {9, 9}}));
+  EXPECT_EQ(filter.pids.rejected, (std::vector<IdRange>{{5, 5}}));
+  EXPECT_EQ(filter.comms.wanted, (Arguments{"a\\,b", "c*", "d"}));
+  EXPECT_EQ(filter.gfp.all, (Arguments{"GFP_KERNEL", "__GFP_IO"}));
+  EXPECT_EQ(filter.gfp.any, (Arguments{"a", "b"}));
+  EXPECT_EQ(filter.gfp.none, (Arguments{"c"}));
+  EXPECT_EQ(filter.zones.wanted, (Arguments{"DMA", "Normal", "Movable"}));
+  // a cgroup's name may hold a comma
+  EXPECT_EQ(filter.memcgs.wanted, (Arguments{"/a,b", "/c"}));
+  EXPECT_EQ(filter.pfns.wanted, (std::vector<PfnRange>{{5, 6}, {7, 9}, {16, 32}}));
+  EXPECT_EQ(filter.is_mixed, false);
+  EXPECT_EQ(filter.is_dead, true);
+}
+
+TEST(Options, FiltersMayStandInFrontOfTheCommand) {
+  const auto options = parse({"--not-pid", "7", "--not-dead", "stacks", "--order", "9-"});
+  EXPECT_EQ(options.filter.pids.rejected, (std::vector<IdRange>{{7, 7}}));
+  EXPECT_EQ(options.filter.is_dead, false);
+  EXPECT_EQ(options.filter.orders.wanted, (std::vector<IdRange>{{9, kOrderMax}}));
+}
+
+TEST(Options, SmallProgramsDoForNodesAndPfns) {
+  EXPECT_FALSE(parse({}).session.with_filters);
+  EXPECT_FALSE(parse({"--nid", "0", "--pfn", "1-2", "--not-pfn", "2"}).session.with_filters);
+  for (const Arguments& arguments : {Arguments{"--zone", "DMA"},
+                                     {"--not-pid", "1"},
+                                     {"--age", "1s"},
+                                     {"--until", "0"},
+                                     {"--gfp", "none:a"},
+                                     {"--not-mixed"},
+                                     {"--dead"},
+                                     {"--memcg", "/"},
+                                     {"--not-module", "a"}})
+    EXPECT_TRUE(parse(arguments).session.with_filters) << arguments.front();
+}
+
 TEST(Options, EmptyNodelistFiltersNothing) {
   for (const Arguments& arguments : {Arguments{"--nid", ""}, {"--nid="}, {"--nid", " , "}})
     EXPECT_EQ(parse_wanted_nodes(parse(arguments).nodelist, 64).value(), std::nullopt);

@@ -34,6 +34,16 @@ TEST(PinOptions, FiltersInFrontOfTheCommandArePartOfTheView) {
   EXPECT_EQ(options->pin.view_text, "--nid 0,1");
 }
 
+TEST(PinOptions, AllFiltersArePartOfTheView) {
+  const auto options = parse({"--not-dead", "--not-pid", "1", "pin", "a", "--not-comm", "a*,b",
+                              "--not-comm", "it's", "--mixed", "--pfn", "0x10+2"});
+  ASSERT_TRUE(options) << options.error().what;
+  const std::string& text = options->pin.view_text;
+  for (const char* part : {"--not-dead", "--not-pid 1", "--not-comm 'a*,b'",
+                           "--not-comm 'it'\\''s'", "--mixed", "--pfn 0x10+2"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
+}
+
 TEST(PinOptions, OwnersAreUsersGroupsOrBoth) {
   EXPECT_FALSE(parse({"pin", "a", "--chown", ":0"})->pin.uid);
   EXPECT_EQ(parse({"pin", "a", "--chown", ":0"})->pin.gid, 0U);

@@ -275,6 +275,11 @@ TEST_F(CompileFilter, BitsThatCannotBeAreRefused) {
             "nothing can have the bits of --gfp: the same bit is asked for and ruled out");
   spec_.gfp = {{}, {"__GFP_IO"}, {"GFP_KERNEL"}};
   EXPECT_THAT(refusal(), HasSubstr("nothing can have"));
+  EXPECT_EQ(spec_refusal(), "accepted");
+  spec_.gfp = {{"a", "b"}, {}, {"b"}};
+  EXPECT_THAT(spec_refusal(), HasSubstr("nothing can have the bits of --gfp"));
+  spec_.gfp = {{}, {"a", "b"}, {"b", "a"}};
+  EXPECT_THAT(spec_refusal(), HasSubstr("nothing can have the bits of --gfp"));
   spec_.gfp = {{}, {"__GFP_IO", "__GFP_MOVABLE"}, {"GFP_KERNEL"}};
   EXPECT_EQ(compile().params.gfp_any, 0x48U);
 }

@@ -59,9 +59,13 @@ TEST(Glob, PatternsThatMatchNothingAreRefused) {
   };
   for (const char* pattern : {"", "a*?", "[!a-c]", "\\\\", "\\[a", "[]]", "[[:alpha:]]", "[[.-.]]"})
     EXPECT_EQ(refusal(pattern), "accepted") << pattern;
-  EXPECT_EQ(refusal("a[b"), "'a[b' has a [ without its ]: write \\[ for the character itself");
-  EXPECT_EQ(refusal("[]"), "'[]' has a [ without its ]: write \\[ for the character itself");
-  EXPECT_EQ(refusal("a\\"), "'a\\' ends with a \\: write \\\\ for the character itself");
+  EXPECT_EQ(refusal("a[b"),
+            "'a[b' has a [ without its ]: "
+            "a backslash in front makes it an ordinary character");
+  EXPECT_EQ(refusal("[]"),
+            "'[]' has a [ without its ]: "
+            "a backslash in front makes it an ordinary character");
+  EXPECT_EQ(refusal("a\\"), "'a\\' ends with a backslash: two of them stand for one");
   EXPECT_EQ(refusal("a[z-b]*"),
             "'[z-b]' matches nothing: a range runs backwards, or there is no such class");
   EXPECT_EQ(refusal("[[:alhpa:]]"),

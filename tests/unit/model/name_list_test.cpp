@@ -43,7 +43,7 @@ TEST(Patterns, AreNeitherEmptyNorUnfinished) {
   for (const char* text : {"", ",", "a,", ",a", "a,,b"})
     EXPECT_EQ(refusal(split_patterns(text)), "an entry of the list is empty") << text;
   EXPECT_EQ(refusal(split_patterns("a,[b,c")), "'[b' has a [ without its ]");
-  EXPECT_EQ(refusal(split_patterns("a,b\\")), "'b\\' ends with a \\");
+  EXPECT_EQ(refusal(split_patterns("a,b\\")), "'b\\' ends with a backslash");
   EXPECT_EQ(refusal(split_patterns("[b-a],c")), "'[b-a]' matches nothing");
 }
 

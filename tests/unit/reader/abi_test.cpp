@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The layout of abi.h as the BPF compiler sees it, against the C++ compiler's.
+// The layout of abi.h and pin_abi.h as the BPF compiler sees it, against the C++ compiler's; and
+// the objects that share a skeleton type, against each other.
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <set>
 #include <span>
+#include <string>
 #include <string_view>
+#include <tuple>
 
 #include "pobpf/abi.h"
+#include "pobpf/pin_abi.h"
 
 namespace pobpf {
 namespace {
@@ -17,11 +25,17 @@ struct BtfDeleter {
   void operator()(btf* object) const { btf__free(object); }
 };
 
-class Abi : public testing::Test {
+std::string object_path(std::string_view name) {
+  return std::string(POBPF_BPF_DIRECTORY) + "/" + std::string(name) + ".bpf.o";
+}
+
+class AbiOf : public testing::Test {
  protected:
+  explicit AbiOf(std::string_view object) : path_(object_path(object)) {}
+
   void SetUp() override {
-    btf_.reset(btf__parse_elf(POBPF_BPF_OBJECT, nullptr));
-    ASSERT_TRUE(btf_) << POBPF_BPF_OBJECT;
+    btf_.reset(btf__parse_elf(path_.c_str(), nullptr));
+    ASSERT_TRUE(btf_) << path_;
   }
 
   /// Byte offset of a member as the BPF object's BTF has it; -1 if there is none.
@@ -41,7 +55,18 @@ class Abi : public testing::Test {
     return id < 0 ? -1 : btf_vlen(btf__type_by_id(btf_.get(), static_cast<__u32>(id)));
   }
 
+  std::string path_;
   std::unique_ptr<btf, BtfDeleter> btf_;
+};
+
+class Abi : public AbiOf {
+ protected:
+  Abi() : AbiOf("page_owner") {}
+};
+
+class PinAbi : public AbiOf {
+ protected:
+  PinAbi() : AbiOf("page_text") {}
 };
 
 #define EXPECT_SAME_OFFSET(type, member) \
@@ -66,11 +91,67 @@ TEST_F(Abi, PageHasOneLayout) {
   EXPECT_SAME_OFFSET(pobpf_page, comm);
 }
 
-TEST_F(Abi, WindowAndParametersHaveOneLayout) {
-  EXPECT_EQ(bpf_nr_members("pobpf_window"), 3);
+TEST_F(Abi, WindowHasOneLayout) { EXPECT_EQ(bpf_nr_members("pobpf_window"), 3); }
+
+TEST_F(Abi, ParametersHaveOneLayout) {
+  EXPECT_EQ(bpf_nr_members("pobpf_params"), 24);
   EXPECT_SAME_OFFSET(pobpf_params, nid_mask);
+  EXPECT_SAME_OFFSET(pobpf_params, comm);
+  EXPECT_SAME_OFFSET(pobpf_params, flags_all);
+  EXPECT_SAME_OFFSET(pobpf_params, flags_any);
+  EXPECT_SAME_OFFSET(pobpf_params, flags_none);
+  EXPECT_SAME_OFFSET(pobpf_params, ts_min);
+  EXPECT_SAME_OFFSET(pobpf_params, ts_max);
+  EXPECT_SAME_OFFSET(pobpf_params, age_min);
+  EXPECT_SAME_OFFSET(pobpf_params, age_max);
+  EXPECT_SAME_OFFSET(pobpf_params, order_mask);
   EXPECT_SAME_OFFSET(pobpf_params, active);
   EXPECT_SAME_OFFSET(pobpf_params, mode);
+  EXPECT_SAME_OFFSET(pobpf_params, zone_mask);
+  EXPECT_SAME_OFFSET(pobpf_params, migratetype_mask);
+  EXPECT_SAME_OFFSET(pobpf_params, block_migratetype_mask);
+  EXPECT_SAME_OFFSET(pobpf_params, gfp_all);
+  EXPECT_SAME_OFFSET(pobpf_params, gfp_any);
+  EXPECT_SAME_OFFSET(pobpf_params, gfp_none);
+  EXPECT_SAME_OFFSET(pobpf_params, wanted_sets);
+  EXPECT_SAME_OFFSET(pobpf_params, wanted_hits);
+  EXPECT_SAME_OFFSET(pobpf_params, nr_stack_ranges);
+  EXPECT_SAME_OFFSET(pobpf_params, dead);
+  EXPECT_SAME_OFFSET(pobpf_params, mixed);
+  EXPECT_SAME_OFFSET(pobpf_params, reserved);
+  EXPECT_EQ(bpf_nr_members("pobpf_comm_states"), 4);
+  EXPECT_SAME_OFFSET(pobpf_comm_states, start);
+  EXPECT_SAME_OFFSET(pobpf_comm_states, loops);
+  EXPECT_SAME_OFFSET(pobpf_comm_states, wanted);
+  EXPECT_SAME_OFFSET(pobpf_comm_states, rejected);
+}
+
+TEST_F(Abi, AccountHasOneLayout) {
+  EXPECT_EQ(bpf_nr_members("pobpf_account"), 16);
+  EXPECT_SAME_OFFSET(pobpf_account, kind);
+  EXPECT_SAME_OFFSET(pobpf_account, nr_pages);
+  EXPECT_SAME_OFFSET(pobpf_account, emitted);
+  EXPECT_SAME_OFFSET(pobpf_account, absent);
+  EXPECT_SAME_OFFSET(pobpf_account, offline);
+  EXPECT_SAME_OFFSET(pobpf_account, free);
+  EXPECT_SAME_OFFSET(pobpf_account, unowned);
+  EXPECT_SAME_OFFSET(pobpf_account, freed);
+  EXPECT_SAME_OFFSET(pobpf_account, tail);
+  EXPECT_SAME_OFFSET(pobpf_account, no_handle);
+  EXPECT_SAME_OFFSET(pobpf_account, torn);
+  EXPECT_SAME_OFFSET(pobpf_account, errors);
+  EXPECT_SAME_OFFSET(pobpf_account, cgroup_errors);
+  EXPECT_SAME_OFFSET(pobpf_account, mode);
+  EXPECT_SAME_OFFSET(pobpf_account, reserved);
+  EXPECT_SAME_OFFSET(pobpf_account, filtered);
+}
+
+TEST_F(Abi, SumsHaveOneLayout) {
+  EXPECT_SAME_OFFSET(pobpf_sum_key, slot);
+  EXPECT_SAME_OFFSET(pobpf_sum_key, handle);
+  EXPECT_SAME_OFFSET(pobpf_sum, pages);
+  EXPECT_SAME_OFFSET(pobpf_sum, allocations);
+  EXPECT_SAME_OFFSET(pobpf_cgroup, name);
 }
 
 TEST_F(Abi, LayoutOfTheKernelHasOneLayout) {
@@ -81,8 +162,168 @@ TEST_F(Abi, LayoutOfTheKernelHasOneLayout) {
   EXPECT_SAME_OFFSET(pobpf_layout, handle_offset_mask);
 }
 
+TEST_F(PinAbi, TextFactsHaveOneLayout) {
+  EXPECT_EQ(bpf_nr_members("pobpf_flag_name"), 2);
+  EXPECT_SAME_OFFSET(pobpf_flag_name, mask);
+  EXPECT_SAME_OFFSET(pobpf_flag_name, name);
+  EXPECT_EQ(bpf_nr_members("pobpf_flag_field"), 4);
+  EXPECT_SAME_OFFSET(pobpf_flag_field, mask);
+  EXPECT_SAME_OFFSET(pobpf_flag_field, shift);
+  EXPECT_SAME_OFFSET(pobpf_flag_field, is_hex);
+  EXPECT_SAME_OFFSET(pobpf_flag_field, name);
+  EXPECT_EQ(bpf_nr_members("pobpf_text_facts"), 14);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, gfp_names);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, page_flag_names);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, page_flag_fields);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, migratetype_names);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, migrate_reason_names);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, named_page_flags);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, nr_gfp_names);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, nr_page_flag_names);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, nr_page_flag_fields);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, migrate_reason_never);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, is_pre_v68_text);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, reserved);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, record_bytes_max);
+  EXPECT_SAME_OFFSET(pobpf_text_facts, frame_bytes_max);
+}
+
+TEST_F(PinAbi, PinsAndPositionsHaveOneLayout) {
+  EXPECT_EQ(bpf_nr_members("pobpf_pfn_range"), 2);
+  EXPECT_SAME_OFFSET(pobpf_pfn_range, begin);
+  EXPECT_SAME_OFFSET(pobpf_pfn_range, end);
+  EXPECT_EQ(bpf_nr_members("pobpf_position"), 7);
+  EXPECT_SAME_OFFSET(pobpf_position, session);
+  EXPECT_SAME_OFFSET(pobpf_position, start);
+  EXPECT_SAME_OFFSET(pobpf_position, next);
+  EXPECT_SAME_OFFSET(pobpf_position, start_range);
+  EXPECT_SAME_OFFSET(pobpf_position, next_range);
+  EXPECT_SAME_OFFSET(pobpf_position, ticket);
+  EXPECT_SAME_OFFSET(pobpf_position, reserved);
+  EXPECT_EQ(bpf_nr_members("pobpf_pin"), 6);
+  EXPECT_SAME_OFFSET(pobpf_pin, magic);
+  EXPECT_SAME_OFFSET(pobpf_pin, version);
+  EXPECT_SAME_OFFSET(pobpf_pin, abi);
+  EXPECT_SAME_OFFSET(pobpf_pin, nr_ranges);
+  EXPECT_SAME_OFFSET(pobpf_pin, nr_pages);
+  EXPECT_SAME_OFFSET(pobpf_pin, view);
+}
+
+/// Other versions of pobpf read it: what stands before `abi` never changes.
+TEST(PinAbiOfAllVersions, NeverChanges) {
+  EXPECT_EQ(offsetof(pobpf_pin, magic), 0U);
+  EXPECT_EQ(offsetof(pobpf_pin, version), 8U);
+  EXPECT_EQ(offsetof(pobpf_pin, abi), 40U);
+  EXPECT_EQ(sizeof(pobpf_pin::version), 32U);
+  EXPECT_EQ(POBPF_PIN_MAGIC, 0x6e6970667062706fULL);
+  EXPECT_STREQ(POBPF_PIN_MAP, "pobpf_pin");
+}
+
+struct ObjectDeleter {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+};
+
+/// An object as libbpf opens it, which needs no privileges: offsets of variables are known then.
+class SharedSkeleton : public testing::Test {
+ protected:
+  using Object = std::unique_ptr<bpf_object, ObjectDeleter>;
+  using Variable = std::tuple<std::string, std::uint32_t, std::uint32_t>;  // name, offset, bytes
+
+  static Object open(const char* name) {
+    Object object(bpf_object__open_file(object_path(name).c_str(), nullptr));
+    EXPECT_TRUE(object) << name;
+    return object;
+  }
+
+  /// Variables that the skeleton type has, those of functions left out.
+  static std::set<Variable> variables(const bpf_object* object, const char* section_name) {
+    std::set<Variable> result;
+    const btf* types = bpf_object__btf(object);
+    const int id = btf__find_by_name_kind(types, section_name, BTF_KIND_DATASEC);
+    if (id < 0) {
+      ADD_FAILURE() << "no section " << section_name;
+      return result;
+    }
+    const btf_type* section = btf__type_by_id(types, static_cast<__u32>(id));
+    for (const btf_var_secinfo& found : std::span(btf_var_secinfos(section), btf_vlen(section))) {
+      const btf_type* variable = btf__type_by_id(types, found.type);
+      if (btf_var(variable)->linkage == BTF_VAR_STATIC) continue;
+      result.emplace(btf__name_by_offset(types, variable->name_off), found.offset, found.size);
+    }
+    return result;
+  }
+
+  static std::set<std::string> names_of_maps(const bpf_object* object) {
+    std::set<std::string> result;
+    for (const bpf_map* map = bpf_object__next_map(object, nullptr); map != nullptr;
+         map = bpf_object__next_map(object, map)) {
+      // those of variables have a part of the object's name in front
+      const std::string name = bpf_map__name(map);
+      result.insert(name.substr(std::min(name.size(), name.find('.'))));
+    }
+    return result;
+  }
+
+  static std::set<std::string> names_of_programs(const bpf_object* object) {
+    std::set<std::string> result;
+    for (bpf_program* program = bpf_object__next_program(object, nullptr); program != nullptr;
+         program = bpf_object__next_program(object, program))
+      result.insert(bpf_program__name(program));
+    return result;
+  }
+
+  /// src/reader sees `other` through the skeleton type of `base`.
+  static void expect_fits(const char* base, const char* other) {
+    SCOPED_TRACE(std::string(other) + " as " + base);
+    const Object left = open(base);
+    const Object right = open(other);
+    ASSERT_TRUE(left && right);
+    for (const char* section : {".bss", ".rodata"}) {
+      EXPECT_THAT(variables(left.get(), section), testing::Not(testing::IsEmpty())) << section;
+      EXPECT_EQ(variables(left.get(), section), variables(right.get(), section)) << section;
+    }
+    // libbpf finds these by name; there may be more of them
+    EXPECT_THAT(names_of_maps(right.get()), testing::IsSupersetOf(names_of_maps(left.get())));
+    EXPECT_EQ(names_of_programs(left.get()), names_of_programs(right.get()));
+  }
+};
+
+TEST_F(SharedSkeleton, OfThePageWalkers) {
+  for (const char* other : {"page_owner_probe", "page_owner_filters", "page_owner_filters_probe"})
+    expect_fits("page_owner", other);
+}
+
+TEST_F(SharedSkeleton, OfThePinPrinters) { expect_fits("page_text", "page_text_probe"); }
+
+/// No type of these elements is in the object, as they are declared by size.
+TEST_F(SharedSkeleton, InnerMapsHaveTheSizesThatUserSpaceWrites) {
+  struct Sizes {
+    const char* map;
+    std::size_t key;
+    std::size_t value;
+  };
+  for (const char* name :
+       {"page_owner_filters", "page_owner_filters_probe", "page_text", "page_text_probe"}) {
+    const Object object = open(name);
+    ASSERT_TRUE(object);
+    for (const Sizes& sizes : {Sizes{"reader_sets", sizeof(pobpf_set_key), sizeof(__u32)},
+                               {"reader_comm_tables", sizeof(__u32), sizeof(pobpf_comm_table)},
+                               {"reader_stack_ranges", sizeof(__u32), sizeof(pobpf_stack_range)}}) {
+      SCOPED_TRACE(std::string(name) + " " + sizes.map);
+      bpf_map* outer = bpf_object__find_map_by_name(object.get(), sizes.map);
+      ASSERT_NE(outer, nullptr);
+      EXPECT_EQ(bpf_map__max_entries(outer), static_cast<__u32>(POBPF_MAX_READERS));
+      const bpf_map* inner = bpf_map__inner_map(outer);
+      ASSERT_NE(inner, nullptr);
+      EXPECT_EQ(bpf_map__key_size(inner), sizes.key);
+      EXPECT_EQ(bpf_map__value_size(inner), sizes.value);
+    }
+  }
+}
+
 TEST(PageDumpAbi, HasOneLayout) {
-  const std::unique_ptr<btf, BtfDeleter> object(btf__parse_elf(POBPF_PAGE_DUMP_OBJECT, nullptr));
+  const std::unique_ptr<btf, BtfDeleter> object(
+      btf__parse_elf(object_path("page_dump").c_str(), nullptr));
   ASSERT_TRUE(object);
   const auto expect_size = [&](const char* type, std::size_t size) {
     const int id = btf__find_by_name_kind(object.get(), type, BTF_KIND_STRUCT);
