@@ -309,12 +309,6 @@ static __always_inline bool time_passes(const struct pobpf_params *params, __u64
 	return age >= params->age_min && age <= params->age_max;
 }
 
-/* gfp_migratetype() of include/linux/gfp.h: bits 3 and 4 in all versions. */
-static __always_inline __u32 gfp_migratetype(__u32 gfp_mask)
-{
-	return layout.is_mobility_grouping_disabled ? 0 : gfp_mask >> 3 & 3;
-}
-
 #define IS_ACTIVE(params, filter) ((params)->active & 1U << (filter))
 
 static __always_inline int reject(struct window_walk *w, enum pobpf_filter filter)
