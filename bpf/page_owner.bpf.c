@@ -325,26 +325,48 @@ static long count_page(__u32 step, struct walk *w)
 	return 0;
 }
 
+static __always_inline struct sum_memo *try_memo(__u32 index)
+{
+	struct sum_memo *memo;
+
+	index %= SUM_MEMOS_MAX;
+	memo = bpf_map_lookup_elem(&sum_memos, &index);
+	return memo && !__sync_val_compare_and_swap(&memo->is_busy, 0, 1) ? memo : NULL;
+}
+
+struct memo_search {
+	__u32 first;
+	__u32 found; /* SUM_MEMOS_MAX: none */
+};
+
+static long search_memo(__u32 step, struct memo_search *search)
+{
+	if (!try_memo(search->first + step))
+		return 0;
+	search->found = (search->first + step) % SUM_MEMOS_MAX;
+	return 1;
+}
+
 /* A memo that no other run is using; NULL if there are more runs than memos. */
 static __always_inline struct sum_memo *take_memo(__u32 slot)
 {
 	__u32 first = bpf_get_smp_processor_id();
+	struct sum_memo *memo = try_memo(first);
 
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < SUM_MEMOS_MAX; i++) {
-		__u32 index = (first + i) % SUM_MEMOS_MAX;
-		struct sum_memo *memo = bpf_map_lookup_elem(&sum_memos, &index);
+	if (!memo) {
+		struct memo_search search = {.first = first, .found = SUM_MEMOS_MAX};
 
-		if (!memo || __sync_val_compare_and_swap(&memo->is_busy, 0, 1))
-			continue;
-		memo->slot = slot;
-		memo->key = (struct pobpf_group_key){};
-		memo->sum = (struct pobpf_group_sum){};
-		memo->memcg = (struct memcg_memo){};
-		memo->lost = 0;
-		return memo;
+		bpf_loop(SUM_MEMOS_MAX, search_memo, &search, 0);
+		memo = bpf_map_lookup_elem(&sum_memos, &search.found);
+		if (!memo)
+			return NULL;
 	}
-	return NULL;
+	memo->slot = slot;
+	memo->key = (struct pobpf_group_key){};
+	memo->sum = (struct pobpf_group_sum){};
+	memo->memcg = (struct memcg_memo){};
+	memo->lost = 0;
+	return memo;
 }
 
 SEC("iter/bpf_map_elem")
