@@ -118,7 +118,7 @@ TEST_F(Abi, ParametersHaveOneLayout) {
   EXPECT_SAME_OFFSET(pobpf_params, nr_stack_ranges);
   EXPECT_SAME_OFFSET(pobpf_params, dead);
   EXPECT_SAME_OFFSET(pobpf_params, mixed);
-  EXPECT_SAME_OFFSET(pobpf_params, reserved);
+  EXPECT_SAME_OFFSET(pobpf_params, group_by);
   EXPECT_EQ(bpf_nr_members("pobpf_comm_states"), 4);
   EXPECT_SAME_OFFSET(pobpf_comm_states, start);
   EXPECT_SAME_OFFSET(pobpf_comm_states, loops);
@@ -147,10 +147,33 @@ TEST_F(Abi, AccountHasOneLayout) {
 }
 
 TEST_F(Abi, SumsHaveOneLayout) {
-  EXPECT_SAME_OFFSET(pobpf_sum_key, slot);
-  EXPECT_SAME_OFFSET(pobpf_sum_key, handle);
-  EXPECT_SAME_OFFSET(pobpf_sum, pages);
-  EXPECT_SAME_OFFSET(pobpf_sum, allocations);
+  EXPECT_EQ(bpf_nr_members("pobpf_group_key"), 16);
+  EXPECT_SAME_OFFSET(pobpf_group_key, cgroup_id);
+  EXPECT_SAME_OFFSET(pobpf_group_key, page_flags);
+  EXPECT_SAME_OFFSET(pobpf_group_key, comm);
+  EXPECT_SAME_OFFSET(pobpf_group_key, handle);
+  EXPECT_SAME_OFFSET(pobpf_group_key, gfp_mask);
+  EXPECT_SAME_OFFSET(pobpf_group_key, tgid);
+  EXPECT_SAME_OFFSET(pobpf_group_key, pid);
+  EXPECT_SAME_OFFSET(pobpf_group_key, page_type);
+  EXPECT_SAME_OFFSET(pobpf_group_key, nid);
+  EXPECT_SAME_OFFSET(pobpf_group_key, zone);
+  EXPECT_SAME_OFFSET(pobpf_group_key, order);
+  EXPECT_SAME_OFFSET(pobpf_group_key, migratetype);
+  EXPECT_SAME_OFFSET(pobpf_group_key, mapping);
+  EXPECT_SAME_OFFSET(pobpf_group_key, memcg_flags);
+  EXPECT_SAME_OFFSET(pobpf_group_key, is_other);
+  EXPECT_SAME_OFFSET(pobpf_group_key, reserved);
+  EXPECT_EQ(bpf_nr_members("pobpf_group_sum"), 3);
+  EXPECT_SAME_OFFSET(pobpf_group_sum, pages);
+  EXPECT_SAME_OFFSET(pobpf_group_sum, allocations);
+  EXPECT_SAME_OFFSET(pobpf_group_sum, ts_sum);
+  EXPECT_EQ(bpf_nr_members("pobpf_kind_facts"), 5);
+  EXPECT_SAME_OFFSET(pobpf_kind_facts, flags);
+  EXPECT_SAME_OFFSET(pobpf_kind_facts, type_base);
+  EXPECT_SAME_OFFSET(pobpf_kind_facts, type_mask);
+  EXPECT_SAME_OFFSET(pobpf_kind_facts, stack_order_min);
+  EXPECT_SAME_OFFSET(pobpf_kind_facts, reserved);
   EXPECT_SAME_OFFSET(pobpf_cgroup, name);
 }
 
