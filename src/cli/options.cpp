@@ -30,7 +30,7 @@ constexpr const char* kPagesExamples = R"(Examples:
   pobpf --nid 1 --handles             node 1 only, a number instead of a stack
   pobpf --nid 0,2-3 --stats >pages    and what became of every other page
   pobpf --format json -o pages.jsonl  one JSON object a page, into a file
-  pobpf top                           who has the memory: sums, made in the kernel
+  pobpf top                           who has the memory, summed up
   pobpf stacks --nid 0                all stacks of node 0, largest first
   pobpf page 0x12345                  who has, and had, one page
   pobpf pin node1 --nid 1             a file: cat prints this view each time
@@ -46,7 +46,7 @@ constexpr const char* kTopExamples = R"(Examples:
   pobpf top                           who has most memory, by stack
   pobpf top --by allocator,module     what it is used for
   pobpf top --by tgid,comm --nid 0    processes, on node 0
-  pobpf top --by function --watch 5 --sort growth    who grows
+  pobpf top --by function --watch 5   who grows; --sort growth puts it first
   pobpf top --by memcg --format csv   for a spreadsheet
 )";
 
