@@ -309,13 +309,9 @@ static __always_inline bool time_passes(const struct pobpf_params *params, __u64
 	return age >= params->age_min && age <= params->age_max;
 }
 
-/* gfp_migratetype() of include/linux/gfp.h: bits 3 and 4 in all versions. */
-static __always_inline __u32 gfp_migratetype(__u32 gfp_mask)
-{
-	return layout.is_mobility_grouping_disabled ? 0 : gfp_mask >> 3 & 3;
-}
-
 #define IS_ACTIVE(params, filter) ((params)->active & 1U << (filter))
+#define GFP_FILTERS                                                                                \
+	(1U << POBPF_FILTER_GFP | 1U << POBPF_FILTER_MIGRATETYPE | 1U << POBPF_FILTER_MIXED)
 
 static __always_inline int reject(struct window_walk *w, enum pobpf_filter filter)
 {
@@ -363,27 +359,30 @@ __noinline int passes_owner_filters(const struct pobpf_params *params, struct ow
 	if (IS_ACTIVE(params, POBPF_FILTER_TIME) &&
 	    !time_passes(params, KERNEL_READ(owner, ts_nsec)))
 		return reject(w, POBPF_FILTER_TIME);
-	gfp_mask = KERNEL_READ(owner, gfp_mask);
-	if (IS_ACTIVE(params, POBPF_FILTER_GFP) &&
-	    !masks_pass(gfp_mask, params->gfp_all, params->gfp_any, params->gfp_none))
-		return reject(w, POBPF_FILTER_GFP);
-	if (IS_ACTIVE(params, POBPF_FILTER_MIGRATETYPE) &&
-	    !(params->migratetype_mask >> gfp_migratetype(gfp_mask) & 1))
-		return reject(w, POBPF_FILTER_MIGRATETYPE);
-	if (IS_ACTIVE(params, POBPF_FILTER_MIXED) &&
-	    (gfp_migratetype(gfp_mask) != w->place.pageblock_migratetype) !=
-		    (params->mixed == POBPF_ONLY))
-		return reject(w, POBPF_FILTER_MIXED);
+	if (params->active & GFP_FILTERS) {
+		gfp_mask = KERNEL_READ(owner, gfp_mask);
+		if (IS_ACTIVE(params, POBPF_FILTER_GFP) &&
+		    !masks_pass(gfp_mask, params->gfp_all, params->gfp_any, params->gfp_none))
+			return reject(w, POBPF_FILTER_GFP);
+		if (IS_ACTIVE(params, POBPF_FILTER_MIGRATETYPE) &&
+		    !(params->migratetype_mask >> gfp_migratetype(gfp_mask) & 1))
+			return reject(w, POBPF_FILTER_MIGRATETYPE);
+		if (IS_ACTIVE(params, POBPF_FILTER_MIXED) &&
+		    (gfp_migratetype(gfp_mask) != w->place.pageblock_migratetype) !=
+			    (params->mixed == POBPF_ONLY))
+			return reject(w, POBPF_FILTER_MIXED);
+	}
 	/* neighbours mostly have one owner: its verdict is kept */
-	tgid = KERNEL_READ(owner, tgid);
-	if (params->active & (1U << POBPF_FILTER_TGID | 1U << POBPF_FILTER_DEAD) &&
-	    (tgid != memo->tgid || !memo->has_tgid)) {
-		memo->tgid = tgid;
-		memo->has_tgid = 1;
-		memo->tgid_bits = set_bits(memo->slot, POBPF_SET_TGID, tgid);
-		memo->verdicts &= ~TGID_IS_DEAD;
-		if (IS_ACTIVE(params, POBPF_FILTER_DEAD) && !tgid_exists(tgid))
-			memo->verdicts |= TGID_IS_DEAD;
+	if (params->active & (1U << POBPF_FILTER_TGID | 1U << POBPF_FILTER_DEAD)) {
+		tgid = KERNEL_READ(owner, tgid);
+		if (tgid != memo->tgid || !memo->has_tgid) {
+			memo->tgid = tgid;
+			memo->has_tgid = 1;
+			memo->tgid_bits = set_bits(memo->slot, POBPF_SET_TGID, tgid);
+			memo->verdicts &= ~TGID_IS_DEAD;
+			if (IS_ACTIVE(params, POBPF_FILTER_DEAD) && !tgid_exists(tgid))
+				memo->verdicts |= TGID_IS_DEAD;
+		}
 	}
 	if (IS_ACTIVE(params, POBPF_FILTER_TGID) &&
 	    !bits_pass(params, POBPF_SET_TGID, memo->tgid_bits))
@@ -461,12 +460,23 @@ __noinline int passes_deep_filters(const struct pobpf_params *params, struct own
 	return 1;
 }
 
+#define PAGE_FILTERS                                                                               \
+	(1U << POBPF_FILTER_NID | 1U << POBPF_FILTER_ZONE | 1U << POBPF_FILTER_FLAGS |             \
+	 1U << POBPF_FILTER_ORDER | 1U << POBPF_FILTER_BLOCK_MIGRATETYPE)
+#define DEEP_FILTERS (1U << POBPF_FILTER_MEMCG | 1U << POBPF_FILTER_STACK)
+#define ALL_FILTERS ((1U << POBPF_NR_FILTERS) - 1)
+#define OWNER_FILTERS (ALL_FILTERS & ~PAGE_FILTERS & ~DEEP_FILTERS)
+
 /* Whether an allocation is in the reader's view; else it is counted under the first filter. */
 static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
 {
-	return !w->params->active || (passes_page_filters(w->params, ref, &w->at) &&
-				      passes_owner_filters(w->params, ref, &w->at, &w->filter) &&
-				      passes_deep_filters(w->params, ref, &w->at, &w->filter));
+	__u32 active = w->params->active;
+
+	if (active & PAGE_FILTERS && !passes_page_filters(w->params, ref, &w->at))
+		return false;
+	if (active & OWNER_FILTERS && !passes_owner_filters(w->params, ref, &w->at, &w->filter))
+		return false;
+	return !(active & DEEP_FILTERS) || passes_deep_filters(w->params, ref, &w->at, &w->filter);
 }
 
 static __always_inline void init_filter(struct walk *w)

@@ -57,6 +57,7 @@ struct page___members {
 	unsigned long memcg_data;    /* CONFIG_MEMCG */
 	unsigned long compound_info; /* since v7.1 */
 	unsigned long compound_head; /* before v7.1 */
+	void *mapping;
 } __attribute__((preserve_access_index));
 
 /*
@@ -81,6 +82,18 @@ static __always_inline __u64 page_memcg_data(struct page *page)
 	if (!bpf_core_field_exists(struct page___members, memcg_data))
 		return 0;
 	return KERNEL_READ(p, memcg_data);
+}
+
+/*
+ * page->mapping with its low bits. No typed load, as the verifier allows no
+ * arithmetic on what it takes for a pointer.
+ */
+static __always_inline __u64 page_mapping_word(const struct page *page)
+{
+	__u64 word = 0;
+
+	bpf_core_read(&word, sizeof(word), &((struct page___members *)page)->mapping);
+	return word;
 }
 
 /*

@@ -95,4 +95,27 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	return 0;
 }
 
+/* Answers of find_memcg(). */
+enum { MEMCG_NONE, MEMCG_KNOWN, MEMCG_UNKNOWN };
+
+/* What a page is charged to; in the memo if it is known. */
+static __always_inline int find_memcg(struct page *page, struct memcg_memo *memo)
+{
+	__u64 memcg_data = page_memcg_data(page);
+
+	if (!memcg_data)
+		return MEMCG_NONE;
+	/* a word that was resolved once is no folio field of a tail page: they are small numbers */
+	if (memcg_data == memo->memcg_data)
+		return MEMCG_KNOWN;
+	if (page_is_tail(page))
+		return MEMCG_NONE;
+	memo->memcg_data = memcg_data;
+	if (!resolve_memcg(memo))
+		return MEMCG_KNOWN;
+	/* the next page asks again, and is counted again */
+	memo->memcg_data = 0;
+	return MEMCG_UNKNOWN;
+}
+
 #endif /* POBPF_MEMCG_BPF_H */

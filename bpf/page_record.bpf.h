@@ -41,8 +41,6 @@ enum { RECORD_TORN = 1, RECORD_WITHOUT_CGROUP = 2 };
 /* Fills a record, except for its pageblock. Global, so that it is verified once. */
 __noinline int fill_record(struct owner_ref *ref, struct memcg_memo *memcg, struct pobpf_page *rec)
 {
-	struct page *page;
-	__u64 memcg_data;
 	int result = 0;
 
 	if (!ref || !memcg || !rec)
@@ -51,22 +49,16 @@ __noinline int fill_record(struct owner_ref *ref, struct memcg_memo *memcg, stru
 	rec->handle = ref->handle;
 	if (read_owner(ref->page_ext, rec))
 		return RECORD_TORN;
-	page = KERNEL_PTR(struct page, ref->page);
-	memcg_data = page_memcg_data(page);
-	/* a word that was resolved once is no folio field of a tail page: they are small numbers */
-	if (memcg_data && memcg_data != memcg->memcg_data && !page_is_tail(page)) {
-		memcg->memcg_data = memcg_data;
-		if (resolve_memcg(memcg)) {
-			/* the next page asks again, and is counted again */
-			memcg->memcg_data = 0;
-			result = RECORD_WITHOUT_CGROUP;
-		}
-	}
 	rec->memcg_flags = 0;
 	rec->cgroup_id = 0;
-	if (memcg_data && memcg_data == memcg->memcg_data) {
+	switch (find_memcg(KERNEL_PTR(struct page, ref->page), memcg)) {
+	case MEMCG_KNOWN:
 		rec->memcg_flags = memcg->flags;
 		rec->cgroup_id = memcg->cgroup_id;
+		break;
+	case MEMCG_UNKNOWN:
+		result = RECORD_WITHOUT_CGROUP;
+		break;
 	}
 	rec->kind = POBPF_ITEM_PAGE;
 	rec->pfn = ref->pfn;

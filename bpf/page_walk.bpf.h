@@ -70,13 +70,18 @@ struct memcg_memo {
 	__u32 reserved;
 };
 
-/* The sum of one stack, kept here until the handle changes. */
+/*
+ * The sum of one group, kept here until another group comes. In a map, as the stack
+ * of 6.1 has no room for two keys.
+ */
 struct sum_memo {
+	__u32 is_busy;
 	__u32 slot;
-	__u32 handle; /* 0: nothing to flush */
-	__u64 pages;
-	__u64 allocations;
-	__u64 lost; /* allocations that did not fit the map */
+	struct pobpf_group_key next; /* group of the page that is looked at */
+	struct pobpf_group_key key;
+	struct pobpf_group_sum sum; /* no allocations: nothing to flush */
+	struct memcg_memo memcg;
+	__u64 lost; /* allocations for which there is no map */
 };
 
 #ifdef POBPF_FILTERS
@@ -137,12 +142,8 @@ struct walk {
 	struct print_state print; /* print_pages */
 #else
 	union {
-		struct sum_memo sum; /* count_pages */
-		struct {
-			struct memcg_memo memcg;  /* emit_pages */
-			struct page_batch *batch; /* NULL: records go out one by one */
-			struct pobpf_page own;	  /* where there is no batch */
-		};
+		struct sum_memo *sum;	  /* count_pages */
+		struct page_batch *batch; /* emit_pages; NULL: records go out one by one */
 	};
 #endif
 };
@@ -402,6 +403,12 @@ __noinline int walk_page(struct window_walk *w, struct owner_ref *ref)
 	page = KERNEL_PTR(struct page, ref->page);
 	ref->flags = page_flags_word(page);
 	return 1;
+}
+
+/* gfp_migratetype() of include/linux/gfp.h: bits 3 and 4 in all versions. */
+static __always_inline __u32 gfp_migratetype(__u32 gfp_mask)
+{
+	return layout.is_mobility_grouping_disabled ? 0 : gfp_mask >> 3 & 3;
 }
 
 /* Ends the window in the stream. The kernel drops the account together with a window it re-runs. */

@@ -242,9 +242,9 @@ struct pobpf_params {
 	__u32 wanted_sets; /* bit enum pobpf_set_kind: only WANTED members pass */
 	__u32 wanted_hits; /* enum pobpf_stack_hits that must all be hit (SYMBOL, MODULE) */
 	__u32 nr_stack_ranges;
-	__u32 dead;  /* enum pobpf_choice */
-	__u32 mixed; /* enum pobpf_choice */
-	__u32 reserved;
+	__u32 dead;	/* enum pobpf_choice */
+	__u32 mixed;	/* enum pobpf_choice */
+	__u32 group_by; /* enum pobpf_group_field; count_pages only */
 };
 POBPF_ASSERT_SIZE(struct pobpf_params, 128 + 128 + 64 + 56);
 
@@ -333,18 +333,77 @@ struct pobpf_symbol {
 };
 POBPF_ASSERT_SIZE(struct pobpf_symbol, 16);
 
-/* Key and value of the sums map: what one stack owns, in the view of one link. */
-struct pobpf_sum_key {
-	__u32 slot;
-	__u32 handle;
+/* What count_pages groups by; fields of the key that are not asked for are zero. */
+enum pobpf_group_field {
+	POBPF_GROUP_HANDLE = 1 << 0,
+	POBPF_GROUP_TGID = 1 << 1,
+	POBPF_GROUP_PID = 1 << 2,
+	POBPF_GROUP_COMM = 1 << 3,
+	POBPF_GROUP_ORDER = 1 << 4,
+	POBPF_GROUP_GFP = 1 << 5, /* the mask, and the migratetype that it asks for */
+	POBPF_GROUP_MIGRATETYPE = 1 << 6,
+	POBPF_GROUP_NID = 1 << 7,
+	POBPF_GROUP_ZONE = 1 << 8,
+	POBPF_GROUP_MEMCG = 1 << 9,
+	POBPF_GROUP_KIND = 1 << 10, /* page_type, mapping, page_flags; handle where they say nothing
+				     */
+	POBPF_GROUP_TIME = 1 << 11, /* no field of the key: ts_sum is wanted */
 };
-POBPF_ASSERT_SIZE(struct pobpf_sum_key, 8);
 
-struct pobpf_sum {
+/* What page->mapping is, by its low bits (FOLIO_MAPPING_FLAGS). */
+enum pobpf_mapping {
+	POBPF_MAPPING_NONE = 0,
+	POBPF_MAPPING_ANON = 1,
+	POBPF_MAPPING_MOVABLE = 2,
+	POBPF_MAPPING_KSM = 3,
+	POBPF_MAPPING_FILE = 4, /* an address_space */
+};
+
+/* Key of a reader's sums: a group of allocations. */
+struct pobpf_group_key {
+	__u64 cgroup_id;  /* kernfs id; 0 = not charged, or not known */
+	__u64 page_flags; /* page->flags & kind_facts.flags */
+	__u8 comm[POBPF_COMM_BYTES];
+	__u32 handle;
+	__u32 gfp_mask;
+	__s32 tgid;
+	__s32 pid;
+	__u32 page_type; /* of KIND: page->page_type & kind_facts.type_mask; 0 = none */
+	__u16 nid;
+	__u8 zone; /* enum zone_type */
+	__u8 order;
+	__u8 migratetype; /* enum migratetype, of the gfp mask */
+	__u8 mapping;	  /* enum pobpf_mapping */
+	__u8 memcg_flags; /* enum pobpf_memcg_flags, without SLAB */
+	__u8 is_other;	  /* all that found no room; nothing else is set */
+	__u8 reserved[4]; /* zero */
+};
+POBPF_ASSERT_SIZE(struct pobpf_group_key, 64);
+
+/* Value of a reader's sums. */
+struct pobpf_group_sum {
 	__u64 pages;	   /* base pages */
 	__u64 allocations; /* blocks */
+	__u64 ts_sum;	   /* of ts_nsec >> POBPF_TS_SUM_SHIFT; only with POBPF_GROUP_TIME */
 };
-POBPF_ASSERT_SIZE(struct pobpf_sum, 16);
+POBPF_ASSERT_SIZE(struct pobpf_group_sum, 24);
+
+/* Units of about a millisecond: 2^31 allocations after 400 days still fit. */
+enum { POBPF_TS_SUM_SHIFT = 20 };
+
+/* How to tell what a page is used for; found by user space, as struct pobpf_layout. */
+struct pobpf_kind_facts {
+	__u64 flags;	 /* page flags that tell: slab (before v6.12), reserved, swapbacked */
+	__u32 type_base; /* a page_type has all of these bits set, and is below -128 */
+	__u32 type_mask; /* bits of page_type that name the type */
+	/*
+	 * Blocks of this order and above keep their handle: before v6.9 nothing in the
+	 * struct page says hugetlb but its destructor.
+	 */
+	__u32 stack_order_min;
+	__u32 reserved; /* zero */
+};
+POBPF_ASSERT_SIZE(struct pobpf_kind_facts, 24);
 
 /* Value of the cgroups map; the key is the cgroup's kernfs id. */
 struct pobpf_cgroup {

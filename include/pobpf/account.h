@@ -2,6 +2,7 @@
 // What became of every page a reader walked over: nothing is left out silently.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -59,6 +60,26 @@ struct Account {
     torn += window.torn;
     errors += window.errors;
     cgroup_errors += window.cgroup_errors;
+  }
+
+  /// The account of other windows of the same view.
+  void add(const Account& other) {
+    windows += other.windows;
+    pages += other.pages;
+    emitted += other.emitted;
+    absent += other.absent;
+    offline += other.offline;
+    free += other.free;
+    unowned += other.unowned;
+    freed += other.freed;
+    tail += other.tail;
+    no_handle += other.no_handle;
+    for (std::size_t i = 0; i < filtered.size(); ++i) filtered[i] += other.filtered[i];
+    torn += other.torn;
+    errors += other.errors;
+    cgroup_errors += other.cgroup_errors;
+    outside += other.outside;
+    longest_read_ns = std::max(longest_read_ns, other.longest_read_ns);
   }
 
   [[nodiscard]] std::uint64_t nr_filtered() const {

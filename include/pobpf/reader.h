@@ -14,6 +14,7 @@
 
 #include "format/page_formatter.h"
 #include "model/filter.h"
+#include "model/page_types.h"
 #include "pobpf/account.h"
 #include "pobpf/error.h"
 #include "pobpf/kernel_facts.h"
@@ -26,20 +27,34 @@ struct SessionOptions {
   bool use_kallsyms_lookup = true;  ///< "kallsyms-lookup": else iter/ksym
   /// What the session will be asked for; programs that are not needed are not loaded.
   bool with_pages = true;     ///< open_reader()
-  bool with_sums = true;      ///< sum_stacks()
+  bool with_sums = true;      ///< sum_groups()
   bool with_filters = false;  ///< readers that filter by more than nodes
   bool with_stacks = true;    ///< stack(); `--mode handle` does without
   /// Account::longest_read_ns is measured; two readings of the clock a read are 2 % of a run.
   bool with_read_times = false;
-  /// Distinct stacks that sum_stacks() has room for; what does not fit is counted under errors.
-  std::uint32_t sums_max = 1U << 17;
 };
 
-/// A row of `pobpf stacks`.
-struct StackSum {
-  std::uint32_t handle = 0;
-  std::uint64_t pages = 0;        ///< base pages
-  std::uint64_t allocations = 0;  ///< blocks
+/// What sum_groups() is asked for.
+struct SumRequest {
+  std::uint32_t group_by = POBPF_GROUP_HANDLE;  ///< bits of enum pobpf_group_field
+  /// Each with a link of its own over windows of its own, on the CPUs of the node that it reads.
+  unsigned nr_threads = 1;
+  /// Groups that there is room for at most, about 200 bytes of kernel memory each; the rest is in
+  /// GroupSums::other. The kernel's map starts small and grows to this.
+  std::uint32_t groups_max = 1U << 18;
+};
+
+struct GroupSum {
+  pobpf_group_key key{};
+  pobpf_group_sum sum{};
+};
+
+/// Sums made in the kernel. `groups` and `other` together are exactly what `account` counts as
+/// emitted.
+struct GroupSums {
+  std::vector<GroupSum> groups;  ///< in no order
+  pobpf_group_sum other{};       ///< of all groups beyond groups_max
+  Account account;
 };
 
 /// Progress of one pass over the windows of a reader.
@@ -91,10 +106,12 @@ class Session : public PageContext {
   /// A reader of all allocated pages of `view`. kUsage if it names a node without memory.
   virtual Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) = 0;
 
-  /// Sums by stack, made in the kernel, most pages first; ties by handle. Calls `on_progress`
-  /// after each read; returning false stops early with kFailed "interrupted".
-  virtual Result<std::vector<StackSum>> sum_stacks(const ReaderView& view, Account& account,
-                                                   const ProgressCallback& on_progress) = 0;
+  /// Sums over all allocated pages of `view`, made in the kernel. `on_progress` is called from this
+  /// thread now and then; returning false stops early with kFailed "interrupted".
+  virtual Result<GroupSums> sum_groups(const ReaderView& view, const SumRequest& request,
+                                       const ProgressCallback& on_progress) = 0;
+  /// How this kernel tells what a page is used for, to read POBPF_GROUP_KIND.
+  [[nodiscard]] virtual const PageTypes& page_types() const = 0;
 };
 
 }  // namespace pobpf

@@ -2,6 +2,7 @@
 // pobpf stacks: one record a call stack, those with most pages first.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/account_report.h"
@@ -16,7 +17,7 @@ namespace pobpf::cli {
 namespace {
 
 /// Frames as mm/page_owner.c: stack_print() has them, then a line a number.
-void append_text(std::string& out, const StackSum& sum, const Stack* stack, bool is_terminal) {
+void append_text(std::string& out, const GroupSum& group, const Stack* stack, bool is_terminal) {
   if (stack != nullptr && !is_terminal) out += stack->kernel_text;
   if (stack != nullptr && is_terminal) {
     for (const Frame& frame : stack->frames) {
@@ -26,11 +27,11 @@ void append_text(std::string& out, const StackSum& sum, const Stack* stack, bool
     }
   }
   fmt::format_to(std::back_inserter(out), "handle: {}\nnr_base_pages: {}\nnr_allocations: {}\n\n",
-                 sum.handle, sum.pages, sum.allocations);
+                 group.key.handle, group.sum.pages, group.sum.allocations);
 }
 
 /// "stack" is null if the frames could not be read.
-void append_json(std::string& out, const StackSum& sum, const Stack* stack) {
+void append_json(std::string& out, const GroupSum& group, const Stack* stack) {
   using Json = nlohmann::ordered_json;
   Json frames;
   if (stack != nullptr) {
@@ -39,9 +40,9 @@ void append_json(std::string& out, const StackSum& sum, const Stack* stack) {
       frames.push_back(
           {{"address", fmt::format("{:#x}", frame.address)}, {"symbol", frame.symbol}});
   }
-  const Json object{{"handle", sum.handle},
-                    {"nr_base_pages", sum.pages},
-                    {"nr_allocations", sum.allocations},
+  const Json object{{"handle", group.key.handle},
+                    {"nr_base_pages", group.sum.pages},
+                    {"nr_allocations", group.sum.allocations},
                     {"stack", std::move(frames)}};
   out += object.dump(-1, ' ', false, Json::error_handler_t::replace);
   out += '\n';
@@ -51,31 +52,40 @@ void append_json(std::string& out, const StackSum& sum, const Stack* stack) {
 
 Result<ExitStatus> print_stacks(Session& session, const ReaderView& view, const Options& options,
                                 Output& output) {
-  Account account;
+  SumRequest request;
+  request.nr_threads = options.nr_threads;
   auto sums = [&] {
     // nothing is printed before all is summed up, so that the terminal is free
     ProgressMeter meter(options, false);
-    return session.sum_stacks(view, account, [&](const Progress& progress) {
+    return session.sum_groups(view, request, [&](const Progress& progress) {
       meter.update(progress, std::nullopt);
       return !is_interrupted();
     });
   }();
   if (!sums) return fail(std::move(sums).error());
+  std::sort(sums->groups.begin(), sums->groups.end(), [](const GroupSum& a, const GroupSum& b) {
+    return a.sum.pages != b.sum.pages ? a.sum.pages > b.sum.pages : a.key.handle < b.key.handle;
+  });
 
   Losses losses;
-  for (const StackSum& sum : *sums) {
+  for (const GroupSum& group : sums->groups) {
     if (is_interrupted()) return fail(interrupted());
-    const auto stack = session.stack(sum.handle);
+    const auto stack = session.stack(group.key.handle);
     if (!stack) losses.add(stack.error());
     const Stack* frames = stack ? *stack : nullptr;
     if (options.format == Format::kJson)
-      append_json(output.buffer(), sum, frames);
+      append_json(output.buffer(), group, frames);
     else
-      append_text(output.buffer(), sum, frames, output.is_terminal());
+      append_text(output.buffer(), group, frames, output.is_terminal());
     if (auto status = output.flush_if_full(); !status)
       return give_up(output, std::move(status).error());
   }
-  return finish(output, account, losses, options);
+  if (sums->other.allocations != 0)
+    losses.add(Error{ErrorKind::kFailed,
+                     fmt::format("{} pages of stacks beyond the first {} are not shown",
+                                 sums->other.pages, sums->groups.size()),
+                     "narrow the view down with filters"});
+  return finish(output, sums->account, losses, options);
 }
 
 Result<ExitStatus> run_stacks(const Options& options) {

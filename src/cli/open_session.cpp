@@ -36,13 +36,6 @@ Result<ReaderView> make_view(const Options& options, const Session& session) {
     error.hint = hint;
     return fail(std::move(error));
   }
-  if (*nodes) {
-    const NodeSet missing = **nodes & ~session.memory_nodes();
-    if (missing.any())
-      return fail(ErrorKind::kUsage,
-                  fmt::format("this machine has no memory on node {}", format_nodelist(missing)),
-                  hint);
-  }
   ReaderView view{options.filter, options.mode};
   view.filter.nodes = *nodes;
   return view;

@@ -29,6 +29,7 @@ struct Options {
   Format format = Format::kText;
   std::string output_path;  ///< empty: the standard output
   PageRequest page;         ///< of Command::kPage
+  unsigned nr_threads = 1;
   bool wants_stats = false;
   bool is_quiet = false;
   int verbosity = 0;  ///< how often -v was given

@@ -431,6 +431,7 @@ Result<MachineFacts> Discovery::run() {
     if (auto status = (this->*step)(); !status) return fail(std::move(status).error());
   if (auto status = plausible(); !status) return fail(std::move(status).error());
   facts_.layout.memory_cgrp_subsys = memory_.symbol("memory_cgrp_subsys").value_or(0);
+  facts_.page_types = make_page_types(btf_.enumerators("pagetype"));
   facts_.symbol_source = memory_.symbol_source();
   return std::move(facts_);
 }

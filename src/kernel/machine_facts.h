@@ -10,6 +10,7 @@
 #include "kernel/btf.h"
 #include "kernel/kernel_memory.h"
 #include "model/nodelist.h"
+#include "model/page_types.h"
 #include "model/pfn_range.h"
 #include "pobpf/abi.h"
 #include "pobpf/error.h"
@@ -33,6 +34,7 @@ struct MachineFacts {
   std::vector<NodeSpan> node_spans;
   /// Present sections as PFN ranges, ascending, adjacent ones joined.
   std::vector<PfnRange> present;
+  PageTypes page_types;
   bool has_rdonly_cast = false;  ///< the kernel has bpf_rdonly_cast(), and it may be used
   std::string pageblock_order_source;
   std::string symbol_source;

@@ -65,44 +65,6 @@ PageState state_of(const pobpf_page_dump& raw) {
 
 }  // namespace
 
-bool PageTypes::has_type(std::uint32_t word) const {
-  if (encoding == Encoding::kTopByte) return word >> 24 >= 0xf0 && word >> 24 != 0xff;
-  // PAGE_MAPCOUNT_RESERVE
-  return static_cast<std::int32_t>(word) < -128 && (word & base) == base;
-}
-
-std::string_view PageTypes::name(std::uint32_t word) const {
-  if (!has_type(word)) return {};
-  for (const auto& [value, text] : names) {
-    const bool is_it =
-        encoding == Encoding::kTopByte ? word >> 24 == value : (word & (base | value)) == base;
-    if (is_it) return text;
-  }
-  return "unknown";
-}
-
-PageTypes make_page_types(const std::vector<std::pair<std::string, std::uint64_t>>& enumerators) {
-  PageTypes types;
-  // v6.12: PGTY_buddy. v6.10: PG_buddy. Before: macros.
-  if (enumerators.empty()) {
-    types.names = {{0x80, "buddy"}, {0x100, "offline"}, {0x200, "table"}, {0x400, "guard"}};
-    return types;
-  }
-  for (const auto& [name, value] : enumerators) {
-    constexpr std::string_view kTop = "PGTY_";
-    constexpr std::string_view kBit = "PG_";
-    if (name.starts_with(kTop)) {
-      types.encoding = PageTypes::Encoding::kTopByte;
-      types.names.emplace_back(static_cast<std::uint32_t>(value), name.substr(kTop.size()));
-    } else if (name.starts_with(kBit)) {
-      // v6.11 has fewer bits in the base, and a type in each of the others
-      if (name == "PG_buddy" && value == 0x40000000) types.base = 0x80000000;
-      types.names.emplace_back(static_cast<std::uint32_t>(value), name.substr(kBit.size()));
-    }
-  }
-  return types;
-}
-
 pobpf_slab_test make_slab_test(const PageTypes& types, const KernelFacts& facts) {
   pobpf_slab_test test{};
   for (const FlagName& flag : facts.page_flag_names)

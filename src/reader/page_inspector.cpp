@@ -30,24 +30,6 @@ std::uint64_t monotonic_ns() {
       std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
 
-/// ZONE_DMA32 -> "DMA32", ZONE_NORMAL -> "Normal": mm/page_alloc.c: zone_names, which is no symbol
-/// of every kernel.
-std::vector<std::string> make_zone_names(
-    const std::vector<std::pair<std::string, std::uint64_t>>& enumerators) {
-  constexpr std::string_view kPrefix = "ZONE_";
-  std::vector<std::string> names;
-  for (const auto& [enumerator, value] : enumerators) {
-    if (!enumerator.starts_with(kPrefix) || value > 16) continue;
-    std::string name = enumerator.substr(kPrefix.size());
-    if (name == "HIGHMEM") name = "HighMem";
-    for (std::size_t i = 1; i < name.size() && !name.starts_with("DMA") && name != "HighMem"; ++i)
-      name[i] = static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
-    if (names.size() <= value) names.resize(value + 1);
-    names[value] = std::move(name);
-  }
-  return names;
-}
-
 class KernelInspector final : public PageInspector {
  public:
   KernelInspector(Skeleton skeleton, MachineFacts facts, PageNames names, OwnPrograms own_programs)
@@ -137,8 +119,7 @@ Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions&
   auto facts = discover_facts(*btf, *memory);
   if (!facts) return fail(std::move(facts).error());
 
-  PageNames names{make_page_types(btf->enumerators("pagetype")),
-                  make_zone_names(btf->enumerators("zone_type"))};
+  PageNames names{facts->page_types, facts->text.zone_names};
   Skeleton skeleton(page_dump_bpf__open());
   if (!skeleton) return fail(libbpf_error("opening the page reader", errno));
   std::memcpy(const_cast<pobpf_layout*>(&skeleton->rodata->layout), &facts->layout,

@@ -22,12 +22,18 @@
 #include "reader/link_reader.h"
 #include "reader/own_programs.h"
 #include "reader/reader_maps.h"
+#include "reader/sum_map.h"
+#include "reader/sum_walk.h"
 #include "reader/view.h"
 #include "reader/windows.h"
 #include "stacks/stack_table.h"
 
 namespace pobpf {
 namespace {
+
+// groups that most machines have fewer of; 256 KiB of buckets
+constexpr std::uint32_t kGroupsFirst = 1U << 14;
+constexpr std::uint32_t kGroupsGrowth = 4;
 
 struct SkeletonDeleter {
   void operator()(page_owner_bpf* skeleton) const { page_owner_bpf__destroy(skeleton); }
@@ -142,15 +148,20 @@ class KernelSession final : public Session {
   }
 
   Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) override;
-  Result<std::vector<StackSum>> sum_stacks(const ReaderView& view, Account& account,
-                                           const ProgressCallback& on_progress) override;
+  Result<GroupSums> sum_groups(const ReaderView& view, const SumRequest& request,
+                               const ProgressCallback& on_progress) override;
+  [[nodiscard]] const PageTypes& page_types() const override { return facts_.page_types; }
   Result<const Stack*> stack(std::uint32_t handle) override { return stacks_.get(handle); }
   Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override;
 
  private:
-  Result<std::unique_ptr<KernelReader>> attach(const bpf_program* program, const ReaderView& view,
-                                               bool expects_records, std::uint32_t* slot);
-  Result<std::vector<StackSum>> take_sums(std::uint32_t slot);
+  /// What a link of a view needs before it can be attached.
+  struct Prepared {
+    SlotLease slot;
+    std::vector<pobpf_window> windows;
+    std::uint64_t outside;
+  };
+  Result<Prepared> prepare(const ReaderView& view, std::uint32_t group_by);
 
   Skeleton skeleton_;
   MachineFacts facts_;
@@ -161,78 +172,63 @@ class KernelSession final : public Session {
   bool with_read_times_;
   bool has_filters_;
   bool use_kallsyms_lookup_;
+  std::uint32_t groups_room_ = kGroupsFirst;  // what the last sums needed
 };
 
-Result<std::unique_ptr<KernelReader>> KernelSession::attach(const bpf_program* program,
-                                                            const ReaderView& view,
-                                                            bool expects_records,
-                                                            std::uint32_t* slot) {
+Result<KernelSession::Prepared> KernelSession::prepare(const ReaderView& view,
+                                                       std::uint32_t group_by) {
   auto filter = compile_view(facts_, view, use_kallsyms_lookup_);
   if (!filter) return fail(std::move(filter).error());
+  filter->params.group_by = group_by;
   if (filter->needs_filter_object() && !has_filters_)
     return fail(ErrorKind::kFailed, "this session was opened without filters",
                 "set SessionOptions::with_filters");
   auto taken = slots_->take();
   if (!taken) return fail(std::move(taken).error());
   SlotLease lease(slots_, *taken);
-  if (slot != nullptr) *slot = *taken;
   if (auto status = ReaderMaps::install(skeleton_->obj, *taken, *filter); !status)
     return fail(std::move(status).error());
 
   const auto ranges = view_ranges(facts_, *filter);
-  const auto windows = make_windows(ranges, facts_.layout.pageblock_order, *taken);
   std::uint64_t covered = 0;
   for (const PfnRange& range : ranges) covered += range.size();
-  std::optional<LinkReader> link;
-  if (!windows.empty()) {
-    auto opened = LinkReader::open(program, windows, expects_records, with_read_times_);
-    if (!opened) return fail(std::move(opened).error());
-    link.emplace(std::move(*opened));
-  }
-  return std::make_unique<KernelReader>(std::move(lease), std::move(link), view.mode,
-                                        windows.size(), facts_.max_pfn - covered);
+  return Prepared{std::move(lease), make_windows(ranges, facts_.layout.pageblock_order, *taken),
+                  facts_.max_pfn - covered};
 }
 
 Result<std::unique_ptr<PageReader>> KernelSession::open_reader(const ReaderView& view) {
-  return attach(skeleton_->progs.emit_pages, view, true, nullptr);
+  auto prepared = prepare(view, 0);
+  if (!prepared) return fail(std::move(prepared).error());
+  const auto& windows = prepared->windows;
+  std::optional<LinkReader> link;
+  if (!windows.empty()) {
+    auto opened = LinkReader::open(skeleton_->progs.emit_pages, windows, true, with_read_times_);
+    if (!opened) return fail(std::move(opened).error());
+    link.emplace(std::move(*opened));
+  }
+  return std::make_unique<KernelReader>(std::move(prepared->slot), std::move(link), view.mode,
+                                        windows.size(), prepared->outside);
 }
 
-Result<std::vector<StackSum>> KernelSession::sum_stacks(const ReaderView& view, Account& account,
-                                                        const ProgressCallback& on_progress) {
-  std::uint32_t slot = 0;
-  auto reader = attach(skeleton_->progs.count_pages, view, false, &slot);
-  if (!reader) return fail(std::move(reader).error());
-  for (bool at_end = false; !at_end;) {
-    auto pages = (*reader)->next(at_end);
-    if (!pages) return fail(std::move(pages).error());
-    if (on_progress && !on_progress((*reader)->progress()))
-      return fail(ErrorKind::kFailed, "interrupted");
+Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumRequest& request,
+                                            const ProgressCallback& on_progress) {
+  auto prepared = prepare(view, request.group_by);
+  if (!prepared) return fail(std::move(prepared).error());
+  groups_room_ = std::min(groups_room_, request.groups_max);
+  while (true) {
+    auto map = SumMap::install(skeleton_->maps.reader_sums, prepared->slot.get(), groups_room_);
+    if (!map) return fail(std::move(map).error());
+    auto account = walk_sums(skeleton_->progs.count_pages, prepared->windows, facts_.node_spans,
+                             request.nr_threads, with_read_times_, on_progress);
+    if (!account) return fail(std::move(account).error());
+    GroupSums sums;
+    sums.account = *account;
+    sums.account.outside = prepared->outside;
+    if (auto status = map->read(sums); !status) return fail(std::move(status).error());
+    if (sums.other.allocations == 0 || groups_room_ == request.groups_max) return sums;
+    // too small: once more with more room
+    groups_room_ = std::min(request.groups_max, groups_room_ * kGroupsGrowth);
   }
-  account = (*reader)->account();
-  return take_sums(slot);
-}
-
-Result<std::vector<StackSum>> KernelSession::take_sums(std::uint32_t slot) {
-  const int map = bpf_map__fd(skeleton_->maps.sums);
-  std::vector<StackSum> sums;
-  std::vector<pobpf_sum_key> done;
-  pobpf_sum_key key{};
-  for (const pobpf_sum_key* previous = nullptr; bpf_map_get_next_key(map, previous, &key) == 0;) {
-    done.push_back(key);
-    previous = &done.back();
-    if (key.slot != slot) continue;
-    pobpf_sum value{};
-    if (const int error = bpf_map_lookup_elem(map, &key, &value); error != 0)
-      return fail(libbpf_error("reading the sums", error));
-    sums.push_back({key.handle, value.pages, value.allocations});
-  }
-  // the slot's next user must start from nothing
-  for (const pobpf_sum_key& used : done)
-    if (used.slot == slot) bpf_map_delete_elem(map, &used);
-  std::sort(sums.begin(), sums.end(), [](const StackSum& a, const StackSum& b) {
-    return a.pages != b.pages ? a.pages > b.pages : a.handle < b.handle;
-  });
-  return sums;
 }
 
 Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
@@ -280,14 +276,15 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
   std::memcpy(const_cast<pobpf_layout*>(
                   reinterpret_cast<const volatile pobpf_layout*>(&skeleton->rodata->layout)),
               &facts->layout, sizeof(facts->layout));
+  const pobpf_kind_facts kind_facts = make_kind_facts(facts->page_types, facts->text);
+  std::memcpy(const_cast<pobpf_kind_facts*>(&skeleton->rodata->kind_facts), &kind_facts,
+              sizeof(kind_facts));
   bpf_program__set_autoload(skeleton->progs.emit_pages, options.with_pages);
-  bpf_map__set_autocreate(skeleton->maps.cgroups, options.with_pages);
   bpf_program__set_autoload(skeleton->progs.read_stack, options.with_stacks);
   bpf_program__set_autoload(skeleton->progs.name_addresses, options.with_stacks);
   bpf_program__set_autoload(skeleton->progs.count_pages, options.with_sums);
-  bpf_map__set_autocreate(skeleton->maps.sums, options.with_sums);
-  if (const int error = bpf_map__set_max_entries(skeleton->maps.sums, options.sums_max); error != 0)
-    return fail(libbpf_error("sizing the map of sums", error));
+  bpf_map__set_autocreate(skeleton->maps.reader_sums, options.with_sums);
+  bpf_map__set_autocreate(skeleton->maps.sum_memos, options.with_sums);
   if (const int error = page_owner_bpf__load(skeleton.get()); error != 0)
     return fail(libbpf_error("loading the page walker", error));
   auto own_programs = OwnPrograms::of(skeleton->obj);

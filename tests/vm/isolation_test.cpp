@@ -132,12 +132,11 @@ TEST_F(IsolationTest, LinksReadAlternatelyInSmallReadsKeepTheirViews) {
 
 TEST_F(IsolationTest, SumsOfOneReaderAreNotThoseOfAnother) {
   const auto pages_of = [&](const ReaderView& view) {
-    Account account;
-    auto sums = session_->sum_stacks(view, account, nullptr);
+    auto sums = session_->sum_groups(view, {}, nullptr);
     EXPECT_TRUE(sums) << sums.error().what;
     std::uint64_t allocations = 0;
-    for (const StackSum& sum : *sums) allocations += sum.allocations;
-    EXPECT_EQ(allocations, account.emitted);
+    for (const GroupSum& group : sums->groups) allocations += group.sum.allocations;
+    EXPECT_EQ(allocations, sums->account.emitted);
     return allocations;
   };
   const std::uint64_t first = pages_of(view_of({0}, POBPF_MODE_STACK));
@@ -156,12 +155,11 @@ TEST_F(IsolationTest, SumsAreThoseOfAListingBeforeAndAfter) {
     return pages;
   };
   const auto before = listed();
-  Account account;
-  const auto sums = session_->sum_stacks(view_of({}, POBPF_MODE_STACK), account, nullptr);
+  const auto sums = session_->sum_groups(view_of({}, POBPF_MODE_STACK), {}, nullptr);
   ASSERT_TRUE(sums) << sums.error().what;
   const auto after = listed();
   std::map<std::uint32_t, std::uint64_t> summed;
-  for (const StackSum& sum : *sums) summed[sum.handle] = sum.pages;
+  for (const GroupSum& group : sums->groups) summed[group.key.handle] = group.sum.pages;
   std::size_t nr_same = 0;
   std::size_t nr_different = 0;
   for (const auto& [handle, pages] : before) {

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "reader/sum_map.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "kernel/libbpf_log.h"
+
+namespace pobpf {
+namespace {
+
+constexpr pobpf_group_key other_groups() {
+  pobpf_group_key key{};
+  key.is_other = 1;
+  return key;
+}
+
+}  // namespace
+
+Result<SumMap> SumMap::install(const bpf_map* reader_sums, std::uint32_t slot,
+                               std::uint32_t groups_max) {
+  LIBBPF_OPTS(bpf_map_create_opts, options);
+  options.map_flags = BPF_F_NO_PREALLOC;
+  Fd map(bpf_map_create(BPF_MAP_TYPE_HASH, "pobpf_sums", sizeof(pobpf_group_key),
+                        sizeof(pobpf_group_sum), groups_max + 1, &options));
+  if (!map) return fail(libbpf_error("making the map of sums", errno));
+  const pobpf_group_key key = other_groups();
+  const pobpf_group_sum nothing{};
+  if (bpf_map_update_elem(map.get(), &key, &nothing, BPF_NOEXIST) != 0)
+    return fail(libbpf_error("writing the map of sums", errno));
+  const int outer = bpf_map__fd(reader_sums);
+  const int inner = map.get();
+  if (bpf_map_update_elem(outer, &slot, &inner, BPF_ANY) != 0)
+    return fail(libbpf_error("putting the map of sums in its place", errno));
+  return SumMap(std::move(map), outer, slot);
+}
+
+SumMap::~SumMap() {
+  if (map_) bpf_map_delete_elem(outer_, &slot_);
+}
+
+Status SumMap::read(GroupSums& sums) const {
+  // a batch ends at the end of a hash bucket: it must hold the fullest one
+  std::uint32_t batch = 4096;
+  std::vector<pobpf_group_key> keys;
+  std::vector<pobpf_group_sum> values;
+  std::uint32_t position = 0;
+  std::uint32_t* from = nullptr;
+  for (bool at_end = false; !at_end;) {
+    keys.resize(batch);
+    values.resize(batch);
+    std::uint32_t count = batch;
+    const int error = bpf_map_lookup_batch(map_.get(), from, &position, keys.data(), values.data(),
+                                           &count, nullptr);
+    if (error == -ENOSPC) {
+      batch *= 2;
+      continue;
+    }
+    at_end = error == -ENOENT;
+    if (error != 0 && !at_end) return fail(libbpf_error("reading the sums", error));
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (keys[i].is_other != 0)
+        sums.other = values[i];
+      else
+        sums.groups.push_back({keys[i], values[i]});
+    }
+    from = &position;
+  }
+  return {};
+}
+
+}  // namespace pobpf

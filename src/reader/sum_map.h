@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The map that count_pages sums up in, one a reader.
+#pragma once
+
+#include <cstdint>
+
+#include "pobpf/abi.h"
+#include "pobpf/error.h"
+#include "pobpf/reader.h"
+#include "util/fd.h"
+
+struct bpf_map;
+
+namespace pobpf {
+
+/// An inner map of reader_sums, in its slot for as long as this lives.
+class SumMap {
+ public:
+  /// Room for `groups_max` groups and the one of all others.
+  static Result<SumMap> install(const bpf_map* reader_sums, std::uint32_t slot,
+                                std::uint32_t groups_max);
+  SumMap(const SumMap&) = delete;
+  SumMap& operator=(const SumMap&) = delete;
+  SumMap(SumMap&& other) noexcept = default;
+  SumMap& operator=(SumMap&&) = delete;
+  ~SumMap();
+
+  /// What is in it: GroupSums::groups and ::other.
+  Status read(GroupSums& sums) const;
+
+ private:
+  SumMap(Fd map, int outer, std::uint32_t slot)
+      : map_(std::move(map)), outer_(outer), slot_(slot) {}
+  Fd map_;
+  int outer_;
+  std::uint32_t slot_;
+};
+
+}  // namespace pobpf

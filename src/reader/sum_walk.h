@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One pass of count_pages over all windows of a view, by one thread or several.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "kernel/machine_facts.h"
+#include "pobpf/account.h"
+#include "pobpf/error.h"
+#include "pobpf/reader.h"
+
+struct bpf_program;
+
+namespace pobpf {
+
+/// Reads all windows to their end; the account of all of them. kFailed "interrupted" if
+/// `on_progress`, which is called from this thread only, returns false.
+[[nodiscard]] Result<Account> walk_sums(const bpf_program* program,
+                                        std::span<const pobpf_window> windows,
+                                        const std::vector<NodeSpan>& nodes, unsigned nr_threads,
+                                        bool with_read_times, const ProgressCallback& on_progress);
+
+}  // namespace pobpf
