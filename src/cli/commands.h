@@ -17,6 +17,8 @@ namespace pobpf::cli {
 [[nodiscard]] Result<ExitStatus> run_pages(const Options& options);
 /// `pobpf stacks`
 [[nodiscard]] Result<ExitStatus> run_stacks(const Options& options);
+/// `pobpf top`
+[[nodiscard]] Result<ExitStatus> run_top(const Options& options);
 /// `pobpf page`
 [[nodiscard]] Result<ExitStatus> run_page(const Options& options);
 /// `pobpf check`
@@ -38,6 +40,8 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
                                              const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_stacks(Session& session, const ReaderView& view,
                                               const Options& options, Output& output);
+[[nodiscard]] Result<ExitStatus> print_top(Session& session, const ReaderView& view,
+                                           const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_page_reports(PageInspector& inspector,
                                                     const std::vector<PfnRange>& pfns,
                                                     const Options& options, Output& output);

@@ -44,6 +44,8 @@ Result<ExitStatus> run(const Options& options) {
       return run_page(options);
     case Command::kStacks:
       return run_stacks(options);
+    case Command::kTop:
+      return run_top(options);
     case Command::kCheck:
       return run_check(options);
     case Command::kPin:

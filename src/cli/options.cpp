@@ -6,10 +6,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <utility>
 
 #include "cli/filter_options.h"
+#include "cli/option_value.h"
 #include "cli/version.h"
+#include "model/name_list.h"
 
 namespace pobpf::cli {
 namespace {
@@ -27,7 +30,8 @@ constexpr const char* kPagesExamples = R"(Examples:
   pobpf --nid 1 --handles             node 1 only, a number instead of a stack
   pobpf --nid 0,2-3 --stats >pages    and what became of every other page
   pobpf --format json -o pages.jsonl  one JSON object a page, into a file
-  pobpf stacks --nid 0                who owns node 0, largest first
+  pobpf top                           who has the memory, summed up
+  pobpf stacks --nid 0                all stacks of node 0, largest first
   pobpf page 0x12345                  who has, and had, one page
   pobpf pin node1 --nid 1             a file: cat prints this view each time
   pobpf check                         what this machine lacks to run pobpf
@@ -36,6 +40,14 @@ constexpr const char* kPagesExamples = R"(Examples:
 constexpr const char* kStacksExamples = R"(Examples:
   pobpf stacks                        the stacks that own most memory come first
   pobpf stacks --nid 1 --format json  of node 1 only, one JSON object a stack
+)";
+
+constexpr const char* kTopExamples = R"(Examples:
+  pobpf top                           who has most memory, by stack
+  pobpf top --by allocator,module     what it is used for
+  pobpf top --by tgid,comm --nid 0    processes, on node 0
+  pobpf top --by function --watch 5   who grows; --sort growth puts it first
+  pobpf top --by memcg --format csv   for a spreadsheet
 )";
 
 constexpr const char* kPageExamples = R"(Examples:
@@ -81,18 +93,9 @@ struct Raw {
   int verbosity = 0;
   bool wants_version = false;
   RawPinOptions pin;
+  RawTopOptions top;
+  std::vector<std::string> threads;
 };
-
-void add_value(CLI::App& app, const char* names, std::vector<std::string>& values,
-               const char* placeholder, const char* group, const char* description) {
-  app.add_option(names, values, description)
-      ->type_name(placeholder)
-      ->type_size(1)
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->group(group);
-}
 
 template <typename T>
 void add_flag(CLI::App& app, const char* names, T& value, const char* group,
@@ -115,9 +118,10 @@ void add_mode(CLI::App& app, Raw& raw) {
   add_flag(app, "--handles", raw.wants_handles, "Output", "short for --mode handle");
 }
 
-void add_output(CLI::App& app, Raw& raw) {
+void add_output(CLI::App& app, Raw& raw, bool has_csv = false) {
   add_value(app, "--format", raw.format, "FORMAT", "Output",
-            "text (default) or json; errors become JSON too");
+            has_csv ? "text (default), json or csv; with json, errors\nbecome JSON too"
+                    : "text (default) or json; errors become JSON too");
   add_value(app, "-o,--output", raw.output, "FILE", "Output",
             "write to FILE (mode 0600), which is replaced only\n"
             "when the new one is complete; - is stdout");
@@ -125,6 +129,11 @@ void add_output(CLI::App& app, Raw& raw) {
 
 void add_stats(CLI::App& app, Raw& raw) {
   add_flag(app, "--stats", raw.wants_stats, "Output", "say on stderr what became of every page");
+}
+
+void add_threads(CLI::App& app, Raw& raw) {
+  add_value(app, "--threads", raw.threads, "N", "Other",
+            "read with N threads, spread over the nodes;\ndefault 1");
 }
 
 void add_common(CLI::App& app, Raw& raw) {
@@ -196,6 +205,7 @@ Status check_given_once(const Raw& raw, const std::string& hint) {
       {"--nid", raw.nodelist},
       {"--mode", raw.mode},
       {"--format", raw.format},
+      {"--threads", raw.threads},
       {"--output", raw.output}};
   for (const auto& [name, values] : single)
     if (values.size() > 1)
@@ -221,11 +231,26 @@ Result<pobpf_mode> parse_mode(const Raw& raw) {
   return found->second;
 }
 
-Result<Format> parse_format(const Raw& raw) {
+Result<Format> parse_format(const Raw& raw, Command command) {
   if (raw.format.empty() || raw.format.front() == "text") return Format::kText;
   if (raw.format.front() == "json") return Format::kJson;
+  const bool has_csv = command == Command::kTop;
+  if (raw.format.front() == "csv" && has_csv) return Format::kCsv;
   return usage_error(fmt::format("unknown format '{}'", raw.format.front()),
-                     "--format takes text or json");
+                     has_csv ? "--format takes text, json or csv" : "--format takes text or json");
+}
+
+Result<unsigned> parse_threads(const Raw& raw) {
+  if (raw.threads.empty()) return 1;
+  constexpr unsigned kThreadsMax = 256;
+  const std::string& text = raw.threads.front();
+  unsigned value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() || value == 0 ||
+      value > kThreadsMax)
+    return usage_error(fmt::format("--threads: '{}' is no number of threads", shown(text)),
+                       fmt::format("give a number from 1 to {}", kThreadsMax));
+  return value;
 }
 
 Result<SessionOptions> parse_features(const Raw& raw) {
@@ -247,15 +272,19 @@ Result<Options> check(const Raw& raw, Command command, const std::string& hint) 
   if (raw.is_quiet && raw.verbosity != 0)
     return usage_error("--quiet and --verbose contradict each other", hint);
 
-  auto format = parse_format(raw);
+  auto format = parse_format(raw, command);
   if (!format) return fail(std::move(format).error());
   auto mode = parse_mode(raw);
   if (!mode) return fail(std::move(mode).error());
   auto session = parse_features(raw);
   if (!session) return fail(std::move(session).error());
 
+  auto threads = parse_threads(raw);
+  if (!threads) return fail(std::move(threads).error());
+
   Options options;
   options.command = command;
+  options.nr_threads = *threads;
   if (command == Command::kPage) {
     auto page = parse_page_request(raw.page);
     if (!page) {
@@ -337,7 +366,18 @@ Result<std::variant<Options, Information>> parse_options(
   add_filters(stacks, raw);
   add_output(stacks, raw);
   add_stats(stacks, raw);
+  add_threads(stacks, raw);
   add_common(stacks, raw);
+
+  CLI::App& top = *app.add_subcommand("top", "who has the memory, and who grows");
+  top.group("Commands");
+  top.footer(std::string(kTopExamples) + kExitStatus);
+  add_filters(top, raw);
+  add_top_options(top, raw.top);
+  add_output(top, raw, true);
+  add_stats(top, raw);
+  add_threads(top, raw);
+  add_common(top, raw);
 
   CLI::App& page = *app.add_subcommand("page", "all that is known of single pages");
   page.group("Commands");
@@ -374,8 +414,9 @@ Result<std::variant<Options, Information>> parse_options(
   add_common(unpin, raw);
 
   const std::pair<CLI::App*, Command> commands[] = {
-      {&stacks, Command::kStacks}, {&page, Command::kPage}, {&check_command, Command::kCheck},
-      {&pin, Command::kPin},       {&pins, Command::kPins}, {&unpin, Command::kUnpin}};
+      {&stacks, Command::kStacks},       {&top, Command::kTop}, {&page, Command::kPage},
+      {&check_command, Command::kCheck}, {&pin, Command::kPin}, {&pins, Command::kPins},
+      {&unpin, Command::kUnpin}};
   const auto chosen = [&]() -> const CLI::App* {
     for (const auto& [candidate, number] : commands)
       if (candidate->count() != 0) return candidate;
@@ -410,6 +451,15 @@ Result<std::variant<Options, Information>> parse_options(
     const std::string front = given_filters(app);
     const std::string behind = given_filters(*command);
     options->pin.view_text = front + (front.empty() || behind.empty() ? "" : " ") + behind;
+  }
+  if (command == &top) {
+    auto top_options = check_top_options(raw.top);
+    if (!top_options) {
+      auto error = std::move(top_options).error();
+      if (error.hint.empty()) error.hint = hint;
+      return fail(std::move(error));
+    }
+    options->top = *std::move(top_options);
   }
   if (raw.wants_version) return Information{version_text(options->format)};
   return *std::move(options);

@@ -10,6 +10,7 @@
 
 #include "cli/page_request.h"
 #include "cli/pin_options.h"
+#include "cli/top_options.h"
 #include "model/filter.h"
 #include "model/nodelist.h"
 #include "pobpf/abi.h"
@@ -18,8 +19,8 @@
 
 namespace pobpf::cli {
 
-enum class Command { kPages, kPage, kStacks, kCheck, kPin, kPins, kUnpin };
-enum class Format { kText, kJson };
+enum class Command { kPages, kPage, kStacks, kTop, kCheck, kPin, kPins, kUnpin };
+enum class Format { kText, kJson, kCsv };
 
 struct Options {
   Command command = Command::kPages;
@@ -35,6 +36,7 @@ struct Options {
   int verbosity = 0;  ///< how often -v was given
   SessionOptions session;
   PinOptions pin;
+  TopOptions top;
 };
 
 /// What --help and --version print instead of running a command.

@@ -10,21 +10,11 @@
 #include <limits>
 
 #include "cli/filter_options.h"
+#include "cli/option_value.h"
 #include "reader/pin_name.h"
 
 namespace pobpf::cli {
 namespace {
-
-void add_value(CLI::App& app, const char* names, std::vector<std::string>& values,
-               const char* placeholder, const char* group, const char* description) {
-  app.add_option(names, values, description)
-      ->type_name(placeholder)
-      ->type_size(1)
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->group(group);
-}
 
 void add_names(CLI::App& app, RawPinOptions& raw, const char* placeholder,
                const char* description) {

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/top_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <limits>
+#include <sstream>
+
+#include "cli/option_value.h"
+#include "model/duration.h"
+#include "model/name_list.h"
+#include "util/file.h"
+
+namespace pobpf::cli {
+namespace {
+
+constexpr const char* kGroup = "Rows";
+constexpr std::size_t kIgnoreBytesMax = 1 << 20;
+constexpr std::uint64_t kIntervalMinNs = 100'000'000;
+
+tl::unexpected<Error> usage_error(std::string what, std::string hint) {
+  return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
+}
+
+Result<std::size_t> parse_count(const char* option, const std::string& text, std::size_t min) {
+  std::size_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() || value < min ||
+      value > std::numeric_limits<std::uint32_t>::max())
+    return usage_error(fmt::format("{}: '{}' is no number of that kind", option, shown(text)),
+                       fmt::format("give a whole number from {} on", min));
+  return value;
+}
+
+Status check_given_once(const RawTopOptions& raw) {
+  const std::pair<const char*, const std::vector<std::string>&> single[] = {
+      {"--sort", raw.sort},     {"--limit", raw.limit}, {"--depth", raw.depth},
+      {"--ignore", raw.ignore}, {"--watch", raw.watch}, {"--count", raw.count}};
+  for (const auto& [name, values] : single)
+    if (values.size() > 1)
+      return usage_error(fmt::format("{} is given more than once", name), "see pobpf top --help");
+  return {};
+}
+
+Status parse_fields(const RawTopOptions& raw, TopOptions& options) {
+  if (raw.by.empty()) return {};
+  std::string all;
+  for (const std::string& list : raw.by) all += (all.empty() ? "" : ",") + list;
+  auto fields = parse_group_fields(all);
+  if (!fields) return fail(std::move(fields).error().in("--by"));
+  options.fields = *std::move(fields);
+  return {};
+}
+
+Status parse_rows(const RawTopOptions& raw, TopOptions& options) {
+  if (!raw.sort.empty()) {
+    auto sort = parse_sort_key(raw.sort.front());
+    if (!sort) return fail(std::move(sort).error().in("--sort"));
+    options.sort = *sort;
+  }
+  if (!raw.limit.empty()) {
+    auto limit = parse_count("--limit", raw.limit.front(), 0);
+    if (!limit) return fail(std::move(limit).error());
+    options.has_limit = true;
+    // none at all would say nothing
+    if (*limit != 0) options.limit = *limit;
+  }
+  if (!raw.depth.empty()) {
+    auto depth = parse_count("--depth", raw.depth.front(), 1);
+    if (!depth) return fail(std::move(depth).error());
+    if (std::find(options.fields.begin(), options.fields.end(), GroupField::kStack) ==
+        options.fields.end())
+      return usage_error("--depth is about stacks, which --by does not name", "add stack to --by");
+    options.depth = *depth;
+  }
+  return {};
+}
+
+Status parse_watch(const RawTopOptions& raw, TopOptions& options) {
+  if (!raw.watch.empty()) {
+    // a plain number is seconds, as with watch(1) and top(1)
+    const std::string& text = raw.watch.front();
+    const bool is_plain =
+        !text.empty() && text.find_first_not_of("0123456789.") == std::string::npos;
+    auto interval = parse_duration(is_plain ? text + "s" : text);
+    if (!interval) return fail(std::move(interval).error().in("--watch"));
+    if (*interval < kIntervalMinNs)
+      return usage_error("--watch: the interval is too short", "give 0.1 seconds or more");
+    options.interval =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds(*interval));
+  }
+  if (!raw.count.empty()) {
+    if (!options.interval)
+      return usage_error("--count is of intervals, but there is no --watch", "add --watch SEC");
+    auto count = parse_count("--count", raw.count.front(), 1);
+    if (!count) return fail(std::move(count).error());
+    options.count = *count;
+  }
+  if (options.sort == SortKey::kGrowth && !options.interval)
+    return usage_error("--sort growth needs --watch, as nothing grows in one look",
+                       "add --watch SEC, or compare snapshots");
+  return {};
+}
+
+}  // namespace
+
+void add_top_options(CLI::App& top, RawTopOptions& raw) {
+  add_value(
+      top, "--by", raw.by, "FIELDS", kGroup,
+      "what makes a row: one or more of stack\n(default), function, module, allocator, tgid,\n"
+      "pid, comm, order, gfp, migratetype, nid, zone,\nmemcg");
+  add_value(top, "--sort", raw.sort, "ORDER", kGroup,
+            "pages (default), allocs, age (the oldest\nfirst), growth (with --watch)");
+  add_value(top, "--limit", raw.limit, "N", kGroup,
+            "rows shown, the rest is one more; 0: all.\nDefault 20, all with json and csv");
+  add_value(top, "--depth", raw.depth, "N", kGroup, "stacks by their innermost N calls");
+  add_value(
+      top, "--ignore", raw.ignore, "FILE", kGroup,
+      "stacks with one of these functions are one row:\na glob pattern a line, # for comments");
+  top.add_flag("--bytes", raw.is_exact, "exact sizes")->disable_flag_override()->group(kGroup);
+  add_value(
+      top, "--watch", raw.watch, "SEC", kGroup,
+      "look again every SEC seconds and show what has\nchanged; keys: q quits, s sorts by the "
+      "next\norder, f groups by the next field, space looks\nat once");
+  add_value(top, "--count", raw.count, "N", kGroup, "end after N looks");
+}
+
+Result<std::vector<std::string>> parse_ignored_functions(const std::string& text) {
+  std::vector<std::string> patterns;
+  std::istringstream lines(text);
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const std::size_t begin = line.find_first_not_of(" \t\r");
+    if (begin == std::string::npos || line[begin] == '#') continue;
+    const std::size_t end = line.find_last_not_of(" \t\r");
+    auto parts = split_patterns(line.substr(begin, end + 1 - begin));
+    if (!parts) return fail(std::move(parts).error().in(fmt::format("line {}", number)));
+    patterns.insert(patterns.end(), parts->begin(), parts->end());
+  }
+  return patterns;
+}
+
+Result<TopOptions> check_top_options(const RawTopOptions& raw) {
+  TopOptions options;
+  options.is_exact = raw.is_exact;
+  if (auto status = check_given_once(raw); !status) return fail(std::move(status).error());
+  for (auto step : {&parse_fields, &parse_rows, &parse_watch})
+    if (auto status = step(raw, options); !status) return fail(std::move(status).error());
+  if (!raw.ignore.empty()) {
+    const std::string& path = raw.ignore.front();
+    auto text = read_file(path, kIgnoreBytesMax);
+    if (!text) return fail(std::move(text).error().in("--ignore"));
+    auto patterns = parse_ignored_functions(*text);
+    if (!patterns) return fail(std::move(patterns).error().in("--ignore " + path));
+    options.ignored_functions = *std::move(patterns);
+  }
+  return options;
+}
+
+}  // namespace pobpf::cli

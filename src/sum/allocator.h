@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What memory is used for, in the terms of /proc/meminfo; docs/top.md lists the rules.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "format/page_formatter.h"
+#include "model/page_types.h"
+#include "pobpf/abi.h"
+#include "pobpf/kernel_facts.h"
+
+namespace pobpf {
+
+/// "slab", "page cache", "shmem", "anonymous", "page tables", "hugetlb", "vmalloc",
+/// "kernel stacks", "percpu", "cma", "early boot", "reserved", "module NAME", a page type that this
+/// kernel has and we have no rule for, or "unaccounted": what no counter of /proc/meminfo explains.
+/// `key` is one with POBPF_GROUP_KIND; `frames` those of its handle, empty without one.
+[[nodiscard]] std::string allocator_of(const pobpf_group_key& key, std::span<const Frame> frames,
+                                       const PageTypes& types, const KernelFacts& facts);
+
+}  // namespace pobpf

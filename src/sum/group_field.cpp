@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sum/group_field.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "model/name_list.h"
+#include "pobpf/abi.h"
+
+namespace pobpf {
+namespace {
+
+struct Field {
+  GroupField field;
+  const char* name;
+  std::uint32_t kernel_bits;
+};
+
+constexpr Field kFields[] = {
+    {GroupField::kStack, "stack", POBPF_GROUP_HANDLE},
+    {GroupField::kFunction, "function", POBPF_GROUP_HANDLE},
+    {GroupField::kModule, "module", POBPF_GROUP_HANDLE},
+    {GroupField::kAllocator, "allocator", POBPF_GROUP_KIND},
+    {GroupField::kTgid, "tgid", POBPF_GROUP_TGID},
+    {GroupField::kPid, "pid", POBPF_GROUP_PID},
+    {GroupField::kComm, "comm", POBPF_GROUP_COMM},
+    {GroupField::kOrder, "order", POBPF_GROUP_ORDER},
+    {GroupField::kGfp, "gfp", POBPF_GROUP_GFP},
+    {GroupField::kMigratetype, "migratetype", POBPF_GROUP_MIGRATETYPE},
+    {GroupField::kNid, "nid", POBPF_GROUP_NID},
+    {GroupField::kZone, "zone", POBPF_GROUP_ZONE},
+    {GroupField::kMemcg, "memcg", POBPF_GROUP_MEMCG},
+};
+
+const Field& entry(GroupField field) {
+  return *std::find_if(std::begin(kFields), std::end(kFields),
+                       [&](const Field& candidate) { return candidate.field == field; });
+}
+
+}  // namespace
+
+const char* group_field_name(GroupField field) { return entry(field).name; }
+
+std::vector<std::string> group_field_names() {
+  std::vector<std::string> names;
+  for (const Field& field : kFields) names.emplace_back(field.name);
+  return names;
+}
+
+Result<std::vector<GroupField>> parse_group_fields(std::string_view text) {
+  auto names = split_list(text, ",");
+  if (!names) return fail(std::move(names).error());
+  std::vector<GroupField> fields;
+  for (const std::string& name : *names) {
+    const auto* const found =
+        std::find_if(std::begin(kFields), std::end(kFields),
+                     [&](const Field& candidate) { return name == candidate.name; });
+    if (found == std::end(kFields)) return fail(unknown_name("field", name, group_field_names()));
+    if (std::find(fields.begin(), fields.end(), found->field) != fields.end())
+      return fail(ErrorKind::kUsage, fmt::format("{} is named twice", name));
+    fields.push_back(found->field);
+  }
+  return fields;
+}
+
+std::uint32_t kernel_group_fields(std::span<const GroupField> fields) {
+  std::uint32_t bits = 0;
+  for (const GroupField field : fields) bits |= entry(field).kernel_bits;
+  return bits;
+}
+
+bool needs_stack(GroupField field) {
+  return field == GroupField::kFunction || field == GroupField::kModule ||
+         field == GroupField::kAllocator;
+}
+
+}  // namespace pobpf

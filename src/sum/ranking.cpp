@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sum/ranking.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include "model/name_list.h"
+
+namespace pobpf {
+namespace {
+
+constexpr std::pair<const char*, SortKey> kSortKeys[] = {{"pages", SortKey::kPages},
+                                                         {"allocs", SortKey::kAllocations},
+                                                         {"age", SortKey::kAge},
+                                                         {"growth", SortKey::kGrowth}};
+
+/// Of the mean; what has no time was there before all else.
+std::uint64_t mean_ts(const Row& row) {
+  return row.allocations == 0 ? UINT64_MAX : row.ts_sum / row.allocations;
+}
+
+bool is_before(const Row& a, const Row& b, SortKey key) {
+  if (a.kind != b.kind) return a.kind < b.kind;
+  switch (key) {
+    case SortKey::kPages:
+      break;
+    case SortKey::kAllocations:
+      if (a.allocations != b.allocations) return a.allocations > b.allocations;
+      break;
+    case SortKey::kAge:
+      if (mean_ts(a) != mean_ts(b)) return mean_ts(a) < mean_ts(b);
+      break;
+    case SortKey::kGrowth:
+      if (a.growth != b.growth) return a.growth > b.growth;
+      break;
+  }
+  return a.pages != b.pages ? a.pages > b.pages : a.key < b.key;
+}
+
+}  // namespace
+
+const char* sort_key_name(SortKey key) {
+  for (const auto& [name, candidate] : kSortKeys)
+    if (candidate == key) return name;
+  return "";
+}
+
+Result<SortKey> parse_sort_key(std::string_view text) {
+  std::vector<std::string> names;
+  for (const auto& [name, key] : kSortKeys) {
+    if (text == name) return key;
+    names.emplace_back(name);
+  }
+  return fail(unknown_name("order", text, names));
+}
+
+void rank(std::vector<Row>& rows, SortKey key, std::optional<std::size_t> limit) {
+  std::sort(rows.begin(), rows.end(),
+            [&](const Row& a, const Row& b) { return is_before(a, b, key); });
+  if (!limit) return;
+  const auto groups_end = std::find_if(rows.begin(), rows.end(),
+                                       [](const Row& row) { return row.kind != RowKind::kGroup; });
+  const auto nr_groups = static_cast<std::size_t>(groups_end - rows.begin());
+  if (nr_groups <= *limit) return;
+  const auto rest_begin = rows.begin() + static_cast<std::ptrdiff_t>(*limit);
+  Row rest;
+  rest.kind = RowKind::kRest;
+  for (auto row = rest_begin; row != groups_end; ++row) rest.add(*row);
+  rest.nr_rows = nr_groups - *limit;
+  rows.erase(rest_begin, groups_end);
+  rows.push_back(std::move(rest));
+}
+
+Row total_of(const std::vector<Row>& rows) {
+  Row total;
+  total.kind = RowKind::kTotal;
+  for (const Row& row : rows) total.add(row);
+  return total;
+}
+
+}  // namespace pobpf

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Which rows are shown, and in which order.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "pobpf/error.h"
+#include "sum/rows.h"
+
+namespace pobpf {
+
+enum class SortKey { kPages, kAllocations, kAge, kGrowth };
+
+[[nodiscard]] const char* sort_key_name(SortKey key);
+/// kUsage, with the names that there are.
+[[nodiscard]] Result<SortKey> parse_sort_key(std::string_view text);
+
+/// Largest first, the oldest first with kAge; ties by pages, then by key, so that equal input gives
+/// equal output. Rows beyond `limit` become one row kRest at the end, those of ignored and other
+/// groups stand behind all groups.
+void rank(std::vector<Row>& rows, SortKey key, std::optional<std::size_t> limit);
+
+/// Sum of all rows.
+[[nodiscard]] Row total_of(const std::vector<Row>& rows);
+
+}  // namespace pobpf

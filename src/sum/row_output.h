@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Rows of pobpf top as a table, as JSON lines and as CSV (RFC 4180). docs/top.md is the contract.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sum/rows.h"
+
+namespace pobpf {
+
+/// What the numbers of rows mean, and which of them are shown.
+struct RowStyle {
+  std::uint64_t page_bytes = 4096;
+  std::uint64_t total_pages = 0;  ///< what shares are shares of
+  std::uint64_t now_ns = 0;       ///< local_clock(), for ages
+  bool is_exact = false;          ///< table: bytes instead of K, M, G
+  bool with_age = false;
+  bool with_growth = false;          ///< change and growth
+  std::optional<std::size_t> width;  ///< table: columns of the terminal; lines are cut to it
+  std::optional<double> time;        ///< JSON: seconds since the epoch, where there are intervals
+};
+
+/// Header and rows; stacks stand below their row, one call a line. Names are escaped.
+void append_table(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
+                  const RowStyle& style);
+
+void append_json_rows(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
+                      const RowStyle& style);
+
+/// Line of column names.
+void append_csv_header(std::string& out, const Grouping& grouping, const RowStyle& style);
+/// Lines end with CR LF; a stack is one field, its frames between ';'.
+void append_csv_rows(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
+                     const RowStyle& style);
+
+/// "64.3M": powers of 1024, as top(1) and free(1) have them.
+[[nodiscard]] std::string size_text(std::uint64_t bytes);
+
+/// "3d4h", "12m30s", "4.2s": the two largest units.
+[[nodiscard]] std::string age_text(std::uint64_t ns);
+
+}  // namespace pobpf

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sum/rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_map>
+
+#include "model/flag_text.h"
+#include "sum/allocator.h"
+#include "sum/call_site.h"
+
+namespace pobpf {
+namespace {
+
+Label number_label(std::int64_t value) { return {std::to_string(value), value}; }
+
+Label name_label(const std::vector<std::string>& names, std::size_t index) {
+  if (index < names.size() && !names[index].empty()) return {names[index], std::nullopt};
+  return number_label(static_cast<std::int64_t>(index));
+}
+
+class RowMaker {
+ public:
+  RowMaker(const Grouping& grouping, Session& session, const RowErrorCallback& on_error)
+      : grouping_(grouping), session_(session), on_error_(on_error) {
+    const auto& fields = grouping.fields;
+    is_stack_by_handle_ = grouping.has_stack() && !grouping.depth;
+    needs_frames_ = (grouping.has_stack() && grouping.depth) ||
+                    !grouping.ignored_functions.empty() ||
+                    std::any_of(fields.begin(), fields.end(), needs_stack);
+  }
+
+  void add(const GroupSum& group) {
+    Row row;
+    row.pages = group.sum.pages;
+    row.allocations = group.sum.allocations;
+    row.ts_sum = group.sum.ts_sum;
+    row.nr_rows = 1;
+    const auto* frames =
+        needs_frames_ && group.key.handle != 0 ? frames_of(group.key.handle) : nullptr;
+    static const std::vector<Frame> no_frames;
+    const auto& stack = frames == nullptr ? no_frames : *frames;
+    if (!grouping_.ignored_functions.empty() && has_function(stack, grouping_.ignored_functions)) {
+      row.kind = RowKind::kIgnored;
+    } else {
+      for (const GroupField field : grouping_.fields)
+        if (field != GroupField::kStack) row.labels.push_back(label(field, group.key, stack));
+      if (is_stack_by_handle_) row.handle = group.key.handle;
+      if (grouping_.has_stack() && grouping_.depth)
+        for (std::size_t i = 0; i < std::min(*grouping_.depth, stack.size()); ++i)
+          row.frames.push_back(stack[i].symbol);
+    }
+    set_key(row);
+    const auto [found, is_new] = index_.emplace(row.key, rows_.size());
+    if (is_new)
+      rows_.push_back(std::move(row));
+    else
+      rows_[found->second].add(row);
+  }
+
+  std::vector<Row> take() { return std::move(rows_); }
+
+ private:
+  const std::vector<Frame>* frames_of(std::uint32_t handle) {
+    auto stack = session_.stack(handle);
+    if (stack) return &(*stack)->frames;
+    on_error_(std::move(stack).error());
+    static const std::vector<Frame> unknown = {{0, "(unreadable stack)"}};
+    return &unknown;
+  }
+
+  [[nodiscard]] Label label(GroupField field, const pobpf_group_key& key,
+                            const std::vector<Frame>& frames) {
+    const KernelFacts& facts = session_.facts();
+    switch (field) {
+      case GroupField::kStack:
+        break;
+      case GroupField::kFunction:
+        return {std::string(call_site(frames)), std::nullopt};
+      case GroupField::kModule: {
+        const auto module = module_of(frames);
+        return {module.empty() ? "(kernel)" : std::string(module), std::nullopt};
+      }
+      case GroupField::kAllocator:
+        return {allocator_of(key, frames, session_.page_types(), facts), std::nullopt};
+      case GroupField::kTgid:
+        return number_label(key.tgid);
+      case GroupField::kPid:
+        return number_label(key.pid);
+      case GroupField::kComm: {
+        const auto* const bytes = reinterpret_cast<const char*>(key.comm);
+        return {std::string(bytes, strnlen(bytes, sizeof(key.comm))), std::nullopt};
+      }
+      case GroupField::kOrder:
+        return number_label(key.order);
+      case GroupField::kGfp: {
+        std::string names;
+        append_flag_names(names, key.gfp_mask, facts.gfp_names);
+        return {names.empty() ? "0" : names, std::nullopt};
+      }
+      case GroupField::kMigratetype:
+        return name_label(facts.migratetype_names, key.migratetype);
+      case GroupField::kNid:
+        return number_label(key.nid);
+      case GroupField::kZone:
+        return name_label(facts.zone_names, key.zone);
+      case GroupField::kMemcg:
+        return {memcg(key), std::nullopt};
+    }
+    return {};
+  }
+
+  std::string memcg(const pobpf_group_key& key) {
+    if (key.cgroup_id == 0) return "(none)";
+    auto name = session_.cgroup_name(key.cgroup_id);
+    if (!name) {
+      on_error_(std::move(name).error());
+      return fmt::format("(cgroup {})", key.cgroup_id);
+    }
+    const bool is_offline = (key.memcg_flags & POBPF_MEMCG_OFFLINE) != 0;
+    return fmt::format("{}{}", *name, is_offline ? " (offline)" : "");
+  }
+
+  static void set_key(Row& row) {
+    row.key = static_cast<char>('0' + static_cast<int>(row.kind));
+    for (const Label& label : row.labels) row.key.append(label.text).push_back('\0');
+    for (const std::string& frame : row.frames) row.key.append(frame).push_back('\n');
+    if (row.handle) row.key += std::to_string(*row.handle);
+  }
+
+  const Grouping& grouping_;
+  Session& session_;
+  const RowErrorCallback& on_error_;
+  bool is_stack_by_handle_;
+  bool needs_frames_;
+  std::vector<Row> rows_;
+  std::unordered_map<std::string, std::size_t> index_;
+};
+
+}  // namespace
+
+bool Grouping::has_stack() const {
+  return std::find(fields.begin(), fields.end(), GroupField::kStack) != fields.end();
+}
+
+std::uint32_t Grouping::kernel_fields() const {
+  std::uint32_t bits = kernel_group_fields(fields);
+  if (!ignored_functions.empty()) bits |= POBPF_GROUP_HANDLE;
+  if (wants_age) bits |= POBPF_GROUP_TIME;
+  return bits;
+}
+
+void Row::add(const Row& other) {
+  pages += other.pages;
+  allocations += other.allocations;
+  ts_sum += other.ts_sum;
+  change += other.change;
+  growth += other.growth;
+  nr_rows += other.nr_rows;
+}
+
+std::optional<std::uint64_t> Row::mean_age_ns(std::uint64_t now_ns) const {
+  if (allocations == 0 || ts_sum == 0) return std::nullopt;
+  const std::uint64_t mean = ts_sum / allocations << POBPF_TS_SUM_SHIFT;
+  return now_ns > mean ? now_ns - mean : 0;
+}
+
+std::vector<Row> make_rows(const GroupSums& sums, const Grouping& grouping, Session& session,
+                           const RowErrorCallback& on_error) {
+  RowMaker maker(grouping, session, on_error);
+  for (const GroupSum& group : sums.groups) maker.add(group);
+  auto rows = maker.take();
+  if (sums.other.allocations != 0) {
+    Row other;
+    other.kind = RowKind::kOther;
+    other.pages = sums.other.pages;
+    other.allocations = sums.other.allocations;
+    other.ts_sum = sums.other.ts_sum;
+    other.key = "other";
+    rows.push_back(std::move(other));
+  }
+  return rows;
+}
+
+void read_frames(Row& row, Session& session, const RowErrorCallback& on_error) {
+  if (!row.handle || !row.frames.empty()) return;
+  auto stack = session.stack(*row.handle);
+  if (!stack) {
+    on_error(std::move(stack).error());
+    row.frames = {"(unreadable stack)"};
+    return;
+  }
+  for (const Frame& frame : (*stack)->frames) row.frames.push_back(frame.symbol);
+}
+
+}  // namespace pobpf

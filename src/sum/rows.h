@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// From the kernel's sums to the rows of pobpf top.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "format/page_formatter.h"
+#include "pobpf/error.h"
+#include "pobpf/kernel_facts.h"
+#include "pobpf/reader.h"
+#include "sum/group_field.h"
+
+namespace pobpf {
+
+/// What rows are made of.
+struct Grouping {
+  std::vector<GroupField> fields;
+  std::optional<std::size_t> depth;            ///< innermost frames that tell stacks apart
+  std::vector<std::string> ignored_functions;  ///< glob patterns: stacks with one are one row
+  bool wants_age = false;
+
+  [[nodiscard]] bool has_stack() const;
+  /// Bits of enum pobpf_group_field to ask the kernel for.
+  [[nodiscard]] std::uint32_t kernel_fields() const;
+};
+
+/// The value of a field in a row.
+struct Label {
+  std::string text;                    ///< untrusted bytes
+  std::optional<std::int64_t> number;  ///< where it is one
+};
+
+enum class RowKind {
+  kGroup,
+  kIgnored,  ///< all groups with an ignored function
+  kOther,    ///< all groups that the kernel had no room for
+  kRest,     ///< all groups below the limit of what is shown
+  kTotal,
+};
+
+struct Row {
+  RowKind kind = RowKind::kGroup;
+  std::vector<Label> labels;  ///< of all fields but kStack, in the order of Grouping; kGroup only
+  std::vector<std::string> frames;      ///< of kStack: "%pS" texts, innermost first
+  std::optional<std::uint32_t> handle;  ///< of kStack, where stacks are whole
+  std::uint64_t pages = 0;
+  std::uint64_t allocations = 0;
+  std::uint64_t ts_sum = 0;   ///< as in struct pobpf_group_sum
+  std::int64_t change = 0;    ///< pages, since the last interval
+  std::int64_t growth = 0;    ///< pages, since the first one
+  std::uint64_t nr_rows = 0;  ///< of kRest and kIgnored: how many it stands for
+  std::string key;            ///< the same for the same group at another time
+
+  void add(const Row& other);
+  /// ns; no value without a sum of times.
+  [[nodiscard]] std::optional<std::uint64_t> mean_age_ns(std::uint64_t now_ns) const;
+};
+
+/// Called for each stack or cgroup that could not be read; the row says so instead.
+using RowErrorCallback = std::function<void(Error)>;
+
+/// One row a group, in no order; their sums are those of `sums` exactly. Whole stacks have their
+/// handle only, until read_frames().
+[[nodiscard]] std::vector<Row> make_rows(const GroupSums& sums, const Grouping& grouping,
+                                         Session& session, const RowErrorCallback& on_error);
+
+/// Names the frames of a row that has a handle and no frames: there may be many more rows than are
+/// shown.
+void read_frames(Row& row, Session& session, const RowErrorCallback& on_error);
+
+}  // namespace pobpf
