@@ -119,7 +119,7 @@ class KernelTable:
         merged.update(self._flavours[flavour].get("boot", {}))
         merged.update(self._profiles[profile].get("boot", {}))
         return [
-            f"{name}={argument['value']}"
+            f"{name}={argument['value']}" if argument["value"] else name
             for name, argument in merged.items()
             if argument["value"] != "-" and series in argument.get("series", self.series)
         ]

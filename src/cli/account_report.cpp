@@ -54,8 +54,8 @@ std::string account_report(const Account& account, Format format) {
     table += fmt::format("{:<15} {:>14}  {}\n", row.name, row.count, row.meaning);
   for (std::size_t i = 0; i < account.filtered.size(); ++i)
     if (account.filtered[i] != 0)
-      table += fmt::format("{:<15} {:>14}  of these, rejected by the filter on {}\n", "filtered",
-                           account.filtered[i], kFilterNames[i]);
+      table += fmt::format("{:<15} {:>14}  of the filtered ones, by this filter\n",
+                           fmt::format("filtered_{}", kFilterNames[i]), account.filtered[i]);
   return table;
 }
 

@@ -197,12 +197,8 @@ class Filters(unittest.TestCase):
             if len(words) >= 2 and words[1].isdigit():
                 rows.setdefault(words[0], int(words[1]))
         by_filter = {
-            found[2]: int(found[1])
-            for found in re.finditer(
-                r"^filtered +(\d+) +of these, rejected by the filter on (\w+)$",
-                err(name),
-                re.MULTILINE,
-            )
+            found[1]: int(found[2])
+            for found in re.finditer(r"^filtered_(\w+) +(\d+) ", err(name), re.MULTILINE)
         }
         return rows, by_filter
 
