@@ -353,11 +353,12 @@ __noinline int passes_owner_filters(const struct pobpf_params *params, struct ow
 	if (!params || !ref || !w || !memo)
 		return 0;
 	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+	/* first: whatever is read after it belongs to this allocation, or its record is torn */
+	ref->ts_nsec = KERNEL_READ(owner, ts_nsec);
 	if (IS_ACTIVE(params, POBPF_FILTER_HANDLE) &&
 	    !set_passes(params, memo->slot, POBPF_SET_HANDLE, ref->handle))
 		return reject(w, POBPF_FILTER_HANDLE);
-	if (IS_ACTIVE(params, POBPF_FILTER_TIME) &&
-	    !time_passes(params, KERNEL_READ(owner, ts_nsec)))
+	if (IS_ACTIVE(params, POBPF_FILTER_TIME) && !time_passes(params, ref->ts_nsec))
 		return reject(w, POBPF_FILTER_TIME);
 	if (params->active & GFP_FILTERS) {
 		gfp_mask = KERNEL_READ(owner, gfp_mask);
@@ -479,6 +480,21 @@ static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
 	return !(active & DEEP_FILTERS) || passes_deep_filters(w->params, ref, &w->at, &w->filter);
 }
 
+/*
+ * Whether a record shows the allocation that passed the filters, charged as it was
+ * then. Stacks are shared: a page that was freed and allocated again by another task
+ * in between can have the same handle and order.
+ */
+static __always_inline bool is_as_filtered(const struct walk *w, const struct owner_ref *ref,
+					   const struct memcg_memo *memcg,
+					   const struct pobpf_page *rec)
+{
+	if (IS_ACTIVE(w->params, POBPF_FILTER_MEMCG) &&
+	    w->filter.memcg_data != (rec->cgroup_id ? memcg->memcg_data : 0))
+		return false;
+	return !(w->params->active & OWNER_FILTERS) || rec->ts_nsec == ref->ts_nsec;
+}
+
 static __always_inline void init_filter(struct walk *w)
 {
 	w->filter = (struct filter_memo){.slot = w->slot};
@@ -492,6 +508,14 @@ static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
 		return true;
 	w->at.account.filtered[POBPF_FILTER_NID]++;
 	return false;
+}
+
+/* The node of a page does not change. */
+static __always_inline bool is_as_filtered(const struct walk *w, const struct owner_ref *ref,
+					   const struct memcg_memo *memcg,
+					   const struct pobpf_page *rec)
+{
+	return true;
 }
 
 static __always_inline void init_filter(struct walk *w)

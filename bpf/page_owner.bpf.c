@@ -120,7 +120,7 @@ static long emit_page(__u32 step, struct emit_walk *emit)
 		return 0;
 	rec = batch ? &batch->pages[w->nr_batched & (BATCH_PAGES - 1)] : &emit->own;
 	result = fill_record(&ref, &emit->memcg, rec);
-	if (result == RECORD_TORN) {
+	if (result == RECORD_TORN || !is_as_filtered(w, &ref, &emit->memcg, rec)) {
 		/* freed or allocated again in between: the walk looks at it once more */
 		__u16 index = ref.pfn - w->at.place.pfn;
 

@@ -292,7 +292,8 @@ static long print_page(__u32 index, struct walk *w)
 		/* no buffer is large enough: rather its number than no record and no end */
 		mode = POBPF_MODE_HANDLE;
 	}
-	if (fill_record(&ref, &w->print.memcg, page) == RECORD_TORN) {
+	if (fill_record(&ref, &w->print.memcg, page) == RECORD_TORN ||
+	    !is_as_filtered(w, &ref, &w->print.memcg, page)) {
 		/* freed or allocated again in between: the walk looks at it once more */
 		__u16 index = ref.pfn - w->at.place.pfn;
 

@@ -344,6 +344,9 @@ struct owner_ref {
 	__u64 flags;	/* page->flags word */
 	__u32 handle;
 	__u32 order;
+#ifdef POBPF_FILTERS
+	__u64 ts_nsec; /* of the owner that passed the filters */
+#endif
 };
 
 /* Steps to the next page of the window; 1 if it is an allocation, else it is counted. */

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -186,25 +187,28 @@ Status not_a_bpffs(const std::filesystem::path& path) {
               "mount one: mount -t bpf bpf /sys/fs/bpf");
 }
 
-/// The directory, made if only it is missing. `was_made` says so.
-Status prepare_directory(const std::filesystem::path& directory, bool& was_made) {
-  constexpr mode_t kMode = 0755;
-  was_made = false;
+/// Whether the directory is there or can be made: its parent is there then.
+Status check_directory(const std::filesystem::path& directory) {
   std::error_code error;
-  if (!std::filesystem::exists(directory, error)) {
-    const auto parent = directory.parent_path();
-    if (!std::filesystem::exists(parent, error))
-      return fail(ErrorKind::kFailed, fmt::format("there is no directory {}", parent.string()),
-                  "mount a BPF file system there or choose another with --dir");
-    if (!is_bpffs(parent)) return not_a_bpffs(directory);
-    if (::mkdir(directory.c_str(), kMode) != 0 && errno != EEXIST)
-      return fail(system_error(fmt::format("making {}", directory.string()), errno));
-    was_made = true;
-    // whatever the umask is
-    if (::chmod(directory.c_str(), kMode) != 0)
-      return fail(system_error(fmt::format("making {}", directory.string()), errno));
+  if (std::filesystem::exists(directory, error))
+    return is_bpffs(directory) ? Status() : not_a_bpffs(directory);
+  const auto parent = directory.parent_path();
+  if (!std::filesystem::exists(parent, error))
+    return fail(ErrorKind::kFailed, fmt::format("there is no directory {}", parent.string()),
+                "mount a BPF file system there or choose another with --dir");
+  return is_bpffs(parent) ? Status() : not_a_bpffs(directory);
+}
+
+/// Makes the directory if it is missing. `was_made` says so.
+Status make_directory(const std::filesystem::path& directory, bool& was_made) {
+  constexpr mode_t kMode = 0755;
+  was_made = ::mkdir(directory.c_str(), kMode) == 0;
+  // whatever the umask is
+  if (was_made ? ::chmod(directory.c_str(), kMode) != 0 : errno != EEXIST) {
+    const int error = errno;
+    if (was_made) ::rmdir(directory.c_str());
+    return fail(system_error(fmt::format("making {}", directory.string()), error));
   }
-  if (!is_bpffs(directory)) return not_a_bpffs(directory);
   return {};
 }
 
@@ -220,21 +224,7 @@ Status delegate(const std::string& path, const PinRequest& request) {
   return {};
 }
 
-Status pin_link(int link, const std::string& path, const PinRequest& request) {
-  if (bpf_obj_pin(link, path.c_str()) != 0) {
-    if (errno == EEXIST)
-      return fail(ErrorKind::kUsage, fmt::format("there is a pin {} already", request.name),
-                  "give --replace, or unpin it first");
-    return fail(system_error(fmt::format("pinning {}", path), errno));
-  }
-  if (auto status = delegate(path, request); !status) {
-    ::unlink(path.c_str());
-    return status;
-  }
-  return {};
-}
-
-bool exists(const std::string& path) {
+bool is_taken(const std::filesystem::path& path) {
   struct stat info {};
   return ::lstat(path.c_str(), &info) == 0;
 }
@@ -250,20 +240,45 @@ Status check_replaced(const PinRequest& request) {
   return {};
 }
 
+tl::unexpected<Error> name_is_taken(const std::string& name) {
+  return fail(ErrorKind::kUsage, fmt::format("there is a pin {} already", name),
+              "give --replace, or unpin it first");
+}
+
+/// Removes what processes left behind that were killed between pinning and renaming.
+void remove_leftovers(const std::filesystem::path& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    std::string name = entry.path().filename();
+    const auto task = task_of_temporary_pin(name);
+    if (task && ::kill(*task, 0) != 0 && errno == ESRCH) names.push_back(std::move(name));
+  }
+  // what is not ours, or may not be looked into, stays
+  for (const std::string& name : names) static_cast<void>(remove_pin(directory, name));
+}
+
+/// Pins in one step where one is enough. Else the pin gets its name when it has its owner and its
+/// mode, so that nobody ever sees it half made.
 Status give_name(int link, const PinRequest& request) {
   const std::string path = request.directory / request.name;
-  if (!request.replaces || !exists(path)) return pin_link(link, path, request);
-
-  const std::string temporary = request.directory / temporary_pin_name(request.name);
-  // of a pobpf that was killed right here
-  ::unlink(temporary.c_str());
-  if (auto status = pin_link(link, temporary, request); !status) return status;
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    const int error = errno;
-    ::unlink(temporary.c_str());
-    return fail(system_error(fmt::format("replacing {}", path), error));
+  if (!request.replaces && !request.uid && !request.gid && !request.mode) {
+    if (bpf_obj_pin(link, path.c_str()) == 0) return {};
+    if (errno == EEXIST) return name_is_taken(request.name);
+    return fail(system_error(fmt::format("pinning {}", path), errno));
   }
-  return {};
+  const std::string temporary = request.directory / temporary_pin_name(::gettid());
+  // of a task that had this number before
+  ::unlink(temporary.c_str());
+  if (bpf_obj_pin(link, temporary.c_str()) != 0)
+    return fail(system_error(fmt::format("pinning {}", temporary), errno));
+  auto status = delegate(temporary, request);
+  if (status && ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(),
+                            request.replaces ? 0 : RENAME_NOREPLACE) != 0)
+    status = errno == EEXIST ? Status(name_is_taken(request.name))
+                             : fail(system_error(fmt::format("pinning {}", path), errno));
+  if (!status) ::unlink(temporary.c_str());
+  return status;
 }
 
 }  // namespace
@@ -271,29 +286,28 @@ Status give_name(int link, const PinRequest& request) {
 Status make_pin(const PinRequest& request) {
   route_libbpf_log();
   if (auto status = check_pin_name(request.name); !status) return status;
-  bool was_made = false;
-  if (auto status = prepare_directory(request.directory, was_made); !status) return status;
-  const auto undo = [&](Error error) -> Status {
-    if (was_made) ::rmdir(request.directory.c_str());
-    return fail(std::move(error));
-  };
+  if (auto status = check_directory(request.directory); !status) return status;
   // before the work, for the sake of the sentence; bpf_obj_pin() makes sure
-  if (exists(request.directory / request.name)) {
-    if (!request.replaces)
-      return fail(ErrorKind::kUsage, fmt::format("there is a pin {} already", request.name),
-                  "give --replace, or unpin it first");
+  if (is_taken(request.directory / request.name)) {
+    if (!request.replaces) return name_is_taken(request.name);
     if (auto status = check_replaced(request); !status) return status;
   }
 
   auto facts = read_facts(request.session);
-  if (!facts) return undo(std::move(facts).error());
+  if (!facts) return fail(std::move(facts).error());
   auto skeleton = load(request, *facts);
-  if (!skeleton) return undo(std::move(skeleton).error());
+  if (!skeleton) return fail(std::move(skeleton).error());
   auto link = attach(**skeleton);
-  if (!link) return undo(std::move(link).error());
-  if (auto status = give_name(link->get(), request); !status)
-    return undo(std::move(status).error());
-  return {};
+  if (!link) return fail(std::move(link).error());
+
+  // may take the directory away
+  remove_leftovers(request.directory);
+  // last, so that a process that is killed leaves no directory either
+  bool was_made = false;
+  if (auto status = make_directory(request.directory, was_made); !status) return status;
+  auto status = give_name(link->get(), request);
+  if (!status && was_made) ::rmdir(request.directory.c_str());
+  return status;
 }
 
 }  // namespace pobpf

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <climits>
 
 namespace pobpf {
@@ -31,16 +32,22 @@ Status check_pin_name(std::string_view name) {
       }))
     return bad_name("must not hold control characters");
   if (is_temporary_pin_name(name))
-    return bad_name("must not end with '~', which stands for a pin that --replace is making");
-  // room for the suffix of the temporary name
+    return bad_name("must not end with '~', which stands for a pin that is being made");
   if (name.size() >= NAME_MAX) return bad_name("must be shorter than 255 bytes");
   return {};
 }
 
-std::string temporary_pin_name(std::string_view name) {
-  return std::string(name) + kTemporarySuffix;
-}
+std::string temporary_pin_name(int task) { return fmt::format("{}{}", task, kTemporarySuffix); }
 
 bool is_temporary_pin_name(std::string_view name) { return name.ends_with(kTemporarySuffix); }
+
+std::optional<int> task_of_temporary_pin(std::string_view name) {
+  if (!is_temporary_pin_name(name)) return std::nullopt;
+  name.remove_suffix(1);
+  int task = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), task);
+  if (error != std::errc() || end != name.data() + name.size() || task <= 0) return std::nullopt;
+  return task;
+}
 
 }  // namespace pobpf

@@ -2,6 +2,7 @@
 #include "util/output.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -22,6 +23,24 @@ tl::unexpected<Error> cannot_open(const std::string& name, int error) {
               {}, error);
 }
 
+/// How linkat(2) finds a file without a name; AT_EMPTY_PATH would take CAP_DAC_READ_SEARCH.
+std::string link_source(const Fd& fd) { return fmt::format("/proc/self/fd/{}", fd.get()); }
+
+/// A file without a name, which a process that is killed cannot leave behind; none where the file
+/// system cannot make one (9p, NFS) or there is no /proc to name it through.
+Fd open_unnamed(const std::filesystem::path& directory) {
+  Fd fd(::open(directory.empty() ? "." : directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (fd && ::access(link_source(fd).c_str(), F_OK) != 0) fd.reset();
+  return fd;
+}
+
+/// 0 or an errno.
+int link_unnamed(const Fd& fd, const std::filesystem::path& path) {
+  return ::linkat(AT_FDCWD, link_source(fd).c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0
+             ? 0
+             : errno;
+}
+
 }  // namespace
 
 Output::Output(Fd fd, std::string name, IsCancelled is_cancelled)
@@ -35,6 +54,7 @@ Output::Output(Output&& other) noexcept
       name_(std::move(other.name_)),
       path_(std::move(other.path_)),
       temporary_path_(std::exchange(other.temporary_path_, {})),
+      is_unnamed_(other.is_unnamed_),
       is_cancelled_(other.is_cancelled_),
       is_stdout_(other.is_stdout_),
       is_reader_gone_(other.is_reader_gone_),
@@ -72,6 +92,12 @@ Result<Output> Output::to_file(const std::filesystem::path& path, IsCancelled is
   std::error_code error;
   const auto target = exists ? std::filesystem::canonical(path, error) : path;
   if (error) return cannot_open(name, error.value());
+  if (Fd unnamed = open_unnamed(target.parent_path())) {
+    Output output(std::move(unnamed), name, is_cancelled);
+    output.path_ = target.string();
+    output.is_unnamed_ = true;
+    return output;
+  }
   std::string temporary = (target.parent_path() / ".pobpf.XXXXXX").string();
   Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return cannot_open(name, errno);
@@ -109,12 +135,28 @@ Status Output::flush() {
 
 Status Output::commit() {
   if (auto status = flush(); !status) return status;
-  if (!temporary_path_.empty() && ::fsync(fd_.get()) != 0) return cannot_write(errno);
+  if (!path_.empty() && ::fsync(fd_.get()) != 0) return cannot_write(errno);
+  if (is_unnamed_)
+    if (auto status = name_unnamed(); !status) return status;
   if (const int error = fd_.close(); error != 0) return cannot_write(error);
   if (temporary_path_.empty()) return {};
   if (std::rename(temporary_path_.c_str(), path_.c_str()) != 0) return cannot_write(errno);
   temporary_path_.clear();
   return {};
+}
+
+/// linkat(2) replaces nothing: a file that is there already is renamed over, as without O_TMPFILE.
+/// What a SIGKILL between these two calls leaves behind is a whole file under a temporary name.
+Status Output::name_unnamed() {
+  int error = link_unnamed(fd_, path_);
+  if (error != EEXIST) return error == 0 ? Status() : cannot_write(error);
+  const auto directory = std::filesystem::path(path_).parent_path();
+  for (unsigned i = 0; error == EEXIST; ++i) {
+    const std::string temporary = directory / fmt::format(".pobpf.{}.{}", ::getpid(), i);
+    error = link_unnamed(fd_, temporary);
+    if (error == 0) temporary_path_ = temporary;
+  }
+  return error == 0 ? Status() : cannot_write(error);
 }
 
 void Output::discard() {

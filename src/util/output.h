@@ -13,9 +13,10 @@ namespace pobpf {
 
 /// Buffered output. Writers append to buffer() and call flush_if_full() now and then.
 ///
-/// A regular file is written under another name in the same directory (mode 0600: records tell
-/// what every process does) and takes its own name in commit() only; without commit() nothing of
-/// it is left. Devices, pipes and the standard output are written directly.
+/// A regular file is written without a name, where the file system cannot do that under another
+/// name in the same directory (mode 0600: records tell what every process does), and takes its own
+/// name in commit() only. Without commit() nothing of it is left; after a SIGKILL nothing of a file
+/// without a name. Devices, pipes and the standard output are written directly.
 class Output {
  public:
   /// Asked before each write and when a signal interrupts one; true gives up with EINTR.
@@ -50,12 +51,14 @@ class Output {
 
   Output(Fd fd, std::string name, IsCancelled is_cancelled);
   [[nodiscard]] tl::unexpected<Error> cannot_write(int error) const;
+  [[nodiscard]] Status name_unnamed();
   void discard();
 
   Fd fd_;
   std::string name_;  ///< for messages
   std::string path_;  ///< final name; empty where nothing is renamed
   std::string temporary_path_;
+  bool is_unnamed_ = false;  ///< O_TMPFILE
   IsCancelled is_cancelled_;
   bool is_stdout_ = false;
   bool is_reader_gone_ = false;

@@ -26,7 +26,8 @@ STABLE_SHARE_MIN = 0.8
 # flags change all the time (vm_test.py)
 FLIPPED_SHARE_MAX = 0.01
 MODES = ("stack", "handle", "stack_handle")
-VIEWS = [*MODES, *(f"nid{n}-{mode}" for n in "01" for mode in MODES)]
+VIEWS = [*MODES, "longest", *(f"nid{n}-{mode}" for n in "01" for mode in MODES)]
+NOTHING = ("nothing_order", "nothing_comm", "nothing_tgid", "nothing_symbol")
 
 options: argparse.Namespace
 collected: pathlib.Path
@@ -156,6 +157,26 @@ class Text(PinTest):
         for pfn in numbered:
             self.assertEqual(pin[pfn].stack, b"")
             self.assertEqual(pin[pfn].handle, view[pfn].handle)
+
+    def test_a_filter_that_matches_nothing_is_an_empty_file(self):
+        for name in NOTHING:
+            with self.subTest(name):
+                self.assert_status(f"pin_{name}", 0)
+                self.assert_status(f"cat_{name}", 0)
+                self.assertEqual((out(f"cat_{name}"), err(f"cat_{name}")), (b"", ""))
+
+    def test_the_longest_records_there_can_be(self):
+        """Deep stacks, a cgroup whose name is cut, eight flags; read in small pieces as well."""
+        self.assert_view("longest_small", "longest")
+        longest = max(parsed("cat_longest").values(), key=lambda record: len(record.text))
+        self.assertGreater(len(longest.text), 800, longest.text)
+        self.assertIn(b" memcg pobpf-" + b"m" * 73 + b"\n", longest.text)
+        self.assertGreaterEqual(longest.stack.count(b"\n"), 14)
+        self.assertEqual(longest.comm, b"fifteen\nbytes\t!")
+        flags = max(
+            len(record.fields["flag_names"].split(b"|")) for record in parsed("cat_longest").values()
+        )
+        self.assertGreater(flags, 9)
 
     def test_small_reads(self):
         self.assert_view("small_reads", "stack")

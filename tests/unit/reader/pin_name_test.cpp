@@ -26,10 +26,15 @@ TEST(PinName, RefusesTheRestAsWrongUsage) {
 }
 
 TEST(PinName, TemporaryNamesAreNoUsersNames) {
-  const std::string name = temporary_pin_name(std::string(NAME_MAX - 1, 'a'));
-  EXPECT_LE(name.size(), std::size_t{NAME_MAX});
+  const std::string name = temporary_pin_name(4194304);
   EXPECT_TRUE(is_temporary_pin_name(name));
   EXPECT_FALSE(check_pin_name(name));
+  EXPECT_EQ(task_of_temporary_pin(name), 4194304);
+}
+
+TEST(PinName, OnlyTemporaryNamesHaveATask) {
+  for (const char* name : {"1", "~", "a~", "1a~", "a1~", "-1~", "0~", "99999999999~", "1~~"})
+    EXPECT_FALSE(task_of_temporary_pin(name)) << name;
 }
 
 }  // namespace

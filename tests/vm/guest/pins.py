@@ -6,22 +6,36 @@ output in a directory shared with the host, which compares (pins_test.py). Nothi
 pins.py DIRECTORY BUILD
 """
 
+import ctypes
+import mmap
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from collect import Collector  # noqa: E402
-from workload import Workload  # noqa: E402
+from workload import CGROUPS, Workload, set_comm  # noqa: E402
 
+# as long as a name can be, and longer than the kernel prints
+LONG_MEMCG = "pobpf-" + "m" * 200
+LONG_COMM = b"fifteen\nbytes\t!"
 PINS = pathlib.Path("/sys/fs/bpf/pobpf")
 MODES = ("stack", "handle", "stack_handle")
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 NOBODY += ["--inh-caps=-all", "--bounding-set=-all"]
 # each name is a view: the arguments of pobpf and of pobpf pin
 VIEWS = {f"{mode}": ["--mode", mode] for mode in MODES}
+VIEWS["longest"] = ["--memcg", f"/{LONG_MEMCG}", "--mode", "stack_handle"]
+# each rejects every page of the machine at another place of the filter
+NOTHING = {
+    "nothing_order": ["--order", "10-", "--migratetype", "Reclaimable"],
+    "nothing_comm": ["--comm", "no_such_task"],
+    "nothing_tgid": ["--tgid", "4194303", "--mode", "stack_handle"],
+    "nothing_symbol": ["--symbol", "panic"],
+}
 VIEWS |= {f"nid{n}-{mode}": ["--nid", n, "--mode", mode] for n in "01" for mode in MODES}
 # the same views, made in another way: what pobpf pin takes and pobpf does not
 VARIANTS = {
@@ -44,11 +58,42 @@ def bpf_ids() -> dict[str, list[str]]:
     return ids
 
 
+def hold_longest() -> int:
+    """A process whose pages have the longest records: deep stacks, many flags, a long cgroup."""
+    (CGROUPS / LONG_MEMCG).mkdir()
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(writer)
+        os.read(reader, 1)
+        return pid
+    (CGROUPS / LONG_MEMCG / "cgroup.procs").write_text(str(os.getpid()))
+    set_comm(LONG_COMM)
+    path = pathlib.Path("/run/pobpf-longest")
+    path.write_bytes(b"x" * (5 << 20))
+    with open(path, "r+b") as file:
+        area = mmap.mmap(file.fileno(), 5 << 20)
+    ctypes.CDLL(None).mlockall(1)  # MCL_CURRENT
+    for at in range(0, 5 << 20, mmap.PAGESIZE):
+        area[at] = 2
+    # pages of the overlay and of what is below it, from the depth of both file systems
+    for path in sorted(pathlib.Path("/usr/bin").iterdir()):
+        if path.is_file() and 20_000 < path.stat().st_size < 30_000:
+            path.read_bytes()
+    os.write(writer, b"x")
+    while True:
+        signal.pause()
+
+
 def cat(collector: Collector, name: str, pin: str, prefix: list[str] | None = None) -> None:
     collector.run(name, [*(prefix or []), "cat", str(PINS / pin)])
 
 
 def views(collector: Collector) -> None:
+    for name, arguments in NOTHING.items():
+        collector.run_pobpf(f"pin_{name}", "pin", name, *arguments)
+        cat(collector, f"cat_{name}", name)
+        collector.run_pobpf(f"unpin_{name}", "unpin", name)
     for name, arguments in VIEWS.items():
         collector.run_pobpf(f"pin_{name}", "pin", name, *arguments)
     for name, (view, arguments) in VARIANTS.items():
@@ -65,6 +110,10 @@ def views(collector: Collector) -> None:
         for name in [*VIEWS, *VARIANTS]:
             cat(collector, f"cat_{name}", name)
         # small reads leave rests in the buffer
+        collector.run(
+            "longest_small",
+            ["dd", f"if={PINS / 'longest'}", "ibs=100", "obs=64k", "status=none"],
+        )
         collector.run("small_reads", ["dd", f"if={PINS / 'stack'}", "bs=1000", "status=none"])
         # the position is the file's, not the process's
         collector.run(
@@ -199,6 +248,7 @@ def main() -> None:
     workload = Workload(True, os.environ["POBPF_VM_MODULES"])
     before = bpf_ids()
     workload.start()
+    longest = hold_longest()
     time.sleep(1)
     views(collector)
     delegation(collector)
@@ -212,6 +262,8 @@ def main() -> None:
         if (after := bpf_ids()) == before:
             break
         time.sleep(0.1)
+    os.kill(longest, signal.SIGKILL)
+    os.waitpid(longest, 0)
     workload.stop()
     collector.save(before=before, during=during, after=after)
 

@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Isolation of readers, on a real kernel with full preemption in the VM: 64 of them at once, under
+churn and on a quiet machine, most of them crowded on one CPU, and readers that are killed.
+
+concurrency_test.py --build BUILD --kernel SERIES [--keep DIRECTORY] [--seed N] [unittest arguments]
+
+One boot collects all output (guest/concurrency.py); the tests here judge it on the host.
+"""
+
+import argparse
+import functools
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+sys.path.insert(0, str(HERE))
+import filter_oracle  # noqa: E402
+import records  # noqa: E402
+
+NR_READERS = 64
+# Of the records that one of the two lone readings has, the share that both have alike; without the
+# pages of the readers themselves, which come and go.
+STABLE_SHARE_MIN = 0.85
+READER_COMMS = (b"pobpf", b"cat", b"python3", b"kworker", b"rcu")
+# Slabs that 64 readers use move on and off their lists, which page flags show (vm_test.py).
+FLIPPED_SHARE_MAX = 0.25
+# Filters whose verdict on a page may change without a new allocation.
+CHANGING = {"flags"}
+SIGKILL = -9
+TEMPORARY_PIN = re.compile(r"\d+~")
+# the only warning that is none of a failure
+TORN = re.compile(
+    r"\Apobpf: finished, but not complete because of \d+ pages? that changed while (?:it was|they "
+    r"were) read: run pobpf again if this matters\n\Z"
+)
+
+options: argparse.Namespace
+collected: pathlib.Path
+
+
+def setUpModule() -> None:  # pylint: disable=invalid-name
+    global collected  # pylint: disable=global-statement
+    if options.keep:
+        collected = pathlib.Path(options.keep).resolve()
+        collected.mkdir(parents=True, exist_ok=True)
+    else:
+        collected = pathlib.Path(tempfile.mkdtemp(prefix="pobpf-concurrency-"))
+        unittest.addModuleCleanup(shutil.rmtree, collected)
+    print(f"seed {options.seed}", file=sys.stderr)
+    if options.judge_only:
+        return
+    result = subprocess.run(
+        [str(TOP / "scripts" / "vm"), "--kernel", options.kernel, "--share-rw", str(collected)]
+        + ["--timeout", "900", "--profile", "preempt", "--memory", "1G", "--"]
+        + ["python3", str(HERE / "guest" / "concurrency.py"), str(collected), str(options.build)]
+        + [str(options.seed)],
+        capture_output=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if result.returncode != 0:
+        raise RuntimeError(
+            f"collecting in the guest failed with {result.returncode}\n"
+            + result.stdout.decode(errors="replace")
+            + result.stderr.decode(errors="replace")
+        )
+
+
+@functools.cache
+def results() -> dict:
+    return json.loads((collected / "results.json").read_text(encoding="utf-8"))
+
+
+def run_of(name: str) -> dict:
+    return results()["runs"][name]
+
+
+def err(name: str) -> str:
+    return (collected / f"{name}.err").read_text(encoding="utf-8", errors="replace")
+
+
+@functools.cache
+def parsed(name: str) -> dict[int, records.Record]:
+    return records.parse((collected / f"{name}.out").read_bytes())
+
+
+def filters_of(view: str) -> tuple[list[str], str]:
+    """The filters of a view and its mode."""
+    arguments = results()["views"][view]
+    at = arguments.index("--mode")
+    return arguments[:at] + arguments[at + 2 :], arguments[at + 1]
+
+
+@functools.cache
+def facts() -> filter_oracle.Facts:
+    memcg = results()["memcg"]
+    return filter_oracle.Facts(
+        zones=results()["zones"],
+        memcgs={memcg: f"/{memcg}", "/": "/", "pobpf_gone": "/pobpf_gone"},
+    )
+
+
+def readers_of(phase: str) -> dict[str, str]:
+    """Names of all outputs of a phase, and what view each is of."""
+    found = {f"{phase}_thread_{view}": view for view in results()["views"]}
+    for name, run in results()["runs"].items():
+        if name.startswith(f"{phase}_process_") or name.startswith(f"{phase}_cat"):
+            found[name] = run["view"]
+    return found
+
+
+def same(one: records.Record, other: records.Record) -> bool:
+    return records.without_flags(one.text) == records.without_flags(other.text)
+
+
+class ConcurrencyTest(unittest.TestCase):
+    def assert_ended_well(self, name: str, may_be_torn: bool) -> None:
+        status = run_of(name)["status"]
+        if may_be_torn and status == 4:
+            self.assertRegex(err(name), TORN)
+            return
+        self.assertEqual((status, err(name)), (0, ""), name)
+
+    def assert_phase_ended_well(self, phase: str, may_be_torn: bool) -> None:
+        self.assertEqual(len(readers_of(phase)), NR_READERS)
+        names = [name for name in readers_of(phase) if f"{phase}_thread" not in name]
+        for name in [*names, f"{phase}_threads"]:
+            with self.subTest(name):
+                self.assert_ended_well(name, may_be_torn)
+
+    def assert_own_view(self, name: str, view: str) -> None:
+        """Whole records, in the order of memory, in this mode, and all of this view."""
+        filters, mode = filters_of(view)
+        found = parsed(name)
+        self.assertEqual(list(found), sorted(found))
+        oracle = filter_oracle.Filter(filters, facts_with_handles(name, mode))
+        for record in found.values():
+            message = f"{name}: {record.text.decode(errors='backslashreplace')}"
+            self.assertEqual(record.pfn % (1 << record.order), 0, message)
+            self.assertEqual(int(record.fields["block"]), record.pfn >> 9, message)
+            self.assertEqual(record.stack == b"", mode == "handle", message)
+            self.assertEqual(record.handle is None, mode == "stack", message)
+            self.assertIsNot(oracle.verdict(record), False, message)
+
+
+def facts_with_handles(name: str, mode: str) -> filter_oracle.Facts:
+    if mode == "stack":
+        return facts()
+    known = facts()
+    return filter_oracle.Facts(
+        zones=known.zones,
+        memcgs=known.memcgs,
+        handles={(r.pfn, r.ts): r.handle or 0 for r in parsed(name).values()},
+    )
+
+
+class UnderChurn(ConcurrencyTest):
+    def test_all_end_well(self):
+        self.assert_phase_ended_well("churn", may_be_torn=True)
+
+    def test_each_has_its_own_view_only(self):
+        for name, view in readers_of("churn").items():
+            with self.subTest(name):
+                self.assert_own_view(name, view)
+
+    def test_there_was_churn(self):
+        """A page that two readers of one view saw in different hands."""
+        one, other = parsed("churn_process_all"), parsed("churn_thread_all")
+        self.assertGreater(sum(1 for p in one if p in other and one[p].ts != other[p].ts), 100)
+        self.assertGreater(len(parsed("churn_process_churn_a")), 100)
+
+    def test_one_handle_is_one_stack(self):
+        stacks: dict[int, bytes] = {}
+        for name, view in readers_of("churn").items():
+            if filters_of(view)[1] != "stack_handle":
+                continue
+            for record in parsed(name).values():
+                self.assertEqual(
+                    stacks.setdefault(record.handle, record.stack), record.stack, name
+                )
+        self.assertGreater(len(stacks), 25)
+
+
+class OnAQuietMachine(ConcurrencyTest):
+    def test_all_end_well(self):
+        self.assert_phase_ended_well("quiet", may_be_torn=False)
+
+    def test_each_has_its_own_view_only(self):
+        for name, view in readers_of("quiet").items():
+            with self.subTest(name):
+                self.assert_own_view(name, view)
+
+    def test_each_prints_what_it_prints_alone(self):
+        for name, view in readers_of("quiet").items():
+            with self.subTest(name):
+                self.assert_as_alone(name, view)
+
+    def assert_as_alone(self, name: str, view: str) -> None:
+        before, after = parsed(f"before_process_{view}"), parsed(f"after_{view}")
+        found = parsed(name)
+        stable = [p for p in before if p in after and same(before[p], after[p])]
+        self.assertGreater(len(stable), 50)
+        others = [
+            {p for p, r in reading.items() if not r.comm.startswith(READER_COMMS)}
+            for reading in (before, after)
+        ]
+        self.assertGreater(
+            len(others[0].intersection(stable)) / len(others[0] | others[1]), STABLE_SHARE_MIN
+        )
+        missing = [hex(p) for p in stable if p not in found]
+        flipped = 0
+        for pfn in stable:
+            if pfn not in found or found[pfn].text in (before[pfn].text, after[pfn].text):
+                continue
+            flipped += before[pfn].text == after[pfn].text
+            self.assertEqual(
+                records.without_flags(before[pfn].text).decode(errors="backslashreplace"),
+                records.without_flags(found[pfn].text).decode(errors="backslashreplace"),
+            )
+        newest = max(r.ts for r in before.values())
+        strangers = [p for p, r in found.items() if r.ts <= newest and p not in before]
+        if CHANGING & filter_oracle.Filter(filters_of(view)[0], facts()).names:
+            flipped += len(missing) + len(strangers)
+        else:
+            self.assertEqual(missing, [])
+            # what is not in `after` was allocated for the lone reading itself, behind its back. And
+            # the kernel takes pages that lay on a CPU's free list at boot for swapper's until they
+            # are allocated: they show when no free block is around them.
+            self.assertEqual(
+                [hex(p) for p in strangers if p in after and found[p].comm != b"swapper/0"], []
+            )
+        self.assertLessEqual(flipped / len(stable), FLIPPED_SHARE_MAX)
+
+
+class Killed(ConcurrencyTest):
+    def test_unkilled_they_would_have_done_their_work(self):
+        for kind in ("text", "stacks", "file", "new_file", "pin", "delegated_pin", "replace"):
+            with self.subTest(kind):
+                self.assertEqual(run_of(f"unkilled_{kind}")["status"], 0)
+
+    def test_many_were_killed_in_the_middle(self):
+        statuses = [v[2] for kill in results()["kills"] for v in kill["victims"]]
+        self.assertGreater(statuses.count(SIGKILL), 25)
+        self.assertLessEqual(set(statuses), {SIGKILL, 0, 4})
+
+    def test_files_are_whole_and_nothing_is_beside_them(self):
+        for kill in results()["kills"]:
+            self.assertLessEqual(set(kill["files"]), {"old", "new"}, kill)
+            self.assertIn("old", kill["files"], kill)
+            for name in kill["files"]:
+                file = kill[f"file_{name}"]
+                if name == "old" and file["bytes"] == len("old\n"):
+                    continue
+                self.assertGreater(file["bytes"], 1000, kill)
+                self.assertEqual(file["ends"], "\n\n", kill)
+
+    def test_pins_are_whole_or_not_there(self):
+        leftovers = 0
+        pins = {*run_of("pins_before_kills")["names"], "killed"}
+        for kill in results()["kills"]:
+            for name, (uid, gid, mode) in kill["pins"].items():
+                if TEMPORARY_PIN.fullmatch(name):
+                    leftovers += 1
+                    continue
+                self.assertIn(name, pins, kill)
+                if name == "replaced":
+                    self.assertEqual(mode, "0o444", kill)
+                elif name == "killed" and uid:
+                    self.assertEqual((uid, gid != 0, mode), (65534, True, "0o440"), kill)
+                else:
+                    self.assertEqual((uid, gid, mode), (0, 0, "0o600"), kill)
+            self.assertIn("replaced", kill["pins"], kill)
+        # a few instructions of a run's billions; each goes with the next pin
+        self.assertLessEqual(leftovers, 1)
+
+    def test_leftovers_go_with_the_next_pin(self):
+        self.assertEqual(run_of("pin_next")["status"], 0)
+        names = set(run_of("pins_next")["names"])
+        self.assertEqual(names, {*run_of("pins_before_kills")["names"], "next"})
+
+    def test_a_dead_process_leaves_a_pin_that_goes_with_the_next(self):
+        """What a kill between pinning and renaming leaves, put there."""
+        planted = run_of("planted")
+        self.assertIn(planted["dead"], planted["before"])
+        self.assertNotIn(planted["dead"], planted["after"])
+        self.assertIn(planted["living"], planted["after"])
+
+    def test_nobody_else_is_disturbed(self):
+        for kind, count in results()["beside"].items():
+            self.assertGreater(count, 5)
+            for i in range(count):
+                name = f"beside_{kind}_{i}"
+                with self.subTest(name):
+                    self.assert_ended_well(name, may_be_torn=True)
+                    self.assertGreater(len(parsed(name)), 50)
+                    self.assert_own_view(name, "orders")
+        self.assertGreater(len(parsed("slow")), 50)
+        self.assert_own_view("slow", "nid0")
+
+    def test_nothing_is_left_in_the_kernel(self):
+        self.assertEqual(results()["with_pins"], results()["after_kills"])
+        self.assertEqual(results()["before"], results()["after"])
+        self.assertGreater(len(results()["with_pins"]["map"]), len(results()["before"]["map"]))
+
+
+def main() -> int:
+    global options  # pylint: disable=global-statement
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
+    parser.add_argument("--kernel", required=True)
+    parser.add_argument("--keep", help="leave what the guest printed in this directory")
+    parser.add_argument("--judge-only", action="store_true", help="judge what --keep left")
+    parser.add_argument("--seed", type=int, default=3, help="decides when readers are killed")
+    options, rest = parser.parse_known_args()
+    program = unittest.main(argv=[sys.argv[0], *rest], exit=False, verbosity=2)
+    return 0 if program.result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
