@@ -31,7 +31,7 @@ class Keyboard {
   ~Keyboard();
 
   /// The next key, or no value when the time is over or a signal came. Without a terminal it waits.
-  std::optional<char> wait(std::chrono::milliseconds time) const;
+  [[nodiscard]] std::optional<char> wait(std::chrono::milliseconds time) const;
 
  private:
   std::optional<termios> before_;

@@ -122,6 +122,7 @@ Result<std::uint64_t> bits_of(std::string_view option, std::string_view what,
                                     [&](const FlagName& row) { return row.name == name; });
     if (found == table.end()) {
       std::vector<std::string> known;
+      known.reserve(table.size());
       for (const FlagName& row : table) known.push_back(row.name);
       return fail(unknown_name(what, name, known));
     }
@@ -489,18 +490,20 @@ class Compiler final : public SpecCompiler {
   }
 
   /// A stack passes only if each kind that is wanted is hit by a frame that hits nothing rejected.
-  Status check_hits() const {
+  [[nodiscard]] Status check_hits() const {
     constexpr std::uint32_t kRejected = POBPF_STACK_NOT_SYMBOL | POBPF_STACK_NOT_MODULE;
     const std::pair<std::uint32_t, const char*> kinds[] = {{POBPF_STACK_SYMBOL, "symbol"},
                                                            {POBPF_STACK_MODULE, "module"}};
-    for (const auto& [kind, option] : kinds) {
+    for (const auto& entry : kinds) {
+      const std::uint32_t kind = entry.first;
       if ((result_.params.wanted_hits & kind) == 0) continue;
       const bool is_possible =
           std::any_of(result_.stack_ranges.begin(), result_.stack_ranges.end(),
                       [&](const auto& range) { return (range.hits & (kind | kRejected)) == kind; });
       if (!is_possible)
-        return fail(ErrorKind::kUsage,
-                    fmt::format("--not-symbol and --not-module rule out all of --{}", option));
+        return fail(
+            ErrorKind::kUsage,
+            fmt::format("--not-symbol and --not-module rule out all of --{}", entry.second));
     }
     return {};
   }

@@ -27,9 +27,9 @@ Result<IdRange> parse_id_range(std::string_view text, std::uint32_t max) {
   auto first = parse_id(text.substr(0, dash), text, max);
   if (!first) return fail(std::move(first).error());
   if (dash == std::string_view::npos) return IdRange{*first, *first};
-  const auto end = text.substr(dash + 1);
-  if (end.empty()) return IdRange{*first, max};
-  auto last = parse_id(end, text, max);
+  const auto behind = text.substr(dash + 1);
+  if (behind.empty()) return IdRange{*first, max};
+  auto last = parse_id(behind, text, max);
   if (!last) return fail(std::move(last).error());
   if (*last < *first)
     return fail(ErrorKind::kUsage, fmt::format("the range '{}' runs backwards", shown(text)));

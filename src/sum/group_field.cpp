@@ -13,25 +13,25 @@ namespace pobpf {
 namespace {
 
 struct Field {
-  GroupField field;
   const char* name;
+  GroupField field;
   std::uint32_t kernel_bits;
 };
 
 constexpr Field kFields[] = {
-    {GroupField::kStack, "stack", POBPF_GROUP_HANDLE},
-    {GroupField::kFunction, "function", POBPF_GROUP_HANDLE},
-    {GroupField::kModule, "module", POBPF_GROUP_HANDLE},
-    {GroupField::kAllocator, "allocator", POBPF_GROUP_KIND},
-    {GroupField::kTgid, "tgid", POBPF_GROUP_TGID},
-    {GroupField::kPid, "pid", POBPF_GROUP_PID},
-    {GroupField::kComm, "comm", POBPF_GROUP_COMM},
-    {GroupField::kOrder, "order", POBPF_GROUP_ORDER},
-    {GroupField::kGfp, "gfp", POBPF_GROUP_GFP},
-    {GroupField::kMigratetype, "migratetype", POBPF_GROUP_MIGRATETYPE},
-    {GroupField::kNid, "nid", POBPF_GROUP_NID},
-    {GroupField::kZone, "zone", POBPF_GROUP_ZONE},
-    {GroupField::kMemcg, "memcg", POBPF_GROUP_MEMCG},
+    {"stack", GroupField::kStack, POBPF_GROUP_HANDLE},
+    {"function", GroupField::kFunction, POBPF_GROUP_HANDLE},
+    {"module", GroupField::kModule, POBPF_GROUP_HANDLE},
+    {"allocator", GroupField::kAllocator, POBPF_GROUP_KIND},
+    {"tgid", GroupField::kTgid, POBPF_GROUP_TGID},
+    {"pid", GroupField::kPid, POBPF_GROUP_PID},
+    {"comm", GroupField::kComm, POBPF_GROUP_COMM},
+    {"order", GroupField::kOrder, POBPF_GROUP_ORDER},
+    {"gfp", GroupField::kGfp, POBPF_GROUP_GFP},
+    {"migratetype", GroupField::kMigratetype, POBPF_GROUP_MIGRATETYPE},
+    {"nid", GroupField::kNid, POBPF_GROUP_NID},
+    {"zone", GroupField::kZone, POBPF_GROUP_ZONE},
+    {"memcg", GroupField::kMemcg, POBPF_GROUP_MEMCG},
 };
 
 const Field& entry(GroupField field) {

@@ -127,7 +127,7 @@ class Bench:
         self.add_pobpf("--order", "30", is_filtered=True)
         self.add_pobpf("--pid", "4000000", is_filtered=True)
         self.add_pobpf("--comm", "no such*", is_filtered=True)
-        self.add_pobpf("--symbol", "vmalloc", "--not-symbol", "kernel_init", is_filtered=True)
+        self.add_pobpf("--symbol", "vmalloc*", "--not-symbol", "kernel_init*", is_filtered=True)
         self.add_pobpf("--handles", "--no-feature", "rdonly-cast")
         for mode in ("stack", "handle"):
             tool = page_owner_tools / "page_owner_filter"
