@@ -18,13 +18,14 @@ const volatile struct pobpf_layout layout = {};
  * v6.2: fd264ca02094 ("bpf: Add a kfunc to type cast from bpf uapi ctx to kernel
  * ctx") and its sibling bpf_rdonly_cast: loads become single instructions with
  * an exception table entry. Before: bpf_probe_read_kernel(), 2 to 3 times slower.
- * Two objects of one source, as looking for a kfunc that is missing takes
- * CAP_SYS_ADMIN; user space picks one, and `--no-feature rdonly-cast` picks the
+ * Two objects of one source; user space picks one, and `--no-feature rdonly-cast` picks the
  * old way. Checked by: tests/vm, both on each kernel that has both.
  *
  * KERNEL_PTR makes a pointer to a kernel type of an address; KERNEL_READ reads a
  * member through it, 0 if the address cannot be read.
  */
+const volatile struct pobpf_cast_ids cast_ids = {};
+
 #ifdef POBPF_PROBE_READS
 #define KERNEL_PTR(type, address) ((type *)(address))
 #define KERNEL_READ(ptr, field)                                                                    \
@@ -36,9 +37,28 @@ const volatile struct pobpf_layout layout = {};
 		value__;                                                                           \
 	})
 #else
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
-#define KERNEL_PTR(type, address)                                                                  \
-	((type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(type)))
+/*
+ * bpf_rdonly_cast(), as the instruction that a call of it becomes: call (0x85) of a
+ * kernel function (source register 2) whose id user space fills in when it loads
+ * the program. A symbol instead would make libbpf read all of the kernel's type
+ * information a second time to find that one number.
+ */
+static __always_inline void *rdonly_cast(__u64 address, __u32 btf_id)
+{
+	register __u64 object asm("r1") = address;
+	register __u64 id asm("r2") = btf_id;
+	register void *result asm("r0");
+
+	asm volatile(".8byte 0x2085" : "=r"(result), "+r"(object), "+r"(id) : : "r3", "r4", "r5");
+	return result;
+}
+
+#define CAST_ID(type)                                                                              \
+	_Generic((type *)0, struct page *                                                          \
+		 : cast_ids.page, struct page_ext *                                                \
+		 : cast_ids.page_ext, struct page_owner *                                          \
+		 : cast_ids.page_owner)
+#define KERNEL_PTR(type, address) ((type *)rdonly_cast((__u64)(address), CAST_ID(type)))
 #define KERNEL_READ(ptr, field) ((ptr)->field)
 #endif
 

@@ -143,7 +143,7 @@ static long emit_page(__u32 step, struct emit_walk *emit)
 	return 0;
 }
 
-SEC("iter/bpf_map_elem")
+SEC("pobpf/bpf_map_elem")
 int emit_pages(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct pobpf_window *window = ctx->value;
@@ -369,7 +369,7 @@ static __always_inline struct sum_memo *take_memo(__u32 slot)
 	return memo;
 }
 
-SEC("iter/bpf_map_elem")
+SEC("pobpf/bpf_map_elem")
 int count_pages(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct pobpf_window *window = ctx->value;

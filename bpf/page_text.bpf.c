@@ -367,7 +367,7 @@ __noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *
 	return bpf_map_update_elem(&sessions, &session, &position, 0);
 }
 
-SEC("iter/bpf_map_elem")
+SEC("pobpf/bpf_map_elem")
 int print_pages(struct bpf_iter__bpf_map_elem *ctx)
 {
 	__u64 session = ctx->meta->session_id;

@@ -100,6 +100,18 @@ struct pobpf_layout {
 };
 POBPF_ASSERT_SIZE(struct pobpf_layout, 192);
 
+/*
+ * Ids in the running kernel's BTF of the types that the programs look at kernel
+ * memory as; a load-time constant, as struct pobpf_layout.
+ */
+struct pobpf_cast_ids {
+	__u32 page;	  /* struct page */
+	__u32 page_ext;	  /* struct page_ext */
+	__u32 page_owner; /* struct page_owner */
+	__u32 reserved;	  /* zero */
+};
+POBPF_ASSERT_SIZE(struct pobpf_cast_ids, 16);
+
 /* What a record shows of its stack; the names of 7.3's per-fd interface. */
 enum pobpf_mode {
 	POBPF_MODE_STACK = 0,

@@ -56,6 +56,22 @@ std::optional<std::uint64_t> find_enumerator(const btf* object, const btf_type* 
   return std::nullopt;
 }
 
+/// A kernel has 50,000 types and more: most are ruled out by their first character.
+class NameFilter {
+ public:
+  template <typename Names>
+  explicit NameFilter(const Names& names) : names_(names.begin(), names.end()) {
+    for (const std::string& name : names) is_first_[static_cast<unsigned char>(name.at(0))] = true;
+  }
+  [[nodiscard]] bool has(const char* name) const {
+    return is_first_[static_cast<unsigned char>(*name)] && names_.contains(name);
+  }
+
+ private:
+  std::array<bool, 256> is_first_{};
+  std::set<std::string_view> names_;
+};
+
 }  // namespace
 
 void KernelBtf::Deleter::operator()(btf* object) const { btf__free(object); }
@@ -77,10 +93,7 @@ Result<KernelBtf> KernelBtf::load_file(const std::string& path) {
 }
 
 void KernelBtf::index(const std::vector<std::string>& names) {
-  // a kernel has 50,000 types and more: most are ruled out by their first character
-  std::array<bool, 256> is_first{};
-  for (const std::string& name : names) is_first[static_cast<unsigned char>(name.at(0))] = true;
-  const std::set<std::string_view> wanted(names.begin(), names.end());
+  const NameFilter filter(names);
   const std::uint32_t nr_types = btf__type_cnt(btf_.get());
   for (std::uint32_t id = 1; id < nr_types; ++id) {
     const btf_type* type = btf__type_by_id(btf_.get(), id);
@@ -89,10 +102,21 @@ void KernelBtf::index(const std::vector<std::string>& names) {
       continue;
     }
     const char* name = btf__name_by_offset(btf_.get(), type->name_off);
-    if (is_first[static_cast<unsigned char>(*name)] && wanted.contains(name))
-      ids_.emplace(name, id);
+    if (filter.has(name)) ids_.emplace(name, id);
   }
   is_indexed_ = true;
+}
+
+std::vector<std::uint32_t> KernelBtf::ids_of(
+    const std::set<std::string, std::less<>>& names) const {
+  const NameFilter filter(names);
+  std::vector<std::uint32_t> ids;
+  const std::uint32_t nr_types = btf__type_cnt(btf_.get());
+  for (std::uint32_t id = 1; id < nr_types; ++id) {
+    const std::uint32_t name = btf__type_by_id(btf_.get(), id)->name_off;
+    if (name != 0 && filter.has(btf__name_by_offset(btf_.get(), name))) ids.push_back(id);
+  }
+  return ids;
 }
 
 std::int32_t KernelBtf::find(const std::string& name,
@@ -193,7 +217,17 @@ std::vector<std::pair<std::string, std::uint64_t>> KernelBtf::enumerators(
 }
 
 bool KernelBtf::has_function(const std::string& name) const {
-  return find(name, {BTF_KIND_FUNC}) >= 0;
+  return function_id(name).has_value();
+}
+
+std::optional<std::uint32_t> KernelBtf::function_id(const std::string& name) const {
+  const std::int32_t id = find(name, {BTF_KIND_FUNC});
+  return id < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(id));
+}
+
+std::optional<std::uint32_t> KernelBtf::composite_id(const std::string& name) const {
+  const std::int32_t id = find_composite(name);
+  return id < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(id));
 }
 
 }  // namespace pobpf

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -53,6 +55,15 @@ class KernelBtf {
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> enumerators(
       const std::string& type) const;
   [[nodiscard]] bool has_function(const std::string& name) const;
+  /// Id of a function, for those who name it to the kernel.
+  [[nodiscard]] std::optional<std::uint32_t> function_id(const std::string& name) const;
+  /// Id of a struct or union.
+  [[nodiscard]] std::optional<std::uint32_t> composite_id(const std::string& name) const;
+  /// Ids of all types of these names, in one pass.
+  [[nodiscard]] std::vector<std::uint32_t> ids_of(
+      const std::set<std::string, std::less<>>& names) const;
+  /// For what is not asked here; lives as long as this.
+  [[nodiscard]] const btf* get() const { return btf_.get(); }
 
  private:
   struct Deleter {

@@ -431,6 +431,10 @@ Result<MachineFacts> Discovery::run() {
     if (auto status = (this->*step)(); !status) return fail(std::move(status).error());
   if (auto status = plausible(); !status) return fail(std::move(status).error());
   facts_.layout.memory_cgrp_subsys = memory_.symbol("memory_cgrp_subsys").value_or(0);
+  facts_.cast_ids = {.page = btf_.composite_id("page").value_or(0),
+                     .page_ext = btf_.composite_id("page_ext").value_or(0),
+                     .page_owner = btf_.composite_id("page_owner").value_or(0),
+                     .reserved = 0};
   facts_.page_types = make_page_types(btf_.enumerators("pagetype"));
   facts_.symbol_source = memory_.symbol_source();
   return std::move(facts_);
@@ -465,16 +469,28 @@ std::vector<std::string> fact_symbols() {
 }
 
 std::vector<std::string> fact_types() {
-  return {"page_owner",     "page_ext_operations",
-          "page_ext_flags", "mem_section",
-          "zone",           "mem_section_usage",
-          "pagetype",       "migratetype",
-          "node_states",    "pageblock_bits",
-          "migrate_reason", "trace_print_flags",
-          "nodemask_t",     "page_flags_fields",
-          "pglist_data",    "handle_parts",
-          "pid_type",       "rq",
-          "bpf_rdonly_cast"};
+  return {"page_owner",
+          "page_ext_operations",
+          "page_ext_flags",
+          "mem_section",
+          "zone",
+          "mem_section_usage",
+          "pagetype",
+          "migratetype",
+          "node_states",
+          "pageblock_bits",
+          "migrate_reason",
+          "trace_print_flags",
+          "nodemask_t",
+          "page_flags_fields",
+          "pglist_data",
+          "handle_parts",
+          "pid_type",
+          "rq",
+          "page",
+          "page_ext",
+          "bpf_rdonly_cast",
+          "bpf_iter_bpf_map_elem"};
 }
 
 Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory) {

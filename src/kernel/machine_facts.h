@@ -27,6 +27,7 @@ struct NodeSpan {
 struct MachineFacts {
   KernelFacts text;
   pobpf_layout layout{};
+  pobpf_cast_ids cast_ids{};
   std::uint64_t min_low_pfn = 0;
   std::uint64_t max_pfn = 0;  ///< one past the last
   unsigned max_nodes = 1;     ///< MAX_NUMNODES

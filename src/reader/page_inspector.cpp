@@ -8,10 +8,12 @@
 #include <optional>
 #include <unordered_map>
 
+#include "kernel/btf_excerpt.h"
 #include "kernel/local_clock.h"
 #include "kernel/machine_facts.h"
 #include "page_dump.skel.h"
 #include "reader/kernel_stacks.h"
+#include "reader/view.h"
 
 namespace pobpf {
 namespace {
@@ -112,16 +114,19 @@ Result<PageDump> KernelInspector::read(std::uint64_t pfn) {
 
 Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions& options) {
   route_libbpf_log();
-  auto btf = KernelBtf::load(fact_types());
-  if (!btf) return fail(std::move(btf).error());
-  auto memory = KernelMemory::open(fact_symbols(), options.use_kallsyms_lookup);
-  if (!memory) return fail(std::move(memory).error());
-  auto facts = discover_facts(*btf, *memory);
-  if (!facts) return fail(std::move(facts).error());
+  auto kernel = read_kernel(options);
+  if (!kernel) return fail(std::move(kernel).error());
+  MachineFacts* const facts = &kernel->facts;
 
   PageNames names{facts->page_types, facts->text.zone_names};
-  Skeleton skeleton(page_dump_bpf__open());
+  auto btf = ExcerptFile::make();
+  if (!btf) return fail(std::move(btf).error());
+  LIBBPF_OPTS(bpf_object_open_opts, open_options);
+  open_options.btf_custom_path = btf->path();
+  Skeleton skeleton(page_dump_bpf__open_opts(&open_options));
   if (!skeleton) return fail(libbpf_error("opening the page reader", errno));
+  if (auto status = btf->write(kernel->btf, skeleton->obj); !status)
+    return fail(std::move(status).error());
   std::memcpy(const_cast<pobpf_layout*>(&skeleton->rodata->layout), &facts->layout,
               sizeof(facts->layout));
   const pobpf_slab_test slab_test = make_slab_test(names.types, facts->text);

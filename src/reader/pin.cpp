@@ -22,6 +22,7 @@
 #include <memory>
 #include <system_error>
 
+#include "kernel/btf_excerpt.h"
 #include "kernel/libbpf_log.h"
 #include "page_text.skel.h"
 #include "page_text_probe.skel.h"
@@ -47,8 +48,10 @@ Error system_error(const std::string& what, int error) {
 }
 
 /// Both objects are compiled from one source, so one skeleton type serves both (session.cpp).
-Skeleton open_skeleton(bool has_rdonly_cast) {
-  if (has_rdonly_cast) return Skeleton(page_text_bpf__open());
+Skeleton open_skeleton(bool has_rdonly_cast, const char* btf_path) {
+  LIBBPF_OPTS(bpf_object_open_opts, options);
+  options.btf_custom_path = btf_path;
+  if (has_rdonly_cast) return Skeleton(page_text_bpf__open_opts(&options));
   Skeleton skeleton(static_cast<page_text_bpf*>(std::calloc(1, sizeof(page_text_bpf))));
   if (!skeleton || page_text_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   std::size_t size = 0;
@@ -56,7 +59,7 @@ Skeleton open_skeleton(bool has_rdonly_cast) {
   // libbpf only reads them
   skeleton->skeleton->data = const_cast<void*>(bytes);
   skeleton->skeleton->data_sz = size;
-  if (const int error = bpf_object__open_skeleton(skeleton->skeleton, nullptr); error != 0) {
+  if (const int error = bpf_object__open_skeleton(skeleton->skeleton, &options); error != 0) {
     errno = -error;
     return nullptr;
   }
@@ -115,7 +118,8 @@ void copy_text(char (&to)[kBytes], const std::string& text) {
 }
 
 /// The loaded program with everything that its maps have to hold.
-Result<Skeleton> load(const PinRequest& request, const MachineFacts& facts) {
+Result<Skeleton> load(const PinRequest& request, const RunningKernel& kernel) {
+  const MachineFacts& facts = kernel.facts;
   auto filter = compile_view(facts, request.view, request.session.use_kallsyms_lookup);
   if (!filter) return fail(std::move(filter).error());
   auto text = make_text_facts(facts.text);
@@ -132,9 +136,16 @@ Result<Skeleton> load(const PinRequest& request, const MachineFacts& facts) {
   copy_text(pin.view, request.view_text);
   const __u32 nr_tickets = ticket_count(pin.nr_pages);
 
-  Skeleton skeleton = open_skeleton(facts.has_rdonly_cast);
+  auto btf = ExcerptFile::make();
+  if (!btf) return fail(std::move(btf).error());
+  Skeleton skeleton = open_skeleton(facts.has_rdonly_cast, btf->path());
   if (!skeleton) return fail(libbpf_error("opening the page printer", errno));
+  if (auto status = btf->write(kernel.btf, skeleton->obj); !status)
+    return fail(std::move(status).error());
   auto& constants = *skeleton->rodata;
+  std::memcpy(const_cast<pobpf_cast_ids*>(
+                  reinterpret_cast<const volatile pobpf_cast_ids*>(&constants.cast_ids)),
+              &facts.cast_ids, sizeof(facts.cast_ids));
   std::memcpy(
       const_cast<pobpf_layout*>(reinterpret_cast<const volatile pobpf_layout*>(&constants.layout)),
       &facts.layout, sizeof(facts.layout));
@@ -293,9 +304,9 @@ Status make_pin(const PinRequest& request) {
     if (auto status = check_replaced(request); !status) return status;
   }
 
-  auto facts = read_facts(request.session);
-  if (!facts) return fail(std::move(facts).error());
-  auto skeleton = load(request, *facts);
+  auto kernel = read_kernel(request.session);
+  if (!kernel) return fail(std::move(kernel).error());
+  auto skeleton = load(request, *kernel);
   if (!skeleton) return fail(std::move(skeleton).error());
   auto link = attach(**skeleton);
   if (!link) return fail(std::move(link).error());

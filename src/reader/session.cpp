@@ -11,6 +11,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "kernel/btf_excerpt.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/machine_facts.h"
 #include "page_owner.skel.h"
@@ -246,8 +247,10 @@ Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
 
 /// The walker for this kernel, not loaded yet. All objects are compiled from one source: programs
 /// and variables are the same (abi_test.cpp), so one skeleton type serves them.
-Skeleton open_skeleton(bool has_rdonly_cast, bool with_filters) {
-  if (has_rdonly_cast && !with_filters) return Skeleton(page_owner_bpf__open());
+Skeleton open_skeleton(bool has_rdonly_cast, bool with_filters, const char* btf_path) {
+  LIBBPF_OPTS(bpf_object_open_opts, options);
+  options.btf_custom_path = btf_path;
+  if (has_rdonly_cast && !with_filters) return Skeleton(page_owner_bpf__open_opts(&options));
   Skeleton skeleton(static_cast<page_owner_bpf*>(std::calloc(1, sizeof(page_owner_bpf))));
   if (!skeleton || page_owner_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   std::size_t size = 0;
@@ -257,7 +260,7 @@ Skeleton open_skeleton(bool has_rdonly_cast, bool with_filters) {
   // libbpf only reads them
   skeleton->skeleton->data = const_cast<void*>(bytes);
   skeleton->skeleton->data_sz = size;
-  if (const int error = bpf_object__open_skeleton(skeleton->skeleton, nullptr); error != 0) {
+  if (const int error = bpf_object__open_skeleton(skeleton->skeleton, &options); error != 0) {
     errno = -error;
     return nullptr;
   }
@@ -268,11 +271,19 @@ Skeleton open_skeleton(bool has_rdonly_cast, bool with_filters) {
 
 Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
   route_libbpf_log();
-  auto facts = read_facts(options);
-  if (!facts) return fail(std::move(facts).error());
+  auto kernel = read_kernel(options);
+  if (!kernel) return fail(std::move(kernel).error());
+  MachineFacts* const facts = &kernel->facts;
 
-  Skeleton skeleton = open_skeleton(facts->has_rdonly_cast, options.with_filters);
+  auto btf = ExcerptFile::make();
+  if (!btf) return fail(std::move(btf).error());
+  Skeleton skeleton = open_skeleton(facts->has_rdonly_cast, options.with_filters, btf->path());
   if (!skeleton) return fail(libbpf_error("opening the page walker", errno));
+  if (auto status = btf->write(kernel->btf, skeleton->obj); !status)
+    return fail(std::move(status).error());
+  std::memcpy(const_cast<pobpf_cast_ids*>(
+                  reinterpret_cast<const volatile pobpf_cast_ids*>(&skeleton->rodata->cast_ids)),
+              &facts->cast_ids, sizeof(facts->cast_ids));
   std::memcpy(const_cast<pobpf_layout*>(
                   reinterpret_cast<const volatile pobpf_layout*>(&skeleton->rodata->layout)),
               &facts->layout, sizeof(facts->layout));

@@ -5,25 +5,26 @@
 
 #include <optional>
 
-#include "kernel/btf.h"
 #include "kernel/cgroup_path.h"
 #include "kernel/kernel_memory.h"
 #include "kernel/local_clock.h"
+#include "kernel/program_ids.h"
 #include "kernel/symbol_table.h"
 #include "model/compile_filter.h"
 #include "model/nodelist.h"
 
 namespace pobpf {
 
-Result<MachineFacts> read_facts(const SessionOptions& options) {
+Result<RunningKernel> read_kernel(const SessionOptions& options) {
   auto btf = KernelBtf::load(fact_types());
   if (!btf) return fail(std::move(btf).error());
   auto memory = KernelMemory::open(fact_symbols(), options.use_kallsyms_lookup);
   if (!memory) return fail(std::move(memory).error());
   auto facts = discover_facts(*btf, *memory);
-  if (facts)
-    facts->has_rdonly_cast = options.use_rdonly_cast && btf->has_function("bpf_rdonly_cast");
-  return facts;
+  if (!facts) return fail(std::move(facts).error());
+  facts->has_rdonly_cast = options.use_rdonly_cast && btf->has_function("bpf_rdonly_cast");
+  if (auto status = set_program_ids(*btf); !status) return fail(std::move(status).error());
+  return RunningKernel{std::move(*btf), std::move(*facts)};
 }
 
 namespace {

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "kernel/btf.h"
 #include "kernel/machine_facts.h"
 #include "model/compiled_filter.h"
 #include "model/filter.h"
@@ -14,8 +15,15 @@
 
 namespace pobpf {
 
-/// Asks the running kernel. Its type information, megabytes, is gone when this returns.
-[[nodiscard]] Result<MachineFacts> read_facts(const SessionOptions& options);
+/// The running kernel, for as long as it takes to load programs: its type information has
+/// megabytes.
+struct RunningKernel {
+  KernelBtf btf;
+  MachineFacts facts;
+};
+
+/// Asks the running kernel, and makes sure that programs for it can be loaded (set_program_ids()).
+[[nodiscard]] Result<RunningKernel> read_kernel(const SessionOptions& options);
 
 /// kUsage if the view names what this machine does not have, kUnsupported if this kernel cannot
 /// filter by it. `use_kallsyms_lookup` as for KernelMemory::open().

@@ -302,7 +302,9 @@ def take_sample(collector: Collector) -> dict:
     """PFNs and handles that there are, for filters on them. The text itself has no handles."""
     collector.run_pobpf("sample", "--mode", "handle")
     text = (collector.directory / "sample.out").read_bytes()
-    pfns = sorted(int(n, 0) for n in re.findall(rb"^PFN (0x[0-9a-f]+|\d+) ", text, re.MULTILINE))
+    # of processes that hold what they have: a PFN that is looked for must not have gone meanwhile
+    held = rb" \((?:pobpf plain|pobpf_thread)\), .*\nPFN (0x[0-9a-f]+|\d+) "
+    pfns = sorted(int(n, 0) for n in re.findall(held, text))
     counts: dict[bytes, int] = {}
     for handle in re.findall(rb"^handle: (\d+)$", text, re.MULTILINE):
         counts[handle] = counts.get(handle, 0) + 1
