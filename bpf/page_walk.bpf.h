@@ -234,6 +234,13 @@ static __always_inline int buddy_order(__u64 page_address)
 	if ((KERNEL_READ(page, page_type) & layout.buddy_mask) != layout.buddy_value)
 		return -1;
 	order = KERNEL_READ(page, private);
+	/*
+	 * Preempted in between, this may have read what the page's next user keeps there:
+	 * as an order it would hide the pages behind. read_page_owner() takes that risk.
+	 */
+	barrier();
+	if ((KERNEL_READ(page, page_type) & layout.buddy_mask) != layout.buddy_value)
+		return -1;
 	/* buddy_order_unsafe() may be stale; the kernel then goes on with the next page, as we do
 	 */
 	return order <= layout.max_page_order ? (int)order : 0;
