@@ -22,6 +22,7 @@
 #include "reader/link_reader.h"
 #include "reader/own_programs.h"
 #include "reader/reader_maps.h"
+#include "reader/session_on.h"
 #include "reader/sum_map.h"
 #include "reader/sum_walk.h"
 #include "reader/view.h"
@@ -246,8 +247,10 @@ Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
 
 /// The walker for this kernel, not loaded yet. All objects are compiled from one source: programs
 /// and variables are the same (abi_test.cpp), so one skeleton type serves them.
-Skeleton open_skeleton(bool has_rdonly_cast, bool with_filters) {
-  if (has_rdonly_cast && !with_filters) return Skeleton(page_owner_bpf__open());
+Skeleton open_skeleton(bool has_rdonly_cast, bool with_filters, const char* btf_path) {
+  LIBBPF_OPTS(bpf_object_open_opts, options);
+  options.btf_custom_path = btf_path;
+  if (has_rdonly_cast && !with_filters) return Skeleton(page_owner_bpf__open_opts(&options));
   Skeleton skeleton(static_cast<page_owner_bpf*>(std::calloc(1, sizeof(page_owner_bpf))));
   if (!skeleton || page_owner_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   std::size_t size = 0;
@@ -257,7 +260,7 @@ Skeleton open_skeleton(bool has_rdonly_cast, bool with_filters) {
   // libbpf only reads them
   skeleton->skeleton->data = const_cast<void*>(bytes);
   skeleton->skeleton->data_sz = size;
-  if (const int error = bpf_object__open_skeleton(skeleton->skeleton, nullptr); error != 0) {
+  if (const int error = bpf_object__open_skeleton(skeleton->skeleton, &options); error != 0) {
     errno = -error;
     return nullptr;
   }
@@ -270,13 +273,17 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
   route_libbpf_log();
   auto facts = read_facts(options);
   if (!facts) return fail(std::move(facts).error());
+  return open_session_on(std::move(*facts), options, nullptr);
+}
 
-  Skeleton skeleton = open_skeleton(facts->has_rdonly_cast, options.with_filters);
+Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const SessionOptions& options,
+                                                 const char* btf_path) {
+  Skeleton skeleton = open_skeleton(facts.has_rdonly_cast, options.with_filters, btf_path);
   if (!skeleton) return fail(libbpf_error("opening the page walker", errno));
   std::memcpy(const_cast<pobpf_layout*>(
                   reinterpret_cast<const volatile pobpf_layout*>(&skeleton->rodata->layout)),
-              &facts->layout, sizeof(facts->layout));
-  const pobpf_kind_facts kind_facts = make_kind_facts(facts->page_types, facts->text);
+              &facts.layout, sizeof(facts.layout));
+  const pobpf_kind_facts kind_facts = make_kind_facts(facts.page_types, facts.text);
   std::memcpy(const_cast<pobpf_kind_facts*>(&skeleton->rodata->kind_facts), &kind_facts,
               sizeof(kind_facts));
   bpf_program__set_autoload(skeleton->progs.emit_pages, options.with_pages);
@@ -289,7 +296,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
     return fail(libbpf_error("loading the page walker", error));
   auto own_programs = OwnPrograms::of(skeleton->obj);
   if (!own_programs) return fail(std::move(own_programs).error());
-  return std::make_unique<KernelSession>(std::move(skeleton), std::move(*facts),
+  return std::make_unique<KernelSession>(std::move(skeleton), std::move(facts),
                                          std::move(*own_programs), options);
 }
 

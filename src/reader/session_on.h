@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A Session on facts that were found elsewhere: the seam through which tests/synthetic runs the
+// walker over memory that it made up.
+#pragma once
+
+#include <memory>
+
+#include "kernel/machine_facts.h"
+#include "pobpf/error.h"
+#include "pobpf/reader.h"
+
+namespace pobpf {
+
+/// What Session::open() does once it knows the machine. libbpf relocates the programs against the
+/// type information in the file `btf_path`, or against the running kernel's if it is null.
+[[nodiscard]] Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts,
+                                                               const SessionOptions& options,
+                                                               const char* btf_path);
+
+}  // namespace pobpf
