@@ -431,10 +431,7 @@ Result<MachineFacts> Discovery::run() {
     if (auto status = (this->*step)(); !status) return fail(std::move(status).error());
   if (auto status = plausible(); !status) return fail(std::move(status).error());
   facts_.layout.memory_cgrp_subsys = memory_.symbol("memory_cgrp_subsys").value_or(0);
-  facts_.cast_ids = {.page = btf_.composite_id("page").value_or(0),
-                     .page_ext = btf_.composite_id("page_ext").value_or(0),
-                     .page_owner = btf_.composite_id("page_owner").value_or(0),
-                     .reserved = 0};
+  facts_.cast_ids = make_cast_ids(btf_);
   facts_.page_types = make_page_types(btf_.enumerators("pagetype"));
   facts_.symbol_source = memory_.symbol_source();
   return std::move(facts_);
@@ -491,6 +488,13 @@ std::vector<std::string> fact_types() {
           "page_ext",
           "bpf_rdonly_cast",
           "bpf_iter_bpf_map_elem"};
+}
+
+pobpf_cast_ids make_cast_ids(const KernelBtf& btf) {
+  return {.page = btf.composite_id("page").value_or(0),
+          .page_ext = btf.composite_id("page_ext").value_or(0),
+          .page_owner = btf.composite_id("page_owner").value_or(0),
+          .reserved = 0};
 }
 
 Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory) {

@@ -49,6 +49,9 @@ struct MachineFacts {
 /// Names of the kernel types and functions that discover_facts() and the session ask BTF about.
 [[nodiscard]] std::vector<std::string> fact_types();
 
+/// Ids of the types that programs look at kernel memory as; 0 where the kernel has no such type.
+[[nodiscard]] pobpf_cast_ids make_cast_ids(const KernelBtf& btf);
+
 /// Asks the kernel. kUnsupported if it has no page_owner, has it switched off, or is laid out in a
 /// way that the walker does not know; each with a sentence that says what to do.
 [[nodiscard]] Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory);

@@ -23,6 +23,7 @@
 #include "reader/link_reader.h"
 #include "reader/own_programs.h"
 #include "reader/reader_maps.h"
+#include "reader/session_on.h"
 #include "reader/sum_map.h"
 #include "reader/sum_walk.h"
 #include "reader/view.h"
@@ -273,21 +274,24 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
   route_libbpf_log();
   auto kernel = read_kernel(options);
   if (!kernel) return fail(std::move(kernel).error());
-  MachineFacts* const facts = &kernel->facts;
+  return open_session_on(std::move(kernel->facts), options, kernel->btf);
+}
 
+Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const SessionOptions& options,
+                                                 const KernelBtf& types) {
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
-  Skeleton skeleton = open_skeleton(facts->has_rdonly_cast, options.with_filters, btf->path());
+  Skeleton skeleton = open_skeleton(facts.has_rdonly_cast, options.with_filters, btf->path());
   if (!skeleton) return fail(libbpf_error("opening the page walker", errno));
-  if (auto status = btf->write(kernel->btf, skeleton->obj); !status)
+  if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());
   std::memcpy(const_cast<pobpf_cast_ids*>(
                   reinterpret_cast<const volatile pobpf_cast_ids*>(&skeleton->rodata->cast_ids)),
-              &facts->cast_ids, sizeof(facts->cast_ids));
+              &facts.cast_ids, sizeof(facts.cast_ids));
   std::memcpy(const_cast<pobpf_layout*>(
                   reinterpret_cast<const volatile pobpf_layout*>(&skeleton->rodata->layout)),
-              &facts->layout, sizeof(facts->layout));
-  const pobpf_kind_facts kind_facts = make_kind_facts(facts->page_types, facts->text);
+              &facts.layout, sizeof(facts.layout));
+  const pobpf_kind_facts kind_facts = make_kind_facts(facts.page_types, facts.text);
   std::memcpy(const_cast<pobpf_kind_facts*>(&skeleton->rodata->kind_facts), &kind_facts,
               sizeof(kind_facts));
   bpf_program__set_autoload(skeleton->progs.emit_pages, options.with_pages);
@@ -300,7 +304,7 @@ Result<std::unique_ptr<Session>> Session::open(const SessionOptions& options) {
     return fail(libbpf_error("loading the page walker", error));
   auto own_programs = OwnPrograms::of(skeleton->obj);
   if (!own_programs) return fail(std::move(own_programs).error());
-  return std::make_unique<KernelSession>(std::move(skeleton), std::move(*facts),
+  return std::make_unique<KernelSession>(std::move(skeleton), std::move(facts),
                                          std::move(*own_programs), options);
 }
 

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The walk of bpf/page_walk.bpf.h and nothing else: what all programs pay before they do anything. */
+#include "../../../bpf/page_walk.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* No filter; its mode is all that the walk asks of it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pobpf_params);
+} readers SEC(".maps");
+
+static long step_page(__u32 step, struct walk *w)
+{
+	struct owner_ref ref = {};
+
+	if (w->at.next >= w->at.nr_pages)
+		return 1;
+	if (walk_page(&w->at, &ref))
+		w->at.account.emitted++;
+	return 0;
+}
+
+SEC("pobpf/bpf_map_elem")
+int walk_only(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct pobpf_window *window = ctx->value;
+	struct walk w;
+
+	if (!window)
+		return 0;
+	w.seq = ctx->meta->seq;
+	w.slot = 0;
+	w.params = bpf_map_lookup_elem(&readers, &w.slot);
+	if (walk_window(&w, window))
+		bpf_loop(POBPF_WINDOW_PAGES + 1, step_page, &w, 0);
+	write_account(&w);
+	return 0;
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What tests of the synthetic machine share.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "synthetic/machine.h"
+
+// in the namespace of pobpf_page, where gtest finds them
+
+/// All bytes of a record: nothing may differ.
+inline bool operator==(const pobpf_page& a, const pobpf_page& b) {
+  return std::memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+inline void PrintTo(const pobpf_page& page, std::ostream* out) {
+  *out << "pfn " << page.pfn << " order " << page.order << " handle " << page.handle << " flags 0x"
+       << std::hex << page.flags << std::dec << " pid " << page.pid << " tgid " << page.tgid
+       << " ts " << page.ts_nsec;
+}
+
+namespace pobpf::synthetic {
+
+/// Which of the objects compiled from bpf/page_owner.bpf.c runs.
+struct ObjectChoice {
+  const char* name;
+  bool use_rdonly_cast;
+  bool with_filters;
+};
+
+inline constexpr ObjectChoice kObjects[] = {{"Plain", true, false},
+                                            {"Probe", false, false},
+                                            {"Filters", true, true},
+                                            {"FiltersProbe", false, true}};
+
+inline std::string object_name(const testing::TestParamInfo<ObjectChoice>& info) {
+  return info.param.name;
+}
+
+inline void PrintTo(const ObjectChoice& object, std::ostream* out) { *out << object.name; }
+
+struct Delivered {
+  std::vector<pobpf_page> pages;
+  Account account;
+};
+
+/// A machine that each test fills. Without BPF tests are skipped, or fail with
+/// POBPF_TEST_REQUIRE=1.
+class MachineTestBase : public testing::Test {
+ protected:
+  explicit MachineTestBase(std::uint64_t max_sections = 64) : max_sections_(max_sections) {}
+
+  void SetUp() override {
+    auto made = Machine::make(max_sections_);
+    if (made) {
+      machine_ = std::move(*made);
+      return;
+    }
+    const char* is_required = std::getenv("POBPF_TEST_REQUIRE");
+    if (made.error().kind == ErrorKind::kUnsupported &&
+        (is_required == nullptr || std::string(is_required) != "1"))
+      GTEST_SKIP() << made.error().what;
+    FAIL() << made.error().what;
+  }
+
+  void open(const ObjectChoice& object) {
+    SessionOptions options;
+    options.use_rdonly_cast = object.use_rdonly_cast;
+    options.with_filters = object.with_filters;
+    auto opened = machine_->open_session(options);
+    ASSERT_TRUE(opened) << opened.error().what;
+    session_ = std::move(*opened);
+  }
+
+  /// All that a reader delivers, read to the end.
+  Delivered read(const ReaderView& view = {}) {
+    Delivered delivered;
+    auto reader = session_->open_reader(view);
+    if (!reader) {
+      ADD_FAILURE() << reader.error().what;
+      return delivered;
+    }
+    for (bool at_end = false; !at_end;) {
+      auto pages = (*reader)->next(at_end);
+      if (!pages) {
+        ADD_FAILURE() << pages.error().what;
+        return delivered;
+      }
+      delivered.pages.insert(delivered.pages.end(), pages->begin(), pages->end());
+    }
+    delivered.account = (*reader)->account();
+    EXPECT_TRUE(delivered.account.is_balanced());
+    return delivered;
+  }
+
+  std::unique_ptr<Machine> machine_;
+  std::unique_ptr<Session> session_;
+
+ private:
+  std::uint64_t max_sections_;
+};
+
+/// Runs with each object.
+class MachineTest : public MachineTestBase, public testing::WithParamInterface<ObjectChoice> {
+ protected:
+  void open() { MachineTestBase::open(GetParam()); }
+};
+
+/// The counts of an account by name, those that are not zero: what a failed test then shows.
+inline std::vector<std::pair<std::string, std::uint64_t>> counts(const Account& account) {
+  std::vector<std::pair<std::string, std::uint64_t>> result;
+  const auto add = [&](const std::string& name, std::uint64_t count) {
+    if (count != 0) result.emplace_back(name, count);
+  };
+  add("pages", account.pages);
+  add("emitted", account.emitted);
+  add("absent", account.absent);
+  add("offline", account.offline);
+  add("free", account.free);
+  add("unowned", account.unowned);
+  add("freed", account.freed);
+  add("tail", account.tail);
+  add("no_handle", account.no_handle);
+  for (std::size_t i = 0; i < account.filtered.size(); ++i)
+    add(std::string("not ") + kFilterNames.at(i), account.filtered.at(i));
+  add("torn", account.torn);
+  add("errors", account.errors);
+  add("cgroup_errors", account.cgroup_errors);
+  return result;
+}
+
+using Counts = std::vector<std::pair<std::string, std::uint64_t>>;
+
+}  // namespace pobpf::synthetic

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Each thing that can be in memory: the exact records, and a reason for each page without one.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "synthetic/machine_test.h"
+#include "synthetic/reference.h"
+
+namespace pobpf::synthetic {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+constexpr std::uint64_t kWindow = POBPF_WINDOW_PAGES;
+
+class Walk : public MachineTest {
+ protected:
+  void SetUp() override {
+    MachineTest::SetUp();
+    if (!machine_) return;
+    ASSERT_TRUE(machine_->add_section(0));
+  }
+  /// PFNs of the records.
+  static std::vector<std::uint64_t> pfns(const Delivered& delivered) {
+    std::vector<std::uint64_t> result;
+    for (const pobpf_page& page : delivered.pages) result.push_back(page.pfn);
+    return result;
+  }
+};
+
+TEST_P(Walk, ARecordHasAllOfItsPagesFacts) {
+  machine_->allocate(4096, {.order = 2,
+                            .nid = 0,
+                            .zone = 2,
+                            .page_flags = 1U << 3 | 1U << 6,
+                            .memcg_data = 0,
+                            .gfp_mask = 0x140dca,
+                            .handle = 0xabcdef,
+                            .ts_nsec = 123'456'789'012,
+                            .free_ts_nsec = 23'456'789'012,
+                            .pid = 4'194'303,
+                            .tgid = 4'194'302,
+                            .last_migrate_reason = 2,
+                            .comm = "sixteen bytes ok"});
+  machine_->set_pageblock(4096, kMigrateMovable);
+  open();
+  const Delivered delivered = read();
+  ASSERT_EQ(delivered.pages.size(), 1U);
+  pobpf_page wanted{};
+  wanted.kind = POBPF_ITEM_PAGE;
+  wanted.order = 2;
+  wanted.last_migrate_reason = 2;
+  wanted.pageblock_migratetype = kMigrateMovable;
+  wanted.pfn = 4096;
+  wanted.flags = 2ULL << kZoneShift | 1U << 3 | 1U << 6;
+  wanted.ts_nsec = 123'456'789'012;
+  wanted.free_ts_nsec = 23'456'789'012;
+  wanted.gfp_mask = 0x140dca;
+  wanted.handle = 0xabcdef;
+  wanted.pid = 4'194'303;
+  wanted.tgid = 4'194'302;
+  std::memcpy(wanted.comm, "sixteen bytes ok", sizeof(wanted.comm));
+  EXPECT_EQ(delivered.pages.front(), wanted);
+  EXPECT_THAT(counts(delivered.account),
+              ElementsAre(Pair("pages", kSectionPages), Pair("emitted", 1),
+                          Pair("unowned", kSectionPages - 4), Pair("tail", 3)));
+}
+
+TEST_P(Walk, BlocksOfEveryOrderAreOneRecordEach) {
+  std::vector<std::uint64_t> wanted;
+  std::uint64_t nr_pages = 0;
+  for (unsigned order = 0; order <= kMaxPageOrder; ++order) {
+    const std::uint64_t pfn = 2048ULL * (order + 1);
+    machine_->allocate(pfn, {.order = order, .handle = order + 1});
+    wanted.push_back(pfn);
+    nr_pages += 1ULL << order;
+  }
+  open();
+  const Delivered delivered = read();
+  EXPECT_EQ(pfns(delivered), wanted);
+  for (unsigned order = 0; order < delivered.pages.size(); ++order) {
+    EXPECT_EQ(delivered.pages[order].order, order);
+    EXPECT_EQ(delivered.pages[order].handle, order + 1);
+  }
+  const std::uint64_t nr_heads = kMaxPageOrder + 1;
+  EXPECT_THAT(
+      counts(delivered.account),
+      ElementsAre(Pair("pages", kSectionPages), Pair("emitted", nr_heads),
+                  Pair("unowned", kSectionPages - nr_pages), Pair("tail", nr_pages - nr_heads)));
+}
+
+TEST_P(Walk, AGigabytePageIsOneRecordAcrossSections) {
+  for (std::uint64_t section = 8; section < 16; ++section)
+    ASSERT_TRUE(machine_->add_section(section));
+  machine_->allocate(8 * kSectionPages, {.order = 18});
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(pfns(delivered), ElementsAre(8 * kSectionPages));
+  EXPECT_EQ(delivered.account.tail, 8 * kSectionPages - 1);
+}
+
+TEST_P(Walk, FreeBlocksOfEveryOrderAreCountedWhole) {
+  std::uint64_t nr_free = 0;
+  for (unsigned order = 0; order <= kMaxPageOrder; ++order) {
+    const std::uint64_t pfn = 2048ULL * (order + 1);
+    // what is left of earlier allocations in a free block is never shown
+    machine_->allocate(pfn, {.order = order});
+    machine_->free_block(pfn, order);
+    nr_free += 1ULL << order;
+  }
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(delivered.pages, IsEmpty());
+  EXPECT_THAT(counts(delivered.account),
+              ElementsAre(Pair("pages", kSectionPages), Pair("free", nr_free),
+                          Pair("unowned", kSectionPages - nr_free)));
+}
+
+TEST_P(Walk, AnImpossibleBuddyOrderSkipsOnePage) {
+  const std::uint64_t orders[] = {kMaxPageOrder + 1, 63, 64, ~0ULL};
+  std::uint64_t pfn = 4 * kWindow;
+  for (const std::uint64_t order : orders) {
+    machine_->free_block(pfn, order);
+    machine_->allocate(pfn + 1, {});
+    pfn += kWindow;
+  }
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(pfns(delivered),
+              ElementsAre(4 * kWindow + 1, 5 * kWindow + 1, 6 * kWindow + 1, 7 * kWindow + 1));
+  EXPECT_EQ(delivered.account.free, std::size(orders));
+}
+
+TEST_P(Walk, AnImpossibleOrderIsTornNotShown) {
+  machine_->allocate(1024, {});
+  machine_->set_owner_order(1024, 31);
+  machine_->allocate(1025, {});
+  machine_->set_owner_order(1025, 0xffff);
+  // no allocation is as large, but the page is where it could begin
+  machine_->allocate(0, {});
+  machine_->set_owner_order(0, 30);
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(pfns(delivered), ElementsAre(0));
+  EXPECT_THAT(counts(delivered.account),
+              ElementsAre(Pair("pages", kSectionPages), Pair("emitted", 1),
+                          Pair("unowned", kSectionPages - 3), Pair("torn", 2)));
+  EXPECT_FALSE(delivered.account.is_complete());
+}
+
+TEST_P(Walk, HandleZeroIsNotShownAndAnImpossibleOneIs) {
+  machine_->allocate(512, {.handle = 0});
+  machine_->allocate(513, {.handle = ~0U});
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(pfns(delivered), ElementsAre(513));
+  EXPECT_EQ(delivered.account.no_handle, 1U);
+  const auto stack = session_->stack(~0U);
+  ASSERT_FALSE(stack);
+  EXPECT_EQ(stack.error().what, "the stack depot has no stack 4294967295");
+}
+
+TEST_P(Walk, AStackIsReadThroughItsHandle) {
+  std::vector<std::uint32_t> handles;
+  // more than a pool of the depot holds
+  for (std::uint64_t i = 0; i < 500; ++i) {
+    const auto handle = machine_->add_stack({0x1000 + i, 0x2000, 0x3000 + i});
+    ASSERT_TRUE(handle) << handle.error().what;
+    handles.push_back(*handle);
+  }
+  open();
+  for (std::uint64_t i = 0; i < handles.size(); ++i) {
+    const auto stack = session_->stack(handles[i]);
+    ASSERT_TRUE(stack) << stack.error().what;
+    ASSERT_EQ((*stack)->frames.size(), 3U);
+    EXPECT_EQ((*stack)->frames[0].address, 0x1000 + i);
+    EXPECT_EQ((*stack)->frames[2].address, 0x3000 + i);
+  }
+}
+
+TEST_P(Walk, FreedPagesAreNotShown) {
+  machine_->allocate(3000, {.order = 3});
+  machine_->release(3000, 3);
+  machine_->allocate(3008, {});
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(pfns(delivered), ElementsAre(3008));
+  EXPECT_EQ(delivered.account.freed, 8U);
+}
+
+TEST_P(Walk, HolesBetweenSectionsAreOutside) {
+  ASSERT_TRUE(machine_->add_section(5));
+  ASSERT_TRUE(machine_->add_section(63));
+  machine_->allocate(63 * kSectionPages + kSectionPages - 1, {});
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(pfns(delivered), ElementsAre(64 * kSectionPages - 1));
+  EXPECT_EQ(delivered.account.pages, 3 * kSectionPages);
+  EXPECT_EQ(delivered.account.outside, 61 * kSectionPages);
+}
+
+TEST_P(Walk, WindowsOverHolesAreAbsent) {
+  machine_->allocate(7, {});
+  // from the first section over one that has no struct mem_section to the end of all tables
+  machine_->set_present({{0, 64 * kSectionPages}});
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(pfns(delivered), ElementsAre(7));
+  EXPECT_THAT(counts(delivered.account),
+              ElementsAre(Pair("pages", 64 * kSectionPages), Pair("emitted", 1),
+                          Pair("absent", 63 * kSectionPages), Pair("unowned", kSectionPages - 1)));
+}
+
+TEST_P(Walk, ASectionThatIsGoneAfterItWasListedIsAbsent) {
+  ASSERT_TRUE(machine_->add_section(1));
+  machine_->allocate(kSectionPages, {});
+  open();
+  machine_->remove_section(1);
+  const Delivered delivered = read();
+  EXPECT_THAT(delivered.pages, IsEmpty());
+  EXPECT_EQ(delivered.account.absent, kSectionPages);
+}
+
+TEST_P(Walk, SectionsWithoutPageExtAreOffline) {
+  for (const std::uint64_t section : {1U, 2U, 3U}) {
+    ASSERT_TRUE(machine_->add_section(section));
+    machine_->allocate(section * kSectionPages, {});
+  }
+  machine_->set_page_ext(1, PageExt::kInvalid);
+  machine_->set_page_ext(2, PageExt::kNone);
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(pfns(delivered), ElementsAre(3 * kSectionPages));
+  EXPECT_THAT(
+      counts(delivered.account),
+      ElementsAre(Pair("pages", 4 * kSectionPages), Pair("emitted", 1),
+                  Pair("offline", 2 * kSectionPages), Pair("unowned", 2 * kSectionPages - 1)));
+}
+
+TEST_P(Walk, OnlyPresentSubsectionsOfALaterSectionAreShown) {
+  ASSERT_TRUE(machine_->add_section(1, false));
+  constexpr std::uint64_t kSubsectionPages = 1ULL << kSubsectionShift;
+  // the kernel tests validity for two subsections at a time (MAX_ORDER_NR_PAGES): both of the first
+  // two, the first of the next two; the second of the last two alone is never looked at
+  for (const unsigned index : {0U, 1U, 2U, 63U}) machine_->set_subsection(1, index, true);
+  for (unsigned index = 0; index < kSubsections; ++index)
+    machine_->allocate(kSectionPages + index * kSubsectionPages + 300, {});
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(pfns(delivered),
+              ElementsAre(kSectionPages + 300, kSectionPages + kSubsectionPages + 300,
+                          kSectionPages + 2 * kSubsectionPages + 300));
+  EXPECT_EQ(delivered.account.absent, (kSubsections - 3) * kSubsectionPages);
+}
+
+TEST_P(Walk, PageExtThatCannotBeReadShowsNothing) {
+  ASSERT_TRUE(machine_->add_section(1));
+  ASSERT_TRUE(machine_->add_section(2));
+  machine_->allocate(kSectionPages, {});
+  machine_->allocate(2 * kSectionPages, {});
+  machine_->set_page_ext_address(1, 64);                     // of user space
+  machine_->set_page_ext_address(2, 0xffff'ffff'ffe0'0000);  // the hole at the end
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(delivered.pages, IsEmpty());
+  // what cannot be read is 0 to the walker, PAGE_EXT_OWNER included
+  EXPECT_THAT(counts(delivered.account),
+              ElementsAre(Pair("pages", 3 * kSectionPages), Pair("unowned", 3 * kSectionPages)));
+}
+
+TEST_P(Walk, PageblocksHaveTheirMigratetype) {
+  machine_->set_pageblock(0, 2);
+  machine_->set_pageblock(512, 1, true);
+  machine_->set_pageblock(kSectionPages - 1, 3);
+  for (const std::uint64_t pfn :
+       {std::uint64_t{0}, std::uint64_t{512}, std::uint64_t{1024}, kSectionPages - 1})
+    machine_->allocate(pfn, {});
+  open();
+  std::vector<unsigned> types;
+  for (const pobpf_page& page : read().pages) types.push_back(page.pageblock_migratetype);
+  EXPECT_THAT(types, ElementsAre(2U, kMigrateIsolate, 0U, 3U));
+}
+
+TEST_P(Walk, ChargedPagesNameTheirCgroup) {
+  const auto online = machine_->add_cgroup(42, "workload");
+  const auto offline = machine_->add_cgroup(43, "gone", false);
+  ASSERT_TRUE(online && offline);
+  machine_->allocate(100, {.memcg_data = *online});
+  machine_->allocate(101, {.memcg_data = *offline});
+  machine_->allocate(102, {.memcg_data = *online | 1});  // MEMCG_DATA_OBJEXTS: a slab page
+  machine_->allocate(103, {.memcg_data = *online});
+  open();
+  const Delivered delivered = read();
+  ASSERT_EQ(delivered.pages.size(), 4U);
+  EXPECT_EQ(delivered.pages[0].cgroup_id, 42U);
+  EXPECT_EQ(delivered.pages[0].memcg_flags, POBPF_MEMCG_CHARGED);
+  EXPECT_EQ(delivered.pages[1].cgroup_id, 43U);
+  EXPECT_EQ(delivered.pages[1].memcg_flags, POBPF_MEMCG_CHARGED | POBPF_MEMCG_OFFLINE);
+  EXPECT_EQ(delivered.pages[2].memcg_flags, POBPF_MEMCG_SLAB);
+  EXPECT_EQ(delivered.pages[3].cgroup_id, 42U);
+  EXPECT_EQ(session_->cgroup_name(42).value_or("?"), "workload");
+  EXPECT_EQ(session_->cgroup_name(43).value_or("?"), "gone");
+  EXPECT_EQ(delivered.account.cgroup_errors, 0U);
+}
+
+TEST_P(Walk, AMemcgWordThatLeadsNowhereIsCountedAndItsPageShown) {
+  machine_->allocate(100, {.memcg_data = 0x40});
+  machine_->allocate(101, {.memcg_data = 0xffff'ffff'ffe0'0000});
+  open();
+  const Delivered delivered = read();
+  EXPECT_THAT(pfns(delivered), ElementsAre(100, 101));
+  EXPECT_EQ(delivered.account.cgroup_errors, 2U);
+  EXPECT_EQ(delivered.pages[0].cgroup_id, 0U);
+}
+
+TEST_P(Walk, TailPagesKeepNoMemcg) {
+  machine_->allocate(100, {.memcg_data = 0x40});
+  machine_->set_tail(100, 96);
+  open();
+  const Delivered delivered = read();
+  EXPECT_EQ(delivered.account.cgroup_errors, 0U);
+  EXPECT_EQ(delivered.account.emitted, 1U);
+}
+
+TEST_P(Walk, PageExtThatBecomesInvalidUnderTheWalkEndsASectionsRecords) {
+  constexpr std::uint64_t kSections = 8;
+  for (std::uint64_t section = 1; section < kSections; ++section)
+    ASSERT_TRUE(machine_->add_section(section));
+  for (std::uint64_t pfn = 0; pfn < kSections * kSectionPages; ++pfn) machine_->allocate(pfn, {});
+  open();
+  std::atomic<bool> is_done = false;
+  std::thread hotplug([&] {
+    for (unsigned turn = 0; !is_done; ++turn)
+      for (std::uint64_t section = 0; section < kSections; section += 2)
+        machine_->set_page_ext(section, turn % 2 == 0 ? PageExt::kInvalid : PageExt::kPresent);
+  });
+  std::uint64_t nr_offline = 0;
+  for (unsigned turn = 0; turn < 10; ++turn) {
+    const Delivered delivered = read();
+    nr_offline += delivered.account.offline;
+    // windows are seen whole: with their page_ext or without it
+    EXPECT_EQ(delivered.account.offline % kWindow, 0U);
+    EXPECT_EQ(delivered.account.emitted + delivered.account.offline, kSections * kSectionPages);
+    for (const pobpf_page& page : delivered.pages) ASSERT_EQ(page.handle, 1U);
+  }
+  is_done = true;
+  hotplug.join();
+  EXPECT_GT(nr_offline, 0U);
+}
+
+TEST_P(Walk, MachineMadeAtRandomIsReadAsTheKernelReadsIt) {
+  constexpr std::uint64_t kSections = 6;
+  std::uint64_t state = 88172645463325252ULL;
+  const auto random = [&](std::uint64_t below) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state % below;
+  };
+  for (std::uint64_t section = 1; section < kSections; ++section)
+    ASSERT_TRUE(machine_->add_section(section, section % 2 == 0));
+  for (unsigned index = 0; index < kSubsections; ++index)
+    for (const std::uint64_t section : {1U, 3U, 5U})
+      machine_->set_subsection(section, index, random(4) != 0);
+  machine_->set_page_ext(4, PageExt::kInvalid);
+  for (std::uint64_t pfn = 0; pfn < kSections * kSectionPages;) {
+    // blocks begin at multiples of their size, small ones mostly
+    auto order = static_cast<unsigned>(std::min(random(16), random(kMaxPageOrder + 1)));
+    while (pfn % (1ULL << order) != 0) --order;
+    const Allocation allocation{.order = order,
+                                .nid = static_cast<unsigned>(random(3)),
+                                .zone = static_cast<unsigned>(random(4)),
+                                .page_flags = random(1U << 20),
+                                .gfp_mask = static_cast<std::uint32_t>(random(1U << 24)),
+                                .handle = static_cast<std::uint32_t>(random(50)),
+                                .ts_nsec = random(1ULL << 50),
+                                .free_ts_nsec = random(1ULL << 50),
+                                .pid = static_cast<std::int32_t>(random(30000)),
+                                .tgid = static_cast<std::int32_t>(random(300)),
+                                .last_migrate_reason = static_cast<std::int16_t>(random(11)),
+                                .comm = random(2) == 0 ? "kworker/0:1" : "a"};
+    const std::uint64_t kind = random(10);
+    if (kind < 7) machine_->allocate(pfn, allocation);
+    if (kind == 7) machine_->release(pfn, order);
+    if (kind == 8 && pfn >> kSectionShift != 4) machine_->free_block(pfn, order);
+    if (random(100) == 0) machine_->set_owner_order(pfn, static_cast<std::uint16_t>(random(40)));
+    if (pfn % 512 == 0) machine_->set_pageblock(pfn, static_cast<unsigned>(random(4)));
+    pfn += 1ULL << order;
+  }
+  open();
+  const Delivered delivered = read();
+  const Expected expected = expected_of(*machine_, {{0, kSections * kSectionPages}});
+  EXPECT_GT(expected.pages.size(), 5'000U);
+  ASSERT_EQ(delivered.pages.size(), expected.pages.size());
+  for (std::size_t i = 0; i < expected.pages.size(); ++i)
+    ASSERT_EQ(delivered.pages[i], expected.pages[i]) << "record " << i;
+  EXPECT_EQ(counts(delivered.account), counts(expected.account));
+}
+
+INSTANTIATE_TEST_SUITE_P(Object, Walk, testing::ValuesIn(kObjects), object_name);
+
+}  // namespace
+}  // namespace pobpf::synthetic
