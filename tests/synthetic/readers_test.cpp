@@ -260,14 +260,13 @@ TEST_P(Terabytes, SparseWindowsAreAllReadAndCounted) {
   }
   // the free block is seen before page_ext is, except for its first window
   constexpr std::uint64_t kFreeOffline = 1024 - POBPF_WINDOW_PAGES;
-  EXPECT_THAT(
-      counts(delivered.account),
-      ElementsAre(Pair("pages", kSections * kSectionPages), Pair("emitted", 2 * nr_online),
-                  Pair("absent", (kSections - kPresent) * kSectionPages),
-                  Pair("offline", kOffline * (kSectionPages - kFreeOffline)),
-                  Pair("free", nr_online * 1024 + kOffline * kFreeOffline),
-                  Pair("unowned", nr_online * (kSectionPages - 1 - 1024 - 1024)),
-                  Pair("tail", nr_online * 1023)));
+  EXPECT_THAT(counts(delivered.account),
+              ElementsAre(Pair("pages", kSections * kSectionPages), Pair("emitted", 2 * nr_online),
+                          Pair("absent", (kSections - kPresent) * kSectionPages),
+                          Pair("offline", kOffline * (kSectionPages - kFreeOffline)),
+                          Pair("free", nr_online * 1024 + kOffline * kFreeOffline),
+                          Pair("unowned", nr_online * (kSectionPages - 1 - 1024 - 1024)),
+                          Pair("tail", nr_online * 1023)));
   EXPECT_EQ(delivered.account.windows, kSections * kSectionPages / POBPF_WINDOW_PAGES);
 }
 
