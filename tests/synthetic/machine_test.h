@@ -109,6 +109,7 @@ class MachineTestBase : public testing::Test {
 /// Runs with each object.
 class MachineTest : public MachineTestBase, public testing::WithParamInterface<ObjectChoice> {
  protected:
+  using MachineTestBase::MachineTestBase;
   void open() { MachineTestBase::open(GetParam()); }
 };
 

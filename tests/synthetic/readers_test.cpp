@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Several readers of one loaded object, many nodes, terabytes, and sums.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <map>
+#include <thread>
+
+#include "synthetic/machine_test.h"
+#include "synthetic/reference.h"
+
+namespace pobpf::synthetic {
+namespace {
+
+using testing::ElementsAre;
+using testing::Pair;
+
+unsigned nid_of(const pobpf_page& page) {
+  return static_cast<unsigned>(page.flags >> kNodeShift & ((1U << kNodeBits) - 1));
+}
+
+/// 1,024 nodes in one section, 32 pages each; every fourth page of a node is free.
+class Nodes : public MachineTest {
+ protected:
+  static constexpr unsigned kNodes = 1U << kNodeBits;
+  static constexpr unsigned kNodePages = kSectionPages / kNodes;
+  static constexpr unsigned kAllocated = kNodePages / 4 * 3;
+
+  void SetUp() override {
+    MachineTest::SetUp();
+    if (!machine_) return;
+    ASSERT_TRUE(machine_->add_section(0));
+    for (unsigned nid = 0; nid < kNodes; ++nid) {
+      const std::uint64_t first = std::uint64_t{nid} * kNodePages;
+      machine_->add_node(nid, {first, first + kNodePages});
+      for (unsigned i = 0; i < kNodePages; ++i)
+        if (i % 4 != 3) machine_->allocate(first + i, {.nid = nid, .handle = nid + 1});
+    }
+    open();
+  }
+  static ReaderView view_of(const std::vector<unsigned>& nids,
+                            pobpf_mode mode = POBPF_MODE_HANDLE) {
+    ReaderView view;
+    view.mode = mode;
+    view.filter.nodes.emplace();
+    for (const unsigned nid : nids) view.filter.nodes->set(nid);
+    return view;
+  }
+};
+
+TEST_P(Nodes, EachIsSelectedByItsNumber) {
+  for (const unsigned nid : {0U, 1U, 63U, 64U, 511U, 512U, 1022U, 1023U}) {
+    const Delivered delivered = read(view_of({nid}));
+    ASSERT_EQ(delivered.pages.size(), kAllocated) << nid;
+    for (const pobpf_page& page : delivered.pages) EXPECT_EQ(page.handle, nid + 1);
+    EXPECT_THAT(counts(delivered.account),
+                ElementsAre(Pair("pages", kNodePages), Pair("emitted", kAllocated),
+                            Pair("unowned", kNodePages - kAllocated)));
+    EXPECT_EQ(delivered.account.outside, machine_->max_pfn() - kNodePages);
+  }
+}
+
+TEST_P(Nodes, AMaskOfEveryThirdNodeHasThoseAndNoOthers) {
+  std::vector<unsigned> nids;
+  for (unsigned nid = 0; nid < kNodes; nid += 3) nids.push_back(nid);
+  std::map<unsigned, unsigned> nr_pages;
+  for (const pobpf_page& page : read(view_of(nids)).pages) ++nr_pages[nid_of(page)];
+  ASSERT_EQ(nr_pages.size(), nids.size());
+  for (const unsigned nid : nids) EXPECT_EQ(nr_pages[nid], kAllocated);
+}
+
+TEST_P(Nodes, PagesOfAnotherNodeInsideASpanAreFiltered) {
+  // node 7 says that it spans its neighbours too
+  machine_->add_node(7, {6 * kNodePages, 9 * kNodePages});
+  open();
+  const Delivered delivered = read(view_of({7}));
+  EXPECT_EQ(delivered.pages.size(), kAllocated);
+  EXPECT_EQ(delivered.account.filtered[POBPF_FILTER_NID], 2 * kAllocated);
+}
+
+TEST_P(Nodes, AnUninitialisedMemmapIsOnNoNode) {
+  // PF_POISONED(): all bits set, which would be node 1,023
+  machine_->set_page_flags(1023 * kNodePages, ~0ULL);
+  EXPECT_EQ(read(view_of({1023})).account.filtered[POBPF_FILTER_NID], 1U);
+  // without a filter its record is shown as it is
+  EXPECT_EQ(read().account.emitted, std::uint64_t{kNodes} * kAllocated);
+}
+
+TEST_P(Nodes, TwoLinksReadByTurnsKeepTheirViews) {
+  struct Case {
+    std::vector<unsigned> nids;
+    pobpf_mode mode;
+    std::size_t read_bytes;
+  };
+  std::vector<unsigned> even;
+  for (unsigned nid = 0; nid < kNodes; nid += 2) even.push_back(nid);
+  const std::array cases{Case{even, POBPF_MODE_HANDLE, 37},
+                         Case{{1, 3, 1023}, POBPF_MODE_STACK_HANDLE, 101}};
+  std::array<std::unique_ptr<PageReader>, 2> readers;
+  std::array<std::vector<pobpf_page>, 2> pages;
+  std::array<bool, 2> ended{};
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    auto reader = session_->open_reader(view_of(cases[i].nids, cases[i].mode));
+    ASSERT_TRUE(reader) << reader.error().what;
+    readers[i] = std::move(*reader);
+    readers[i]->set_read_bytes(cases[i].read_bytes);
+  }
+  while (!ended[0] || !ended[1]) {
+    for (std::size_t i = 0; i < readers.size(); ++i) {
+      if (ended[i]) continue;
+      auto read = readers[i]->next(ended[i]);
+      ASSERT_TRUE(read) << read.error().what;
+      pages[i].insert(pages[i].end(), read->begin(), read->end());
+    }
+  }
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    std::vector<pobpf_page> wanted;
+    for (const pobpf_page& page : expected_of(*machine_, {{0, kSectionPages}}).pages)
+      if (std::find(cases[i].nids.begin(), cases[i].nids.end(), nid_of(page)) !=
+          cases[i].nids.end())
+        wanted.push_back(page);
+    EXPECT_EQ(pages[i], wanted);
+    EXPECT_EQ(readers[i]->mode(), cases[i].mode);
+    EXPECT_TRUE(readers[i]->account().is_balanced());
+  }
+}
+
+TEST_P(Nodes, SumsByNodeAreThoseOfTheListing) {
+  std::map<std::uint32_t, std::uint64_t> listed;
+  for (const pobpf_page& page : read().pages) ++listed[nid_of(page)];
+  for (const unsigned nr_threads : {1U, 2U, 5U}) {
+    SumRequest request;
+    request.group_by = POBPF_GROUP_NID;
+    request.nr_threads = nr_threads;
+    auto sums = session_->sum_groups({}, request, {});
+    ASSERT_TRUE(sums) << sums.error().what;
+    EXPECT_EQ(sums->other.allocations, 0U);
+    EXPECT_EQ(sums->account.emitted, std::uint64_t{kNodes} * kAllocated);
+    std::map<std::uint32_t, std::uint64_t> summed;
+    for (const GroupSum& group : sums->groups) summed[group.key.nid] = group.sum.pages;
+    EXPECT_EQ(summed, listed);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Object, Nodes, testing::ValuesIn(kObjects), object_name);
+
+class Sums : public MachineTest {};
+
+TEST_P(Sums, ByStackCountPagesAndAllocations) {
+  for (std::uint64_t section = 0; section < 4; ++section)
+    ASSERT_TRUE(machine_->add_section(section));
+  // handles that come again and again, so that sums are made of many parts
+  std::map<std::uint32_t, std::pair<std::uint64_t, std::uint64_t>> wanted;
+  for (std::uint64_t pfn = 0; pfn < 4 * kSectionPages; pfn += 8) {
+    const auto order = static_cast<unsigned>(pfn / 8 % 4);
+    const auto handle = static_cast<std::uint32_t>(pfn / 64 % 1000 + 1);
+    machine_->allocate(pfn, {.order = order, .handle = handle});
+    wanted[handle].first += 1ULL << order;
+    ++wanted[handle].second;
+  }
+  open();
+  for (const unsigned nr_threads : {1U, 2U}) {
+    SumRequest request;
+    request.nr_threads = nr_threads;
+    auto sums = session_->sum_groups({}, request, {});
+    ASSERT_TRUE(sums) << sums.error().what;
+    std::map<std::uint32_t, std::pair<std::uint64_t, std::uint64_t>> summed;
+    for (const GroupSum& group : sums->groups)
+      summed[group.key.handle] = {group.sum.pages, group.sum.allocations};
+    EXPECT_EQ(summed, wanted);
+    EXPECT_EQ(counts(sums->account),
+              counts(expected_of(*machine_, {{0, 4 * kSectionPages}}).account));
+  }
+}
+
+TEST_P(Sums, WhatFindsNoRoomIsInTheRowOfAllOthers) {
+  ASSERT_TRUE(machine_->add_section(0));
+  for (std::uint64_t pfn = 0; pfn < kSectionPages; ++pfn)
+    machine_->allocate(pfn, {.handle = static_cast<std::uint32_t>(pfn + 1)});
+  open();
+  SumRequest request;
+  request.groups_max = 1000;
+  auto sums = session_->sum_groups({}, request, {});
+  ASSERT_TRUE(sums) << sums.error().what;
+  EXPECT_GE(sums->groups.size(), 1000U);
+  EXPECT_EQ(sums->groups.size() + sums->other.allocations, kSectionPages);
+  EXPECT_EQ(sums->account.errors, 0U);
+}
+
+TEST_P(Sums, ByAllFieldsAreThoseOfTheListing) {
+  ASSERT_TRUE(machine_->add_section(0));
+  const auto memcg = machine_->add_cgroup(77, "workload");
+  ASSERT_TRUE(memcg);
+  for (std::uint64_t pfn = 0; pfn < kSectionPages; ++pfn)
+    machine_->allocate(pfn, {.nid = static_cast<unsigned>(pfn % 3),
+                             .zone = static_cast<unsigned>(pfn % 2),
+                             .memcg_data = pfn % 5 == 0 ? *memcg : 0,
+                             .gfp_mask = pfn % 7 == 0 ? 0x100ccaU : 0xcc0U,
+                             .handle = static_cast<std::uint32_t>(pfn / 100 + 1),
+                             .pid = static_cast<std::int32_t>(pfn % 4),
+                             .tgid = static_cast<std::int32_t>(pfn % 2),
+                             .comm = pfn % 2 == 0 ? "even" : "odd"});
+  open();
+  using Group = std::tuple<std::uint32_t, std::int32_t, std::int32_t, std::string, std::uint32_t,
+                           std::uint64_t, std::uint64_t>;
+  const auto text = [](const __u8* comm) {
+    return std::string(reinterpret_cast<const char*>(comm), POBPF_COMM_BYTES);
+  };
+  std::map<Group, std::uint64_t> listed;
+  for (const pobpf_page& page : read().pages)
+    ++listed[{page.handle, page.tgid, page.pid, text(page.comm), page.gfp_mask,
+              nid_of(page) * 8 + (page.flags >> kZoneShift & 7), page.cgroup_id}];
+  SumRequest request;
+  request.group_by = POBPF_GROUP_HANDLE | POBPF_GROUP_TGID | POBPF_GROUP_PID | POBPF_GROUP_COMM |
+                     POBPF_GROUP_GFP | POBPF_GROUP_NID | POBPF_GROUP_ZONE | POBPF_GROUP_MEMCG |
+                     POBPF_GROUP_ORDER;
+  auto sums = session_->sum_groups({}, request, {});
+  ASSERT_TRUE(sums) << sums.error().what;
+  std::map<Group, std::uint64_t> summed;
+  for (const auto& [key, sum] : sums->groups)
+    summed[{key.handle, key.tgid, key.pid, text(key.comm), key.gfp_mask,
+            std::uint64_t{key.nid} * 8 + key.zone, key.cgroup_id}] = sum.pages;
+  EXPECT_EQ(summed, listed);
+  EXPECT_GT(listed.size(), 1000U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Object, Sums, testing::ValuesIn(kObjects), object_name);
+
+/// 5 TB of PFNs; every 64th section exists, all of those over the same pages.
+class Terabytes : public MachineTest {
+ protected:
+  static constexpr std::uint64_t kSections = 5ULL << (40 - 27);
+  static constexpr std::uint64_t kStep = 64;
+  static constexpr std::uint64_t kOffline = kSections / kStep / 2;
+
+  Terabytes() : MachineTest(kSections) {}
+};
+
+TEST_P(Terabytes, SparseWindowsAreAllReadAndCounted) {
+  constexpr std::uint64_t kPresent = kSections / kStep;
+  ASSERT_TRUE(machine_->add_section(0));
+  machine_->allocate(1, {});
+  machine_->allocate(2048, {.order = 10});
+  machine_->free_block(4096, 10);
+  for (std::uint64_t section = kStep; section < kSections; section += kStep)
+    ASSERT_TRUE(machine_->add_alias(section, 0));
+  for (std::uint64_t i = 0; i < kOffline; ++i)
+    machine_->set_page_ext((2 * i + 1) * kStep, PageExt::kInvalid);
+  // windows over all of it, holes too
+  machine_->set_present({{0, kSections * kSectionPages}});
+  open();
+  const Delivered delivered = read();
+  const std::uint64_t nr_online = kPresent - kOffline;
+  ASSERT_EQ(delivered.pages.size(), 2 * nr_online);
+  for (std::uint64_t i = 0; i < nr_online; ++i) {
+    const std::uint64_t first = 2 * i * kStep * kSectionPages;
+    ASSERT_EQ(delivered.pages[2 * i].pfn, first + 1);
+    ASSERT_EQ(delivered.pages[2 * i + 1].pfn, first + 2048);
+  }
+  // the free block is seen before page_ext is, except for its first window
+  constexpr std::uint64_t kFreeOffline = 1024 - POBPF_WINDOW_PAGES;
+  EXPECT_THAT(counts(delivered.account),
+              ElementsAre(Pair("pages", kSections * kSectionPages), Pair("emitted", 2 * nr_online),
+                          Pair("absent", (kSections - kPresent) * kSectionPages),
+                          Pair("offline", kOffline * (kSectionPages - kFreeOffline)),
+                          Pair("free", nr_online * 1024 + kOffline * kFreeOffline),
+                          Pair("unowned", nr_online * (kSectionPages - 1 - 1024 - 1024)),
+                          Pair("tail", nr_online * 1023)));
+  EXPECT_EQ(delivered.account.windows, kSections * kSectionPages / POBPF_WINDOW_PAGES);
+}
+
+INSTANTIATE_TEST_SUITE_P(Object, Terabytes, testing::Values(kObjects[0], kObjects[2]), object_name);
+
+}  // namespace
+}  // namespace pobpf::synthetic
