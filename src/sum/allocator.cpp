@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/glob.h"
 #include "sum/call_site.h"
 
 namespace pobpf {
@@ -39,13 +40,20 @@ const StackRule& hugetlb_rule() {
   return rule;
 }
 
-/// In this order: kernel stacks and page tables come from vmalloc and cma as well.
+/// Who asks for kernel stacks; dup_task_struct() is mostly inlined. By call site, as page tables of
+/// vmalloc are made below the same functions.
+const std::vector<std::string>& stack_makers() {
+  static const std::vector<std::string> patterns = {
+      "alloc_thread_stack_node", "dup_task_struct", "copy_process", "scs_alloc*", "__scs_alloc*"};
+  return patterns;
+}
+
+/// In this order: page tables come from vmalloc and cma as well.
 const std::vector<StackRule>& stack_rules() {
   static const std::vector<StackRule> rules = {
-      {"kernel stacks", {"alloc_thread_stack_node*", "dup_task_struct*", "scs_alloc*"}},
       {"page tables",
        {"*pte_alloc*", "*pmd_alloc*", "*pud_alloc*", "*p4d_alloc*", "*pgd_alloc*", "pgtable_*",
-        "vmemmap_populate*", "kernel_ident_mapping_init*"}},
+        "vmemmap_populate*", "kernel_ident_mapping_init*", "__change_page_attr*", "spp_getpage"}},
       {"percpu", {"pcpu_alloc*", "pcpu_populate_chunk*", "pcpu_balance*", "pcpu_create_chunk*"}},
       {"vmalloc", {"__vmalloc_*", "vm_area_alloc_pages", "vmalloc*", "vzalloc*"}},
       {"cma", {"cma_alloc*", "__cma_alloc*", "dma_alloc_contiguous"}},
@@ -75,6 +83,7 @@ std::string allocator_of(const pobpf_group_key& key, std::span<const Frame> fram
     default:
       break;
   }
+  if (any_glob_matches(stack_makers(), call_site(frames))) return "kernel stacks";
   for (const StackRule& rule : stack_rules())
     if (has_function(frames, rule.functions)) return rule.label;
   if (const auto module = module_of(frames); !module.empty())

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sum/rows.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "made_up_session.h"
+
+namespace pobpf {
+namespace {
+
+using test::set_comm;
+using test::sum_of;
+using ::testing::ElementsAre;
+
+class Rows : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    session.add_stack(1, {"alloc_pages+0x1/0x9", "asker+0x1/0x9", "outer+0x1/0x9"});
+    session.add_stack(2, {"alloc_pages+0x1/0x9", "asker+0x2/0x9 [mod]", "outer+0x1/0x9"});
+    session.add_stack(3, {"alloc_pages+0x1/0x9", "asker+0x1/0x9", "other+0x1/0x9"});
+    session.kernel.zone_names = {"DMA", "", "Normal"};
+    session.kernel.migratetype_names = {"Unmovable", "Movable"};
+    session.kernel.gfp_names = {{0xcc0, "GFP_KERNEL"}, {0x100, "__GFP_ZERO"}};
+    session.cgroups[7] = "a";
+    session.cgroups[8] = "a";
+  }
+
+  std::vector<Row> make(std::vector<GroupField> fields) {
+    grouping.fields = std::move(fields);
+    auto rows = make_rows(sums, grouping, session, [&](Error error) {
+      errors.push_back(std::move(error));
+    });
+    // whatever the rows are, nothing is lost and nothing counted twice
+    pobpf_group_sum in = sums.other;
+    for (const GroupSum& group : sums.groups) {
+      in.pages += group.sum.pages;
+      in.allocations += group.sum.allocations;
+      in.ts_sum += group.sum.ts_sum;
+    }
+    pobpf_group_sum out{};
+    for (const Row& row : rows) {
+      out.pages += row.pages;
+      out.allocations += row.allocations;
+      out.ts_sum += row.ts_sum;
+    }
+    EXPECT_EQ(in.pages, out.pages);
+    EXPECT_EQ(in.allocations, out.allocations);
+    EXPECT_EQ(in.ts_sum, out.ts_sum);
+    return rows;
+  }
+  /// Pages by the labels of a row, joined.
+  std::map<std::string, std::uint64_t> pages(const std::vector<GroupField>& fields) {
+    std::map<std::string, std::uint64_t> result;
+    for (const Row& row : make(fields)) {
+      std::string name;
+      for (const Label& label : row.labels) name += (name.empty() ? "" : "/") + label.text;
+      EXPECT_TRUE(result.emplace(name, row.pages).second) << name << " stands twice";
+    }
+    return result;
+  }
+
+  test::MadeUpSession session;
+  GroupSums sums;
+  Grouping grouping;
+  std::vector<Error> errors;
+};
+
+using Pages = std::map<std::string, std::uint64_t>;
+
+TEST_F(Rows, GroupsThatLookAlikeBecomeOne) {
+  sums.groups = {sum_of(1, 10, 4, 100), sum_of(2, 20, 5, 200), sum_of(3, 40, 6, 400)};
+  EXPECT_EQ(pages({GroupField::kFunction}), (Pages{{"asker", 70}}));
+  EXPECT_EQ(pages({GroupField::kModule}), (Pages{{"(kernel)", 50}, {"mod", 20}}));
+  EXPECT_EQ(pages({GroupField::kFunction, GroupField::kModule}),
+            (Pages{{"asker/(kernel)", 50}, {"asker/mod", 20}}));
+  EXPECT_TRUE(errors.empty());
+}
+
+TEST_F(Rows, WholeStacksAreToldApartByHandleAndNamedLater) {
+  sums.groups = {sum_of(1, 10, 4), sum_of(3, 40, 6)};
+  auto rows = make({GroupField::kStack});
+  ASSERT_EQ(rows.size(), 2U);
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.handle < b.handle; });
+  EXPECT_EQ(rows[0].handle, 1U);
+  EXPECT_TRUE(rows[0].frames.empty());
+  read_frames(rows[0], session, [](const Error&) {});
+  EXPECT_THAT(rows[0].frames,
+              ElementsAre("alloc_pages+0x1/0x9", "asker+0x1/0x9", "outer+0x1/0x9"));
+}
+
+TEST_F(Rows, DepthMergesStacksThatBeginAlike) {
+  sums.groups = {sum_of(1, 10, 4), sum_of(2, 20, 5), sum_of(3, 40, 6)};
+  grouping.depth = 2;
+  auto rows = make({GroupField::kStack});
+  ASSERT_EQ(rows.size(), 2U);
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.pages < b.pages; });
+  EXPECT_EQ(rows[0].pages, 20U);
+  EXPECT_EQ(rows[1].pages, 50U);
+  EXPECT_THAT(rows[1].frames, ElementsAre("alloc_pages+0x1/0x9", "asker+0x1/0x9"));
+  EXPECT_FALSE(rows[1].handle);
+
+  grouping.depth = 1;
+  EXPECT_EQ(make({GroupField::kStack}).size(), 1U);
+  grouping.depth = 64;
+  EXPECT_EQ(make({GroupField::kStack}).size(), 3U);
+}
+
+TEST_F(Rows, FieldsStandInTheOrderTheyWereAskedFor) {
+  sums.groups = {sum_of(1, 10, 4)};
+  sums.groups[0].key.tgid = 5;
+  set_comm(sums.groups[0], "init");
+  EXPECT_EQ(pages({GroupField::kComm, GroupField::kStack, GroupField::kTgid}),
+            (Pages{{"init/5", 10}}));
+  EXPECT_EQ(pages({GroupField::kTgid, GroupField::kComm}), (Pages{{"5/init", 10}}));
+}
+
+TEST_F(Rows, FieldsWithoutANameAreNumbers) {
+  sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1), sum_of(0, 4, 1)};
+  sums.groups[0].key.zone = 2;
+  sums.groups[1].key.zone = 1;
+  sums.groups[2].key.zone = 9;
+  EXPECT_EQ(pages({GroupField::kZone}), (Pages{{"Normal", 1}, {"1", 2}, {"9", 4}}));
+  sums.groups[0].key.migratetype = 1;
+  sums.groups[1].key.migratetype = 5;
+  EXPECT_EQ(pages({GroupField::kMigratetype}), (Pages{{"Movable", 1}, {"5", 2}, {"Unmovable", 4}}));
+}
+
+TEST_F(Rows, NumbersAreNumbers) {
+  sums.groups = {sum_of(0, 1, 1)};
+  auto& key = sums.groups[0].key;
+  key.tgid = -1;
+  key.pid = 42;
+  key.order = 9;
+  key.nid = 1023;
+  const auto rows =
+      make({GroupField::kTgid, GroupField::kPid, GroupField::kOrder, GroupField::kNid});
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].labels[0].number, -1);
+  EXPECT_EQ(rows[0].labels[1].number, 42);
+  EXPECT_EQ(rows[0].labels[2].number, 9);
+  EXPECT_EQ(rows[0].labels[3].number, 1023);
+  EXPECT_EQ(rows[0].labels[3].text, "1023");
+}
+
+TEST_F(Rows, MasksOfGfpAreNames) {
+  sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1)};
+  sums.groups[0].key.gfp_mask = 0xdc0;
+  EXPECT_EQ(pages({GroupField::kGfp}), (Pages{{"GFP_KERNEL|__GFP_ZERO", 1}, {"0", 2}}));
+}
+
+TEST_F(Rows, TaskNamesMayFillTheirField) {
+  sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1)};
+  set_comm(sums.groups[0], "0123456789abcdef");
+  EXPECT_EQ(pages({GroupField::kComm}), (Pages{{"0123456789abcdef", 1}, {"", 2}}));
+}
+
+TEST_F(Rows, CgroupsOfOneNameAreOneUnlessOneIsOffline) {
+  sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1), sum_of(0, 4, 1), sum_of(0, 8, 1)};
+  sums.groups[0].key.cgroup_id = 7;
+  sums.groups[1].key.cgroup_id = 8;
+  sums.groups[2].key.cgroup_id = 8;
+  sums.groups[2].key.memcg_flags = POBPF_MEMCG_OFFLINE;
+  EXPECT_EQ(pages({GroupField::kMemcg}), (Pages{{"a", 3}, {"a (offline)", 4}, {"(none)", 8}}));
+}
+
+TEST_F(Rows, WhatCannotBeNamedIsThereAndSaidOnceARow) {
+  sums.groups = {sum_of(9, 1, 1), sum_of(1, 2, 1)};
+  EXPECT_EQ(pages({GroupField::kFunction}), (Pages{{"(unreadable stack)", 1}, {"asker", 2}}));
+  EXPECT_EQ(errors.size(), 1U);
+  sums.groups[0].key.cgroup_id = 99;
+  EXPECT_EQ(pages({GroupField::kMemcg}), (Pages{{"(cgroup 99)", 1}, {"(none)", 2}}));
+  EXPECT_EQ(errors.size(), 2U);
+  auto rows = make({GroupField::kStack});
+  for (Row& row : rows) read_frames(row, session, [&](Error error) { errors.push_back(error); });
+  EXPECT_EQ(errors.size(), 3U);
+}
+
+TEST_F(Rows, IgnoredGroupsAreOneRowThatSaysHowMany) {
+  sums.groups = {sum_of(1, 10, 4), sum_of(2, 20, 5), sum_of(3, 40, 6), sum_of(0, 80, 7)};
+  grouping.ignored_functions = {"out*"};
+  const auto rows = make({GroupField::kStack});
+  ASSERT_EQ(rows.size(), 3U);
+  const auto ignored = std::find_if(rows.begin(), rows.end(),
+                                    [](const Row& row) { return row.kind == RowKind::kIgnored; });
+  ASSERT_NE(ignored, rows.end());
+  EXPECT_EQ(ignored->pages, 30U);
+  EXPECT_EQ(ignored->nr_rows, 2U);
+  EXPECT_FALSE(ignored->handle);
+}
+
+TEST_F(Rows, IgnoredStacksNeedStacksFromTheKernel) {
+  grouping.fields = {GroupField::kTgid};
+  EXPECT_EQ(grouping.kernel_fields(), POBPF_GROUP_TGID);
+  grouping.ignored_functions = {"f"};
+  EXPECT_EQ(grouping.kernel_fields(), POBPF_GROUP_TGID | POBPF_GROUP_HANDLE);
+  grouping.wants_age = true;
+  EXPECT_EQ(grouping.kernel_fields(), POBPF_GROUP_TGID | POBPF_GROUP_HANDLE | POBPF_GROUP_TIME);
+}
+
+TEST_F(Rows, WhatFoundNoRoomIsARowOfItsOwn) {
+  sums.groups = {sum_of(1, 10, 4)};
+  sums.other = {100, 50, 7};
+  const auto rows = make({GroupField::kTgid});
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[1].kind, RowKind::kOther);
+  EXPECT_EQ(rows[1].pages, 100U);
+  EXPECT_EQ(rows[1].allocations, 50U);
+}
+
+TEST_F(Rows, KeysTellRowsApart) {
+  sums.groups = {sum_of(1, 1, 1), sum_of(2, 1, 1), sum_of(3, 1, 1), sum_of(1, 1, 1)};
+  sums.groups[3].key.tgid = 1;
+  sums.other = {1, 1, 0};
+  std::map<std::string, int> keys;
+  for (const Row& row : make({GroupField::kStack, GroupField::kTgid})) ++keys[row.key];
+  EXPECT_EQ(keys.size(), 5U);
+}
+
+TEST(MeanAge, IsThatOfTheAllocations) {
+  Row row;
+  row.allocations = 4;
+  row.pages = 400;
+  row.ts_sum = 4 * 1000;
+  EXPECT_EQ(row.mean_age_ns((1000ULL << POBPF_TS_SUM_SHIFT) + 5), 5U);
+  EXPECT_EQ(row.mean_age_ns(0), 0U) << "the clock of another CPU may be ahead";
+  row.ts_sum = 0;
+  EXPECT_FALSE(row.mean_age_ns(5));
+  row = Row();
+  EXPECT_FALSE(row.mean_age_ns(5));
+}
+
+}  // namespace
+}  // namespace pobpf
