@@ -22,17 +22,17 @@ Result<std::uint32_t> parse_id(std::string_view text, std::string_view whole, st
   return static_cast<std::uint32_t>(*number);
 }
 
-Result<IdRange> parse_id_range(std::string_view text, std::uint32_t max) {
-  const std::size_t dash = text.find('-');
-  auto first = parse_id(text.substr(0, dash), text, max);
+Result<IdRange> parse_id_range(std::string_view range, std::uint32_t max) {
+  const std::size_t dash = range.find('-');
+  auto first = parse_id(range.substr(0, dash), range, max);
   if (!first) return fail(std::move(first).error());
   if (dash == std::string_view::npos) return IdRange{*first, *first};
-  const auto behind = text.substr(dash + 1);
+  const auto behind = range.substr(dash + 1);
   if (behind.empty()) return IdRange{*first, max};
-  auto last = parse_id(behind, text, max);
+  auto last = parse_id(behind, range, max);
   if (!last) return fail(std::move(last).error());
   if (*last < *first)
-    return fail(ErrorKind::kUsage, fmt::format("the range '{}' runs backwards", shown(text)));
+    return fail(ErrorKind::kUsage, fmt::format("the range '{}' runs backwards", shown(range)));
   return IdRange{*first, *last};
 }
 
