@@ -43,8 +43,8 @@ const StackRule& hugetlb_rule() {
 /// Who asks for kernel stacks; dup_task_struct() is mostly inlined. By call site, as page tables of
 /// vmalloc are made below the same functions.
 const std::vector<std::string>& stack_makers() {
-  static const std::vector<std::string> patterns = {
-      "alloc_thread_stack_node", "dup_task_struct", "copy_process", "scs_alloc*", "__scs_alloc*"};
+  static const std::vector<std::string> patterns = {"alloc_thread_stack_node", "dup_task_struct",
+                                                    "copy_process", "scs_alloc*", "__scs_alloc*"};
   return patterns;
 }
 

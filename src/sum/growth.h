@@ -19,6 +19,8 @@ class GrowthTracker {
   void update(std::vector<Row>& rows);
   /// The next update() is the start again.
   void reset() { seen_.clear(), is_started_ = false; }
+  /// Groups that are remembered.
+  [[nodiscard]] std::size_t nr_groups() const { return seen_.size(); }
 
  private:
   struct Seen {

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+#include <vector>
+
 namespace pobpf {
 namespace {
 
@@ -35,7 +38,7 @@ PageTypes types_7_3() {
 
 class Allocator : public ::testing::Test {
  protected:
-  std::string of(std::initializer_list<const char*> symbols) const {
+  std::string of(const std::vector<const char*>& symbols) const {
     std::vector<Frame> frames;
     for (const char* symbol : symbols)
       frames.push_back({0xffffffff81000000, std::string(symbol) + "+0x1/0x2"});
@@ -118,9 +121,9 @@ TEST_F(Allocator, KernelStacksAreToldByWhoAsksForThem) {
                 "dup_task_struct"}),
             "kernel stacks");
   // the two are inlined on 6.1, 6.12 and 7.3
-  EXPECT_EQ(of({"get_page_from_freelist", "__vmalloc_node_range_noprof", "copy_process",
-                "kernel_clone"}),
-            "kernel stacks");
+  EXPECT_EQ(
+      of({"get_page_from_freelist", "__vmalloc_node_range_noprof", "copy_process", "kernel_clone"}),
+      "kernel stacks");
   EXPECT_EQ(of({"get_page_from_freelist", "__pte_alloc_kernel", "__vmalloc_node_range_noprof",
                 "copy_process"}),
             "page tables");
@@ -128,7 +131,7 @@ TEST_F(Allocator, KernelStacksAreToldByWhoAsksForThem) {
 }
 
 TEST_F(Allocator, IsToldByTheStack) {
-  const std::pair<const char*, std::initializer_list<const char*>> expected[] = {
+  const std::pair<const char*, std::vector<const char*>> expected[] = {
       {"page tables", {"pte_alloc_one", "__pte_alloc", "__handle_mm_fault"}},
       {"page tables", {"__pmd_alloc"}},
       {"page tables", {"__pud_alloc"}},
@@ -146,7 +149,7 @@ TEST_F(Allocator, IsToldByTheStack) {
       {"slab", {"kmalloc_large"}},
       {"early boot", {"register_early_stack"}}};
   for (const auto& [name, symbols] : expected)
-    EXPECT_EQ(of(symbols), name) << *symbols.begin() << "...";
+    EXPECT_EQ(of(symbols), name) << symbols.front() << "...";
 }
 
 TEST_F(Allocator, WhatNothingTellsIsOfItsModuleOrUnaccounted) {

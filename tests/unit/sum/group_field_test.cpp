@@ -33,9 +33,8 @@ TEST(GroupField, EachNameIsReadAsItself) {
 }
 
 TEST(GroupField, WrongListsAreUsageErrors) {
-  for (const char* text :
-       {"", ",", "tgid,", ",tgid", "tgid,,comm", "tgid comm", "TGID", "tgi", "tgid,tgid",
-        "stack,nid,stack"}) {
+  for (const char* text : {"", ",", "tgid,", ",tgid", "tgid,,comm", "tgid comm", "TGID", "tgi",
+                           "tgid,tgid", "stack,nid,stack"}) {
     const auto fields = parse_group_fields(text);
     ASSERT_FALSE(fields) << text;
     EXPECT_EQ(fields.error().kind, ErrorKind::kUsage) << text;

@@ -31,9 +31,8 @@ class Rows : public ::testing::Test {
 
   std::vector<Row> make(std::vector<GroupField> fields) {
     grouping.fields = std::move(fields);
-    auto rows = make_rows(sums, grouping, session, [&](Error error) {
-      errors.push_back(std::move(error));
-    });
+    auto rows = make_rows(sums, grouping, session,
+                          [&](Error error) { errors.push_back(std::move(error)); });
     // whatever the rows are, nothing is lost and nothing counted twice
     pobpf_group_sum in = sums.other;
     for (const GroupSum& group : sums.groups) {
@@ -84,12 +83,12 @@ TEST_F(Rows, WholeStacksAreToldApartByHandleAndNamedLater) {
   sums.groups = {sum_of(1, 10, 4), sum_of(3, 40, 6)};
   auto rows = make({GroupField::kStack});
   ASSERT_EQ(rows.size(), 2U);
-  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.handle < b.handle; });
+  std::sort(rows.begin(), rows.end(),
+            [](const Row& a, const Row& b) { return a.handle < b.handle; });
   EXPECT_EQ(rows[0].handle, 1U);
   EXPECT_TRUE(rows[0].frames.empty());
   read_frames(rows[0], session, [](const Error&) {});
-  EXPECT_THAT(rows[0].frames,
-              ElementsAre("alloc_pages+0x1/0x9", "asker+0x1/0x9", "outer+0x1/0x9"));
+  EXPECT_THAT(rows[0].frames, ElementsAre("alloc_pages+0x1/0x9", "asker+0x1/0x9", "outer+0x1/0x9"));
 }
 
 TEST_F(Rows, DepthMergesStacksThatBeginAlike) {
