@@ -472,12 +472,14 @@ __noinline int passes_deep_filters(const struct pobpf_params *params, struct own
 static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
 {
 	__u32 active = w->params->active;
+	struct run *run = w->run;
 
-	if (active & PAGE_FILTERS && !passes_page_filters(w->params, ref, &w->at))
+	if (active & PAGE_FILTERS && !passes_page_filters(w->params, ref, &run->at))
 		return false;
-	if (active & OWNER_FILTERS && !passes_owner_filters(w->params, ref, &w->at, &w->filter))
+	if (active & OWNER_FILTERS && !passes_owner_filters(w->params, ref, &run->at, &run->filter))
 		return false;
-	return !(active & DEEP_FILTERS) || passes_deep_filters(w->params, ref, &w->at, &w->filter);
+	return !(active & DEEP_FILTERS) ||
+	       passes_deep_filters(w->params, ref, &run->at, &run->filter);
 }
 
 /*
@@ -490,14 +492,14 @@ static __always_inline bool is_as_filtered(const struct walk *w, const struct ow
 					   const struct pobpf_page *rec)
 {
 	if (IS_ACTIVE(w->params, POBPF_FILTER_MEMCG) &&
-	    w->filter.memcg_data != (rec->cgroup_id ? memcg->memcg_data : 0))
+	    w->run->filter.memcg_data != (rec->cgroup_id ? memcg->memcg_data : 0))
 		return false;
 	return !(w->params->active & OWNER_FILTERS) || rec->ts_nsec == ref->ts_nsec;
 }
 
 static __always_inline void init_filter(struct walk *w)
 {
-	w->filter = (struct filter_memo){.slot = w->slot};
+	w->run->filter = (struct filter_memo){.slot = w->run->slot};
 }
 
 #else /* POBPF_FILTERS */
@@ -506,7 +508,7 @@ static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
 {
 	if (!w->params->active || nid_is_wanted(w->params, ref->flags))
 		return true;
-	w->at.account.filtered[POBPF_FILTER_NID]++;
+	w->run->at.account.filtered[POBPF_FILTER_NID]++;
 	return false;
 }
 

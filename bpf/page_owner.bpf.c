@@ -51,95 +51,80 @@ struct {
 	__array(values, struct group_sums);
 } reader_sums SEC(".maps");
 
-/*
- * Records on their way to the stream: one copy into the seq_file for many of them.
- * Of one run at a time: a run that finds it busy does without.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct page_batch);
-} batches SEC(".maps");
-
-/* Runs of count_pages at a time; each thread of a process has one at most. */
-#define SUM_MEMOS_MAX 512
-
-/*
- * Memory of each run of count_pages. 512 * 208 bytes. Not per CPU, as runs can be
- * preempted in the middle of a window by others.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SUM_MEMOS_MAX);
-	__type(key, __u32);
-	__type(value, struct sum_memo);
-} sum_memos SEC(".maps");
-
-/* A walk that makes records. */
-struct emit_walk {
-	struct walk walk;
-	struct memcg_memo memcg;
-	struct pobpf_page own; /* where there is no batch */
-};
+/* A call for each page would cost more than the page. With filters it does not matter. */
+#ifdef POBPF_FILTERS
+enum { PAGES_A_STEP = 1, RECORDS_A_STEP = 1 };
+#else
+enum { PAGES_A_STEP = 4, RECORDS_A_STEP = 2 };
+#endif
 
 /* The call after the last window has none; the pointer must be tested where it is read. */
 static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
 				  const struct pobpf_window *window, struct walk *w)
 {
 	w->seq = ctx->meta->seq;
-	w->slot = window->slot;
-	w->params = bpf_map_lookup_elem(&readers, &w->slot);
+	w->run->slot = window->slot;
+	w->params = bpf_map_lookup_elem(&readers, &w->run->slot);
 	init_filter(w);
 	return walk_window(w, window);
 }
 
-static __always_inline void flush_batch(struct walk *w, struct page_batch *batch)
+static __always_inline void flush_batch(struct walk *w)
 {
-	__u32 nr = w->nr_batched;
+	struct page_batch *batch = &w->run->batch;
+	__u32 nr = batch->nr_pages;
 
-	/* a constant would make each batch a state of its own to the verifier */
-	w->nr_batched = unknown_zero;
+	batch->nr_pages = 0;
 	/* keeps the compiler from testing a copy, whose bound the verifier does not carry over */
 	barrier_var(nr);
 	if (nr <= BATCH_PAGES)
 		bpf_seq_write(w->seq, batch->pages, nr * sizeof(struct pobpf_page));
 }
 
-static long emit_page(__u32 step, struct emit_walk *emit)
+static __always_inline bool emit_page(struct walk *w)
 {
-	struct walk *w = &emit->walk;
-	struct page_batch *batch = w->batch;
+	struct window_walk *at = &w->run->at;
+	struct page_batch *batch = &w->run->batch;
 	struct owner_ref ref = {};
 	struct pobpf_page *rec;
 	int result;
 
-	if (w->at.next >= w->at.nr_pages)
-		return 1;
-	if (!walk_page(&w->at, &ref) || !is_wanted(w, &ref))
-		return 0;
-	rec = batch ? &batch->pages[w->nr_batched & (BATCH_PAGES - 1)] : &emit->own;
-	result = fill_record(&ref, &emit->memcg, rec);
-	if (result == RECORD_TORN || !is_as_filtered(w, &ref, &emit->memcg, rec)) {
+	if (at->next >= at->nr_pages)
+		return false;
+	if (!walk_page(at, &ref))
+		return true;
+	read_page_flags(&ref);
+	if (!is_wanted(w, &ref))
+		return true;
+	rec = &batch->pages[batch->nr_pages & (BATCH_PAGES - 1)];
+	result = fill_record(&ref, &batch->memcg, rec);
+	if (result == RECORD_TORN || !is_as_filtered(w, &ref, &batch->memcg, rec)) {
 		/* freed or allocated again in between: the walk looks at it once more */
-		__u16 index = ref.pfn - w->at.place.pfn;
+		__u16 index = ref.pfn - at->place.pfn;
 
-		if (w->at.torn != index) {
-			w->at.torn = index;
-			w->at.next = index;
+		if (at->torn != index) {
+			at->torn = index;
+			at->next = index;
 		} else {
-			w->at.account.torn++;
+			at->account.torn++;
 		}
-		return 0;
+		return true;
 	}
 	if (result == RECORD_WITHOUT_CGROUP)
-		w->at.account.cgroup_errors++;
-	w->at.account.emitted++;
-	rec->pageblock_migratetype = w->at.place.pageblock_migratetype;
-	if (!batch)
-		bpf_seq_write(w->seq, rec, sizeof(*rec));
-	else if (++w->nr_batched >= BATCH_PAGES)
-		flush_batch(w, batch);
+		at->account.cgroup_errors++;
+	at->account.emitted++;
+	rec->pageblock_migratetype = at->place.pageblock_migratetype;
+	if (++batch->nr_pages >= BATCH_PAGES)
+		flush_batch(w);
+	return true;
+}
+
+static long emit_some_pages(__u32 step, struct walk *w)
+{
+#pragma clang loop unroll(full)
+	for (int i = 0; i < RECORDS_A_STEP; i++)
+		if (!emit_page(w))
+			return 1;
 	return 0;
 }
 
@@ -147,27 +132,23 @@ SEC("pobpf/bpf_map_elem")
 int emit_pages(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct pobpf_window *window = ctx->value;
-	struct page_batch *batch;
-	struct emit_walk emit;
-	struct walk *w = &emit.walk;
+	struct walk w;
 
 	if (!window)
 		return 0;
-	if (begin(ctx, window, w)) {
-		emit.memcg = (struct memcg_memo){};
-		w->nr_batched = unknown_zero;
-		batch = bpf_map_lookup_elem(&batches, (const void *)&unknown_zero);
-		/* iterators are preemptible: another run on this CPU may be using it */
-		if (batch && __sync_val_compare_and_swap(&batch->is_busy, 0, 1))
-			batch = NULL;
-		w->batch = batch;
-		bpf_loop(2 * POBPF_WINDOW_PAGES + 1, emit_page, &emit, 0);
-		if (batch) {
-			flush_batch(w, batch);
-			batch->is_busy = 0;
-		}
+	w.run = begin_run();
+	/* a window without an account is an error to user space */
+	if (!w.run)
+		return 0;
+	if (begin(ctx, window, &w)) {
+		w.run->batch.memcg = (struct memcg_memo){};
+		w.run->batch.nr_pages = 0;
+		/* twice: a torn page is looked at once more */
+		bpf_loop(2 * POBPF_WINDOW_PAGES / RECORDS_A_STEP + 1, emit_some_pages, &w, 0);
+		flush_batch(&w);
 	}
-	write_account(w);
+	write_account(&w);
+	end_run(w.run);
 	return 0;
 }
 
@@ -301,72 +282,44 @@ __noinline int select_group(const struct pobpf_params *params, struct owner_ref 
 	return result;
 }
 
-static long count_page(__u32 step, struct walk *w)
+static __always_inline bool count_page(struct walk *w)
 {
-	struct sum_memo *memo = w->sum;
+	const struct pobpf_params *params = w->params;
+	struct window_walk *at = &w->run->at;
+	struct sum_memo *memo = &w->run->sum;
 	struct owner_ref ref = {};
 
-	if (w->at.next >= w->at.nr_pages)
-		return 1;
-	if (!walk_page(&w->at, &ref) || !is_wanted(w, &ref))
-		return 0;
-	if (w->params->group_by == POBPF_GROUP_HANDLE) {
+	if (at->next >= at->nr_pages)
+		return false;
+	if (!walk_page(at, &ref))
+		return true;
+	if (params->active || params->group_by != POBPF_GROUP_HANDLE) {
+		read_page_flags(&ref);
+		if (!is_wanted(w, &ref))
+			return true;
+	}
+	if (params->group_by == POBPF_GROUP_HANDLE) {
 		/* what is asked most: no key has to be made */
 		if (ref.handle != memo->key.handle) {
 			flush_sum(memo);
 			memo->key.handle = ref.handle;
 		}
-	} else if (select_group(w->params, &ref, memo)) {
-		w->at.account.cgroup_errors++;
+	} else if (select_group(params, &ref, memo)) {
+		at->account.cgroup_errors++;
 	}
 	memo->sum.pages += 1ULL << (ref.order & 31);
 	memo->sum.allocations++;
-	w->at.account.emitted++;
+	at->account.emitted++;
+	return true;
+}
+
+static long count_some_pages(__u32 step, struct walk *w)
+{
+#pragma clang loop unroll(full)
+	for (int i = 0; i < PAGES_A_STEP; i++)
+		if (!count_page(w))
+			return 1;
 	return 0;
-}
-
-static __always_inline struct sum_memo *try_memo(__u32 index)
-{
-	struct sum_memo *memo;
-
-	index %= SUM_MEMOS_MAX;
-	memo = bpf_map_lookup_elem(&sum_memos, &index);
-	return memo && !__sync_val_compare_and_swap(&memo->is_busy, 0, 1) ? memo : NULL;
-}
-
-struct memo_search {
-	__u32 first;
-	__u32 found; /* SUM_MEMOS_MAX: none */
-};
-
-static long search_memo(__u32 step, struct memo_search *search)
-{
-	if (!try_memo(search->first + step))
-		return 0;
-	search->found = (search->first + step) % SUM_MEMOS_MAX;
-	return 1;
-}
-
-/* A memo that no other run is using; NULL if there are more runs than memos. */
-static __always_inline struct sum_memo *take_memo(__u32 slot)
-{
-	__u32 first = bpf_get_smp_processor_id();
-	struct sum_memo *memo = try_memo(first);
-
-	if (!memo) {
-		struct memo_search search = {.first = first, .found = SUM_MEMOS_MAX};
-
-		bpf_loop(SUM_MEMOS_MAX, search_memo, &search, 0);
-		memo = bpf_map_lookup_elem(&sum_memos, &search.found);
-		if (!memo)
-			return NULL;
-	}
-	memo->slot = slot;
-	memo->key = (struct pobpf_group_key){};
-	memo->sum = (struct pobpf_group_sum){};
-	memo->memcg = (struct memcg_memo){};
-	memo->lost = 0;
-	return memo;
 }
 
 SEC("pobpf/bpf_map_elem")
@@ -378,19 +331,22 @@ int count_pages(struct bpf_iter__bpf_map_elem *ctx)
 
 	if (!window)
 		return 0;
+	w.run = begin_run();
+	if (!w.run)
+		return 0;
 	if (begin(ctx, window, &w)) {
-		memo = take_memo(w.slot);
-		if (memo) {
-			w.sum = memo;
-			bpf_loop(POBPF_WINDOW_PAGES + 1, count_page, &w, 0);
-			flush_sum(memo);
-			w.at.account.emitted -= memo->lost;
-			w.at.account.errors += memo->lost;
-			memo->is_busy = 0;
-		} else {
-			w.at.account.errors = w.at.nr_pages;
-		}
+		memo = &w.run->sum;
+		memo->slot = w.run->slot;
+		memo->key = (struct pobpf_group_key){};
+		memo->sum = (struct pobpf_group_sum){};
+		memo->memcg = (struct memcg_memo){};
+		memo->lost = 0;
+		bpf_loop(POBPF_WINDOW_PAGES / PAGES_A_STEP + 1, count_some_pages, &w, 0);
+		flush_sum(memo);
+		w.run->at.account.emitted -= memo->lost;
+		w.run->at.account.errors += memo->lost;
 	}
 	write_account(&w);
+	end_run(w.run);
 	return 0;
 }

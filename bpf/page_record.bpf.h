@@ -38,13 +38,12 @@ static __always_inline int read_owner(__u64 page_ext, struct pobpf_page *rec)
 /* Answers of fill_record(). */
 enum { RECORD_TORN = 1, RECORD_WITHOUT_CGROUP = 2 };
 
-/* Fills a record, except for its pageblock. Global, so that it is verified once. */
-__noinline int fill_record(struct owner_ref *ref, struct memcg_memo *memcg, struct pobpf_page *rec)
+/* Fills a record, except for its pageblock. */
+static __always_inline int fill_record(const struct owner_ref *ref, struct memcg_memo *memcg,
+				       struct pobpf_page *rec)
 {
 	int result = 0;
 
-	if (!ref || !memcg || !rec)
-		return RECORD_TORN;
 	rec->order = ref->order;
 	rec->handle = ref->handle;
 	if (read_owner(ref->page_ext, rec))

@@ -72,34 +72,37 @@ static __always_inline bool next_window(struct walk *w)
 {
 	__u32 order = layout.pageblock_order < POBPF_WINDOW_ORDER ? layout.pageblock_order
 								  : POBPF_WINDOW_ORDER;
+	struct print_state *print = &w->run->print;
+	struct window_walk *at = &w->run->at;
+	__u32 index = print->next.range;
 	struct pobpf_pfn_range *range;
 	struct pobpf_window window;
 	__u64 pfn, end;
 
-	if (w->nr_scanned >= POBPF_TICKET_PAGES)
+	if (print->nr_scanned >= POBPF_TICKET_PAGES)
 		return false;
-	range = bpf_map_lookup_elem(&ranges, &w->print.next.range);
+	range = bpf_map_lookup_elem(&ranges, &index);
 	if (!range) {
-		w->at.is_at_end = 1;
+		at->is_at_end = 1;
 		return false;
 	}
-	pfn = w->print.next.pfn > range->begin ? w->print.next.pfn : range->begin;
+	pfn = print->next.pfn > range->begin ? print->next.pfn : range->begin;
 	if (pfn >= range->end) {
-		w->print.next.range++;
+		print->next.range++;
 		/* many small ranges must not cost more than pages */
-		w->nr_scanned++;
+		print->nr_scanned++;
 		return true;
 	}
 	end = ((pfn >> order) + 1) << order;
 	if (end > range->end)
 		end = range->end;
-	w->print.next.pfn = end;
-	w->nr_scanned += end - pfn;
+	print->next.pfn = end;
+	print->nr_scanned += end - pfn;
 	window.pfn = pfn;
 	window.last = end - pfn - 1;
 	window.slot = 0;
 	if (!walk_window(w, &window))
-		w->at.next = w->at.nr_pages;
+		at->next = at->nr_pages;
 	return true;
 }
 
@@ -266,17 +269,31 @@ static __noinline int print_head(struct seq_file *seq, const struct pobpf_page *
 	return 0;
 }
 
+/* Global, for a stack of its own; verified once. */
+__noinline int fill_text_record(struct owner_ref *ref, struct memcg_memo *memcg,
+				struct pobpf_page *rec)
+{
+	if (!ref || !memcg || !rec)
+		return RECORD_TORN;
+	return fill_record(ref, memcg, rec);
+}
+
 static long print_page(__u32 index, struct walk *w)
 {
-	struct pobpf_page *page = &w->at.page;
+	struct print_state *print = &w->run->print;
+	struct window_walk *at = &w->run->at;
+	struct pobpf_page *page = &print->page;
 	struct seq_file *seq = w->seq;
 	struct stack_ref stack = {};
 	struct owner_ref ref;
 	__u32 mode;
 
-	if (w->at.next >= w->at.nr_pages)
+	if (at->next >= at->nr_pages)
 		return !next_window(w);
-	if (!walk_page(&w->at, &ref) || !is_wanted(w, &ref))
+	if (!walk_page(at, &ref))
+		return 0;
+	read_page_flags(&ref);
+	if (!is_wanted(w, &ref))
 		return 0;
 
 	mode = w->params->mode;
@@ -286,20 +303,20 @@ static long print_page(__u32 index, struct walk *w)
 	if (text.record_bytes_max + stack.nr_frames * text.frame_bytes_max > seq_file_room(seq)) {
 		if (seq_file_count(seq)) {
 			/* this page is the next call's */
-			w->at.next = ref.pfn - w->at.place.pfn;
+			at->next = ref.pfn - at->place.pfn;
 			return 1;
 		}
 		/* no buffer is large enough: rather its number than no record and no end */
 		mode = POBPF_MODE_HANDLE;
 	}
-	if (fill_record(&ref, &w->print.memcg, page) == RECORD_TORN ||
-	    !is_as_filtered(w, &ref, &w->print.memcg, page)) {
+	if (fill_text_record(&ref, &print->memcg, page) == RECORD_TORN ||
+	    !is_as_filtered(w, &ref, &print->memcg, page)) {
 		/* freed or allocated again in between: the walk looks at it once more */
-		__u16 index = ref.pfn - w->at.place.pfn;
+		__u16 index = ref.pfn - at->place.pfn;
 
-		if (w->at.torn != index) {
-			w->at.torn = index;
-			w->at.next = index;
+		if (at->torn != index) {
+			at->torn = index;
+			at->next = index;
 		}
 		return 0;
 	}
@@ -307,7 +324,7 @@ static long print_page(__u32 index, struct walk *w)
 	print_head(seq, page, (const char *)page->comm);
 	print_migratetype(seq, layout.is_mobility_grouping_disabled ? 0 : page->gfp_mask >> 3 & 3);
 	BPF_SEQ_PRINTF(seq, " Block %llu", page->pfn >> (layout.pageblock_order & 63));
-	print_migratetype(seq, w->at.place.pageblock_migratetype);
+	print_migratetype(seq, at->place.pageblock_migratetype);
 	print_page_flags(seq, page->flags);
 	if (mode != POBPF_MODE_HANDLE)
 		print_stack(seq, &stack);
@@ -367,6 +384,34 @@ __noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *
 	return bpf_map_update_elem(&sessions, &session, &position, 0);
 }
 
+/* What print_pages answers. */
+static __always_inline int print_ticket(struct walk *w, __u64 session, __u32 ticket)
+{
+	struct print_state *print = &w->run->print;
+	struct window_walk *at = &w->run->at;
+
+	/* forgotten, because of too many other readers: rather an error (EAGAIN) than a gap */
+	if (begin_ticket(session, ticket, &print->next))
+		return 1;
+	w->run->slot = 0;
+	init_filter(w);
+	print->memcg = (struct memcg_memo){};
+	print->nr_scanned = 0;
+	print->zero = 0;
+	at->torn = ~0;
+	at->is_at_end = 0;
+	at->next = at->nr_pages = 0;
+	/* a step is a page, or the way to the next window; some pages are looked at twice */
+	bpf_loop(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, w, 0);
+
+	if (at->next < at->nr_pages)
+		print->next.pfn = at->place.pfn + at->next;
+	/* no call is left for the rest: an error must tell the reader so */
+	if (!at->is_at_end && ticket + 1 >= nr_tickets)
+		return 1;
+	return end_ticket(session, ticket, &print->next) != 0;
+}
+
 SEC("pobpf/bpf_map_elem")
 int print_pages(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -374,7 +419,7 @@ int print_pages(struct bpf_iter__bpf_map_elem *ctx)
 	const __u32 *key = ctx->key;
 	__u32 zero = 0;
 	struct walk w;
-	__u32 ticket;
+	int result;
 
 	/* after the last element */
 	if (!key) {
@@ -388,28 +433,11 @@ int print_pages(struct bpf_iter__bpf_map_elem *ctx)
 	 */
 	if (seq_file_count(w.seq))
 		return 1;
-	ticket = *key;
-	/* forgotten, because of too many other readers: rather an error (EAGAIN) than a gap */
-	if (begin_ticket(session, ticket, &w.print.next))
+	w.run = begin_run();
+	if (!w.run)
 		return 1;
-
 	w.params = bpf_map_lookup_elem(&readers, &zero);
-	if (!w.params)
-		return 1;
-	w.slot = zero;
-	init_filter(&w);
-	w.print.memcg = (struct memcg_memo){};
-	w.at.zero = 0;
-	w.at.torn = ~0;
-	w.nr_scanned = w.at.is_at_end = unknown_zero;
-	w.at.next = w.at.nr_pages = unknown_zero;
-	/* a step is a page, or the way to the next window; some pages are looked at twice */
-	bpf_loop(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, &w, 0);
-
-	if (w.at.next < w.at.nr_pages)
-		w.print.next.pfn = w.at.place.pfn + w.at.next;
-	/* no call is left for the rest: an error must tell the reader so */
-	if (!w.at.is_at_end && ticket + 1 >= nr_tickets)
-		return 1;
-	return end_ticket(session, ticket, &w.print.next) != 0;
+	result = w.params ? print_ticket(&w, session, *key) : 1;
+	end_run(w.run);
+	return result;
 }

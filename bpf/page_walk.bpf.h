@@ -19,8 +19,8 @@
 #define PAGEBLOCK_MIGRATETYPE_MASK 7U
 
 /*
- * A number that the verifier cannot know to be zero: counters that start from a
- * known constant make each step of the loop a state of its own ("too large").
+ * A number that the verifier cannot know to be zero: what starts on the stack from a
+ * known constant makes each step of a loop a state of its own ("too large").
  */
 volatile __u32 unknown_zero = 0;
 
@@ -29,8 +29,8 @@ enum window_whole { WINDOW_MIXED, WINDOW_ABSENT, WINDOW_OFFLINE, WINDOW_FREE };
 
 /*
  * Where a window lies in kernel memory. No pointers in here and in the other parts
- * of struct walk that go to global functions: those are verified once, on their
- * own, which makes loading ten times cheaper, but they take plain memory only.
+ * of struct run: global functions, which are verified once, on their own, take
+ * plain memory only, and maps hold nothing else.
  */
 struct window_place {
 	__u64 pfn;	/* first page of the window */
@@ -47,19 +47,7 @@ struct window_walk {
 	__u16 next;	 /* pages of the window that are done */
 	__u16 torn;	 /* index of the page that has been looked at twice */
 	__u16 is_at_end; /* print_pages: no window is left */
-#ifdef POBPF_PRINTS
-	/*
-	 * Text has no account. What is counted on the way to a record is overwritten by
-	 * the record: together they do not fit the stack.
-	 */
-	union {
-		struct pobpf_account account;
-		struct pobpf_page page;
-	};
-	__u64 zero; /* ends a task name that has no NUL */
-#else
 	struct pobpf_account account;
-#endif
 };
 
 /* The last memcg_data word and what it meant: neighbours mostly share it. */
@@ -70,13 +58,10 @@ struct memcg_memo {
 	__u32 reserved;
 };
 
-/*
- * The sum of one group, kept here until another group comes. In a map, as the stack
- * of 6.1 has no room for two keys.
- */
+/* The sum of one group, kept here until another group comes. */
 struct sum_memo {
-	__u32 is_busy;
 	__u32 slot;
+	__u32 reserved;
 	struct pobpf_group_key next; /* group of the page that is looked at */
 	struct pobpf_group_key key;
 	struct pobpf_group_sum sum; /* no allocations: nothing to flush */
@@ -103,11 +88,12 @@ struct filter_memo {
 };
 #endif
 
-enum { BATCH_PAGES = 64 };
+enum { BATCH_PAGES = 32 };
 
-/* 5 KiB a CPU. */
+/* Records on their way to the stream: one copy into the seq_file for many of them. */
 struct page_batch {
-	__u32 is_busy;
+	struct memcg_memo memcg;
+	__u32 nr_pages;
 	__u32 reserved;
 	struct pobpf_page pages[BATCH_PAGES];
 };
@@ -123,30 +109,90 @@ struct view_place {
 struct print_state {
 	struct memcg_memo memcg;
 	struct view_place next; /* where the next window begins */
+	__u32 nr_scanned;	/* pages of the windows so far */
+	__u32 reserved;
+	struct pobpf_page page;
+	__u64 zero; /* ends a task name that has no NUL */
 };
 
-/* One run of a program over one window; lives on the stack of that run, as runs can interleave. */
-struct walk {
-	struct seq_file *seq;
-	const struct pobpf_params *params;
-	struct window_walk at;
+/*
+ * One run of a program, as far as it is plain data. In a map: the verifier knows
+ * nothing of what a map holds, where it would follow each counter on the stack
+ * through each page as a state of its own, and the stack is small on 6.1. 2.8 KiB.
+ */
+struct run {
+	__u32 is_busy;
 	__u32 slot;
-	union {
-		__u32 nr_batched; /* emit_pages: records in the batch */
-		__u32 nr_scanned; /* print_pages: pages of the windows so far */
-	};
+	struct window_walk at;
 #ifdef POBPF_FILTERS
 	struct filter_memo filter;
 #endif
-#ifdef POBPF_PRINTS
-	struct print_state print; /* print_pages */
-#else
 	union {
-		struct sum_memo *sum;	  /* count_pages */
-		struct page_batch *batch; /* emit_pages; NULL: records go out one by one */
+		struct sum_memo sum;	  /* count_pages */
+		struct page_batch batch;  /* emit_pages */
+		struct print_state print; /* print_pages */
 	};
-#endif
 };
+
+/* Runs at a time. A run is not interrupted by another of the same thread. */
+#define RUNS_MAX 512
+
+/* Not per CPU, as runs can be preempted in the middle of a window by others. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RUNS_MAX);
+	__type(key, __u32);
+	__type(value, struct run);
+} runs SEC(".maps");
+
+/* One run with what it is given; lives on its stack. */
+struct walk {
+	struct seq_file *seq;
+	const struct pobpf_params *params;
+	struct run *run;
+};
+
+static __always_inline struct run *try_run(__u32 index)
+{
+	struct run *run;
+
+	index %= RUNS_MAX;
+	run = bpf_map_lookup_elem(&runs, &index);
+	return run && !__sync_val_compare_and_swap(&run->is_busy, 0, 1) ? run : NULL;
+}
+
+struct run_search {
+	__u32 first;
+	__u32 found; /* RUNS_MAX: none */
+};
+
+static long search_run(__u32 step, struct run_search *search)
+{
+	if (!try_run(search->first + step))
+		return 0;
+	search->found = (search->first + step) % RUNS_MAX;
+	return 1;
+}
+
+/* Memory that no other run is using, until end_run(); NULL if there are more runs than that. */
+static __always_inline struct run *begin_run(void)
+{
+	struct run_search search = {.found = RUNS_MAX};
+	struct run *run;
+
+	search.first = bpf_get_smp_processor_id();
+	run = try_run(search.first);
+	if (run)
+		return run;
+	bpf_loop(RUNS_MAX, search_run, &search, 0);
+	return bpf_map_lookup_elem(&runs, &search.found);
+}
+
+static __always_inline void end_run(struct run *run)
+{
+	/* not a plain store: whoever comes next must see what this run has written */
+	__sync_lock_test_and_set(&run->is_busy, 0);
+}
 
 static __always_inline __u64 read_kernel_u64(__u64 address)
 {
@@ -321,26 +367,23 @@ __noinline int find_window(struct window_place *place)
  */
 static __always_inline bool walk_window(struct walk *w, const struct pobpf_window *window)
 {
-	__u64 zero = unknown_zero;
+	struct window_walk *at = &w->run->at;
 
-	w->at.nr_pages = window->last + 1;
-	w->at.next = zero;
-	w->at.torn = ~0;
-	w->at.place.pfn = window->pfn;
-	w->at.place.page = w->at.place.page_ext = zero;
-	w->at.place.pageblock_migratetype = zero;
-	w->at.place.whole = zero;
-	w->at.account = (struct pobpf_account){
+	at->nr_pages = window->last + 1;
+	at->next = 0;
+	at->torn = ~0;
+	at->place = (struct window_place){.pfn = window->pfn};
+	at->account = (struct pobpf_account){
 		.kind = POBPF_ITEM_ACCOUNT,
-		.nr_pages = w->at.nr_pages,
+		.nr_pages = window->last + 1,
 	};
 
 	if (!w->params) {
-		w->at.account.errors = w->at.nr_pages;
+		at->account.errors = at->nr_pages;
 		return false;
 	}
-	w->at.account.mode = w->params->mode;
-	return find_window(&w->at.place);
+	at->account.mode = w->params->mode;
+	return find_window(&at->place);
 }
 
 /* What the walk stands on: an allocation, or a page that was counted under its reason. */
@@ -348,7 +391,7 @@ struct owner_ref {
 	__u64 pfn;
 	__u64 page;	/* address of struct page */
 	__u64 page_ext; /* address of struct page_ext */
-	__u64 flags;	/* page->flags word */
+	__u64 flags;	/* page->flags word; read_page_flags() */
 	__u32 handle;
 	__u32 order;
 #ifdef POBPF_FILTERS
@@ -356,19 +399,18 @@ struct owner_ref {
 #endif
 };
 
-/* Steps to the next page of the window; 1 if it is an allocation, else it is counted. */
-__noinline int walk_page(struct window_walk *w, struct owner_ref *ref)
+/*
+ * Steps to the next page of the window; true if it is an allocation, else it is
+ * counted. Inline: a return is mispredicted on purpose where the CPU needs it
+ * (CONFIG_MITIGATION_SRSO), which costs more than all of this.
+ */
+static __always_inline bool walk_page(struct window_walk *w, struct owner_ref *ref)
 {
 	struct page_owner *owner;
 	struct page_ext *ext;
-	struct page *page;
 	__u64 ext_flags;
 	int free_order;
-	__u32 index;
-
-	if (!w || !ref)
-		return 0;
-	index = w->next;
+	__u32 index = w->next;
 
 	ref->pfn = w->place.pfn + index;
 	ref->page = w->place.page + index * bpf_core_type_size(struct page);
@@ -383,36 +425,42 @@ __noinline int walk_page(struct window_walk *w, struct owner_ref *ref)
 			nr_free = w->nr_pages - index;
 		w->account.free += nr_free;
 		w->next = index + nr_free;
-		return 0;
+		return false;
 	}
 	ext = KERNEL_PTR(struct page_ext, ref->page_ext);
 	ext_flags = KERNEL_READ(ext, flags);
 	if (!(ext_flags & layout.owner_bit)) {
 		w->account.unowned++;
-		return 0;
+		return false;
 	}
 	if (!(ext_flags & layout.owner_allocated_bit)) {
 		w->account.freed++;
-		return 0;
+		return false;
 	}
 	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
 	ref->order = KERNEL_READ(owner, order);
 	if (ref->order > OWNER_ORDER_MAX) {
 		w->account.torn++;
-		return 0;
+		return false;
 	}
 	if (ref->pfn & ((1ULL << ref->order) - 1)) {
 		w->account.tail++;
-		return 0;
+		return false;
 	}
 	ref->handle = KERNEL_READ(owner, handle);
 	if (!ref->handle) {
 		w->account.no_handle++;
-		return 0;
+		return false;
 	}
-	page = KERNEL_PTR(struct page, ref->page);
+	return true;
+}
+
+/* Apart from walk_page(), as not all who walk look at them. */
+static __always_inline void read_page_flags(struct owner_ref *ref)
+{
+	struct page *page = KERNEL_PTR(struct page, ref->page);
+
 	ref->flags = page_flags_word(page);
-	return 1;
 }
 
 /* gfp_migratetype() of include/linux/gfp.h: bits 3 and 4 in all versions. */
@@ -424,14 +472,15 @@ static __always_inline __u32 gfp_migratetype(__u32 gfp_mask)
 /* Ends the window in the stream. The kernel drops the account together with a window it re-runs. */
 static __always_inline void write_account(struct walk *w)
 {
-	struct pobpf_account *account = &w->at.account;
+	struct window_walk *at = &w->run->at;
+	struct pobpf_account *account = &at->account;
 
-	if (w->at.place.whole == WINDOW_ABSENT)
-		account->absent = w->at.nr_pages;
-	if (w->at.place.whole == WINDOW_OFFLINE)
-		account->offline = w->at.nr_pages;
-	if (w->at.place.whole == WINDOW_FREE)
-		account->free = w->at.nr_pages;
+	if (at->place.whole == WINDOW_ABSENT)
+		account->absent = at->nr_pages;
+	if (at->place.whole == WINDOW_OFFLINE)
+		account->offline = at->nr_pages;
+	if (at->place.whole == WINDOW_FREE)
+		account->free = at->nr_pages;
 	bpf_seq_write(w->seq, account, sizeof(*account));
 }
 

@@ -299,7 +299,6 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   bpf_program__set_autoload(skeleton->progs.name_addresses, options.with_stacks);
   bpf_program__set_autoload(skeleton->progs.count_pages, options.with_sums);
   bpf_map__set_autocreate(skeleton->maps.reader_sums, options.with_sums);
-  bpf_map__set_autocreate(skeleton->maps.sum_memos, options.with_sums);
   if (const int error = page_owner_bpf__load(skeleton.get()); error != 0)
     return fail(libbpf_error("loading the page walker", error));
   auto own_programs = OwnPrograms::of(skeleton->obj);

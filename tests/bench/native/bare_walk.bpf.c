@@ -12,14 +12,19 @@ struct {
 	__type(value, struct pobpf_params);
 } readers SEC(".maps");
 
-static long step_page(__u32 step, struct walk *w)
+static long step_pages(__u32 step, struct walk *w)
 {
-	struct owner_ref ref = {};
+	struct window_walk *at = &w->run->at;
 
-	if (w->at.next >= w->at.nr_pages)
-		return 1;
-	if (walk_page(&w->at, &ref))
-		w->at.account.emitted++;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 4; i++) {
+		struct owner_ref ref = {};
+
+		if (at->next >= at->nr_pages)
+			return 1;
+		if (walk_page(at, &ref))
+			at->account.emitted++;
+	}
 	return 0;
 }
 
@@ -31,11 +36,15 @@ int walk_only(struct bpf_iter__bpf_map_elem *ctx)
 
 	if (!window)
 		return 0;
+	w.run = begin_run();
+	if (!w.run)
+		return 0;
 	w.seq = ctx->meta->seq;
-	w.slot = 0;
-	w.params = bpf_map_lookup_elem(&readers, &w.slot);
+	w.run->slot = 0;
+	w.params = bpf_map_lookup_elem(&readers, &w.run->slot);
 	if (walk_window(&w, window))
-		bpf_loop(POBPF_WINDOW_PAGES + 1, step_page, &w, 0);
+		bpf_loop(POBPF_WINDOW_PAGES / 4 + 1, step_pages, &w, 0);
 	write_account(&w);
+	end_run(w.run);
 	return 0;
 }
