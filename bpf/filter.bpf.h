@@ -200,10 +200,7 @@ __noinline int memcg_set_bits(__u64 memcg_data, __u32 slot)
 		return -1;
 #pragma clang loop unroll(disable)
 	for (int level = 0; level < CGROUP_DEPTH_MAX; level++) {
-		__u64 id = 0;
-
-		bpf_core_read(&id, sizeof(id), &kn->id);
-		bits |= set_bits(slot, POBPF_SET_MEMCG, id);
+		bits |= set_bits(slot, POBPF_SET_MEMCG, KERNEL_WORD(kn, id));
 		kn = kernfs_parent(kn);
 		if (!kn)
 			break;

@@ -62,6 +62,29 @@ static __always_inline void *rdonly_cast(__u64 address, __u32 btf_id)
 #define KERNEL_READ(ptr, field) ((ptr)->field)
 #endif
 
+/*
+ * 8 bytes of kernel memory, 0 if they cannot be read. Whatever it is, it is taken for
+ * a struct page of which one word is loaded: a call would cost ten times as much.
+ */
+static __always_inline __u64 read_kernel_u64(__u64 address)
+{
+#ifdef POBPF_PROBE_READS
+	__u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (const void *)address);
+	return value;
+#else
+	struct page *page =
+		KERNEL_PTR(struct page, address - bpf_core_field_offset(struct page, private));
+
+	return page->private;
+#endif
+}
+
+/* The 8 bytes at a member of a type that KERNEL_PTR does not know; of pointers, as a number. */
+#define KERNEL_WORD(ptr, field)                                                                    \
+	read_kernel_u64((__u64)__builtin_preserve_access_index(&(ptr)->field))
+
 struct memdesc_flags___v618 {
 	unsigned long f;
 } __attribute__((preserve_access_index));
@@ -104,38 +127,30 @@ static __always_inline __u64 page_memcg_data(struct page *page)
 	return KERNEL_READ(p, memcg_data);
 }
 
-/*
- * page->mapping with its low bits. No typed load, as the verifier allows no
- * arithmetic on what it takes for a pointer.
- */
+/* page->mapping with its low bits; the verifier allows no arithmetic on what it takes for a pointer. */
 static __always_inline __u64 page_mapping_word(const struct page *page)
 {
-	__u64 word = 0;
-
-	bpf_core_read(&word, sizeof(word), &((struct page___members *)page)->mapping);
-	return word;
+	return KERNEL_WORD((struct page___members *)page, mapping);
 }
 
 /*
  * PageTail(). v7.1: compound_info. Before: compound_head; bit 0 says tail in both.
  * From v6.15 on tail pages keep folio fields where memcg_data is, so the kernel
- * (and this) asks first; before, tail pages had none. A typed load would be of
- * the list pointers in the same place, on which the verifier allows no bits.
+ * (and this) asks first; before, tail pages had none.
  */
 static __always_inline bool page_is_tail(const struct page *page)
 {
-	unsigned long word = 0;
+	struct page___members *p = (void *)page;
 
 	if (bpf_core_field_exists(struct page___members, compound_info))
-		bpf_core_read(&word, sizeof(word), &((struct page___members *)page)->compound_info);
-	else
-		bpf_core_read(&word, sizeof(word), &((struct page___members *)page)->compound_head);
-	return word & 1;
+		return KERNEL_WORD(p, compound_info) & 1;
+	return KERNEL_WORD(p, compound_head) & 1;
 }
 
 /* One flavour for all members: libbpf searches all types of the kernel for each. */
 struct kernfs_node___members {
 	__u64 id;
+	unsigned int hash; /* of the name */
 	const char *name;
 	struct kernfs_node *__parent; /* since v6.15 */
 	struct kernfs_node *parent;   /* before v6.15 */
@@ -149,13 +164,9 @@ struct kernfs_node___members {
 static __always_inline const struct kernfs_node___members *
 kernfs_parent(const struct kernfs_node___members *kn)
 {
-	const struct kernfs_node___members *parent = NULL;
-
 	if (bpf_core_field_exists(struct kernfs_node___members, __parent))
-		bpf_core_read(&parent, sizeof(parent), &kn->__parent);
-	else
-		bpf_core_read(&parent, sizeof(parent), &kn->parent);
-	return parent;
+		return (const void *)KERNEL_WORD(kn, __parent);
+	return (const void *)KERNEL_WORD(kn, parent);
 }
 
 struct mem_cgroup___css {
@@ -189,20 +200,16 @@ static __always_inline __u64 memcg_of(__u64 memcg_data)
 	__u64 address = memcg_data & ~MEMCG_DATA_FLAGS;
 	const struct mem_cgroup___css *memcg = (const void *)address;
 	const struct obj_cgroup___memcg *objcg = (const void *)address;
-	__u64 subsys = 0;
 
 	if (!layout.memory_cgrp_subsys || !address)
 		return 0;
-	if (!(memcg_data & MEMCG_DATA_KMEM_BIT)) {
-		bpf_core_read(&subsys, sizeof(subsys), &memcg->css.ss);
-		if (subsys == layout.memory_cgrp_subsys)
-			return address;
-	}
+	if (!(memcg_data & MEMCG_DATA_KMEM_BIT) &&
+	    KERNEL_WORD(memcg, css.ss) == layout.memory_cgrp_subsys)
+		return address;
 	if (!bpf_core_type_exists(struct obj_cgroup___memcg))
 		return 0;
-	bpf_core_read(&memcg, sizeof(memcg), &objcg->memcg);
-	bpf_core_read(&subsys, sizeof(subsys), &memcg->css.ss);
-	return subsys == layout.memory_cgrp_subsys ? (__u64)memcg : 0;
+	memcg = (const void *)KERNEL_WORD(objcg, memcg);
+	return KERNEL_WORD(memcg, css.ss) == layout.memory_cgrp_subsys ? (__u64)memcg : 0;
 }
 
 struct stack_record___any {

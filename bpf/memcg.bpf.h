@@ -25,12 +25,9 @@ struct {
 static __always_inline const struct kernfs_node___members *
 cgroup_kernfs_node(const struct mem_cgroup___css *memcg)
 {
-	const struct kernfs_node___members *kn = NULL;
-	struct cgroup *cgroup = NULL;
+	const struct cgroup *cgroup = (const void *)KERNEL_WORD(memcg, css.cgroup);
 
-	bpf_core_read(&cgroup, sizeof(cgroup), &memcg->css.cgroup);
-	bpf_core_read(&kn, sizeof(kn), &cgroup->kn);
-	return kn;
+	return (const void *)KERNEL_WORD(cgroup, kn);
 }
 
 /* The directory of the cgroup that a page is charged to; NULL if it cannot be told. */
@@ -41,6 +38,30 @@ static __always_inline const struct kernfs_node___members *memcg_kernfs_node(__u
 	return memcg ? cgroup_kernfs_node(memcg) : NULL;
 }
 
+/*
+ * Straight into the map, as the stack has no room for it; not 0 if it cannot be read.
+ * Most of the time it is the name that is there: renaming makes another string, which
+ * may lie where an older one lay, so the hash is compared as well.
+ */
+static __always_inline long read_cgroup_name(struct pobpf_cgroup *to,
+					     const struct kernfs_node___members *kn)
+{
+	__u64 name = KERNEL_WORD(kn, name);
+	__u32 hash = KERNEL_WORD(kn, hash);
+
+	if (to->name_address == name && to->name_hash == hash)
+		return 0;
+	if (!kernfs_parent(kn)) {
+		to->name[0] = '/';
+		return 0;
+	}
+	if (bpf_probe_read_kernel_str(to->name, sizeof(to->name), (const void *)name) < 0)
+		return -1;
+	to->name_address = name;
+	to->name_hash = hash;
+	return 0;
+}
+
 /* Resolves the word in memo->memcg_data; -1 if its cgroup cannot be told. */
 __noinline int resolve_memcg(struct memcg_memo *memo)
 {
@@ -48,10 +69,8 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	const struct kernfs_node___members *kn;
 	static const struct pobpf_cgroup no_name = {};
 	struct pobpf_cgroup *name;
-	const char *kn_name = NULL;
-	__u32 css_flags = 0;
 	__u64 memcg_data;
-	__u64 id = 0;
+	__u64 id;
 
 	if (!memo)
 		return -1;
@@ -65,9 +84,8 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	memcg = (const void *)memcg_of(memcg_data);
 	if (!memcg)
 		return -1;
-	bpf_core_read(&css_flags, sizeof(css_flags), &memcg->css.flags);
 	kn = cgroup_kernfs_node(memcg);
-	bpf_core_read(&id, sizeof(id), &kn->id);
+	id = KERNEL_WORD(kn, id);
 	if (!id)
 		return -1;
 	name = bpf_map_lookup_elem(&cgroups, &id);
@@ -78,19 +96,13 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 		if (!name)
 			return -1;
 	}
-	/* straight into the map: the stack has no room for it; renaming shows as it happens */
-	if (kernfs_parent(kn)) {
-		bpf_core_read(&kn_name, sizeof(kn_name), &kn->name);
-		if (bpf_probe_read_kernel_str(name->name, sizeof(name->name), kn_name) < 0)
-			return -1;
-	} else {
-		name->name[0] = '/';
-	}
+	if (read_cgroup_name(name, kn))
+		return -1;
 	memo->cgroup_id = id;
 	memo->flags = POBPF_MEMCG_CHARGED;
 	if (memcg_data & MEMCG_DATA_KMEM_BIT)
 		memo->flags |= POBPF_MEMCG_OBJCG;
-	if (!(css_flags & CSS_ONLINE_BIT))
+	if (!(KERNEL_WORD(memcg, css.flags) & CSS_ONLINE_BIT))
 		memo->flags |= POBPF_MEMCG_OFFLINE;
 	return 0;
 }

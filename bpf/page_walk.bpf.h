@@ -194,14 +194,6 @@ static __always_inline void end_run(struct run *run)
 	__sync_lock_test_and_set(&run->is_busy, 0);
 }
 
-static __always_inline __u64 read_kernel_u64(__u64 address)
-{
-	__u64 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), (const void *)address);
-	return value;
-}
-
 /* __nr_to_section(): the section's address, or 0 where there is none. */
 static __always_inline __u64 section_address(__u64 section_nr)
 {
@@ -231,9 +223,9 @@ static __always_inline bool read_section(__u64 section_nr, struct section_copy *
 
 	if (!address)
 		return false;
-	bpf_core_read(&section->mem_map, sizeof(section->mem_map), &address->section_mem_map);
-	bpf_core_read(&section->usage, sizeof(section->usage), &address->usage);
-	bpf_core_read(&section->page_ext, sizeof(section->page_ext), &address->page_ext);
+	section->mem_map = KERNEL_WORD(address, section_mem_map);
+	section->usage = KERNEL_WORD(address, usage);
+	section->page_ext = KERNEL_WORD(address, page_ext);
 	return section->mem_map & layout.section_has_mem_map;
 }
 

@@ -420,8 +420,11 @@ POBPF_ASSERT_SIZE(struct pobpf_kind_facts, 24);
 /* Value of the cgroups map; the key is the cgroup's kernfs id. */
 struct pobpf_cgroup {
 	char name[POBPF_CGROUP_NAME_BYTES]; /* NUL-terminated, as kernfs_name() cuts it */
+	__u64 name_address;		    /* of the kernel's string, for BPF alone */
+	__u32 name_hash;
+	__u32 reserved;
 };
-POBPF_ASSERT_SIZE(struct pobpf_cgroup, POBPF_CGROUP_NAME_BYTES);
+POBPF_ASSERT_SIZE(struct pobpf_cgroup, POBPF_CGROUP_NAME_BYTES + 16);
 
 /*
  * `pobpf page`: one page, as read_page answers it. Numbers as they stand in kernel

@@ -175,6 +175,8 @@ TEST_F(Abi, SumsHaveOneLayout) {
   EXPECT_SAME_OFFSET(pobpf_kind_facts, stack_order_min);
   EXPECT_SAME_OFFSET(pobpf_kind_facts, reserved);
   EXPECT_SAME_OFFSET(pobpf_cgroup, name);
+  EXPECT_SAME_OFFSET(pobpf_cgroup, name_address);
+  EXPECT_SAME_OFFSET(pobpf_cgroup, name_hash);
 }
 
 TEST_F(Abi, LayoutOfTheKernelHasOneLayout) {
