@@ -275,6 +275,7 @@ TEST(TopOptions, IgnoreOfAFileThatCannotBeReadIsAFailure) {
   ASSERT_FALSE(options);
   EXPECT_EQ(options.error().kind, ErrorKind::kFailed);
   EXPECT_EQ(options.error().os_errno, ENOENT);
+  EXPECT_EQ(options.error().hint, "") << "the help does not help";
   EXPECT_EQ(options.error().what, "--ignore: reading " + missing + ": No such file or directory");
   dir.write("large", std::string((1 << 20) + 1, '\n'));
   const auto large = parse_all({"--ignore", (dir / "large").string()});

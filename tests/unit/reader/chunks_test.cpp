@@ -153,7 +153,9 @@ TEST_F(Queue, GivesEachChunkToOneOfManyThreads) {
   std::vector<std::thread> threads;
   for (unsigned thread = 0; thread < taken.size(); ++thread)
     threads.emplace_back([&, thread] {
-      for (int chunk = 0; (chunk = take(queue, thread)) >= 0;) taken[thread].push_back(chunk);
+      for (int chunk = 0;
+           (chunk = take(queue, thread)) >= 0 && taken[thread].size() <= nids.size();)
+        taken[thread].push_back(chunk);
     });
   for (std::thread& thread : threads) thread.join();
   std::set<int> all;
