@@ -75,10 +75,16 @@ std::optional<Error> incompleteness(const Account& account, const Losses& losses
   if (losses.count != 0)
     reasons.push_back(counted(losses.count, "record", "records") + " that could not be shown (" +
                       losses.first.what + ")");
+  const bool is_transient = !reasons.empty();
+  if (losses.ungrouped_pages != 0)
+    reasons.push_back(counted(losses.ungrouped_pages, "page of a group that there was no room for",
+                              "pages of groups that there was no room for"));
   if (reasons.empty()) return std::nullopt;
   return Error{ErrorKind::kFailed,
                fmt::format("finished, but not complete because of {}", fmt::join(reasons, ", ")),
-               "run pobpf again if this matters", 0};
+               is_transient ? "run pobpf again if this matters"
+                            : "raise --max-groups, or narrow the view down with filters",
+               0};
 }
 
 }  // namespace pobpf::cli

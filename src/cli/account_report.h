@@ -16,6 +16,8 @@ namespace pobpf::cli {
 struct Losses {
   std::uint64_t count = 0;
   Error first;  ///< valid if `count` is not 0
+  /// Of groups beyond SumRequest::groups_max.
+  std::uint64_t ungrouped_pages = 0;
 
   void add(Error error) {
     if (count++ == 0) first = std::move(error);

@@ -54,6 +54,7 @@ Result<ExitStatus> print_stacks(Session& session, const ReaderView& view, const 
                                 Output& output) {
   SumRequest request;
   request.nr_threads = options.nr_threads;
+  request.groups_max = options.groups_max;
   auto sums = [&] {
     // nothing is printed before all is summed up, so that the terminal is free
     ProgressMeter meter(options, false);
@@ -80,11 +81,7 @@ Result<ExitStatus> print_stacks(Session& session, const ReaderView& view, const 
     if (auto status = output.flush_if_full(); !status)
       return give_up(output, std::move(status).error());
   }
-  if (sums->other.allocations != 0)
-    losses.add(Error{ErrorKind::kFailed,
-                     fmt::format("{} pages of stacks beyond the first {} are not shown",
-                                 sums->other.pages, sums->groups.size()),
-                     "narrow the view down with filters"});
+  losses.ungrouped_pages = sums->other.pages;
   return finish(output, sums->account, losses, options);
 }
 

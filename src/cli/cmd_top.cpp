@@ -51,6 +51,7 @@ class Top {
     style_.is_exact = options.top.is_exact;
     style_.with_age = grouping_.wants_age;
     style_.with_growth = is_watching_;
+    style_.is_terminal = output.is_terminal();
   }
 
   Result<ExitStatus> run() {
@@ -82,6 +83,8 @@ class Top {
       if (!key) continue;
       if (*key == 'q') return false;
       if (*key == ' ') return true;
+      // records keep their order and their columns
+      if (options_.format != Format::kText) continue;
       if (*key == 's') {
         constexpr SortKey kCycle[] = {SortKey::kPages, SortKey::kAllocations, SortKey::kGrowth,
                                       SortKey::kAge};
@@ -108,6 +111,7 @@ class Top {
     SumRequest request;
     request.group_by = grouping_.kernel_fields();
     request.nr_threads = options_.nr_threads;
+    request.groups_max = options_.groups_max;
     auto sums = [&] {
       ProgressMeter meter(options_, is_watching_ && output_.is_terminal());
       return session_.sum_groups(view_, request, [&](const Progress& progress) {
@@ -116,14 +120,9 @@ class Top {
       });
     }();
     if (!sums) return fail(std::move(sums).error());
-    account_ = sums->account;
-    losses_ = Losses();
-    if (sums->other.allocations != 0)
-      losses_.add(Error{ErrorKind::kFailed,
-                        fmt::format("{} pages are of groups beyond the first {} and stand in a row "
-                                    "of their own",
-                                    sums->other.pages, sums->groups.size()),
-                        "group by less, or narrow the view down with filters"});
+    // what an earlier look lacks is missing from what was printed, too
+    account_.add(sums->account);
+    losses_.ungrouped_pages += sums->other.pages;
     const auto on_error = [&](Error error) { losses_.add(std::move(error)); };
     auto rows = make_rows(*sums, grouping_, session_, on_error);
     Row total = total_of(rows);
@@ -180,6 +179,9 @@ class Top {
                      fmt::localtime(system_clock::to_time_t(now)),
                      static_cast<double>(options_.top.interval->count()) / 1000,
                      fmt::join(names, ","), sort_key_name(sort_), size ? "  (q s f space)" : "");
+      // a line that the terminal wraps would scroll the first one away
+      if (size && text.size() > size->columns + 1)
+        text.replace(size->columns, std::string::npos, "\n");
     }
     append_table(text, rows, grouping_, style_);
     if (is_watching_ && size)
@@ -206,7 +208,7 @@ class Top {
   std::chrono::steady_clock::time_point next_;
   bool has_csv_header_ = false;
   Account account_;
-  Losses losses_;
+  Losses losses_;  // of all looks, as account_ is
 };
 
 }  // namespace

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cli/option_value.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <charconv>
+
+#include "model/name_list.h"
 
 namespace pobpf::cli {
 
@@ -14,6 +19,18 @@ void add_value(CLI::App& app, const std::string& names, std::vector<std::string>
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->group(group);
+}
+
+Result<std::uint32_t> parse_number(const char* option, const std::string& text, std::uint32_t min,
+                                   std::uint32_t max) {
+  std::uint32_t value = 0;
+  const char* const text_end = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), text_end, value);
+  if (error != std::errc() || end != text_end || value < min || value > max)
+    return fail(ErrorKind::kUsage,
+                fmt::format("{}: '{}' is no number of that kind", option, shown(text)),
+                fmt::format("give a whole number from {} to {}", min, max));
+  return value;
 }
 
 }  // namespace pobpf::cli

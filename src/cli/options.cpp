@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <memory>
 #include <utility>
 
@@ -97,6 +96,7 @@ struct Raw {
   RawPinOptions pin;
   RawTopOptions top;
   std::vector<std::string> threads;
+  std::vector<std::string> max_groups;
 };
 
 template <typename T>
@@ -133,9 +133,13 @@ void add_stats(CLI::App& app, Raw& raw) {
   add_flag(app, "--stats", raw.wants_stats, "Output", "say on stderr what became of every page");
 }
 
-void add_threads(CLI::App& app, Raw& raw) {
+/// Of commands that sum up in the kernel.
+void add_sums(CLI::App& app, Raw& raw) {
   add_value(app, "--threads", raw.threads, "N", "Other",
             "read with N threads, spread over the nodes;\ndefault 1");
+  add_value(app, "--max-groups", raw.max_groups, "N", "Other",
+            "groups that the kernel tells apart at most, about\n"
+            "200 bytes of its memory each; default 262144");
 }
 
 void add_common(CLI::App& app, Raw& raw) {
@@ -209,11 +213,9 @@ Status check_options_in_front(const CLI::App& app, const CLI::App& command) {
 
 Status check_given_once(const Raw& raw, const std::string& hint) {
   const std::pair<const char*, const std::vector<std::string>&> single[] = {
-      {"--nid", raw.nodelist},
-      {"--mode", raw.mode},
-      {"--format", raw.format},
-      {"--threads", raw.threads},
-      {"--output", raw.output}};
+      {"--nid", raw.nodelist},          {"--mode", raw.mode},
+      {"--format", raw.format},         {"--threads", raw.threads},
+      {"--max-groups", raw.max_groups}, {"--output", raw.output}};
   for (const auto& [name, values] : single)
     if (values.size() > 1)
       return usage_error(fmt::format("{} is given more than once", name), hint);
@@ -250,14 +252,13 @@ Result<Format> parse_format(const Raw& raw, Command command) {
 Result<unsigned> parse_threads(const Raw& raw) {
   if (raw.threads.empty()) return 1;
   constexpr unsigned kThreadsMax = 256;
-  const std::string& text = raw.threads.front();
-  unsigned value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || value == 0 ||
-      value > kThreadsMax)
-    return usage_error(fmt::format("--threads: '{}' is no number of threads", shown(text)),
-                       fmt::format("give a number from 1 to {}", kThreadsMax));
-  return value;
+  return parse_number("--threads", raw.threads.front(), 1, kThreadsMax);
+}
+
+Result<std::uint32_t> parse_max_groups(const Raw& raw) {
+  if (raw.max_groups.empty()) return SumRequest().groups_max;
+  constexpr std::uint32_t kGroupsMax = 1U << 24;
+  return parse_number("--max-groups", raw.max_groups.front(), 1, kGroupsMax);
 }
 
 Result<SessionOptions> parse_features(const Raw& raw) {
@@ -288,10 +289,13 @@ Result<Options> check(const Raw& raw, Command command, const std::string& hint) 
 
   auto threads = parse_threads(raw);
   if (!threads) return fail(std::move(threads).error());
+  auto groups_max = parse_max_groups(raw);
+  if (!groups_max) return fail(std::move(groups_max).error());
 
   Options options;
   options.command = command;
   options.nr_threads = *threads;
+  options.groups_max = *groups_max;
   if (command == Command::kPage) {
     auto page = parse_page_request(raw.page);
     if (!page) {
@@ -374,7 +378,7 @@ Result<std::variant<Options, Information>> parse_options(
   add_filters(stacks, raw);
   add_output(stacks, raw);
   add_stats(stacks, raw);
-  add_threads(stacks, raw);
+  add_sums(stacks, raw);
   add_common(stacks, raw);
 
   CLI::App& top = *app.add_subcommand("top", "who has the memory, and who grows");
@@ -384,7 +388,7 @@ Result<std::variant<Options, Information>> parse_options(
   add_top_options(top, raw.top);
   add_output(top, raw, true);
   add_stats(top, raw);
-  add_threads(top, raw);
+  add_sums(top, raw);
   add_common(top, raw);
 
   CLI::App& page = *app.add_subcommand("page", "all that is known of single pages");
@@ -464,7 +468,7 @@ Result<std::variant<Options, Information>> parse_options(
     auto top_options = check_top_options(raw.top);
     if (!top_options) {
       auto error = std::move(top_options).error();
-      if (error.hint.empty()) error.hint = hint;
+      if (error.hint.empty() && error.kind == ErrorKind::kUsage) error.hint = hint;
       return fail(std::move(error));
     }
     options->top = *std::move(top_options);

@@ -2,6 +2,7 @@
 // The command line: what the user asked for, checked as far as it can be without a kernel.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@ struct Options {
   std::string output_path;  ///< empty: the standard output
   PageRequest page;         ///< of Command::kPage
   unsigned nr_threads = 1;
+  std::uint32_t groups_max = SumRequest().groups_max;
   bool wants_stats = false;
   bool is_quiet = false;
   int verbosity = 0;  ///< how often -v was given

@@ -39,9 +39,12 @@ std::optional<char> Keyboard::wait(std::chrono::milliseconds time) const {
   pollfd input{STDIN_FILENO, POLLIN, 0};
   const auto most =
       std::min<std::chrono::milliseconds::rep>(time.count(), std::numeric_limits<int>::max());
-  const int ready = ::poll(&input, before_ ? 1 : 0, static_cast<int>(std::max<long>(most, 0)));
+  const int timeout = static_cast<int>(std::max<long>(most, 0));
+  if (::poll(&input, before_ ? 1 : 0, timeout) != 1) return std::nullopt;
   char key = 0;
-  if (ready == 1 && ::read(STDIN_FILENO, &key, 1) == 1) return key;
+  if (::read(STDIN_FILENO, &key, 1) == 1) return key;
+  // a terminal that has hung up is always ready: without keys there is only time to wait for
+  static_cast<void>(::poll(nullptr, 0, timeout));
   return std::nullopt;
 }
 

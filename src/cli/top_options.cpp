@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
+#include <algorithm>
 #include <limits>
 #include <sstream>
 
@@ -19,19 +19,12 @@ namespace {
 constexpr const char* kGroup = "Rows";
 constexpr std::size_t kIgnoreBytesMax = 1 << 20;
 constexpr std::uint64_t kIntervalMinNs = 100'000'000;
+// the time of a look that no clock can count to would be over at once
+constexpr std::uint64_t kIntervalMaxNs = 365ULL * 86400 * 1'000'000'000;
+constexpr std::uint32_t kNumberMax = std::numeric_limits<std::uint32_t>::max();
 
 tl::unexpected<Error> usage_error(std::string what, std::string hint) {
   return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
-}
-
-Result<std::size_t> parse_count(const char* option, const std::string& text, std::size_t min) {
-  std::size_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || value < min ||
-      value > std::numeric_limits<std::uint32_t>::max())
-    return usage_error(fmt::format("{}: '{}' is no number of that kind", option, shown(text)),
-                       fmt::format("give a whole number from {} on", min));
-  return value;
 }
 
 Status check_given_once(const RawTopOptions& raw) {
@@ -61,14 +54,14 @@ Status parse_rows(const RawTopOptions& raw, TopOptions& options) {
     options.sort = *sort;
   }
   if (!raw.limit.empty()) {
-    auto limit = parse_count("--limit", raw.limit.front(), 0);
+    auto limit = parse_number("--limit", raw.limit.front(), 0, kNumberMax);
     if (!limit) return fail(std::move(limit).error());
     options.has_limit = true;
     // none at all would say nothing
     if (*limit != 0) options.limit = *limit;
   }
   if (!raw.depth.empty()) {
-    auto depth = parse_count("--depth", raw.depth.front(), 1);
+    auto depth = parse_number("--depth", raw.depth.front(), 1, kNumberMax);
     if (!depth) return fail(std::move(depth).error());
     if (std::find(options.fields.begin(), options.fields.end(), GroupField::kStack) ==
         options.fields.end())
@@ -88,13 +81,15 @@ Status parse_watch(const RawTopOptions& raw, TopOptions& options) {
     if (!interval) return fail(std::move(interval).error().in("--watch"));
     if (*interval < kIntervalMinNs)
       return usage_error("--watch: the interval is too short", "give 0.1 seconds or more");
+    if (*interval > kIntervalMaxNs)
+      return usage_error("--watch: the interval is too long", "give a year or less");
     options.interval =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds(*interval));
   }
   if (!raw.count.empty()) {
     if (!options.interval)
       return usage_error("--count is of intervals, but there is no --watch", "add --watch SEC");
-    auto count = parse_count("--count", raw.count.front(), 1);
+    auto count = parse_number("--count", raw.count.front(), 1, kNumberMax);
     if (!count) return fail(std::move(count).error());
     options.count = *count;
   }

@@ -185,8 +185,7 @@ std::string size_text(std::uint64_t bytes) {
 std::string age_text(std::uint64_t ns) {
   constexpr std::uint64_t kSecond = 1'000'000'000;
   const std::uint64_t seconds = ns / kSecond;
-  if (seconds < 60)
-    return fmt::format("{:.1f}s", static_cast<double>(ns) / static_cast<double>(kSecond));
+  if (seconds < 60) return fmt::format("{}.{}s", seconds, ns % kSecond / (kSecond / 10));
   if (seconds < 3600) return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
   if (seconds < 86400) return fmt::format("{}h{:02}m", seconds / 3600, seconds % 3600 / 60);
   return fmt::format("{}d{:02}h", seconds / 86400, seconds % 86400 / 3600);
@@ -286,7 +285,9 @@ void append_csv_rows(std::string& out, const std::vector<Row>& rows, const Group
     for (const GroupField field : grouping.fields) {
       out += ',';
       if (row.kind != RowKind::kGroup) continue;
-      out += csv_field(field == GroupField::kStack ? joined_frames(row) : row.labels[label++].text);
+      const std::string text =
+          field == GroupField::kStack ? joined_frames(row) : row.labels[label++].text;
+      out += csv_field(style.is_terminal ? escaped(text) : text);
     }
     out += "\r\n";
   }

@@ -20,7 +20,8 @@ struct RowStyle {
   bool with_age = false;
   bool with_growth = false;          ///< change and growth
   std::optional<std::size_t> width;  ///< table: columns of the terminal; lines are cut to it
-  std::optional<double> time;        ///< JSON: seconds since the epoch, where there are intervals
+  std::optional<double> time;        ///< records: seconds since the epoch, if there are intervals
+  bool is_terminal = false;          ///< CSV: names are escaped, as they always are elsewhere
 };
 
 /// Header and rows; stacks stand below their row, one call a line. Names are escaped.
@@ -39,7 +40,7 @@ void append_csv_rows(std::string& out, const std::vector<Row>& rows, const Group
 /// "64.3M": powers of 1024, as top(1) and free(1) have them.
 [[nodiscard]] std::string size_text(std::uint64_t bytes);
 
-/// "3d4h", "12m30s", "4.2s": the two largest units.
+/// "3d04h", "12m30s", "4.2s": the two largest units.
 [[nodiscard]] std::string age_text(std::uint64_t ns);
 
 }  // namespace pobpf

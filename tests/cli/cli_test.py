@@ -87,13 +87,15 @@ class Case(unittest.TestCase):
 class Help(unittest.TestCase):
     def test_every_example_is_accepted(self):
         nr_examples = 0
-        for command in ([], ["stacks"], ["page"], ["check"], ["pin"], ["pins"], ["unpin"]):
+        for command in ([], *([c] for c in "stacks top page check pin pins unpin".split())):
             text = pobpf(*command, "--help").stdout.decode()
             examples = re.findall(r"^  (pobpf.*?)(?:   *\S.*)?$", text, re.MULTILINE)
             self.assertGreater(len(examples), 1)
             for example in examples:
                 nr_examples += 1
                 words = [w for w in shlex.split(example)[1:] if not w.startswith(">")]
+                if "--watch" in words:
+                    words += ["--count", "1"]
                 with self.subTest(example), tempfile.TemporaryDirectory() as directory:
                     result = pobpf(*words, cwd=directory)
                     # a node of the example may not be on this machine: that is no wrong usage

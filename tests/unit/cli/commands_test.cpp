@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "../util/temp_dir.h"
-#include "cli/logging.h"
 #include "cli/open_session.h"
+#include "command_test.h"
 
 namespace pobpf::cli {
 namespace {
@@ -66,8 +66,9 @@ class FakeSession final : public Session {
   Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) override {
     return std::make_unique<FakeReader>(view.mode, last_window);
   }
-  Result<GroupSums> sum_groups(const ReaderView& /*view*/, const SumRequest& /*request*/,
+  Result<GroupSums> sum_groups(const ReaderView& /*view*/, const SumRequest& sum_request,
                                const ProgressCallback& on_progress) override {
+    request = sum_request;
     EXPECT_TRUE(on_progress({1, 2}));
     sums.account.add(last_window);
     return sums;
@@ -80,6 +81,7 @@ class FakeSession final : public Session {
     group.sum = {pages, allocations, 0};
     return group;
   }
+  SumRequest request;
   GroupSums sums{{sum_of(1, 1, 1), sum_of(2, 30, 20)}, {}, {}};
 
   pobpf_account last_window{};
@@ -94,26 +96,10 @@ class FakeSession final : public Session {
       " alloc+0x10/0x20\n init+0x2/0x9 [mod]\n"};
 };
 
-class Commands : public ::testing::Test {
+class Commands : public test::CommandTest {
  protected:
-  using Print = Result<ExitStatus>(Session&, const ReaderView&, const Options&, Output&);
-
-  /// Runs a command; data goes to the file "out", stderr to said.
-  Result<ExitStatus> run(Print& print) {
-    auto output = Output::to_file(dir / "out");
-    if (!output) return fail(std::move(output).error());
-    ::testing::internal::CaptureStderr();
-    set_up_logging(options.format, options.is_quiet, options.verbosity);
-    auto ended = print(session, ReaderView{{}, options.mode}, options, *output);
-    said = ::testing::internal::GetCapturedStderr();
-    return ended;
-  }
-  [[nodiscard]] bool has_output() const { return std::filesystem::exists(dir / "out"); }
-
-  test::TempDir dir;
+  Result<ExitStatus> run(Print& print) { return CommandTest::run(print, session); }
   FakeSession session;
-  Options options;
-  std::string said;
 };
 
 TEST_F(Commands, PagesPrintsARecordAPage) {
@@ -223,6 +209,23 @@ TEST_F(Commands, StacksPrintsAnObjectAStack) {
   EXPECT_EQ(first.at("stack").at(0).at("address"), "0xffffffff81000010");
   ASSERT_TRUE(std::getline(lines, line));
   EXPECT_TRUE(nlohmann::json::parse(line).at("stack").is_null());
+}
+
+TEST_F(Commands, StacksAsksForWhatTheOptionsSay) {
+  options.nr_threads = 3;
+  options.groups_max = 1000;
+  ASSERT_EQ(run(print_stacks).value(), ExitStatus::kComplete);
+  EXPECT_EQ(session.request.group_by, POBPF_GROUP_HANDLE);
+  EXPECT_EQ(session.request.nr_threads, 3U);
+  EXPECT_EQ(session.request.groups_max, 1000U);
+}
+
+TEST_F(Commands, StacksSaysHowMuchFoundNoRoom) {
+  session.sums.other = {1, 1, 0};
+  ASSERT_EQ(run(print_stacks).value(), ExitStatus::kIncomplete);
+  EXPECT_EQ(said,
+            "pobpf: finished, but not complete because of 1 page of a group that there was no room "
+            "for: raise --max-groups, or narrow the view down with filters\n");
 }
 
 // what has no memory is refused where the view is compiled: tests/vm

@@ -149,6 +149,28 @@ TEST(Options, RefusesWrongNodelists) {
     EXPECT_EQ(refusal({"--nid", list}).find("--nid: "), 0U) << refusal({"--nid", list});
 }
 
+TEST(Options, SumsHaveThreadsAndRoomForGroups) {
+  for (const char* command : {"stacks", "top"}) {
+    EXPECT_EQ(parse({command}).nr_threads, 1U);
+    EXPECT_EQ(parse({command}).groups_max, SumRequest().groups_max);
+    EXPECT_EQ(parse({command}).groups_max, 262'144U) << "the help and docs/top.md say so";
+    EXPECT_EQ(parse({command, "--threads", "256"}).nr_threads, 256U);
+    EXPECT_EQ(parse({command, "--max-groups", "1"}).groups_max, 1U);
+    EXPECT_EQ(parse({command, "--max-groups", "16777216"}).groups_max, 16'777'216U);
+  }
+  for (const char* text : {"0", "16777217", "", "x", "1k", "-1", " 5", "99999999999"})
+    EXPECT_EQ(refusal({"top", std::string("--max-groups=") + text}),
+              std::string("--max-groups: '") + text +
+                  "' is no number of that kind: give a whole number from 1 to 16777216");
+  for (const char* text : {"0", "257", "two"})
+    EXPECT_EQ(refusal({"stacks", "--threads", text}),
+              std::string("--threads: '") + text +
+                  "' is no number of that kind: give a whole number from 1 to 256");
+  EXPECT_EQ(refusal({"stacks", "--max-groups", "5", "--max-groups", "6"}),
+            "--max-groups is given more than once: see pobpf stacks --help");
+  EXPECT_EQ(refusal({"--max-groups", "5"}), "unknown option '--max-groups': see pobpf --help");
+}
+
 TEST(Options, RefusesUnknownOptions) {
   EXPECT_EQ(refusal({"--foo"}), "unknown option '--foo': see pobpf --help");
   EXPECT_EQ(refusal({"-x"}), "unknown option '-x': see pobpf --help");
@@ -219,6 +241,8 @@ TEST(Options, HelpIsPerCommandAndFitsATerminal) {
   for (const Arguments& arguments : {Arguments{"--help"},
                                      {"-h"},
                                      {"stacks", "-h"},
+                                     {"top", "-h"},
+                                     {"page", "-h"},
                                      {"check", "-h"},
                                      {"pin", "-h"},
                                      {"pins", "-h"},

@@ -12,35 +12,14 @@
 #include <csignal>
 #include <thread>
 
+#include "descriptors.h"
 #include "temp_dir.h"
 
 namespace pobpf {
 namespace {
 
-/// Puts something else in the place of our standard output for a while.
-class StdoutReplacement {
- public:
-  explicit StdoutReplacement(int fd) : saved_(::dup(STDOUT_FILENO)) { ::dup2(fd, STDOUT_FILENO); }
-  StdoutReplacement(const StdoutReplacement&) = delete;
-  StdoutReplacement& operator=(const StdoutReplacement&) = delete;
-  StdoutReplacement(StdoutReplacement&&) = delete;
-  StdoutReplacement& operator=(StdoutReplacement&&) = delete;
-  ~StdoutReplacement() { ::dup2(saved_.get(), STDOUT_FILENO); }
-
- private:
-  Fd saved_;
-};
-
-struct Pipe {
-  Pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) std::abort();
-    reader = Fd(ends[0]);
-    writer = Fd(ends[1]);
-  }
-  Fd reader;
-  Fd writer;
-};
+using test::Pipe;
+using test::Replacement;
 
 class OutputFile : public ::testing::Test {
  protected:
@@ -195,7 +174,7 @@ TEST(Output, FullDeviceIsAnError) {
 
 TEST(Output, FlushesOnlyWhenFull) {
   const Pipe pipe;
-  const StdoutReplacement replacement(pipe.writer.get());
+  const Replacement replacement(STDOUT_FILENO, pipe.writer.get());
   auto output = Output::to_stdout();
   output.buffer() += "text";
   ASSERT_TRUE(output.flush_if_full());
@@ -206,7 +185,7 @@ TEST(Output, FlushesOnlyWhenFull) {
 
 TEST(Output, LeavesStdoutOpen) {
   const Pipe pipe;
-  const StdoutReplacement replacement(pipe.writer.get());
+  const Replacement replacement(STDOUT_FILENO, pipe.writer.get());
   ASSERT_TRUE(Output::to_stdout().commit());
   EXPECT_NE(::fcntl(STDOUT_FILENO, F_GETFD), -1);
 }
@@ -214,7 +193,7 @@ TEST(Output, LeavesStdoutOpen) {
 TEST(Output, TellsThatTheReaderOfStdoutIsGone) {
   static_cast<void>(::signal(SIGPIPE, SIG_IGN));
   Pipe pipe;
-  const StdoutReplacement replacement(pipe.writer.get());
+  const Replacement replacement(STDOUT_FILENO, pipe.writer.get());
   auto output = Output::to_stdout();
   pipe.reader.reset();
   output.buffer() += "text";
@@ -228,7 +207,7 @@ TEST(Output, TakesDevStdoutForTheStandardOutput) {
   const test::TempDir dir;
   dir.write("redirected", "");
   const Fd file(::open((dir / "redirected").c_str(), O_WRONLY | O_CLOEXEC));
-  const StdoutReplacement replacement(file.get());
+  const Replacement replacement(STDOUT_FILENO, file.get());
   auto output = Output::to_file("/dev/stdout");
   ASSERT_TRUE(output);
   output->buffer() += "text";
@@ -246,7 +225,7 @@ TEST(Output, GivesABlockedWriteUpWhenCancelled) {
   const itimerval soon{{0, 0}, {0, 50'000}};  // once: the write has to notice
   const itimerval never{};
   const Pipe pipe;
-  const StdoutReplacement replacement(pipe.writer.get());
+  const Replacement replacement(STDOUT_FILENO, pipe.writer.get());
   auto output = Output::to_stdout([] { return has_alarm != 0; });
   output.buffer().assign(1'000'000, 'x');
   ::setitimer(ITIMER_REAL, &soon, nullptr);
@@ -278,7 +257,7 @@ TEST(Output, FinishesAWriteThatASignalInterrupts) {
     }
   });
   {
-    const StdoutReplacement replacement(pipe.writer.get());
+    const Replacement replacement(STDOUT_FILENO, pipe.writer.get());
     auto output = Output::to_stdout([] { return false; });
     output.buffer().assign(1'000'000, 'x');
     ::setitimer(ITIMER_REAL, &soon, nullptr);

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What tests of commands over a made-up kernel share.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "../util/temp_dir.h"
+#include "cli/commands.h"
+#include "cli/logging.h"
+
+namespace pobpf::test {
+
+class CommandTest : public ::testing::Test {
+ protected:
+  using Print = Result<cli::ExitStatus>(Session&, const ReaderView&, const cli::Options&, Output&);
+
+  /// Runs a command; data goes to the file "out", stderr to said.
+  Result<cli::ExitStatus> run(Print& print, Session& session) {
+    auto output = Output::to_file(dir / "out");
+    if (!output) return fail(std::move(output).error());
+    return run(print, session, *output);
+  }
+  Result<cli::ExitStatus> run(Print& print, Session& session, Output& output) {
+    ::testing::internal::CaptureStderr();
+    cli::set_up_logging(options.format, options.is_quiet, options.verbosity);
+    auto ended = print(session, ReaderView{{}, options.mode}, options, output);
+    said = ::testing::internal::GetCapturedStderr();
+    return ended;
+  }
+  [[nodiscard]] bool has_output() const { return std::filesystem::exists(dir / "out"); }
+
+  TempDir dir;
+  cli::Options options;
+  std::string said;
+};
+
+}  // namespace pobpf::test
