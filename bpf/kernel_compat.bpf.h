@@ -127,7 +127,8 @@ static __always_inline __u64 page_memcg_data(struct page *page)
 	return KERNEL_READ(p, memcg_data);
 }
 
-/* page->mapping with its low bits; the verifier allows no arithmetic on what it takes for a pointer. */
+/* page->mapping with its low bits; the verifier allows no arithmetic on what it takes for a
+ * pointer. */
 static __always_inline __u64 page_mapping_word(const struct page *page)
 {
 	return KERNEL_WORD((struct page___members *)page, mapping);

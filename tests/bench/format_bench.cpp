@@ -61,8 +61,8 @@ void format_pages(benchmark::State& state, PageFormatter& formatter) {
 
 void kernel_text(benchmark::State& state) {
   const KernelFacts facts = samples::android_6_12();
-  const auto formatter = make_kernel_text_formatter(
-      facts, static_cast<pobpf_mode>(state.range(0)), CommStyle::kRaw);
+  const auto formatter =
+      make_kernel_text_formatter(facts, static_cast<pobpf_mode>(state.range(0)), CommStyle::kRaw);
   format_pages(state, *formatter);
 }
 BENCHMARK(kernel_text)
