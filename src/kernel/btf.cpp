@@ -3,11 +3,16 @@
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
 #include <set>
 #include <span>
+
+#include "util/fd.h"
 
 namespace pobpf {
 namespace {
@@ -72,12 +77,27 @@ class NameFilter {
   std::set<std::string_view> names_;
 };
 
+/// Linux 6.17 lets its type information be mapped: read(2) takes a call for each 4 KiB of megabytes,
+/// and pages to put them in. nullptr where that cannot be.
+btf* map_vmlinux_btf() {
+  const Fd file(::open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0 || status.st_size <= 0) return nullptr;
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (data == MAP_FAILED) return nullptr;
+  btf* object = btf__new(data, static_cast<__u32>(size));
+  ::munmap(data, size);
+  return object;
+}
+
 }  // namespace
 
 void KernelBtf::Deleter::operator()(btf* object) const { btf__free(object); }
 
 Result<KernelBtf> KernelBtf::load(const std::vector<std::string>& names) {
-  btf* object = btf__load_vmlinux_btf();
+  btf* object = map_vmlinux_btf();
+  if (object == nullptr) object = btf__load_vmlinux_btf();
   if (object == nullptr)
     return fail(ErrorKind::kUnsupported, "this kernel has no readable type information (BTF)",
                 "use a kernel built with CONFIG_DEBUG_INFO_BTF=y", errno);
