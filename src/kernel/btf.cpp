@@ -77,8 +77,8 @@ class NameFilter {
   std::set<std::string_view> names_;
 };
 
-/// Linux 6.17 lets its type information be mapped: read(2) takes a call for each 4 KiB of megabytes,
-/// and pages to put them in. nullptr where that cannot be.
+/// Linux 6.17 lets its type information be mapped: read(2) takes a call for each 4 KiB of
+/// megabytes, and pages to put them in. nullptr where that cannot be.
 btf* map_vmlinux_btf() {
   const Fd file(::open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC));
   struct stat status {};
