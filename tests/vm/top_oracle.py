@@ -15,7 +15,7 @@ import functools
 import pathlib
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -32,7 +32,7 @@ MEMCG = re.compile(
 )
 # include/uapi/linux/kernel-page-flags.h
 KPF_UPTODATE, KPF_LRU, KPF_SLAB, KPF_ANON, KPF_SWAPBACKED = 3, 5, 7, 12, 14
-KPF_HUGE, KPF_OFFLINE, KPF_PGTABLE, KPF_RESERVED = 17, 23, 26, 32
+KPF_COMPOUND_TAIL, KPF_HUGE, KPF_OFFLINE, KPF_PGTABLE, KPF_RESERVED = 16, 17, 23, 26, 32
 # Kinds that a stack, not the page, tells: one here, as the rules are the tables of allocator.cpp,
 # which this would only repeat. The growth of each is looked at instead.
 BY_STACK = "(by stack)"
@@ -132,6 +132,9 @@ def kind_by_stack(stack: bytes) -> str:
         return "slab"
     if names and names[0] == "register_early_stack":
         return "early boot"
+    # the kernel's own, which have no page type
+    if any(re.search(r"(pgd|p4d|pud|pmd|pte)_alloc|change_page_attr|spp_getpage", n) for n in names):
+        return "page tables"
     return BY_STACK
 
 
@@ -151,6 +154,9 @@ def kind_of(record: records.Record, facts: Facts) -> str | None:
     ):
         if has(bit):
             return kind
+    if has(KPF_COMPOUND_TAIL):
+        # early boot is recorded page by page
+        return kind_by_stack(record.stack)
     if has(KPF_LRU):
         return "shmem" if has(KPF_SWAPBACKED) else "page cache"
     if has(KPF_SWAPBACKED) or has(KPF_UPTODATE):
@@ -159,30 +165,40 @@ def kind_of(record: records.Record, facts: Facts) -> str | None:
     return kind_by_stack(record.stack)
 
 
-def value_of(name: str, record: records.Record, facts: Facts) -> Value:
-    if name in ("nid", "zone"):
-        at = [zone for zone in facts.zones if zone.begin <= record.pfn < zone.end]
-        if len(at) != 1:
-            return None
-        return at[0].nid if name == "nid" else at[0].name
-    of = {
-        "stack": lambda: frames_of(record.stack),
-        "function": lambda: function_of(record.stack),
-        "module": lambda: module_of(record.stack),
-        "allocator": lambda: kind_of(record, facts),
-        "tgid": lambda: int(record.fields["tgid"]),
-        "pid": lambda: int(record.fields["pid"]),
-        "comm": lambda: record.comm.decode(),
-        "order": lambda: record.order,
-        "gfp": lambda: record.fields["gfp"].decode() or "0",
-        "migratetype": lambda: record.fields["type"].decode(),
-        "memcg": lambda: memcg_of(record),
-    }
-    return of[name]()
+def place_of(record: records.Record, facts: Facts) -> Zone | None:
+    at = [zone for zone in facts.zones if zone.begin <= record.pfn < zone.end]
+    return at[0] if len(at) == 1 else None
+
+
+def nid_of(record: records.Record, facts: Facts) -> int | None:
+    place = place_of(record, facts)
+    return place.nid if place else None
+
+
+def zone_of(record: records.Record, facts: Facts) -> str | None:
+    place = place_of(record, facts)
+    return place.name if place else None
+
+
+VALUES: dict[str, Callable[[records.Record, Facts], Value]] = {
+    "stack": lambda r, _: frames_of(r.stack),
+    "function": lambda r, _: function_of(r.stack),
+    "module": lambda r, _: module_of(r.stack),
+    "allocator": kind_of,
+    "tgid": lambda r, _: int(r.fields["tgid"]),
+    "pid": lambda r, _: int(r.fields["pid"]),
+    "comm": lambda r, _: r.comm.decode(),
+    "order": lambda r, _: r.order,
+    "gfp": lambda r, _: r.fields["gfp"].decode() or "0",
+    "migratetype": lambda r, _: r.fields["type"].decode(),
+    "nid": nid_of,
+    "zone": zone_of,
+    "memcg": lambda r, _: memcg_of(r),
+}
 
 
 def key_of(record: records.Record, fields: list[str], facts: Facts) -> Key:
-    return tuple(value_of(name, record, facts) for name in fields)
+    return tuple(VALUES[name](record, facts) for name in fields)
 
 
 def sums_of(seen: Iterable[records.Record], fields: list[str], facts: Facts) -> dict[Key, Sum]:

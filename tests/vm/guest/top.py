@@ -15,7 +15,6 @@ import mmap
 import os
 import pathlib
 import pty
-import resource
 import select
 import signal
 import struct
@@ -38,6 +37,11 @@ FIELDS = (
 COMBINATIONS = (
     "tgid,comm", "nid,zone", "order,gfp,migratetype", "allocator,function", "module,stack",
 )
+# what processes that are held have is known to the page
+WITH_COMM = (
+    "comm,stack", "comm,function", "comm,module", "comm,allocator", "comm,tgid,pid", "comm,order",
+    "comm,order,gfp,migratetype", "comm,nid,zone",
+)
 FILTERS = {
     "nid": ("--nid", "1"),
     "order": ("--order", "1-"),
@@ -45,12 +49,15 @@ FILTERS = {
     "symbol": ("--symbol", "vfs_write"),
 }
 OUTER, INNER = "pobpf_outer", "pobpf inner"
-MANY_THREADS = 4200
+# more groups of these fields than the kernel's map has room for at first
+MANY = "comm,pid,order,gfp,stack"
+MANY_COMM = b"pobpf_many"
+MANY_THREADS = 1900
+MADV_POPULATE_WRITE = 23
 IGNORED = "# what writes to files\nshmem_*\n\n  alloc_pipe_inf[ao]\n"
 WATCH = ("--watch", "0.5", "--count", "3", "--sort", "growth", "--by", "comm")
 GROWTH_PAGES = 4096
 MIB = 1 << 20
-READ_MIB = 16
 SCREEN = (24, 100)
 
 
@@ -82,6 +89,37 @@ def hold_files() -> list:
     return [area, area[:: 16 * PAGE], [os.pipe() for _ in range(64)]]
 
 
+def hold_many() -> list:
+    """Many tasks, each of which owns a page by each of nine ways that memory is asked for."""
+    set_comm(MANY_COMM)
+    nr_bytes = 2 * MANY_THREADS * PAGE
+    area = mmap.mmap(-1, nr_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    files = [os.open(f"/run/pobpf-many-{n}", os.O_RDWR | os.O_CREAT) for n in range(6)]
+    for file in files[:3]:
+        os.ftruncate(file, nr_bytes)
+    mapped = mmap.mmap(files[0], nr_bytes)
+    held: list = [area, files, mapped]
+    page = b"x" * PAGE
+
+    def touch(index: int) -> None:
+        first, second = 2 * index * PAGE, (2 * index + 1) * PAGE
+        area[first] = 1
+        area.madvise(MADV_POPULATE_WRITE, second, PAGE)
+        mapped[first] = 1
+        mapped.madvise(MADV_POPULATE_WRITE, second, PAGE)
+        os.pwrite(files[1], page, first)
+        os.posix_fallocate(files[2], first, PAGE)
+        os.write(files[3], page)
+        os.writev(files[4], [page])
+        os.pwritev(files[5], [page], first)
+
+    for index in range(MANY_THREADS):
+        thread = threading.Thread(target=touch, args=(index,))
+        thread.start()
+        thread.join()
+    return held
+
+
 class Quiet:
     """Runs between readings of the kernel's file; which rows and filters each is about."""
 
@@ -89,6 +127,10 @@ class Quiet:
         self._collector = collector
         self._has_sound_text = has_sound_text
         self.cases: dict[str, dict] = {}
+
+    def fields(self) -> list[str]:
+        """Those that the kernel's file tells."""
+        return [by for by in FIELDS if by != "memcg" or self._has_sound_text]
 
     def reading(self, phase: str, turn: str, needs_pobpf: bool = False) -> None:
         if needs_pobpf and not self._has_sound_text:
@@ -106,11 +148,10 @@ class Quiet:
 
 
 def quiet_machine(collector: Collector, quiet: Quiet, tgid: str) -> None:
-    for _ in range(2):
-        # everything that will run has run once: its files are in the page cache
-        for arguments in ((), ("top",), ("top", "--by", "allocator,memcg", "--nid", "0")):
-            collector.run_pobpf("warm_up", *arguments, "--stats", "-o", "/dev/null")
-        collector.copy("warm_up", DEBUGFS / "page_owner")
+    # everything that will run has run once: its files are in the page cache
+    for arguments in (("--handles",), ("top",), ("top", "--by", "allocator,memcg", "--nid", "0")):
+        collector.run_pobpf("warm_up", *arguments, "--stats", "-o", "/dev/null")
+    collector.copy("warm_up", pathlib.Path("/proc/self/status"))
     ignore = pathlib.Path("/run/pobpf-ignore")
     ignore.write_text(IGNORED, encoding="ascii")
     show_stacks = DEBUGFS / "page_owner_stacks" / "show_stacks"
@@ -120,15 +161,14 @@ def quiet_machine(collector: Collector, quiet: Quiet, tgid: str) -> None:
     collector.run_pobpf("sample", "--mode", "handle")
     if show_stacks.exists():
         collector.copy("show_stacks.1", show_stacks)
-    for by in (*FIELDS, *COMBINATIONS):
+    for by in (*quiet.fields(), *COMBINATIONS):
         quiet.case("main", by, by)
-    for by in FIELDS:
-        if by != "comm":
-            quiet.case("main", f"comm,{by}", f"comm,{by}")
+    for by in WITH_COMM:
+        quiet.case("main", by, by)
     if show_stacks.exists():
         collector.copy("show_stacks.2", show_stacks)
-    for nr_threads in ("1", "2", "4"):
-        for by in ("comm,stack", "comm,order,nid", "comm,allocator"):
+    for nr_threads in ("2", "4"):
+        for by in ("comm,stack", "comm,allocator"):
             quiet.case("main", f"{by}.threads_{nr_threads}", by, "--threads", nr_threads)
     for name, filters in FILTERS.items():
         quiet.case("main", f"filter_{name}", "comm,order,nid", filters=filters)
@@ -150,43 +190,14 @@ def quiet_machine(collector: Collector, quiet: Quiet, tgid: str) -> None:
     quiet.reading("main", "2")
 
 
-def hold_many() -> list:
-    """Many tasks, each of which is the owner of four groups of pages: the first touch of anonymous
-    memory, of a file in memory through write and through a mapping, and a pipe."""
-    set_comm(b"pobpf_many")
-    nr_bytes = MANY_THREADS * PAGE
-    area = mmap.mmap(-1, nr_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    files = [os.open(f"/run/pobpf-many-{n}", os.O_RDWR | os.O_CREAT) for n in range(2)]
-    for file in files:
-        os.ftruncate(file, nr_bytes)
-    mapped = mmap.mmap(files[0], nr_bytes)
-    held: list = [area, files, mapped]
-
-    def touch(index: int) -> None:
-        area[index * PAGE] = 1
-        mapped[index * PAGE] = 1
-        os.pwrite(files[1], b"x", index * PAGE)
-        pipe = os.pipe()
-        os.write(pipe[1], b"x")
-        held.append(pipe)
-
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4 * MANY_THREADS, 4 * MANY_THREADS))
-    for index in range(MANY_THREADS):
-        thread = threading.Thread(target=touch, args=(index,))
-        thread.start()
-        thread.join()
-    return held
-
-
 def many_groups(collector: Collector, load: Workload, quiet: Quiet) -> None:
     hold(load, "many", hold_many)
-    time.sleep(1)
-    by = "comm,pid,order,gfp,stack"
-    collector.run_pobpf("warm_up", "top", "--by", by, "-o", "/dev/null")
-    quiet.reading("many", "1")
-    quiet.case("many", "many_groups", by)
-    quiet.case("many", "many_groups_threads", by, "--threads", "2")
-    quiet.reading("many", "2")
+    filters = ("--comm", MANY_COMM.decode())
+    # the kernel's file would need minutes here, for groups that are compared above
+    collector.run_pobpf("many.1", *filters)
+    quiet.case("many", "many_groups", MANY, filters=filters)
+    quiet.case("many", "many_groups_threads", MANY, "--threads", "2", filters=filters)
+    collector.run_pobpf("many.2", *filters)
     for path in pathlib.Path("/run").glob("pobpf-many-*"):
         path.unlink()
 
@@ -259,12 +270,8 @@ def growth(collector: Collector, load: Workload) -> None:
     ramfs = pathlib.Path("/run/pobpf-ramfs")
     ramfs.mkdir()
     subprocess.run(["mount", "-t", "ramfs", "ramfs", str(ramfs)], check=True)
-    # the only file system here that has a disk of its own: the host's files
-    to_read = collector.directory / "read_once"
-    with open(to_read, "wb") as file:
-        file.write(b"x" * (READ_MIB * MIB))
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    # of the host's files one that nothing here has read yet
+    to_read = pathlib.Path(collector.pobpf).parent / "tests" / "unit" / "pobpf_unit_tests"
     read = 'import sys; f = open(sys.argv[1], "rb")\nwhile f.read(1 << 16): pass'
 
     def nr_hugepages() -> None:
@@ -298,7 +305,7 @@ def growth(collector: Collector, load: Workload) -> None:
         time.sleep(0.2)
         look(collector, f"look.{number}")
         collector.results[f"look.{number}"]["step"] = name
-    to_read.unlink()
+    collector.results["look.4"]["file_pages"] = -(-to_read.stat().st_size // PAGE)
     pathlib.Path("/run/pobpf-64M").unlink()
     subprocess.run(["umount", str(ramfs)], check=True)
 
@@ -348,7 +355,10 @@ def watch_in_pipe(collector: Collector, form: str, end_of_look: bytes) -> None:
             text += piece
             if not has_grown and end_of_look in text:
                 has_grown = True
+                # so that the next look is after it, however busy the machine is
+                process.send_signal(signal.SIGSTOP)
                 grower.grow(GROWTH_PAGES)
+                process.send_signal(signal.SIGCONT)
         process.wait()
     grower.stop()
     (collector.directory / f"{name}.out").write_bytes(text)
@@ -456,9 +466,9 @@ def main() -> None:
     hold(load, "thread", hold_in_thread)
     tgid = hold(load, "files", hold_files)
     collector.copy("zoneinfo", pathlib.Path("/proc/zoneinfo"))
+    nr_held = len(load._children)  # pylint: disable=protected-access
     time.sleep(1)
     quiet_machine(collector, quiet, str(tgid))
-    nr_held = len(load._children)  # pylint: disable=protected-access
     many_groups(collector, load, quiet)
     let_go(load, nr_held)
     growth(collector, load)
