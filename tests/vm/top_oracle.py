@@ -32,7 +32,7 @@ MEMCG = re.compile(
 )
 # include/uapi/linux/kernel-page-flags.h
 KPF_UPTODATE, KPF_LRU, KPF_SLAB, KPF_ANON, KPF_SWAPBACKED = 3, 5, 7, 12, 14
-KPF_COMPOUND_TAIL, KPF_HUGE, KPF_OFFLINE, KPF_PGTABLE, KPF_RESERVED = 16, 17, 23, 26, 32
+KPF_COMPOUND_HEAD, KPF_COMPOUND_TAIL, KPF_HUGE, KPF_OFFLINE, KPF_PGTABLE, KPF_RESERVED = 15, 16, 17, 23, 26, 32
 # Kinds that a stack, not the page, tells: one here, as the rules are the tables of allocator.cpp,
 # which this would only repeat. The growth of each is looked at instead.
 BY_STACK = "(by stack)"
@@ -139,7 +139,11 @@ def kind_by_stack(stack: bytes) -> str:
 
 
 def kind_of(record: records.Record, facts: Facts) -> str | None:
-    word = facts.page_flags[record.pfn]
+    # of the first page: early boot is recorded page by page, further pages of a block too
+    pfn = record.pfn
+    while facts.page_flags[pfn] >> KPF_COMPOUND_TAIL & 1:
+        pfn -= 1
+    word = facts.page_flags[pfn]
 
     def has(bit: int) -> bool:
         return bool(word >> bit & 1)
@@ -154,15 +158,14 @@ def kind_of(record: records.Record, facts: Facts) -> str | None:
     ):
         if has(bit):
             return kind
-    if has(KPF_COMPOUND_TAIL):
-        # early boot is recorded page by page
-        return kind_by_stack(record.stack)
     if has(KPF_LRU):
         return "shmem" if has(KPF_SWAPBACKED) else "page cache"
     if has(KPF_SWAPBACKED) or has(KPF_UPTODATE):
         # on its way to the LRU lists, or a file system's own
         return None
-    return kind_by_stack(record.stack)
+    kind = kind_by_stack(record.stack)
+    # a large kmalloc block of early boot: it has a type that kpageflags does not show
+    return None if kind == "early boot" and has(KPF_COMPOUND_HEAD) else kind
 
 
 def place_of(record: records.Record, facts: Facts) -> Zone | None:
