@@ -75,8 +75,8 @@ def run_of(name: str) -> dict:
 
 
 def stats_of(name: str) -> dict[str, int]:
-    lines = [line for line in collected.err(name).splitlines() if line.startswith("{")]
-    return json.loads(lines[-1])["stats"]
+    objects = [json.loads(line) for line in collected.err(name).splitlines()]
+    return next(o["stats"] for o in objects if "stats" in o)
 
 
 @functools.cache
@@ -715,6 +715,38 @@ class Many(unittest.TestCase):
             rows = collected.json_lines(name)
             self.assertGreater(sum(r["kind"] == "group" for r in rows), GROUPS_FIRST)
             self.assertEqual({r["kind"] for r in rows}, {"group", "total"})
+
+    def test_groups_without_room_are_one_row(self):
+        case = Case("many_groups")
+        one, two = (
+            top_oracle.sums_of(case.seen(turn), case.fields, facts_of(turn)) for turn in ("1", "2")
+        )
+        settled = {key: row for key, row in one.items() if two.get(key) == row}
+        moved = sum(sums[k].pages for sums in (one, two) for k in sums if k not in settled)
+        self.assertGreater(len(settled), 17000)
+        self.assertLess(moved, COME_AND_GO)
+        for groups_max in (1000, 17000, 20000):
+            with self.subTest(groups_max):
+                name = f"max_groups_{groups_max}"
+                rows = collected.json_lines(name)
+                groups = top_oracle.sums_of_rows(rows, case.fields)
+                wrong = {k: (v, settled[k]) for k, v in groups.items() if settled.get(k, v) != v}
+                self.assertEqual(wrong, {}, "what has a row has all of it there")
+                if groups_max > len(one | two):
+                    self.assertEqual(collected.status(name), 0, collected.err(name))
+                    self.assertEqual(settled.keys() - groups.keys(), set())
+                    continue
+                self.assertEqual(collected.status(name), 4, collected.err(name))
+                self.assertIn("--max-groups", collected.err(name))
+                self.assertEqual(len(groups), groups_max)
+                other, total = rows[-2:]
+                self.assertEqual((other["kind"], total["kind"]), ("other", "total"))
+                self.assertEqual(total["allocations"], stats_of(name)["emitted"])
+                for of in ("pages", "allocations"):
+                    self.assertEqual(sum(row[of] for row in rows[:-1]), total[of])
+                    left = sum(getattr(row, of) for k, row in settled.items() if k not in groups)
+                    self.assertGreaterEqual(other[of], left)
+                    self.assertLessEqual(other[of], left + moved)
 
 
 class Cgroups(unittest.TestCase):

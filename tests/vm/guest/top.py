@@ -53,6 +53,8 @@ OUTER, INNER = "pobpf_outer", "pobpf inner"
 MANY = "comm,pid,order,gfp,stack"
 MANY_COMM = b"pobpf_many"
 MANY_THREADS = 1900
+# below what the map begins with, between that and what is there, above
+GROUPS_MAX = (1000, 17000, 20000)
 MADV_POPULATE_WRITE = 23
 IGNORED = "# what writes to files\nshmem_*\n\n  alloc_pipe_inf[ao]\n"
 WATCH = ("--watch", "0.5", "--count", "3", "--sort", "growth", "--by", "comm")
@@ -197,6 +199,11 @@ def many_groups(collector: Collector, load: Workload, quiet: Quiet) -> None:
     collector.run_pobpf("many.1", *filters)
     quiet.case("many", "many_groups", MANY, filters=filters)
     quiet.case("many", "many_groups_threads", MANY, "--threads", "2", filters=filters)
+    for groups_max in GROUPS_MAX:
+        collector.run_pobpf(
+            f"max_groups_{groups_max}", "top", "--by", MANY, "--format", "json", "--stats", *filters,
+            "--max-groups", str(groups_max),
+        )
     collector.run_pobpf("many.2", *filters)
     for path in pathlib.Path("/run").glob("pobpf-many-*"):
         path.unlink()
