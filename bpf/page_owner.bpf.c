@@ -200,10 +200,20 @@ __noinline int flush_sum(struct sum_memo *memo)
 static __always_inline void set_kind(struct pobpf_group_key *key, const struct owner_ref *ref)
 {
 	struct page *page = KERNEL_PTR(struct page, ref->page);
-	__u32 type = KERNEL_READ(page, page_type);
+	__u64 flags = ref->flags;
 	__u64 mapping;
+	__u32 type;
 
-	key->page_flags = ref->flags & kind_facts.flags;
+	/*
+	 * Early boot is recorded page by page, tails of compound pages too: those keep
+	 * other things where their head has type and mapping.
+	 */
+	if (page_is_tail(page)) {
+		page = KERNEL_PTR(struct page, head_of_tail(ref->page, compound_word(ref->page)));
+		flags = page_flags_word(page);
+	}
+	key->page_flags = flags & kind_facts.flags;
+	type = KERNEL_READ(page, page_type);
 	/* page_has_type(): below PAGE_MAPCOUNT_RESERVE; else the word is a count of mappings */
 	if ((__s32)type < -128 && (type & kind_facts.type_base) == kind_facts.type_base) {
 		key->page_type = type & kind_facts.type_mask;

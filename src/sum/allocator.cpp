@@ -59,7 +59,7 @@ const std::vector<StackRule>& stack_rules() {
       {"cma", {"cma_alloc*", "__cma_alloc*", "dma_alloc_contiguous"}},
       // v6.14 gives them a type; they count as slab before, too
       {"slab", {"kmalloc_large*", "__kmalloc_large*", "___kmalloc_large*", "kmalloc_order*"}},
-      {"early boot", {"register_early_stack", "init_page_owner"}},
+      {"early boot", {"register_early_stack"}},
   };
   return rules;
 }
