@@ -409,12 +409,17 @@ class Stacks(unittest.TestCase):
             s: n for s, n in first.items() if second.get(s) == n and s and s not in unsettled
         }
         self.assertGreater(len(steady), 50)
-        more = {
-            s: (n, ours.get(s), own.get(s))
-            for s, n in steady.items()
-            if not by_record.get(s, 0) <= ours.get(s, 0) <= by_record.get(s, 0) + own.get(s, 0)
+        lacking = {
+            s: (n, ours.get(s)) for s, n in steady.items() if ours.get(s, 0) < by_record.get(s, 0)
         }
-        self.assertEqual(more, {}, "neither the records nor pobpf itself explain these")
+        self.assertEqual(lacking, {})
+        more = {
+            s: ours[s] - by_record.get(s, 0) - own.get(s, 0)
+            for s in steady
+            if ours.get(s, 0) > by_record.get(s, 0) + own.get(s, 0)
+        }
+        # what its parent made for it: page tables and arguments of exec()
+        self.assertLess(sum(more.values()), 32, more)
         other = {s: (n, by_record.get(s)) for s, n in steady.items() if by_record.get(s) != n}
         self.assertLess(len(other) / len(steady), OTHER_STACKS_SHARE_MAX, other)
         # the kernel lists no stack of early boot, and from 6.15 or so on none whose first allocation
@@ -499,9 +504,12 @@ class Allocators(unittest.TestCase):
                 grown = rows["kernel stacks"] - self.rows(0)["kernel stacks"]
                 self.assertGreaterEqual(grown, low - first_high - CACHED_STACK_PAGES)
                 self.assertLessEqual(grown, high - first_low + CACHED_STACK_PAGES)
-            with self.subTest(look=number, row="cma"):
-                cma = run_of(f"look.{number}")["meminfo"][0]
-                self.assertEqual(rows["cma"], (cma["CmaTotal"] - cma["CmaFree"]) // 4)
+
+    def test_contiguous_memory(self):
+        """What the workload took. Movable pages lie in that area as well, for as long as it is free, so
+        that CmaFree says nothing of it."""
+        for number in range(self.nr_looks()):
+            self.assertEqual(self.rows(number)["cma"], 16)
 
     def assert_grown(self, step: str, row: str, pages: int, more: int = 0) -> None:
         """By that, or 2 % or `more` further."""
@@ -702,8 +710,7 @@ class Interrupted(unittest.TestCase):
         self.assertGreater(sum(status == SIGINT for status, _, _ in statuses), 4)
 
     def test_nothing_is_left(self):
-        run = run_of("interrupted")
-        self.assertEqual(run["after"], run["before"])
+        self.assertEqual(run_of("interrupted")["left"], [])
         self.assertEqual(collected.status("pins"), 0)
         self.assertEqual(collected.out("pins"), b"")
 
