@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Pages into a snapshot, as they come.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "format/page_formatter.h"
+#include "pobpf/abi.h"
+#include "pobpf/account.h"
+#include "pobpf/error.h"
+#include "snapshot.pb.h"
+#include "snapshot/block_encoder.h"
+#include "snapshot/frame_writer.h"
+#include "snapshot/snapshot_header.h"
+#include "snapshot/stack_messages.h"
+
+namespace pobpf {
+
+/// Appends whole frames to a string that the caller writes out now and then. Holds one block of
+/// pages, and what is needed to know a stack or a cgroup again. Not thread-safe.
+class SnapshotWriter {
+ public:
+  /// Stacks and cgroups come from `context`; both must outlive the writer.
+  SnapshotWriter(PageContext& context, std::string& out, int level)
+      : context_(context), out_(out), frames_(level) {}
+
+  /// First call, once.
+  [[nodiscard]] Status begin(const SnapshotHeader& header);
+  /// Stacks that cannot be read are noted in the snapshot: errors are those of the writer alone.
+  [[nodiscard]] Status append(std::span<const pobpf_page> pages);
+  /// Last call: without it the snapshot is incomplete. `account`: what became of all other pages.
+  [[nodiscard]] Status end(const std::optional<Account>& account);
+
+  [[nodiscard]] const SnapshotFooter& written() const { return footer_; }
+  /// Stacks and cgroups that could not be read, and why the first could not.
+  [[nodiscard]] std::uint64_t nr_unreadable() const { return context_.nr_unreadable(); }
+  [[nodiscard]] const Error& first_error() const { return context_.first_error(); }
+
+ private:
+  [[nodiscard]] Status write_block();
+  [[nodiscard]] Status write_stacks();
+  [[nodiscard]] Status write_cgroups();
+
+  ContextWriter context_;
+  std::string& out_;
+  FrameWriter frames_;
+  BlockEncoder block_;
+  snapshot::Item item_;
+  SnapshotFooter footer_;
+};
+
+}  // namespace pobpf
