@@ -145,6 +145,7 @@ class KernelSession final : public Session {
   [[nodiscard]] const KernelFacts& facts() const override { return facts_.text; }
   [[nodiscard]] const NodeSet& memory_nodes() const override { return facts_.memory_nodes; }
   [[nodiscard]] unsigned max_nodes() const override { return facts_.max_nodes; }
+  [[nodiscard]] std::vector<NodeSpan> node_spans() const override { return facts_.node_spans; }
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const override {
     return facts_.describe();
   }

@@ -143,7 +143,9 @@ class Decoder {
 
   Status read_pfns() {
     std::uint64_t next_pfn = 0;
-    const bool has_order = (fields_ & static_cast<PageFields>(PageField::kOrder)) != 0;
+    if (!message_.has_gap()) return {};
+    fields_ = fields_ | PageField::kPfn;
+    const bool has_order = has_field(fields_, PageField::kOrder);
     return expand(message_.gap(), "gap", UINT64_MAX, pages_,
                   [&](pobpf_page& page, std::uint64_t gap) {
                     page.pfn = plus(next_pfn, from_zigzag(gap));

@@ -219,7 +219,7 @@ TEST(HostileSnapshot, ColumnsMayBeAbsent) {
                         .get();
   const auto read = read_snapshot(file);
   ASSERT_FALSE(read.error) << read.error->what;
-  EXPECT_EQ(read.fields, 0U);
+  EXPECT_EQ(read.fields, PageFields{} | PageField::kPfn);
   ASSERT_EQ(read.pages.size(), 2);
   EXPECT_EQ(read.pages[1].pfn, 4);
 }
