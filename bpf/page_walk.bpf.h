@@ -118,7 +118,7 @@ struct print_state {
 /*
  * One run of a program, as far as it is plain data. In a map: the verifier knows
  * nothing of what a map holds, where it would follow each counter on the stack
- * through each page as a state of its own, and the stack is small on 6.1. 2.8 KiB.
+ * through each page as a state of its own, and the stack is small on 6.1.
  */
 struct run {
 	__u32 is_busy;
@@ -127,15 +127,25 @@ struct run {
 #ifdef POBPF_FILTERS
 	struct filter_memo filter;
 #endif
+#ifdef POBPF_PRINTS
+	struct print_state print; /* print_pages */
+#else
 	union {
-		struct sum_memo sum;	  /* count_pages */
-		struct page_batch batch;  /* emit_pages */
-		struct print_state print; /* print_pages */
+		struct sum_memo sum;	 /* count_pages */
+		struct page_batch batch; /* emit_pages */
 	};
+#endif
 };
 
-/* Runs at a time. A run is not interrupted by another of the same thread. */
+/*
+ * Runs at a time: each thread that reads has one at most. 1.4 MB for all readers of a
+ * process, 80 KB for those of a pin.
+ */
+#ifdef POBPF_PRINTS
+#define RUNS_MAX 256
+#else
 #define RUNS_MAX 512
+#endif
 
 /* Not per CPU, as runs can be preempted in the middle of a window by others. */
 struct {

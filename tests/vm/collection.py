@@ -23,7 +23,7 @@ class Collection:
         self.directory = directory
         self.kernel = kernel
 
-    def boot(self, script: str, build: str, *arguments: str, timeout: int = 900) -> None:
+    def boot(self, script: str, build: str, *arguments: str, timeout: int = 1500) -> None:
         """Runs guest/SCRIPT DIRECTORY BUILD ARGUMENTS in the guest, which is to succeed."""
         result = subprocess.run(
             [str(TOP / "scripts" / "vm"), "--kernel", self.kernel]

@@ -340,7 +340,7 @@ class Rows(unittest.TestCase):
             for record in case.seen(turn):
                 (ignored if self.matches(record) else other).add(1 << record.order, 1)
             sums.append((ignored, other))
-        self.assertEqual(sums[0], sums[1])
+        self.assertEqual(sums[0][0], sums[1][0])
         self.assertGreater(sums[0][0].pages, 500)
         self.assertEqual([r["kind"] for r in rows].count("ignored"), 1)
         of_kind = {
@@ -350,7 +350,9 @@ class Rows(unittest.TestCase):
             )
             for kind in ("ignored", "group")
         }
-        self.assertEqual((of_kind["ignored"], of_kind["group"]), sums[0])
+        self.assertEqual(of_kind["ignored"], sums[0][0])
+        # a slab page may have gone
+        self.assertIn(of_kind["group"], [other for _, other in sums])
 
     def test_ignored_call_sites_are_in_no_other_row(self):
         rows = self.rows("ignore")
@@ -512,9 +514,10 @@ class Allocators(unittest.TestCase):
             self.assertEqual(self.rows(number)["cma"], 16)
 
     def assert_grown(self, step: str, row: str, pages: int, more: int = 0) -> None:
-        """By that, or 2 % or `more` further."""
+        """By that, or 2 % or `more` further; what the two looks have for themselves may differ by some
+        pages."""
         grown = self.growth(step, row)
-        self.assertGreaterEqual(grown, pages)
+        self.assertGreaterEqual(grown, pages - 24)
         self.assertLessEqual(grown, pages + max(more, pages // 50))
 
     def test_anonymous_memory(self):
