@@ -29,6 +29,7 @@ struct SessionOptions {
   bool use_kallsyms_lookup = true;  ///< "kallsyms-lookup": else iter/ksym
   /// What the session will be asked for; programs that are not needed are not loaded.
   bool with_pages = true;     ///< open_reader()
+  bool with_details = false;  ///< PageReader::details(); then open_reader() has no others
   bool with_sums = true;      ///< sum_groups()
   bool with_filters = false;  ///< readers that filter by more than nodes
   bool with_stacks = true;    ///< stack(); `--mode handle` does without
@@ -81,6 +82,9 @@ class PageReader {
   /// The next records, a view valid until the next call. Sets `at_end` once all windows are read;
   /// an empty span alone means that these windows held nothing.
   virtual Result<std::span<const pobpf_page>> next(bool& at_end) = 0;
+  /// Of the records that next() gave last, one each; empty if the reader has none
+  /// (SessionOptions::with_details).
+  [[nodiscard]] virtual std::span<const pobpf_page_detail> details() const { return {}; }
   /// What is known of the records that next() gave last.
   [[nodiscard]] virtual PageFields fields() const { return kAllPageFields; }
   /// Bytes that one read(2) asks for; POBPF_READ_BYTES unless set. More costs longer runs in the

@@ -65,6 +65,7 @@ Result<ExitStatus> run_record(const Options& options) {
   Options needed = options;
   needed.session.with_read_times = options.wants_stats;
   needed.session.with_sums = false;
+  needed.session.with_details = true;
   auto session = open_session(needed);
   if (!session) return fail(std::move(session).error());
   auto view = make_view(options, **session);
