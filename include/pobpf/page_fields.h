@@ -6,7 +6,8 @@
 
 namespace pobpf {
 
-/// Fields that can be missing; a missing one is zero and means nothing.
+/// Fields that can be missing; a missing one is zero and means nothing. The last ones are those of
+/// struct pobpf_page_detail.
 enum class PageField : std::uint32_t {
   kHandle = 1U << 0,
   kOrder = 1U << 1,
@@ -21,9 +22,12 @@ enum class PageField : std::uint32_t {
   kLastMigrateReason = 1U << 10,
   kMemcg = 1U << 11,  ///< memcg_flags and cgroup_id
   kPfn = 1U << 12,
+  kKind = 1U << 13,      ///< kind_flags, page_type, mapping
+  kFreeSide = 1U << 14,  ///< free_handle; where the kernel has them, free_pid and free_tgid
 };
 /// Bits of enum PageField.
 using PageFields = std::uint32_t;
+/// All of struct pobpf_page.
 constexpr PageFields kAllPageFields = (1U << 13) - 1;
 
 constexpr PageFields operator|(PageFields fields, PageField field) {

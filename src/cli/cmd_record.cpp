@@ -36,7 +36,9 @@ Result<ExitStatus> record_pages(Session& session, const ReaderView& view, const 
                                 Output& output) {
   auto reader = session.open_reader(view);
   if (!reader) return fail(std::move(reader).error());
-  SnapshotWriter writer(session, output.buffer(), options.snapshot.level);
+  SnapshotWriter writer(
+      session, output.buffer(), options.snapshot.level,
+      options.snapshot.with_free_side ? FreeSidePolicy::kRecord : FreeSidePolicy::kOmit);
   if (auto status = writer.begin(make_recording_header(session, options.snapshot.view_text));
       !status)
     return fail(std::move(status).error());
@@ -46,7 +48,8 @@ Result<ExitStatus> record_pages(Session& session, const ReaderView& view, const 
       if (is_interrupted()) return fail(interrupted());
       auto pages = (*reader)->next(at_end);
       if (!pages) return fail(std::move(pages).error());
-      if (auto status = writer.append(*pages); !status) return fail(std::move(status).error());
+      if (auto status = writer.append(*pages, (*reader)->details()); !status)
+        return fail(std::move(status).error());
       if (auto status = output.flush_if_full(); !status)
         return give_up(output, std::move(status).error());
       meter.update((*reader)->progress(), (*reader)->account().emitted);

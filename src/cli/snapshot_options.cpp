@@ -17,6 +17,11 @@ tl::unexpected<Error> usage_error(std::string what, std::string hint) {
 }  // namespace
 
 void add_record_options(CLI::App& record, RawSnapshotOptions& raw) {
+  record
+      .add_flag("--free", raw.with_free_side,
+                "also who freed each page before, and with\nwhich stack; debugfs never shows that")
+      ->disable_flag_override()
+      ->group("Output");
   add_value(record, "--level", raw.level, "N", "Output", "effort of zstd, 1 to 19; default 3");
 }
 
@@ -34,6 +39,7 @@ Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw,
   const std::string hint = fmt::format("see pobpf {} --help", command);
   SnapshotOptions options;
   options.salvages = raw.salvages;
+  options.with_free_side = raw.with_free_side;
   if (command == "record") {
     if (!has_output) return usage_error("record needs a file: -o FILE", hint);
     if (raw.level.size() > 1) return usage_error("--level is given more than once", hint);

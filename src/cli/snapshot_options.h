@@ -17,8 +17,9 @@ namespace pobpf::cli {
 struct SnapshotOptions {
   std::string path;  ///< of report: the file to read
   bool salvages = false;
-  int level = kLevelDefault;  ///< of record
-  std::string view_text;      ///< of record: the filters as given
+  bool with_free_side = false;  ///< of record
+  int level = kLevelDefault;    ///< of record
+  std::string view_text;        ///< of record: the filters as given
 };
 
 /// What the option parser fills in.
@@ -26,6 +27,7 @@ struct RawSnapshotOptions {
   std::vector<std::string> files;
   std::vector<std::string> level;
   bool salvages = false;
+  bool with_free_side = false;
 };
 
 void add_record_options(CLI::App& record, RawSnapshotOptions& raw);

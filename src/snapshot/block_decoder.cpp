@@ -37,9 +37,9 @@ class TableLength {
 
 /// Calls `put(page, value)` for each page, once all is known to fit: a value a page, all at most
 /// `max`.
-template <typename Put>
+template <typename Page, typename Put>
 Status expand(const snapshot::Column& column, const char* name, std::uint64_t max,
-              std::vector<pobpf_page>& pages, Put&& put) {
+              std::vector<Page>& pages, Put&& put) {
   const bool has_runs = column.run_size() != 0;
   std::uint64_t nr_pages = static_cast<std::uint64_t>(column.value_size());
   if (has_runs) {
@@ -68,13 +68,13 @@ Status expand(const snapshot::Column& column, const char* name, std::uint64_t ma
   return {};
 }
 
-template <typename Put>
+template <typename Page, typename Put>
 Status expand_index(const snapshot::Column& column, const char* name, std::size_t length,
-                    std::vector<pobpf_page>& pages, Put&& put) {
+                    std::vector<Page>& pages, Put&& put) {
   if (length == 0)
     return contradiction(fmt::format("the column {} refers to an empty table", name));
   return expand(column, name, length - 1, pages,
-                [&](pobpf_page& page, std::uint64_t value) { put(page, static_cast<int>(value)); });
+                [&](Page& page, std::uint64_t value) { put(page, static_cast<int>(value)); });
 }
 
 void set_comm(pobpf_page& page, const std::string& comm) {
@@ -84,12 +84,13 @@ void set_comm(pobpf_page& page, const std::string& comm) {
 class Decoder {
  public:
   Decoder(const snapshot::Pages& message, DecodedBlock& block)
-      : message_(message), pages_(block.pages), fields_(block.fields) {}
+      : message_(message), pages_(block.pages), details_(block.details), fields_(block.fields) {}
 
   Status decode() {
-    for (const auto part : {&Decoder::read_sites, &Decoder::read_tasks, &Decoder::read_pfns,
-                            &Decoder::read_times, &Decoder::read_free_times, &Decoder::read_flags,
-                            &Decoder::read_migration, &Decoder::read_charges})
+    for (const auto part :
+         {&Decoder::read_sites, &Decoder::read_tasks, &Decoder::read_pfns, &Decoder::read_times,
+          &Decoder::read_free_times, &Decoder::read_flags, &Decoder::read_migration,
+          &Decoder::read_charges, &Decoder::read_kinds, &Decoder::read_free_sides})
       if (auto status = (this->*part)(); !status) return status;
     return {};
   }
@@ -234,8 +235,47 @@ class Decoder {
                         });
   }
 
+  Status read_kinds() {
+    if (!message_.has_kind()) return {};
+    const auto& kinds = message_.kinds();
+    if (kinds.page_type_size() != kinds.flags_size() || kinds.mapping_size() != kinds.flags_size())
+      return contradiction("the columns of its kinds differ in length");
+    if (std::any_of(kinds.mapping().begin(), kinds.mapping().end(),
+                    [](std::uint32_t mapping) { return mapping > POBPF_MAPPING_FILE; }))
+      return contradiction("it has a mapping that cannot be");
+    fields_ = fields_ | PageField::kKind;
+    details_.resize(pages_.size());
+    return expand_index(message_.kind(), "kind", static_cast<std::size_t>(kinds.flags_size()),
+                        details_, [&](pobpf_page_detail& detail, int kind) {
+                          detail.kind_flags = kinds.flags(kind);
+                          detail.page_type = kinds.page_type(kind);
+                          detail.mapping = static_cast<std::uint8_t>(kinds.mapping(kind));
+                        });
+  }
+
+  Status read_free_sides() {
+    if (!message_.has_free_side()) return {};
+    const auto& sides = message_.free_sides();
+    const bool has_pid = sides.pid_size() != 0;
+    const int nr_pids = has_pid ? sides.handle_size() : 0;
+    if (sides.pid_size() != nr_pids || sides.tgid_size() != nr_pids)
+      return contradiction("the columns of its free sides differ in length");
+    fields_ = fields_ | PageField::kFreeSide;
+    details_.resize(pages_.size());
+    return expand_index(message_.free_side(), "free_side",
+                        static_cast<std::size_t>(sides.handle_size()), details_,
+                        [&](pobpf_page_detail& detail, int side) {
+                          detail.free_handle = sides.handle(side);
+                          if (!has_pid) return;
+                          detail.has_free_pid = 1;
+                          detail.free_pid = sides.pid(side);
+                          detail.free_tgid = sides.tgid(side);
+                        });
+  }
+
   const snapshot::Pages& message_;
   std::vector<pobpf_page>& pages_;
+  std::vector<pobpf_page_detail>& details_;
   PageFields& fields_;
   std::size_t nr_tasks_ = 0;
   std::vector<std::uint32_t> task_of_page_;  // empty: tasks are not known
@@ -245,6 +285,7 @@ class Decoder {
 
 Status decode_block(const snapshot::Pages& message, DecodedBlock& block) {
   block.pages.clear();
+  block.details.clear();
   block.fields = 0;
   if (message.nr_pages() == 0 || message.nr_pages() > kBlockPagesMax)
     return contradiction(fmt::format("it says that it has {} pages, where 1 to {} are possible",

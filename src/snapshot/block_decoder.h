@@ -15,6 +15,7 @@ namespace pobpf {
 /// Pages of a block; what they lack is zero, and its bit is not in `fields`.
 struct DecodedBlock {
   std::vector<pobpf_page> pages;
+  std::vector<pobpf_page_detail> details;  ///< one each; empty if it has neither of their fields
   PageFields fields = 0;
 };
 

@@ -69,6 +69,16 @@ void BlockEncoder::add_shared(const pobpf_page& page) {
   nr_repeated_ = 1;
 }
 
+void BlockEncoder::add_kind(const pobpf_page_detail& detail) {
+  kind_column_.add(kinds_.index_of({detail.kind_flags, detail.page_type, detail.mapping}), 1);
+}
+
+void BlockEncoder::add_free_side(const pobpf_page_detail& detail) {
+  free_side_column_.add(free_sides_.index_of({detail.free_handle, detail.free_pid, detail.free_tgid,
+                                              detail.has_free_pid}),
+                        1);
+}
+
 /// The pages since the last that differed, with what they share.
 void BlockEncoder::add_repeated() {
   if (nr_repeated_ == 0) return;
@@ -93,7 +103,25 @@ snapshot::Pages& BlockEncoder::finish() {
   last_migrate_reason_.write(*message_.mutable_last_migrate_reason(), nr_pages_);
   charge_column_.write(*message_.mutable_charge(), nr_pages_);
   write_tables();
+  write_details();
   return message_;
+}
+
+void BlockEncoder::write_details() {
+  if (!kinds_.values().empty()) kind_column_.write(*message_.mutable_kind(), nr_pages_);
+  for (const Kind& kind : kinds_.values()) {
+    message_.mutable_kinds()->add_flags(kind.flags);
+    message_.mutable_kinds()->add_page_type(kind.page_type);
+    message_.mutable_kinds()->add_mapping(kind.mapping);
+  }
+  if (!free_sides_.values().empty())
+    free_side_column_.write(*message_.mutable_free_side(), nr_pages_);
+  for (const FreeSide& side : free_sides_.values()) {
+    message_.mutable_free_sides()->add_handle(side.handle);
+    if (side.has_pid == 0) continue;
+    message_.mutable_free_sides()->add_pid(side.pid);
+    message_.mutable_free_sides()->add_tgid(side.tgid);
+  }
 }
 
 void BlockEncoder::write_tables() {
@@ -130,8 +158,11 @@ void BlockEncoder::clear() {
   tasks_.clear();
   flag_words_.clear();
   charges_.clear();
-  for (RunColumn* column : {&gap_, &site_column_, &task_column_, &was_freed_, &flags_,
-                            &pageblock_migratetype_, &last_migrate_reason_, &charge_column_})
+  kinds_.clear();
+  free_sides_.clear();
+  for (RunColumn* column :
+       {&gap_, &site_column_, &task_column_, &was_freed_, &flags_, &pageblock_migratetype_,
+        &last_migrate_reason_, &charge_column_, &kind_column_, &free_side_column_})
     column->clear();
 }
 

@@ -44,6 +44,10 @@ class BlockEncoder {
   BlockEncoder();
   /// Not once it is full.
   void add(const pobpf_page& page);
+  /// Of the page added last. For all pages of a block or for none.
+  void add_kind(const pobpf_page_detail& detail);
+  /// Likewise.
+  void add_free_side(const pobpf_page_detail& detail);
   [[nodiscard]] bool is_full() const { return nr_pages_ == kBlockPagesMax; }
   [[nodiscard]] bool is_empty() const { return nr_pages_ == 0; }
 
@@ -61,9 +65,21 @@ class BlockEncoder {
     std::uint64_t cgroup_id;
     std::uint64_t flags;
   };
+  struct Kind {
+    std::uint64_t flags;
+    std::uint32_t page_type;
+    std::uint32_t mapping;
+  };
+  struct FreeSide {
+    std::uint32_t handle;
+    std::int32_t pid;
+    std::int32_t tgid;
+    std::uint32_t has_pid;
+  };
   /// What the pages so far refer to.
   [[nodiscard]] const std::vector<Site>& sites() const { return sites_.values(); }
   [[nodiscard]] const std::vector<Charge>& charges() const { return charges_.values(); }
+  [[nodiscard]] const std::vector<FreeSide>& free_sides() const { return free_sides_.values(); }
 
   /// The block as a message, valid until clear(), which has to be the next call.
   snapshot::Pages& finish();
@@ -74,6 +90,7 @@ class BlockEncoder {
   void add_repeated();
   void add_shared(const pobpf_page& page);
   void write_tables();
+  void write_details();
 
   snapshot::Pages message_;  // holds ts_nsec and free_ts_nsec as they come
   std::uint64_t nr_pages_ = 0;
@@ -94,6 +111,8 @@ class BlockEncoder {
   ValueIndex<Task> tasks_;
   ValueIndex<std::uint64_t> flag_words_;
   ValueIndex<Charge> charges_;
+  ValueIndex<Kind> kinds_;
+  ValueIndex<FreeSide> free_sides_;
 
   RunColumn gap_;
   RunColumn site_column_;
@@ -103,6 +122,8 @@ class BlockEncoder {
   RunColumn pageblock_migratetype_;
   RunColumn last_migrate_reason_;
   RunColumn charge_column_;
+  RunColumn kind_column_;
+  RunColumn free_side_column_;
 };
 
 }  // namespace pobpf

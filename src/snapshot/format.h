@@ -12,8 +12,8 @@ constexpr std::uint32_t kSnapshotVersion = 1;
 
 /// Pages of a block.
 constexpr std::size_t kBlockPagesMax = 65536;
-/// Bytes of a frame's content. A block of pages that have nothing in common takes 7.2 MiB.
-constexpr std::size_t kFrameBytesMax = std::size_t{8} << 20;
+/// Bytes of a frame's content. A block of pages that have nothing in common takes 10.3 MiB.
+constexpr std::size_t kFrameBytesMax = std::size_t{12} << 20;
 /// Of the item in it, in front of which stand a tag and the length.
 constexpr std::size_t kItemBytesMax = kFrameBytesMax - 8;
 

@@ -158,6 +158,10 @@ Status SnapshotReader::take_block() {
     for (const std::uint32_t handle : pages.sites().handle())
       if (!context_.has_stack(handle))
         return contradiction(fmt::format("a page has the stack {}, which is not there", handle));
+    for (const std::uint32_t handle : pages.free_sides().handle())
+      if (handle != 0 && !context_.has_stack(handle))
+        return contradiction(
+            fmt::format("a page was freed with the stack {}, which is not there", handle));
     const auto& charges = pages.charges();
     for (int i = 0; i < charges.flags_size(); ++i)
       if ((charges.flags(i) & POBPF_MEMCG_CHARGED) != 0 &&

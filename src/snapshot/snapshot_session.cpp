@@ -18,11 +18,13 @@ class FileReader final : public PageReader {
     if (!block) return fail(std::move(block).error());
     at_end = *block == nullptr;
     if (at_end) {
+      details_ = {};
       const auto& footer = reader_.footer();
       if (footer && footer->account) account_ = *footer->account;
       return std::span<const pobpf_page>();
     }
-    if ((*block)->fields != kAllPageFields)
+    details_ = (*block)->details;
+    if (((*block)->fields & kAllPageFields) != kAllPageFields)
       return fail(ErrorKind::kFailed, "the snapshot lacks fields of its pages",
                   "a newer pobpf may show it");
     fields_ = (*block)->fields;
@@ -39,11 +41,13 @@ class FileReader final : public PageReader {
   }
   [[nodiscard]] pobpf_mode mode() const override { return mode_; }
   [[nodiscard]] PageFields fields() const override { return fields_; }
+  [[nodiscard]] std::span<const pobpf_page_detail> details() const override { return details_; }
 
  private:
   SnapshotReader& reader_;
   pobpf_mode mode_;
   PageFields fields_ = 0;
+  std::span<const pobpf_page_detail> details_;
   Account account_;
 };
 

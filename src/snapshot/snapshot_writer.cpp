@@ -17,9 +17,16 @@ Status SnapshotWriter::begin(const SnapshotHeader& header) {
   return frames_.append(item_, out_);
 }
 
-Status SnapshotWriter::append(std::span<const pobpf_page> pages) {
-  for (const pobpf_page& page : pages) {
-    block_.add(page);
+Status SnapshotWriter::append(std::span<const pobpf_page> pages,
+                              std::span<const pobpf_page_detail> details) {
+  if (has_details_ == details.empty()) {
+    if (auto status = write_block(); !status) return status;
+    has_details_ = !details.empty();
+  }
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    block_.add(pages[i]);
+    if (has_details_) block_.add_kind(details[i]);
+    if (has_details_ && free_sides_ == FreeSidePolicy::kRecord) block_.add_free_side(details[i]);
     if (!block_.is_full()) continue;
     if (auto status = write_block(); !status) return status;
   }
@@ -43,18 +50,27 @@ Status SnapshotWriter::write_block() {
   return {};
 }
 
+Status SnapshotWriter::add_stack(std::uint32_t handle) {
+  const int nr_symbols = item_.stacks().symbol_size();
+  context_.add_stack(handle, *item_.mutable_stacks());
+  const snapshot::Stacks& stacks = item_.stacks();
+  for (int i = nr_symbols; i < stacks.symbol_size(); ++i) symbols_bytes_ += stacks.symbol(i).size();
+  if (symbols_bytes_ + static_cast<std::size_t>(stacks.location_size()) < kStacksItemBytes)
+    return {};
+  if (auto status = frames_.append(item_, out_); !status) return status;
+  item_.Clear();
+  symbols_bytes_ = 0;
+  return {};
+}
+
 Status SnapshotWriter::write_stacks() {
   item_.Clear();
-  std::size_t nr_bytes = 0;
-  for (const BlockEncoder::Site& site : block_.sites()) {
-    const int nr_symbols = item_.stacks().symbol_size();
-    context_.add_stack(site.handle, *item_.mutable_stacks());
-    const snapshot::Stacks& stacks = item_.stacks();
-    for (int i = nr_symbols; i < stacks.symbol_size(); ++i) nr_bytes += stacks.symbol(i).size();
-    if (nr_bytes + static_cast<std::size_t>(stacks.location_size()) < kStacksItemBytes) continue;
-    if (auto status = frames_.append(item_, out_); !status) return status;
-    item_.Clear();
-    nr_bytes = 0;
+  symbols_bytes_ = 0;
+  for (const BlockEncoder::Site& site : block_.sites())
+    if (auto status = add_stack(site.handle); !status) return status;
+  for (const BlockEncoder::FreeSide& side : block_.free_sides()) {
+    if (side.handle == 0) continue;
+    if (auto status = add_stack(side.handle); !status) return status;
   }
   footer_.nr_stacks = context_.nr_stacks();
   return item_.stacks().handle_size() == 0 ? Status() : frames_.append(item_, out_);

@@ -94,7 +94,7 @@ TEST_F(Abi, PageHasOneLayout) {
 TEST_F(Abi, DetailedPageHasOneLayout) {
   EXPECT_EQ(bpf_nr_members("pobpf_detailed_page"), 2);
   EXPECT_SAME_OFFSET(pobpf_detailed_page, detail);
-  EXPECT_EQ(bpf_nr_members("pobpf_page_detail"), 7);
+  EXPECT_EQ(bpf_nr_members("pobpf_page_detail"), 8);
   EXPECT_SAME_OFFSET(pobpf_page_detail, kind_flags);
   EXPECT_SAME_OFFSET(pobpf_page_detail, page_type);
   EXPECT_SAME_OFFSET(pobpf_page_detail, free_handle);

@@ -76,6 +76,26 @@ class RandomPages {
   pobpf_page page_{};
 };
 
+/// Anything that a kernel with free_pid can say; seldom the same twice.
+inline std::vector<pobpf_page_detail> random_details(std::uint64_t seed, std::size_t nr_pages) {
+  std::mt19937_64 random(seed);
+  std::vector<pobpf_page_detail> details(nr_pages);
+  for (pobpf_page_detail& detail : details) {
+    if (random() % 3 == 0 && &detail != &details.front()) {
+      detail = *(&detail - 1);
+      continue;
+    }
+    detail.kind_flags = random();
+    detail.page_type = static_cast<__u32>(random() | 0x80000000);
+    detail.mapping = static_cast<__u8>(random() % (POBPF_MAPPING_FILE + 1));
+    detail.free_handle = static_cast<__u32>(random() % (kNrStacks + 1));
+    detail.free_pid = static_cast<__s32>(random());
+    detail.free_tgid = static_cast<__s32>(random());
+    detail.has_free_pid = 1;
+  }
+  return details;
+}
+
 inline SnapshotHeader made_up_header() {
   SnapshotHeader header;
   header.pobpf_version = "0.0.0";
@@ -105,12 +125,14 @@ inline Account account_of(std::size_t nr_pages) {
 }
 
 /// The whole file.
-inline std::string made_snapshot(std::span<const pobpf_page> pages, int level = kLevelDefault) {
+inline std::string made_snapshot(std::span<const pobpf_page> pages, int level = kLevelDefault,
+                                 std::span<const pobpf_page_detail> details = {},
+                                 FreeSidePolicy free_sides = FreeSidePolicy::kRecord) {
   samples::MadeUpContext context;
   fill(context);
   std::string file;
-  SnapshotWriter writer(context, file, level);
-  if (!writer.begin(made_up_header()) || !writer.append(pages) ||
+  SnapshotWriter writer(context, file, level, free_sides);
+  if (!writer.begin(made_up_header()) || !writer.append(pages, details) ||
       !writer.end(account_of(pages.size())))
     file.clear();
   return file;

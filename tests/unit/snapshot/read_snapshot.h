@@ -15,7 +15,8 @@ namespace pobpf::test {
 
 struct ReadSnapshot {
   std::vector<pobpf_page> pages;  ///< up to the error
-  PageFields fields = kAllPageFields;
+  std::vector<pobpf_page_detail> details;
+  PageFields fields = ~PageFields{0};  ///< that all blocks have
   std::optional<Error> error;
   SnapshotLosses losses;
   std::optional<SnapshotFooter> footer;
@@ -41,6 +42,7 @@ inline ReadSnapshot read_snapshot(std::string_view file,
     }
     if (*block == nullptr) break;
     read.pages.insert(read.pages.end(), (*block)->pages.begin(), (*block)->pages.end());
+    read.details.insert(read.details.end(), (*block)->details.begin(), (*block)->details.end());
     read.fields &= (*block)->fields;
   }
   read.losses = read.reader->losses();

@@ -45,6 +45,67 @@ TEST(Snapshot, HoldsEveryFieldOfEveryPage) {
   }
 }
 
+bool is_same_detail(const pobpf_page_detail& a, const pobpf_page_detail& b) {
+  return std::memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+TEST(Snapshot, HoldsEveryDetailOfEveryPage) {
+  constexpr std::size_t kNrPages = kBlockPagesMax + 100;
+  const auto pages = RandomPages(1).take(kNrPages);
+  const auto details = test::random_details(2, kNrPages);
+  const auto read = read_snapshot(made_snapshot(pages, kLevelDefault, details));
+  ASSERT_FALSE(read.error) << read.error->what;
+  EXPECT_TRUE(is_same(read.pages, pages));
+  EXPECT_TRUE(std::ranges::equal(read.details, details, is_same_detail));
+  EXPECT_EQ(read.fields, kAllPageFields | PageField::kKind | PageField::kFreeSide);
+}
+
+TEST(Snapshot, HoldsFreeSidesOnRequestOnly) {
+  const auto pages = RandomPages(1).take(100);
+  auto details = test::random_details(2, 100);
+  const auto read =
+      read_snapshot(made_snapshot(pages, kLevelDefault, details, FreeSidePolicy::kOmit));
+  ASSERT_FALSE(read.error) << read.error->what;
+  EXPECT_EQ(read.fields, kAllPageFields | PageField::kKind);
+  for (pobpf_page_detail& detail : details) {
+    detail.free_handle = 0;
+    detail.free_pid = detail.free_tgid = 0;
+    detail.has_free_pid = 0;
+  }
+  EXPECT_TRUE(std::ranges::equal(read.details, details, is_same_detail));
+}
+
+TEST(Snapshot, HoldsFreeSidesOfAKernelThatNamesNobody) {
+  const auto pages = RandomPages(1).take(100);
+  auto details = test::random_details(2, 100);
+  for (pobpf_page_detail& detail : details) {
+    detail.free_pid = detail.free_tgid = 0;
+    detail.has_free_pid = 0;
+  }
+  const auto read = read_snapshot(made_snapshot(pages, kLevelDefault, details));
+  ASSERT_FALSE(read.error) << read.error->what;
+  EXPECT_TRUE(std::ranges::equal(read.details, details, is_same_detail));
+}
+
+TEST(Snapshot, PagesWithAndWithoutDetailsShareNoBlock) {
+  const auto pages = RandomPages(1).take(10);
+  const auto details = test::random_details(2, 10);
+  samples::MadeUpContext context;
+  test::fill(context);
+  std::string file;
+  SnapshotWriter writer(context, file, 1);
+  ASSERT_TRUE(writer.begin(test::made_up_header()));
+  ASSERT_TRUE(writer.append(pages));
+  ASSERT_TRUE(writer.append(pages, details));
+  ASSERT_TRUE(writer.append(pages));
+  ASSERT_TRUE(writer.end(std::nullopt));
+  const auto read = read_snapshot(file);
+  ASSERT_FALSE(read.error) << read.error->what;
+  EXPECT_EQ(read.footer->nr_blocks, 3);
+  EXPECT_EQ(read.pages.size(), 30);
+  EXPECT_EQ(read.details.size(), 10);
+}
+
 TEST(Snapshot, HoldsSeveralBlocks) {
   const auto pages = RandomPages(1).take(2 * kBlockPagesMax + 1);
   const auto read = read_snapshot(made_snapshot(pages));
@@ -75,7 +136,17 @@ TEST(Snapshot, HoldsABlockOfPagesThatHaveNothingInCommon) {
     page.tgid = static_cast<__s32>(random());
     samples::set_comm(page, std::string(POBPF_COMM_BYTES, static_cast<char>(1 + random() % 255)));
   }
-  const auto read = read_snapshot(made_snapshot(pages));
+  std::vector<pobpf_page_detail> details(kBlockPagesMax);
+  for (pobpf_page_detail& detail : details) {
+    detail.kind_flags = random() | std::uint64_t{1} << 63;
+    detail.page_type = static_cast<__u32>(random());
+    detail.mapping = POBPF_MAPPING_FILE;
+    detail.free_handle = 1 + static_cast<__u32>(random() % test::kNrStacks);
+    detail.free_pid = static_cast<__s32>(random() | 0x40000000);
+    detail.free_tgid = static_cast<__s32>(random() | 0x40000000);
+    detail.has_free_pid = 1;
+  }
+  const auto read = read_snapshot(made_snapshot(pages, kLevelDefault, details));
   ASSERT_FALSE(read.error) << read.error->what;
   EXPECT_TRUE(is_same(read.pages, pages));
 }
