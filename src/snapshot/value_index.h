@@ -20,13 +20,11 @@ class ValueIndex {
  public:
   /// The number of the value; a new one gets the next.
   std::uint32_t index_of(const Key& key) {
-    if ((values_.size() + 1) * 2 > slots_.size()) grow();
-    std::uint32_t& slot = find(key);
-    if (slot == kFree) {
-      slot = static_cast<std::uint32_t>(values_.size());
-      values_.push_back(key);
-    }
-    return slot;
+    // neighbours mostly have the same
+    if (last_ < values_.size() && std::memcmp(&values_[last_], &key, sizeof(key)) == 0)
+      return last_;
+    last_ = find_or_add(key);
+    return last_;
   }
   [[nodiscard]] const std::vector<Key>& values() const { return values_; }
   void clear() {
@@ -36,6 +34,16 @@ class ValueIndex {
 
  private:
   static constexpr std::uint32_t kFree = UINT32_MAX;
+
+  std::uint32_t find_or_add(const Key& key) {
+    if ((values_.size() + 1) * 2 > slots_.size()) grow();
+    std::uint32_t& slot = find(key);
+    if (slot == kFree) {
+      slot = static_cast<std::uint32_t>(values_.size());
+      values_.push_back(key);
+    }
+    return slot;
+  }
 
   static std::uint64_t hash(const Key& key) {
     std::array<std::uint64_t, sizeof(Key) / 8> words;  // NOLINT(*-member-init): hot path
@@ -64,6 +72,7 @@ class ValueIndex {
   }
 
   std::vector<Key> values_;
+  std::uint32_t last_ = 0;            // the value that was looked for last
   std::vector<std::uint32_t> slots_;  ///< numbers; a power of two, half of it free
 };
 
