@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Which fields of struct pobpf_page are known. The running kernel tells all of them; a file may not.
+// Which fields of a record are known. The running kernel tells all of them; a file may not.
 #pragma once
 
 #include <cstdint>

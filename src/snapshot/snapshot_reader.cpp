@@ -84,7 +84,7 @@ Error SnapshotReader::damage(const Error& error) const {
           "pobpf report --salvage shows what is intact", 0};
 }
 
-void SnapshotReader::lose(Error error) {
+void SnapshotReader::lose(const Error& error) {
   if (losses_.nr_places++ == 0) losses_.first = damage(error);
 }
 
@@ -122,7 +122,7 @@ Result<bool> SnapshotReader::next_item() {
       status = check_index();
     if (status) return true;
     if (!is_salvaging()) return fail(damage(status.error()));
-    lose(std::move(status).error());
+    lose(status.error());
     if (content) continue;
     // the frame's length may be what is wrong
     auto found = frames_.resynchronize();
@@ -208,7 +208,7 @@ Result<const DecodedBlock*> SnapshotReader::next() {
     bool is_block = false;
     auto status = take_item(is_block);
     if (!status && !is_salvaging()) return fail(damage(status.error()));
-    if (!status) lose(std::move(status).error());
+    if (!status) lose(status.error());
     if (is_block) return &block_;
   }
   return nullptr;
