@@ -282,6 +282,13 @@ static __always_inline void read_owner_comm(struct page_owner *owner, __u8 *comm
 #endif
 }
 
+/* Of the free side. A flavour of its own, so that only those who read it have to find it. */
+struct page_owner___freed {
+	depot_stack_handle_t free_handle;
+	pid_t free_pid; /* since v6.8 */
+	pid_t free_tgid;
+} __attribute__((preserve_access_index));
+
 /*
  * What page_dump.bpf.c alone reads. Flavours of its own, so that no other object
  * has to find these members.
@@ -299,12 +306,6 @@ struct page___dump {
 	unsigned int page_type; /* the word of _mapcount */
 	struct atomic___dump _refcount;
 	struct atomic___dump compound_mapcount; /* before v6.3, in the second page */
-} __attribute__((preserve_access_index));
-
-struct page_owner___dump {
-	depot_stack_handle_t free_handle;
-	pid_t free_pid; /* since v6.8 */
-	pid_t free_tgid;
 } __attribute__((preserve_access_index));
 
 struct folio___dump {

@@ -60,7 +60,7 @@ static __always_inline void read_page_owner(__u64 page_ext, struct pobpf_owner *
 {
 	struct page_ext *ext = (void *)page_ext;
 	struct page_owner *owner = (void *)(page_ext + layout.page_owner_offset);
-	const struct page_owner___dump *freed = (const void *)owner;
+	const struct page_owner___freed *freed = (const void *)owner;
 	unsigned long flags;
 
 	if (!page_ext || bpf_core_read(&flags, sizeof(flags), &ext->flags))
@@ -80,7 +80,7 @@ static __always_inline void read_page_owner(__u64 page_ext, struct pobpf_owner *
 	to->last_migrate_reason = KERNEL_READ(owner, last_migrate_reason);
 	read_owner_comm(owner, to->comm);
 	bpf_core_read(&to->free_handle, sizeof(to->free_handle), &freed->free_handle);
-	if (!bpf_core_field_exists(struct page_owner___dump, free_pid))
+	if (!bpf_core_field_exists(struct page_owner___freed, free_pid))
 		return;
 	to->bits |= POBPF_OWNER_FREE_PID;
 	bpf_core_read(&to->free_pid, sizeof(to->free_pid), &freed->free_pid);

@@ -15,6 +15,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* Put the types of the stream into the object's BTF, where abi_test.cpp compares layouts. */
 const struct pobpf_page *stream_page;
+const struct pobpf_detailed_page *stream_detailed_page;
 const struct pobpf_account *stream_account;
 const struct pobpf_window *stream_window;
 
@@ -69,7 +70,57 @@ static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
 	return walk_window(w, window);
 }
 
-static __always_inline void flush_batch(struct walk *w)
+/*
+ * What struct page says of the use of an allocation; false if that is so little that
+ * only its stack can tell.
+ */
+static __always_inline bool read_kind(const struct owner_ref *ref, __u64 *kind_flags,
+				      __u32 *page_type, __u8 *mapping)
+{
+	struct page *page = KERNEL_PTR(struct page, ref->page);
+	__u64 flags = ref->flags;
+	__u64 word;
+	__u32 type;
+
+	/*
+	 * Early boot is recorded page by page, tails of compound pages too: those keep
+	 * other things where their head has type and mapping.
+	 */
+	if (page_is_tail(page)) {
+		page = KERNEL_PTR(struct page, head_of_tail(ref->page, compound_word(ref->page)));
+		flags = page_flags_word(page);
+	}
+	*kind_flags = flags & kind_facts.flags;
+	type = KERNEL_READ(page, page_type);
+	/* page_has_type(): below PAGE_MAPCOUNT_RESERVE; else the word is a count of mappings */
+	if ((__s32)type < -128 && (type & kind_facts.type_base) == kind_facts.type_base) {
+		*page_type = type & kind_facts.type_mask;
+		return true;
+	}
+	word = page_mapping_word(page);
+	*mapping = word & 3;
+	if (word && !*mapping)
+		*mapping = POBPF_MAPPING_FILE;
+	return *mapping && ref->order < kind_facts.stack_order_min;
+}
+
+static __always_inline void read_detail(const struct owner_ref *ref,
+					struct pobpf_page_detail *detail)
+{
+	struct page_owner___freed *freed;
+
+	*detail = (struct pobpf_page_detail){};
+	read_kind(ref, &detail->kind_flags, &detail->page_type, &detail->mapping);
+	freed = (void *)KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+	detail->free_handle = KERNEL_READ(freed, free_handle);
+	if (!bpf_core_field_exists(struct page_owner___freed, free_pid))
+		return;
+	detail->has_free_pid = 1;
+	detail->free_pid = KERNEL_READ(freed, free_pid);
+	detail->free_tgid = KERNEL_READ(freed, free_tgid);
+}
+
+static __always_inline void flush_batch(struct walk *w, bool is_detailed)
 {
 	struct page_batch *batch = &w->run->batch;
 	__u32 nr = batch->nr_pages;
@@ -77,14 +128,18 @@ static __always_inline void flush_batch(struct walk *w)
 	batch->nr_pages = 0;
 	/* keeps the compiler from testing a copy, whose bound the verifier does not carry over */
 	barrier_var(nr);
-	if (nr <= BATCH_PAGES)
+	if (is_detailed && nr <= BATCH_DETAILED_PAGES)
+		bpf_seq_write(w->seq, batch->detailed_pages,
+			      nr * sizeof(struct pobpf_detailed_page));
+	else if (!is_detailed && nr <= BATCH_PAGES)
 		bpf_seq_write(w->seq, batch->pages, nr * sizeof(struct pobpf_page));
 }
 
-static __always_inline bool emit_page(struct walk *w)
+static __always_inline bool emit_page(struct walk *w, bool is_detailed)
 {
 	struct window_walk *at = &w->run->at;
 	struct page_batch *batch = &w->run->batch;
+	struct pobpf_detailed_page *detailed;
 	struct owner_ref ref = {};
 	struct pobpf_page *rec;
 	int result;
@@ -96,7 +151,11 @@ static __always_inline bool emit_page(struct walk *w)
 	read_page_flags(&ref);
 	if (!is_wanted(w, &ref))
 		return true;
-	rec = &batch->pages[batch->nr_pages & (BATCH_PAGES - 1)];
+	detailed = &batch->detailed_pages[batch->nr_pages & (BATCH_DETAILED_PAGES - 1)];
+	rec = is_detailed ? &detailed->page : &batch->pages[batch->nr_pages & (BATCH_PAGES - 1)];
+	/* before the record: that finds out if this became another allocation meanwhile */
+	if (is_detailed)
+		read_detail(&ref, &detailed->detail);
 	result = fill_record(&ref, &batch->memcg, rec);
 	if (result == RECORD_TORN || !is_as_filtered(w, &ref, &batch->memcg, rec)) {
 		/* freed or allocated again in between: the walk looks at it once more */
@@ -114,8 +173,10 @@ static __always_inline bool emit_page(struct walk *w)
 		at->account.cgroup_errors++;
 	at->account.emitted++;
 	rec->pageblock_migratetype = at->place.pageblock_migratetype;
-	if (++batch->nr_pages >= BATCH_PAGES)
-		flush_batch(w);
+	if (is_detailed)
+		rec->kind = POBPF_ITEM_DETAILED_PAGE;
+	if (++batch->nr_pages >= (is_detailed ? BATCH_DETAILED_PAGES : BATCH_PAGES))
+		flush_batch(w, is_detailed);
 	return true;
 }
 
@@ -123,13 +184,17 @@ static long emit_some_pages(__u32 step, struct walk *w)
 {
 #pragma clang loop unroll(full)
 	for (int i = 0; i < RECORDS_A_STEP; i++)
-		if (!emit_page(w))
+		if (!emit_page(w, false))
 			return 1;
 	return 0;
 }
 
-SEC("pobpf/bpf_map_elem")
-int emit_pages(struct bpf_iter__bpf_map_elem *ctx)
+static long emit_detailed_page(__u32 step, struct walk *w)
+{
+	return emit_page(w, true) ? 0 : 1;
+}
+
+static __always_inline int emit_window(struct bpf_iter__bpf_map_elem *ctx, bool is_detailed)
 {
 	const struct pobpf_window *window = ctx->value;
 	struct walk w;
@@ -144,12 +209,29 @@ int emit_pages(struct bpf_iter__bpf_map_elem *ctx)
 		w.run->batch.memcg = (struct memcg_memo){};
 		w.run->batch.nr_pages = 0;
 		/* twice: a torn page is looked at once more */
-		bpf_loop(2 * POBPF_WINDOW_PAGES / RECORDS_A_STEP + 1, emit_some_pages, &w, 0);
-		flush_batch(&w);
+		if (is_detailed)
+			bpf_loop(2 * POBPF_WINDOW_PAGES + 1, emit_detailed_page, &w, 0);
+		else
+			bpf_loop(2 * POBPF_WINDOW_PAGES / RECORDS_A_STEP + 1, emit_some_pages, &w,
+				 0);
+		flush_batch(&w, is_detailed);
 	}
 	write_account(&w);
 	end_run(w.run);
 	return 0;
+}
+
+SEC("pobpf/bpf_map_elem")
+int emit_pages(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return emit_window(ctx, false);
+}
+
+/* For recordings. */
+SEC("pobpf/bpf_map_elem")
+int emit_detailed_pages(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return emit_window(ctx, true);
 }
 
 static const struct pobpf_group_key other_groups = {.is_other = 1};
@@ -196,37 +278,6 @@ __noinline int flush_sum(struct sum_memo *memo)
 	return 0;
 }
 
-/* What the page is used for, as far as struct page says it; by handle where it does not. */
-static __always_inline void set_kind(struct pobpf_group_key *key, const struct owner_ref *ref)
-{
-	struct page *page = KERNEL_PTR(struct page, ref->page);
-	__u64 flags = ref->flags;
-	__u64 mapping;
-	__u32 type;
-
-	/*
-	 * Early boot is recorded page by page, tails of compound pages too: those keep
-	 * other things where their head has type and mapping.
-	 */
-	if (page_is_tail(page)) {
-		page = KERNEL_PTR(struct page, head_of_tail(ref->page, compound_word(ref->page)));
-		flags = page_flags_word(page);
-	}
-	key->page_flags = flags & kind_facts.flags;
-	type = KERNEL_READ(page, page_type);
-	/* page_has_type(): below PAGE_MAPCOUNT_RESERVE; else the word is a count of mappings */
-	if ((__s32)type < -128 && (type & kind_facts.type_base) == kind_facts.type_base) {
-		key->page_type = type & kind_facts.type_mask;
-	} else {
-		mapping = page_mapping_word(page);
-		key->mapping = mapping & 3;
-		if (mapping && !key->mapping)
-			key->mapping = POBPF_MAPPING_FILE;
-		if (!key->mapping || ref->order >= kind_facts.stack_order_min)
-			key->handle = ref->handle;
-	}
-}
-
 /* Of an allocation: all fields that the reader groups by; 1: its cgroup could not be told. */
 static __always_inline int set_group(struct pobpf_group_key *key, const struct owner_ref *ref,
 				     __u32 by, struct memcg_memo *memcg)
@@ -235,8 +286,9 @@ static __always_inline int set_group(struct pobpf_group_key *key, const struct o
 	int memcg_state;
 
 	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
-	if (by & POBPF_GROUP_KIND)
-		set_kind(key, ref);
+	if (by & POBPF_GROUP_KIND &&
+	    !read_kind(ref, &key->page_flags, &key->page_type, &key->mapping))
+		key->handle = ref->handle;
 	if (by & POBPF_GROUP_HANDLE)
 		key->handle = ref->handle;
 	if (by & POBPF_GROUP_TGID)

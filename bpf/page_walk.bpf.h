@@ -88,14 +88,17 @@ struct filter_memo {
 };
 #endif
 
-enum { BATCH_PAGES = 32 };
+enum { BATCH_PAGES = 32, BATCH_DETAILED_PAGES = 16 };
 
 /* Records on their way to the stream: one copy into the seq_file for many of them. */
 struct page_batch {
 	struct memcg_memo memcg;
 	__u32 nr_pages;
 	__u32 reserved;
-	struct pobpf_page pages[BATCH_PAGES];
+	union {
+		struct pobpf_page pages[BATCH_PAGES];
+		struct pobpf_detailed_page detailed_pages[BATCH_DETAILED_PAGES];
+	};
 };
 
 /* A place in the memory of a pin's view. */
@@ -132,7 +135,7 @@ struct run {
 #else
 	union {
 		struct sum_memo sum;	 /* count_pages */
-		struct page_batch batch; /* emit_pages */
+		struct page_batch batch; /* emit_pages, emit_detailed_pages */
 	};
 #endif
 };

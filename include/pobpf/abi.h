@@ -35,6 +35,8 @@ enum {
 	 * 32,768 pages: that bounds the time without a scheduling point.
 	 */
 	POBPF_READ_BYTES = 8192,
+	/* the same of links whose records are larger: struct pobpf_detailed_page */
+	POBPF_DETAILED_READ_BYTES = 4032,
 	/* lib: NODES_SHIFT is at most 10 on every architecture */
 	POBPF_MAX_NODES = 1024,
 	/* links of one loaded object that can be open at a time */
@@ -262,8 +264,9 @@ POBPF_ASSERT_SIZE(struct pobpf_params, 128 + 128 + 64 + 56);
 
 /* First field of each item in the stream. */
 enum pobpf_item_kind {
-	POBPF_ITEM_PAGE = 0x5047,    /* struct pobpf_page */
-	POBPF_ITEM_ACCOUNT = 0x4143, /* struct pobpf_account, ends a window */
+	POBPF_ITEM_PAGE = 0x5047,	   /* struct pobpf_page */
+	POBPF_ITEM_DETAILED_PAGE = 0x5044, /* struct pobpf_detailed_page */
+	POBPF_ITEM_ACCOUNT = 0x4143,	   /* struct pobpf_account, ends a window */
 };
 
 /* What mm/page_owner.c: print_page_owner_memcg() would say of a page. */
@@ -293,6 +296,26 @@ struct pobpf_page {
 	__u8 comm[POBPF_COMM_BYTES]; /* raw bytes; NUL-terminated only if shorter */
 };
 POBPF_ASSERT_SIZE(struct pobpf_page, 80);
+
+/* What recordings have of an allocation and its text has not. */
+struct pobpf_page_detail {
+	__u64 kind_flags;  /* page->flags & kind_facts.flags; of the head of a compound page */
+	__u32 page_type;   /* page->page_type & kind_facts.type_mask; 0 = none */
+	__u32 free_handle; /* stack depot handle of the last free; 0 = none */
+	__s32 free_pid;
+	__s32 free_tgid;
+	__u8 mapping;	   /* enum pobpf_mapping */
+	__u8 has_free_pid; /* 1: this kernel records free_pid and free_tgid */
+	__u8 reserved[6];  /* zero */
+};
+POBPF_ASSERT_SIZE(struct pobpf_page_detail, 32);
+
+/* As emit_detailed_pages writes it. */
+struct pobpf_detailed_page {
+	struct pobpf_page page; /* kind is POBPF_ITEM_DETAILED_PAGE */
+	struct pobpf_page_detail detail;
+};
+POBPF_ASSERT_SIZE(struct pobpf_detailed_page, 112);
 
 /*
  * Ends each window of the stream, so that what is counted is exactly what was

@@ -14,10 +14,12 @@
 
 #include "format/page_formatter.h"
 #include "model/filter.h"
+#include "model/node_span.h"
 #include "model/page_types.h"
 #include "pobpf/account.h"
 #include "pobpf/error.h"
 #include "pobpf/kernel_facts.h"
+#include "pobpf/page_fields.h"
 
 namespace pobpf {
 
@@ -27,6 +29,7 @@ struct SessionOptions {
   bool use_kallsyms_lookup = true;  ///< "kallsyms-lookup": else iter/ksym
   /// What the session will be asked for; programs that are not needed are not loaded.
   bool with_pages = true;     ///< open_reader()
+  bool with_details = false;  ///< PageReader::details(); then open_reader() has no others
   bool with_sums = true;      ///< sum_groups()
   bool with_filters = false;  ///< readers that filter by more than nodes
   bool with_stacks = true;    ///< stack(); `--mode handle` does without
@@ -79,6 +82,11 @@ class PageReader {
   /// The next records, a view valid until the next call. Sets `at_end` once all windows are read;
   /// an empty span alone means that these windows held nothing.
   virtual Result<std::span<const pobpf_page>> next(bool& at_end) = 0;
+  /// Of the records that next() gave last, one each; empty if the reader has none
+  /// (SessionOptions::with_details).
+  [[nodiscard]] virtual std::span<const pobpf_page_detail> details() const { return {}; }
+  /// What is known of the records that next() gave last.
+  [[nodiscard]] virtual PageFields fields() const { return kAllPageFields; }
   /// Bytes that one read(2) asks for; POBPF_READ_BYTES unless set. More costs longer runs in the
   /// kernel, less costs more system calls; what is delivered is the same.
   virtual void set_read_bytes(std::size_t nr_bytes) = 0;
@@ -100,6 +108,8 @@ class Session : public PageContext {
   [[nodiscard]] virtual const NodeSet& memory_nodes() const = 0;
   /// MAX_NUMNODES of this kernel, the limit of its nodelist syntax.
   [[nodiscard]] virtual unsigned max_nodes() const = 0;
+  /// Where the nodes' memory lies; empty where that is not known.
+  [[nodiscard]] virtual std::vector<NodeSpan> node_spans() const { return {}; }
   /// Name and value of what was found out, for --verbose and bug reports.
   [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> describe() const = 0;
 

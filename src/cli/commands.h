@@ -9,6 +9,7 @@
 #include "pobpf/preflight.h"
 #include "pobpf/reader.h"
 #include "reader/page_inspector.h"
+#include "snapshot/snapshot_session.h"
 #include "util/output.h"
 
 namespace pobpf::cli {
@@ -24,6 +25,11 @@ namespace pobpf::cli {
 /// `pobpf check`
 [[nodiscard]] Result<ExitStatus> run_check(const Options& options);
 
+/// `pobpf record`
+[[nodiscard]] Result<ExitStatus> run_record(const Options& options);
+/// `pobpf report`
+[[nodiscard]] Result<ExitStatus> run_report(const Options& options);
+
 /// `pobpf pin`
 [[nodiscard]] Result<ExitStatus> run_pin(const Options& options);
 /// `pobpf pins`
@@ -38,6 +44,11 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
 
 [[nodiscard]] Result<ExitStatus> print_pages(Session& session, const ReaderView& view,
                                              const Options& options, Output& output);
+/// Writes a snapshot.
+[[nodiscard]] Result<ExitStatus> record_pages(Session& session, const ReaderView& view,
+                                              const Options& options, Output& output);
+[[nodiscard]] Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options,
+                                              Output& output);
 [[nodiscard]] Result<ExitStatus> print_stacks(Session& session, const ReaderView& view,
                                               const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_top(Session& session, const ReaderView& view,

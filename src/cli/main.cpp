@@ -54,6 +54,10 @@ Result<ExitStatus> run(const Options& options) {
       return run_pins(options);
     case Command::kUnpin:
       return run_unpin(options);
+    case Command::kRecord:
+      return run_record(options);
+    case Command::kReport:
+      return run_report(options);
   }
   return ExitStatus::kFailed;
 }

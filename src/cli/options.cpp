@@ -69,6 +69,18 @@ constexpr const char* kPinExamples = R"(Examples:
   pobpf pin node1 --nid 0-1 --replace    the next cat prints both nodes
 )";
 
+constexpr const char* kRecordExamples = R"(Examples:
+  pobpf record -o now.pobpf               all pages, for later and elsewhere
+  pobpf record --nid 1 -o node1.pobpf     of node 1 only
+  pobpf record --level 12 -o small.pobpf  smaller by a little, slower by much
+)";
+
+constexpr const char* kReportExamples = R"(Examples:
+  pobpf report now.pobpf                  what pobpf would have printed then
+  pobpf report now.pobpf --format json    one JSON object a page
+  pobpf report cut.pobpf --salvage        what is intact of a damaged file
+)";
+
 constexpr const char* kPinsExamples = R"(Examples:
   pobpf pins                          the pins and what each shows
   pobpf pins --format json            the same for scripts
@@ -95,6 +107,7 @@ struct Raw {
   bool wants_version = false;
   RawPinOptions pin;
   RawTopOptions top;
+  RawSnapshotOptions snapshot;
   std::vector<std::string> threads;
   std::vector<std::string> max_groups;
 };
@@ -334,6 +347,13 @@ Result<Options> check(const Raw& raw, Command command, const std::string& hint) 
   return options;
 }
 
+/// Some may stand in front of the command.
+std::string all_given_filters(const CLI::App& app, const CLI::App& command) {
+  const std::string front = given_filters(app);
+  const std::string behind = given_filters(command);
+  return front + (front.empty() || behind.empty() ? "" : " ") + behind;
+}
+
 /// In the order that CLI11 wants: the last one first. It takes "--nid=" for a missing value.
 std::vector<std::string> reversed(const std::vector<std::string>& arguments) {
   std::vector<std::string> result;
@@ -404,6 +424,26 @@ Result<std::variant<Options, Information>> parse_options(
   add_output(check_command, raw);
   add_common(check_command, raw);
 
+  CLI::App& record = *app.add_subcommand("record", "all pages into a file, for later");
+  record.group("Commands");
+  record.footer(filter_footer() + kRecordExamples + kExitStatus);
+  add_filters(record, raw);
+  add_value(record, "-o,--output", raw.output, "FILE", "Output",
+            "write to FILE (mode 0600), which is replaced only\n"
+            "when the new one is complete; - is stdout");
+  add_record_options(record, raw.snapshot);
+  add_stats(record, raw);
+  add_common(record, raw);
+
+  CLI::App& report = *app.add_subcommand("report", "show what record has written");
+  report.group("Commands");
+  report.footer(std::string(kReportExamples) + kExitStatus);
+  add_report_options(report, raw.snapshot);
+  add_mode(report, raw);
+  add_output(report, raw);
+  add_stats(report, raw);
+  add_common(report, raw);
+
   CLI::App& pin = *app.add_subcommand("pin", "a view as a file that cat reads");
   pin.group("Commands");
   pin.footer(filter_footer() + kPinExamples + kExitStatus);
@@ -426,9 +466,9 @@ Result<std::variant<Options, Information>> parse_options(
   add_common(unpin, raw);
 
   const std::pair<CLI::App*, Command> commands[] = {
-      {&stacks, Command::kStacks},       {&top, Command::kTop}, {&page, Command::kPage},
-      {&check_command, Command::kCheck}, {&pin, Command::kPin}, {&pins, Command::kPins},
-      {&unpin, Command::kUnpin}};
+      {&stacks, Command::kStacks},       {&top, Command::kTop},       {&page, Command::kPage},
+      {&check_command, Command::kCheck}, {&pin, Command::kPin},       {&pins, Command::kPins},
+      {&unpin, Command::kUnpin},         {&record, Command::kRecord}, {&report, Command::kReport}};
   const auto chosen = [&]() -> const CLI::App* {
     for (const auto& [candidate, number] : commands)
       if (candidate->count() != 0) return candidate;
@@ -459,10 +499,13 @@ Result<std::variant<Options, Information>> parse_options(
     auto pin_options = check_pin_options(raw.pin, command->get_name());
     if (!pin_options) return fail(std::move(pin_options).error());
     options->pin = *std::move(pin_options);
-    // some may stand in front of the command
-    const std::string front = given_filters(app);
-    const std::string behind = given_filters(*command);
-    options->pin.view_text = front + (front.empty() || behind.empty() ? "" : " ") + behind;
+    options->pin.view_text = all_given_filters(app, *command);
+  }
+  if (command == &record || command == &report) {
+    auto snapshot = check_snapshot_options(raw.snapshot, command->get_name(), !raw.output.empty());
+    if (!snapshot) return fail(std::move(snapshot).error());
+    options->snapshot = *std::move(snapshot);
+    options->snapshot.view_text = all_given_filters(app, *command);
   }
   if (command == &top) {
     auto top_options = check_top_options(raw.top);

@@ -11,6 +11,7 @@
 
 #include "cli/page_request.h"
 #include "cli/pin_options.h"
+#include "cli/snapshot_options.h"
 #include "cli/top_options.h"
 #include "model/filter.h"
 #include "model/nodelist.h"
@@ -20,7 +21,7 @@
 
 namespace pobpf::cli {
 
-enum class Command { kPages, kPage, kStacks, kTop, kCheck, kPin, kPins, kUnpin };
+enum class Command { kPages, kPage, kStacks, kTop, kCheck, kPin, kPins, kUnpin, kRecord, kReport };
 enum class Format { kText, kJson, kCsv };
 
 struct Options {
@@ -39,6 +40,7 @@ struct Options {
   SessionOptions session;
   PinOptions pin;
   TopOptions top;
+  SnapshotOptions snapshot;  ///< of Command::kRecord and kReport
 };
 
 /// What --help and --version print instead of running a command.

@@ -9,6 +9,7 @@
 
 #include "kernel/btf.h"
 #include "kernel/kernel_memory.h"
+#include "model/node_span.h"
 #include "model/nodelist.h"
 #include "model/page_types.h"
 #include "model/pfn_range.h"
@@ -17,12 +18,6 @@
 #include "pobpf/kernel_facts.h"
 
 namespace pobpf {
-
-/// A node's span of PFNs; nodes can interleave, so other nodes' pages may lie inside.
-struct NodeSpan {
-  unsigned nid = 0;
-  PfnRange pfns;
-};
 
 struct MachineFacts {
   KernelFacts text;

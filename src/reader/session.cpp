@@ -116,6 +116,9 @@ class KernelReader final : public PageReader {
   }
 
   void set_read_bytes(std::size_t nr_bytes) override { read_bytes_ = nr_bytes; }
+  [[nodiscard]] std::span<const pobpf_page_detail> details() const override {
+    return link_ ? link_->stream().details() : std::span<const pobpf_page_detail>();
+  }
   [[nodiscard]] const Account& account() const override { return account_; }
   [[nodiscard]] Progress progress() const override { return {account_.windows, nr_windows_}; }
   [[nodiscard]] pobpf_mode mode() const override { return mode_; }
@@ -140,11 +143,13 @@ class KernelSession final : public Session {
         slots_(std::make_shared<Slots>(skeleton_->obj)),
         with_read_times_(options.with_read_times),
         has_filters_(options.with_filters),
+        has_details_(options.with_details),
         use_kallsyms_lookup_(options.use_kallsyms_lookup) {}
 
   [[nodiscard]] const KernelFacts& facts() const override { return facts_.text; }
   [[nodiscard]] const NodeSet& memory_nodes() const override { return facts_.memory_nodes; }
   [[nodiscard]] unsigned max_nodes() const override { return facts_.max_nodes; }
+  [[nodiscard]] std::vector<NodeSpan> node_spans() const override { return facts_.node_spans; }
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const override {
     return facts_.describe();
   }
@@ -173,6 +178,7 @@ class KernelSession final : public Session {
   std::unordered_map<std::uint64_t, std::string> cgroup_names_;
   bool with_read_times_;
   bool has_filters_;
+  bool has_details_;
   bool use_kallsyms_lookup_;
   std::uint32_t groups_room_ = kGroupsFirst;  // what the last sums needed
 };
@@ -204,12 +210,16 @@ Result<std::unique_ptr<PageReader>> KernelSession::open_reader(const ReaderView&
   const auto& windows = prepared->windows;
   std::optional<LinkReader> link;
   if (!windows.empty()) {
-    auto opened = LinkReader::open(skeleton_->progs.emit_pages, windows, true, with_read_times_);
+    const bpf_program* program =
+        has_details_ ? skeleton_->progs.emit_detailed_pages : skeleton_->progs.emit_pages;
+    auto opened = LinkReader::open(program, windows, true, with_read_times_);
     if (!opened) return fail(std::move(opened).error());
     link.emplace(std::move(*opened));
   }
-  return std::make_unique<KernelReader>(std::move(prepared->slot), std::move(link), view.mode,
-                                        windows.size(), prepared->outside);
+  auto reader = std::make_unique<KernelReader>(std::move(prepared->slot), std::move(link),
+                                               view.mode, windows.size(), prepared->outside);
+  if (has_details_) reader->set_read_bytes(POBPF_DETAILED_READ_BYTES);
+  return reader;
 }
 
 Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumRequest& request,
@@ -294,7 +304,10 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   const pobpf_kind_facts kind_facts = make_kind_facts(facts.page_types, facts.text);
   std::memcpy(const_cast<pobpf_kind_facts*>(&skeleton->rodata->kind_facts), &kind_facts,
               sizeof(kind_facts));
-  bpf_program__set_autoload(skeleton->progs.emit_pages, options.with_pages);
+  bpf_program__set_autoload(skeleton->progs.emit_pages,
+                            options.with_pages && !options.with_details);
+  bpf_program__set_autoload(skeleton->progs.emit_detailed_pages,
+                            options.with_pages && options.with_details);
   bpf_program__set_autoload(skeleton->progs.read_stack, options.with_stacks);
   bpf_program__set_autoload(skeleton->progs.name_addresses, options.with_stacks);
   bpf_program__set_autoload(skeleton->progs.count_pages, options.with_sums);

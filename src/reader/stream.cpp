@@ -13,6 +13,8 @@ std::size_t item_bytes(__u16 kind) {
   switch (kind) {
     case POBPF_ITEM_PAGE:
       return sizeof(pobpf_page);
+    case POBPF_ITEM_DETAILED_PAGE:
+      return sizeof(pobpf_detailed_page);
     case POBPF_ITEM_ACCOUNT:
       return sizeof(pobpf_account);
     default:
@@ -24,6 +26,7 @@ std::size_t item_bytes(__u16 kind) {
 
 Status StreamParser::feed(std::span<const std::byte> bytes) {
   nr_pages_ = 0;
+  details_.clear();
   // in place as long as items are whole; only what is cut in two is kept
   if (!partial_.empty()) {
     partial_.insert(partial_.end(), bytes.begin(), bytes.end());
@@ -49,6 +52,11 @@ Result<std::size_t> StreamParser::take_items(std::span<const std::byte> bytes) {
     const std::size_t size = item_bytes(kind);
     if (size == 0) return fail(ErrorKind::kFailed, "unknown item in the iterator's stream", kHint);
     if (bytes.size() - at < size) break;
+    if (kind == POBPF_ITEM_DETAILED_PAGE) {
+      take_pages_before();
+      first_page = at + size;
+      take_detailed_page(bytes.subspan(at, size));
+    }
     if (kind == POBPF_ITEM_ACCOUNT) {
       take_pages_before();
       first_page = at + size;
@@ -69,10 +77,20 @@ Result<std::size_t> StreamParser::take_items(std::span<const std::byte> bytes) {
 void StreamParser::take_pages(std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
   const std::size_t nr = bytes.size() / sizeof(pobpf_page);
-  if (pages_.size() < nr_pages_ + nr) pages_.resize(nr_pages_ + nr);
+  reserve(nr);
   std::memcpy(pages_.data() + nr_pages_, bytes.data(), bytes.size());
   nr_pages_ += nr;
   pages_in_window_ += nr;
+}
+
+void StreamParser::take_detailed_page(std::span<const std::byte> bytes) {
+  pobpf_detailed_page item{};
+  std::memcpy(&item, bytes.data(), sizeof(item));
+  item.page.kind = POBPF_ITEM_PAGE;
+  reserve(1);
+  pages_[nr_pages_++] = item.page;
+  details_.push_back(item.detail);
+  ++pages_in_window_;
 }
 
 Status StreamParser::finish() {

@@ -28,6 +28,8 @@ class StreamParser {
   [[nodiscard]] std::span<const pobpf_page> pages() const {
     return std::span(pages_).first(nr_pages_);
   }
+  /// Of pages(), one each; empty if the records come without.
+  [[nodiscard]] std::span<const pobpf_page_detail> details() const { return details_; }
   [[nodiscard]] const Account& account() const { return account_; }
   /// Print mode of the link, as its last window reported it.
   [[nodiscard]] pobpf_mode mode() const { return mode_; }
@@ -39,10 +41,16 @@ class StreamParser {
   std::vector<std::byte> partial_;  // start of an item whose end has not come yet
   /// Copies whole records, one after the other without anything in between.
   void take_pages(std::span<const std::byte> bytes);
+  void take_detailed_page(std::span<const std::byte> bytes);
+  /// Makes room for pages behind those that there are.
+  void reserve(std::size_t nr) {
+    if (pages_.size() < nr_pages_ + nr) pages_.resize(nr_pages_ + nr);
+  }
 
   std::vector<pobpf_page>
       pages_;  // never shrinks: making it longer would clear what is copied over
   std::size_t nr_pages_ = 0;
+  std::vector<pobpf_page_detail> details_;
   Account account_;
   std::uint64_t pages_in_window_ = 0;
   bool expects_records_;

@@ -33,7 +33,6 @@ constexpr std::uint32_t kCssOnline = 1U << 1;
 // PGTY_buddy of 6.12 and later; what the walker is told, so what it looks for
 constexpr std::uint32_t kBuddyMask = 0xff000000U;
 constexpr std::uint32_t kBuddyValue = 0xf0000000U;
-constexpr std::uint32_t kNoPageType = ~0U;
 
 template <typename T>
 void put(std::byte* at, T value) {
@@ -120,6 +119,7 @@ Status Machine::find_offsets() {
       {o.compound_head, "page",
        types_.offset_of("page", "compound_info") ? "compound_info" : "compound_head"},
       {o.memcg_data, "page", "memcg_data"},
+      {o.mapping, "page", "mapping"},
       {o.owner, "page_ext", nullptr},
       {o.page_ext_bytes, "page_owner", nullptr},
       {o.order, "page_owner", "order"},
@@ -131,6 +131,9 @@ Status Machine::find_offsets() {
       {o.comm, "page_owner", "comm"},
       {o.pid, "page_owner", "pid"},
       {o.tgid, "page_owner", "tgid"},
+      {o.free_handle, "page_owner", "free_handle"},
+      {o.free_pid, "page_owner", "free_pid"},
+      {o.free_tgid, "page_owner", "free_tgid"},
       {o.record_size, "stack_record", "size"},
       {o.record_handle, "stack_record", "handle"},
       {o.record_entries, "stack_record", "entries"},
@@ -263,9 +266,10 @@ void Machine::allocate(std::uint64_t pfn, const Allocation& a) {
   for (std::uint64_t i = 0; i < 1ULL << a.order; ++i) {
     std::byte* page = page_at(pfn + i);
     put(page, page_flags(a.nid, a.zone, a.page_flags));
-    put(page + offsets_.page_type, kNoPageType);
+    put(page + offsets_.page_type, a.page_type);
     put(page + offsets_.private_word, std::uint64_t{0});
     put(page + offsets_.memcg_data, a.memcg_data);
+    put(page + offsets_.mapping, a.mapping);
     std::byte* owner = owner_at(pfn + i);
     put(owner + offsets_.order, static_cast<std::uint16_t>(a.order));
     put(owner + offsets_.last_migrate_reason, a.last_migrate_reason);
@@ -275,6 +279,9 @@ void Machine::allocate(std::uint64_t pfn, const Allocation& a) {
     put(owner + offsets_.free_ts_nsec, a.free_ts_nsec);
     put(owner + offsets_.pid, a.pid);
     put(owner + offsets_.tgid, a.tgid);
+    put(owner + offsets_.free_handle, a.free_handle);
+    put(owner + offsets_.free_pid, a.free_pid);
+    put(owner + offsets_.free_tgid, a.free_tgid);
     std::array<char, POBPF_COMM_BYTES> comm{};
     a.comm.copy(comm.data(), comm.size());
     put(owner + offsets_.comm, comm);

@@ -41,6 +41,9 @@ inline constexpr std::uint64_t kExtOwnerAllocated = 1ULL << 1;
 inline constexpr unsigned kMigrateMovable = 1;
 inline constexpr unsigned kMigrateIsolate = 5;
 
+/// The word of page_type and _mapcount of a page that has neither.
+inline constexpr std::uint32_t kNoPageType = ~0U;
+
 /// What an allocation leaves in struct page and struct page_owner.
 struct Allocation {
   unsigned order = 0;
@@ -56,6 +59,11 @@ struct Allocation {
   std::int32_t tgid = 1;
   std::int16_t last_migrate_reason = -1;
   std::string_view comm = "synthetic";
+  std::uint32_t page_type = kNoPageType;
+  std::uint64_t mapping = 0;
+  std::uint32_t free_handle = 0;
+  std::int32_t free_pid = 0;
+  std::int32_t free_tgid = 0;
 };
 
 /// struct page_ext of one page, and the struct page_owner in it.
@@ -166,10 +174,10 @@ class Machine {
   struct Offsets {
     std::uint32_t section_bytes, mem_map, usage, page_ext;
     std::uint32_t subsection_map, pageblock_flags;
-    std::uint32_t page_bytes, page_type, private_word, compound_head, memcg_data;
+    std::uint32_t page_bytes, page_type, private_word, compound_head, memcg_data, mapping;
     std::uint32_t page_ext_bytes, owner;
     std::uint32_t order, last_migrate_reason, gfp_mask, handle, ts_nsec, free_ts_nsec, comm, pid,
-        tgid;
+        tgid, free_handle, free_pid, free_tgid;
     std::uint32_t record_size, record_handle, record_entries;
     std::uint32_t css_ss, css_cgroup, css_flags, cgroup_kn, kn_id, kn_name, kn_parent;
   };

@@ -47,6 +47,7 @@ inline void PrintTo(const ObjectChoice& object, std::ostream* out) { *out << obj
 
 struct Delivered {
   std::vector<pobpf_page> pages;
+  std::vector<pobpf_page_detail> details;
   Account account;
 };
 
@@ -69,8 +70,9 @@ class MachineTestBase : public testing::Test {
     FAIL() << made.error().what;
   }
 
-  void open(const ObjectChoice& object) {
+  void open(const ObjectChoice& object, bool with_details = false) {
     SessionOptions options;
+    options.with_details = with_details;
     options.use_rdonly_cast = object.use_rdonly_cast;
     options.with_filters = object.with_filters;
     auto opened = machine_->open_session(options);
@@ -93,6 +95,8 @@ class MachineTestBase : public testing::Test {
         return delivered;
       }
       delivered.pages.insert(delivered.pages.end(), pages->begin(), pages->end());
+      const auto details = (*reader)->details();
+      delivered.details.insert(delivered.details.end(), details.begin(), details.end());
     }
     delivered.account = (*reader)->account();
     EXPECT_TRUE(delivered.account.is_balanced());
@@ -110,7 +114,7 @@ class MachineTestBase : public testing::Test {
 class MachineTest : public MachineTestBase, public testing::WithParamInterface<ObjectChoice> {
  protected:
   using MachineTestBase::MachineTestBase;
-  void open() { MachineTestBase::open(GetParam()); }
+  void open(bool with_details = false) { MachineTestBase::open(GetParam(), with_details); }
 };
 
 /// The counts of an account by name, those that are not zero: what a failed test then shows.

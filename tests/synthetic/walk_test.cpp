@@ -71,6 +71,48 @@ TEST_P(Walk, ARecordHasAllOfItsPagesFacts) {
                           Pair("unowned", kSectionPages - 4), Pair("tail", 3)));
 }
 
+TEST_P(Walk, DetailsTellWhatPagesAreUsedForAndWhoFreedThem) {
+  constexpr std::uint32_t kSlab = 0xf5000000;
+  // as a head and its tail that early boot records each on its own, then one of each kind
+  machine_->allocate(1024, {.page_type = kSlab | 0x00ffffff, .free_handle = 7, .free_pid = 8});
+  machine_->allocate(1025, {.mapping = 0x1230});
+  machine_->set_tail(1025, 1024);
+  machine_->allocate(1026, {.mapping = 0xffff888000000001});
+  machine_->allocate(1027, {.mapping = 0xffff888000000000});
+  machine_->allocate(1028, {.page_type = 5, .free_tgid = -1});
+  // more than there is room for between two writes to the stream, and between two reads
+  for (std::uint64_t pfn = 2048; pfn < 4096; ++pfn)
+    machine_->allocate(pfn, {.handle = 9, .free_handle = static_cast<std::uint32_t>(pfn)});
+  open(true);
+  const Delivered delivered = read();
+  ASSERT_EQ(delivered.pages.size(), 5U + 2048);
+  ASSERT_EQ(delivered.details.size(), delivered.pages.size());
+  for (const pobpf_page& page : delivered.pages) EXPECT_EQ(page.kind, POBPF_ITEM_PAGE);
+  const auto& details = delivered.details;
+  EXPECT_EQ(details[0].page_type, kSlab);
+  EXPECT_EQ(details[0].free_handle, 7U);
+  EXPECT_EQ(details[0].free_pid, 8);
+  EXPECT_EQ(details[0].has_free_pid, 1);
+  EXPECT_EQ(details[1].page_type, kSlab);
+  EXPECT_EQ(details[1].mapping, POBPF_MAPPING_NONE);
+  EXPECT_EQ(details[2].mapping, POBPF_MAPPING_ANON);
+  EXPECT_EQ(details[2].page_type, 0U);
+  EXPECT_EQ(details[3].mapping, POBPF_MAPPING_FILE);
+  EXPECT_EQ(details[4].mapping, POBPF_MAPPING_NONE);
+  EXPECT_EQ(details[4].page_type, 0U);
+  EXPECT_EQ(details[4].free_tgid, -1);
+  for (std::size_t i = 5; i < details.size(); ++i) {
+    EXPECT_EQ(details[i].free_handle, delivered.pages[i].pfn);
+    EXPECT_EQ(delivered.pages[i].handle, 9U);
+  }
+
+  session_.reset();
+  open();
+  const Delivered plain = read();
+  EXPECT_EQ(plain.pages, delivered.pages);
+  EXPECT_THAT(plain.details, IsEmpty());
+}
+
 TEST_P(Walk, BlocksOfEveryOrderAreOneRecordEach) {
   std::vector<std::uint64_t> wanted;
   std::uint64_t nr_pages = 0;

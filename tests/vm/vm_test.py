@@ -139,8 +139,8 @@ def json_lines(name: str) -> list[dict]:
     return [json.loads(line) for line in out(name).splitlines()]
 
 
-class Oracle(unittest.TestCase):
-    """debugfs page_owner of this very kernel."""
+class ViewTest(unittest.TestCase):
+    """Against debugfs page_owner of this very kernel."""
 
     def assert_view(self, name: str, nodes: set[int], text_of=comparable) -> None:
         """The view holds exactly the stable records of these nodes, text and all, and nothing else
@@ -168,6 +168,10 @@ class Oracle(unittest.TestCase):
         self.assertEqual(unexplained, [], f"{name}: records that the kernel does not have")
         foreign = [r.text for r in view.values() if r.nid not in nodes]
         self.assertEqual(foreign, [], f"{name}: records of other nodes")
+
+
+class Oracle(ViewTest):
+    """What pobpf prints in the guest."""
 
     def test_the_guest_was_quiet_enough_to_compare(self):
         union = parsed("debugfs.1").keys() | parsed("debugfs.2").keys()
@@ -237,6 +241,55 @@ class Oracle(unittest.TestCase):
             self.assertIn(b"\nSlab cache page\n", text)
         else:
             self.assertIn(b"\nCharged to memcg /\n", out("stack"))
+
+
+class Snapshots(ViewTest):
+    """What `pobpf record` wrote in the guest, as `pobpf report` shows it on the host."""
+
+    def report(self, recording: str, *arguments: str) -> str:
+        """The name of the view."""
+        self.assertEqual(run_of(recording)["status"], 0, err(recording))
+        name = "-".join(("report", recording, *(a.strip("-") for a in arguments)))
+        with (
+            open(collected / f"{name}.out", "wb") as view,
+            open(collected / f"{name}.err", "wb") as errors,
+        ):
+            status = subprocess.run(
+                [str(pathlib.Path(options.build) / "pobpf"), "report"]
+                + [str(collected / f"{recording}.pobpf"), *arguments],
+                stdout=view, stderr=errors, check=False,
+            ).returncode
+        results()["runs"][name] = {"status": status}
+        return name
+
+    def test_the_text_is_byte_identical(self):
+        for recording in ("record", "record_free", "record_probe_read"):
+            with self.subTest(recording):
+                self.assert_view(self.report(recording), {0, 1})
+        self.assert_view(self.report("record_nid_1"), {1})
+
+    def test_modes_differ_in_the_stack_only(self):
+        handles = {pfn: r.handle for pfn, r in parsed("stack_handle").items()}
+        for mode in ("handle", "stack_handle"):
+            self.assert_view(
+                self.report("record", "--mode", mode), {0, 1},
+                lambda r, has_stack=mode == "stack_handle": with_handle(
+                    r, handles[r.pfn], has_stack
+                ),
+            )
+
+    def test_json_says_what_the_text_says(self):
+        objects = {o["pfn"]: o for o in json_lines(self.report("record", "--format", "json"))}
+        text = parsed(self.report("record"))
+        self.assertEqual(objects.keys(), text.keys())
+        for pfn, record in text.items():
+            self.assertEqual(objects[pfn]["ts_nsec"], record.ts)
+            stack = "".join(f" {frame['symbol']}\n" for frame in objects[pfn]["stack"])
+            self.assertEqual(stack.encode(), record.stack)
+
+    def test_the_account_is_that_of_the_recording(self):
+        name = self.report("record", "--stats")
+        self.assertEqual(Account.table(err(name)), Account.table(err("record")))
 
 
 class Account(unittest.TestCase):

@@ -91,6 +91,19 @@ TEST_F(Abi, PageHasOneLayout) {
   EXPECT_SAME_OFFSET(pobpf_page, comm);
 }
 
+TEST_F(Abi, DetailedPageHasOneLayout) {
+  EXPECT_EQ(bpf_nr_members("pobpf_detailed_page"), 2);
+  EXPECT_SAME_OFFSET(pobpf_detailed_page, detail);
+  EXPECT_EQ(bpf_nr_members("pobpf_page_detail"), 8);
+  EXPECT_SAME_OFFSET(pobpf_page_detail, kind_flags);
+  EXPECT_SAME_OFFSET(pobpf_page_detail, page_type);
+  EXPECT_SAME_OFFSET(pobpf_page_detail, free_handle);
+  EXPECT_SAME_OFFSET(pobpf_page_detail, free_pid);
+  EXPECT_SAME_OFFSET(pobpf_page_detail, free_tgid);
+  EXPECT_SAME_OFFSET(pobpf_page_detail, mapping);
+  EXPECT_SAME_OFFSET(pobpf_page_detail, has_free_pid);
+}
+
 TEST_F(Abi, WindowHasOneLayout) { EXPECT_EQ(bpf_nr_members("pobpf_window"), 3); }
 
 TEST_F(Abi, ParametersHaveOneLayout) {

@@ -63,6 +63,34 @@ TEST(StreamParser, DeliversTheSameInPiecesOfAnySize) {
   }
 }
 
+TEST(StreamParser, DeliversDetailsBesideTheirPages) {
+  std::vector<std::byte> bytes;
+  for (std::uint64_t pfn = 1; pfn <= 3; ++pfn) {
+    pobpf_detailed_page item{page_at(pfn), {}};
+    item.page.kind = POBPF_ITEM_DETAILED_PAGE;
+    item.detail.free_handle = static_cast<__u32>(10 * pfn);
+    append(bytes, item);
+    append(bytes, account_of(1, 0));
+  }
+  for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+    SCOPED_TRACE(piece);
+    StreamParser parser(true);
+    std::vector<std::pair<std::uint64_t, std::uint32_t>> seen;
+    for (std::size_t at = 0; at < bytes.size(); at += piece) {
+      const auto part = std::span(bytes).subspan(at, std::min(piece, bytes.size() - at));
+      ASSERT_TRUE(parser.feed(part));
+      ASSERT_EQ(parser.pages().size(), parser.details().size());
+      for (std::size_t i = 0; i < parser.pages().size(); ++i) {
+        EXPECT_EQ(parser.pages()[i].kind, POBPF_ITEM_PAGE);
+        seen.emplace_back(parser.pages()[i].pfn, parser.details()[i].free_handle);
+      }
+    }
+    ASSERT_TRUE(parser.finish());
+    EXPECT_EQ(seen,
+              (std::vector<std::pair<std::uint64_t, std::uint32_t>>{{1, 10}, {2, 20}, {3, 30}}));
+  }
+}
+
 TEST(StreamParser, RefusesAStreamCutAnywhereButBetweenWindows) {
   const auto bytes = two_windows();
   const std::size_t first_window = 2 * sizeof(pobpf_page) + sizeof(pobpf_account);

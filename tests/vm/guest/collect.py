@@ -65,6 +65,7 @@ def views(collector: Collector) -> None:
     # everything that will run has run once: its files are in the page cache
     subprocess.run([collector.pobpf, "--stats", "-o", "/dev/null"], check=False)
     subprocess.run([collector.pobpf, "stacks", "-o", "/dev/null"], check=False)
+    subprocess.run([collector.pobpf, "record", "-o", "/dev/null"], check=False)
     subprocess.run(["cat", str(DEBUGFS / "page_owner")], stdout=subprocess.DEVNULL, check=False)
 
     collector.copy("debugfs.1", page_owner)
@@ -86,6 +87,7 @@ def views(collector: Collector) -> None:
     collector.run_pobpf("check_kptr_2", "check")
     write_sysctl("kernel/kptr_restrict", "0")
     with_capabilities(collector, "least_privilege", "+bpf,+perfmon")
+    recordings(collector)
 
     # the sums between two readings of what the kernel counts itself
     stacks = DEBUGFS / "page_owner_stacks"
@@ -109,6 +111,18 @@ def views(collector: Collector) -> None:
                     f"filter_{mode}_{nodes}", [str(page_owner_filter), "-m", mode, "-n", nodes]
                 )
         collector.copy("debugfs.3", page_owner)
+
+
+def recordings(collector: Collector) -> None:
+    """Snapshots, which the host reports from."""
+    for name, arguments in {
+        "record": ("--stats",),
+        "record_free": ("--free",),
+        "record_nid_1": ("--nid", "1"),
+        "record_probe_read": ("--no-feature", "rdonly-cast"),
+    }.items():
+        path = collector.directory / f"{name}.pobpf"
+        collector.run_pobpf(name, "record", *arguments, "-o", str(path))
 
 
 def with_capabilities(collector: Collector, name: str, capabilities: str, *arguments: str) -> None:

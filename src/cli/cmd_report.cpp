@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// pobpf report: what a snapshot holds, as the live commands show it. Needs no privileges, no BPF
+// and no page_owner.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "cli/command_end.h"
+#include "cli/commands.h"
+#include "cli/logging.h"
+#include "snapshot/snapshot_session.h"
+
+namespace pobpf::cli {
+namespace {
+
+Error describe(const SnapshotLosses& losses) {
+  std::string lost = "an unknown number of records";
+  if (losses.nr_pages)
+    lost = fmt::format("{} {}", *losses.nr_pages, *losses.nr_pages == 1 ? "record" : "records");
+  return {ErrorKind::kFailed,
+          fmt::format(
+              "finished, but not complete: {} lost in {} damaged {}, of which the first: {}", lost,
+              losses.nr_places, losses.nr_places == 1 ? "place" : "places", losses.first.what),
+          {},
+          0};
+}
+
+}  // namespace
+
+Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options, Output& output) {
+  auto ended = print_pages(session, ReaderView{{}, options.mode}, options, output);
+  if (!ended || output.is_reader_gone() || session.losses().is_empty()) return ended;
+  report(describe(session.losses()), ExitStatus::kIncomplete, options.format);
+  return ExitStatus::kIncomplete;
+}
+
+Result<ExitStatus> run_report(const Options& options) {
+  const auto policy = options.snapshot.salvages ? DamagePolicy::kSalvage : DamagePolicy::kRefuse;
+  auto session = SnapshotSession::open(options.snapshot.path, policy);
+  if (!session) return fail(std::move(session).error());
+  for (const auto& [name, value] : (*session)->describe()) spdlog::debug("{}: {}", name, value);
+  auto output = open_output(options);
+  if (!output) return fail(std::move(output).error());
+  return report_pages(**session, options, *output);
+}
+
+}  // namespace pobpf::cli

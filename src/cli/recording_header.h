@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a snapshot of this machine, now, says of it.
+#pragma once
+
+#include <string>
+
+#include "pobpf/reader.h"
+#include "snapshot/snapshot_header.h"
+
+namespace pobpf::cli {
+
+/// `filters`: as given on the command line. What this machine does not tell is left out.
+[[nodiscard]] SnapshotHeader make_recording_header(const Session& session, std::string filters);
+
+}  // namespace pobpf::cli

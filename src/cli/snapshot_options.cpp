@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/snapshot_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/option_value.h"
+
+namespace pobpf::cli {
+namespace {
+
+tl::unexpected<Error> usage_error(std::string what, std::string hint) {
+  return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
+}
+
+}  // namespace
+
+void add_record_options(CLI::App& record, RawSnapshotOptions& raw) {
+  record
+      .add_flag("--free", raw.with_free_side,
+                "also who freed each page before, and with\nwhich stack; debugfs never shows that")
+      ->disable_flag_override()
+      ->group("Output");
+  add_value(record, "--level", raw.level, "N", "Output", "effort of zstd, 1 to 19; default 3");
+}
+
+void add_report_options(CLI::App& report, RawSnapshotOptions& raw) {
+  report.add_option("FILE", raw.files, "what pobpf record has written")
+      ->type_name(" ")
+      ->group("Snapshot");
+  report.add_flag("--salvage", raw.salvages, "show what is intact of a damaged file")
+      ->disable_flag_override()
+      ->group("Snapshot");
+}
+
+Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw,
+                                               const std::string& command, bool has_output) {
+  const std::string hint = fmt::format("see pobpf {} --help", command);
+  SnapshotOptions options;
+  options.salvages = raw.salvages;
+  options.with_free_side = raw.with_free_side;
+  if (command == "record") {
+    if (!has_output) return usage_error("record needs a file: -o FILE", hint);
+    if (raw.level.size() > 1) return usage_error("--level is given more than once", hint);
+    if (raw.level.empty()) return options;
+    auto level = parse_number("--level", raw.level.front(), kLevelMin, kLevelMax);
+    if (!level) return fail(std::move(level).error());
+    options.level = static_cast<int>(*level);
+    return options;
+  }
+  if (raw.files.empty() || raw.files.front().empty())
+    return usage_error("report needs a FILE", hint);
+  if (raw.files.size() > 1)
+    return usage_error(fmt::format("unexpected argument '{}'", raw.files[1]), hint);
+  options.path = raw.files.front();
+  return options;
+}
+
+}  // namespace pobpf::cli

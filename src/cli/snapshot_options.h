@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Options of pobpf record and report that no other command has.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pobpf/error.h"
+#include "snapshot/frame_writer.h"
+
+namespace CLI {
+class App;
+}
+
+namespace pobpf::cli {
+
+struct SnapshotOptions {
+  std::string path;  ///< of report: the file to read
+  bool salvages = false;
+  bool with_free_side = false;  ///< of record
+  int level = kLevelDefault;    ///< of record
+  std::string view_text;        ///< of record: the filters as given
+};
+
+/// What the option parser fills in.
+struct RawSnapshotOptions {
+  std::vector<std::string> files;
+  std::vector<std::string> level;
+  bool salvages = false;
+  bool with_free_side = false;
+};
+
+void add_record_options(CLI::App& record, RawSnapshotOptions& raw);
+void add_report_options(CLI::App& report, RawSnapshotOptions& raw);
+
+/// `command` is "record" or "report"; `has_output`: -o was given.
+[[nodiscard]] Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw,
+                                                             const std::string& command,
+                                                             bool has_output);
+
+}  // namespace pobpf::cli

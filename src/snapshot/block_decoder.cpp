@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "snapshot/block_decoder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "snapshot/format.h"
+
+namespace pobpf {
+namespace {
+
+/// Found by the reader to be damage of the file; it adds where and what to do.
+tl::unexpected<Error> contradiction(std::string what) {
+  return fail(ErrorKind::kFailed, std::move(what));
+}
+
+/// Length of a table whose columns, those that are there, must have one length.
+class TableLength {
+ public:
+  /// Whether the column is there.
+  bool add(int size) {
+    if (size == 0) return false;
+    if (length_ != 0 && static_cast<std::size_t>(size) != length_) is_uneven_ = true;
+    length_ = static_cast<std::size_t>(size);
+    return true;
+  }
+  [[nodiscard]] std::size_t get() const { return length_; }
+  [[nodiscard]] bool is_uneven() const { return is_uneven_; }
+
+ private:
+  std::size_t length_ = 0;
+  bool is_uneven_ = false;
+};
+
+/// Calls `put(page, value)` for each page, once all is known to fit: a value a page, all at most
+/// `max`.
+template <typename Page, typename Put>
+Status expand(const snapshot::Column& column, const char* name, std::uint64_t max,
+              std::vector<Page>& pages, Put&& put) {
+  const bool has_runs = column.run_size() != 0;
+  auto nr_pages = static_cast<std::uint64_t>(column.value_size());
+  if (has_runs) {
+    if (column.run_size() != column.value_size())
+      return contradiction(fmt::format("the column {} has {} values and {} runs", name,
+                                       column.value_size(), column.run_size()));
+    nr_pages = 0;
+    for (const std::uint64_t run : column.run()) {
+      if (run == 0 || run > pages.size() - nr_pages)
+        return contradiction(fmt::format("the runs of the column {} do not fit its pages", name));
+      nr_pages += run;
+    }
+  }
+  if (nr_pages != pages.size())
+    return contradiction(
+        fmt::format("the column {} has {} values for {} pages", name, nr_pages, pages.size()));
+  for (const std::uint64_t value : column.value())
+    if (value > max)
+      return contradiction(fmt::format("the column {} has a value that cannot be", name));
+
+  auto page = pages.begin();
+  for (int i = 0; i < column.value_size(); ++i) {
+    const auto end = page + (has_runs ? static_cast<std::ptrdiff_t>(column.run(i)) : 1);
+    for (; page != end; ++page) put(*page, column.value(i));
+  }
+  return {};
+}
+
+template <typename Page, typename Put>
+Status expand_index(const snapshot::Column& column, const char* name, std::size_t length,
+                    std::vector<Page>& pages, Put&& put) {
+  if (length == 0)
+    return contradiction(fmt::format("the column {} refers to an empty table", name));
+  return expand(column, name, length - 1, pages,
+                [&](Page& page, std::uint64_t value) { put(page, static_cast<int>(value)); });
+}
+
+void set_comm(pobpf_page& page, const std::string& comm) {
+  std::memcpy(page.comm, comm.data(), comm.size());
+}
+
+class Decoder {
+ public:
+  Decoder(const snapshot::Pages& message, DecodedBlock& block)
+      : message_(message), pages_(block.pages), details_(block.details), fields_(block.fields) {}
+
+  Status decode() {
+    for (const auto part :
+         {&Decoder::read_sites, &Decoder::read_tasks, &Decoder::read_pfns, &Decoder::read_times,
+          &Decoder::read_free_times, &Decoder::read_flags, &Decoder::read_migration,
+          &Decoder::read_charges, &Decoder::read_kinds, &Decoder::read_free_sides})
+      if (auto status = (this->*part)(); !status) return status;
+    return {};
+  }
+
+ private:
+  Status read_sites() {
+    if (!message_.has_site()) return {};
+    const auto& sites = message_.sites();
+    TableLength length;
+    const bool has_handle = length.add(sites.handle_size());
+    const bool has_order = length.add(sites.order_size());
+    const bool has_gfp_mask = length.add(sites.gfp_mask_size());
+    if (length.is_uneven()) return contradiction("the columns of its sites differ in length");
+    if (std::any_of(sites.order().begin(), sites.order().end(),
+                    [](std::uint32_t order) { return order > UINT16_MAX; }))
+      return contradiction("it has an order that cannot be");
+    if (has_handle) fields_ = fields_ | PageField::kHandle;
+    if (has_order) fields_ = fields_ | PageField::kOrder;
+    if (has_gfp_mask) fields_ = fields_ | PageField::kGfpMask;
+    return expand_index(message_.site(), "site", length.get(), pages_,
+                        [&](pobpf_page& page, int site) {
+                          if (has_handle) page.handle = sites.handle(site);
+                          if (has_order) page.order = static_cast<std::uint16_t>(sites.order(site));
+                          if (has_gfp_mask) page.gfp_mask = sites.gfp_mask(site);
+                        });
+  }
+
+  Status read_tasks() {
+    if (!message_.has_task()) return {};
+    const auto& tasks = message_.tasks();
+    TableLength length;
+    const bool has_pid = length.add(tasks.pid_size());
+    const bool has_tgid = length.add(tasks.tgid_size());
+    const bool has_comm = length.add(tasks.comm_size());
+    if (length.is_uneven()) return contradiction("the columns of its tasks differ in length");
+    for (const std::string& comm : tasks.comm())
+      if (comm.size() > POBPF_COMM_BYTES) return contradiction("the name of a task is too long");
+    if (has_pid) fields_ = fields_ | PageField::kPid;
+    if (has_tgid) fields_ = fields_ | PageField::kTgid;
+    if (has_comm) fields_ = fields_ | PageField::kComm;
+    task_of_page_.reserve(pages_.size());
+    nr_tasks_ = length.get();
+    return expand_index(message_.task(), "task", length.get(), pages_,
+                        [&](pobpf_page& page, int task) {
+                          if (has_pid) page.pid = tasks.pid(task);
+                          if (has_tgid) page.tgid = tasks.tgid(task);
+                          if (has_comm) set_comm(page, tasks.comm(task));
+                          task_of_page_.push_back(static_cast<std::uint32_t>(task));
+                        });
+  }
+
+  Status read_pfns() {
+    std::uint64_t next_pfn = 0;
+    if (!message_.has_gap()) return {};
+    fields_ = fields_ | PageField::kPfn;
+    const bool has_order = has_field(fields_, PageField::kOrder);
+    return expand(message_.gap(), "gap", UINT64_MAX, pages_,
+                  [&](pobpf_page& page, std::uint64_t gap) {
+                    page.pfn = plus(next_pfn, from_zigzag(gap));
+                    next_pfn = end_pfn(page.pfn, has_order ? page.order : 0);
+                  });
+  }
+
+  Status read_times() {
+    if (message_.ts_nsec_size() == 0) return {};
+    if (static_cast<std::size_t>(message_.ts_nsec_size()) != pages_.size())
+      return contradiction(fmt::format("the column ts_nsec has {} values for {} pages",
+                                       message_.ts_nsec_size(), pages_.size()));
+    fields_ = fields_ | PageField::kTsNsec;
+    // of the last page of each task; tasks that had none yet count from the page before
+    std::vector<std::uint64_t> times(std::max<std::size_t>(nr_tasks_, 1));
+    std::vector<bool> has_page(times.size());
+    std::uint64_t last = 0;
+    for (std::size_t i = 0; i < pages_.size(); ++i) {
+      const std::size_t task = task_of_page_.empty() ? 0 : task_of_page_[i];
+      last = plus(has_page[task] ? times[task] : last, message_.ts_nsec(static_cast<int>(i)));
+      times[task] = last;
+      has_page[task] = true;
+      pages_[i].ts_nsec = last;
+    }
+    return {};
+  }
+
+  Status read_free_times() {
+    if (!message_.has_was_freed()) return {};
+    fields_ = fields_ | PageField::kFreeTsNsec;
+    int nr_freed = 0;
+    std::uint64_t last = 0;
+    auto status = expand(message_.was_freed(), "was_freed", 1, pages_,
+                         [&](pobpf_page& page, std::uint64_t was_freed) {
+                           if (was_freed == 0) return;
+                           if (nr_freed < message_.free_ts_nsec_size())
+                             last = plus(last, message_.free_ts_nsec(nr_freed));
+                           ++nr_freed;
+                           page.free_ts_nsec = last;
+                         });
+    if (!status) return status;
+    if (nr_freed != message_.free_ts_nsec_size())
+      return contradiction(fmt::format("the column free_ts_nsec has {} values for {} pages",
+                                       message_.free_ts_nsec_size(), nr_freed));
+    return {};
+  }
+
+  Status read_flags() {
+    if (!message_.has_flags()) return {};
+    fields_ = fields_ | PageField::kFlags;
+    return expand_index(
+        message_.flags(), "flags", static_cast<std::size_t>(message_.flag_words_size()), pages_,
+        [&](pobpf_page& page, int word) { page.flags = message_.flag_words(word); });
+  }
+
+  Status read_migration() {
+    if (message_.has_pageblock_migratetype()) {
+      fields_ = fields_ | PageField::kPageblockMigratetype;
+      auto status = expand(message_.pageblock_migratetype(), "pageblock_migratetype", UINT8_MAX,
+                           pages_, [](pobpf_page& page, std::uint64_t value) {
+                             page.pageblock_migratetype = static_cast<std::uint8_t>(value);
+                           });
+      if (!status) return status;
+    }
+    if (!message_.has_last_migrate_reason()) return {};
+    fields_ = fields_ | PageField::kLastMigrateReason;
+    return expand(message_.last_migrate_reason(), "last_migrate_reason", UINT16_MAX, pages_,
+                  [](pobpf_page& page, std::uint64_t value) {
+                    page.last_migrate_reason = static_cast<std::int16_t>(from_zigzag(value));
+                  });
+  }
+
+  Status read_charges() {
+    if (!message_.has_charge()) return {};
+    const auto& charges = message_.charges();
+    if (charges.cgroup_id_size() != charges.flags_size())
+      return contradiction("the columns of its charges differ in length");
+    if (std::any_of(charges.flags().begin(), charges.flags().end(),
+                    [](std::uint32_t flags) { return flags > UINT8_MAX; }))
+      return contradiction("it has a charge that cannot be");
+    fields_ = fields_ | PageField::kMemcg;
+    return expand_index(message_.charge(), "charge", static_cast<std::size_t>(charges.flags_size()),
+                        pages_, [&](pobpf_page& page, int charge) {
+                          page.cgroup_id = charges.cgroup_id(charge);
+                          page.memcg_flags = static_cast<std::uint8_t>(charges.flags(charge));
+                        });
+  }
+
+  Status read_kinds() {
+    if (!message_.has_kind()) return {};
+    const auto& kinds = message_.kinds();
+    if (kinds.page_type_size() != kinds.flags_size() || kinds.mapping_size() != kinds.flags_size())
+      return contradiction("the columns of its kinds differ in length");
+    if (std::any_of(kinds.mapping().begin(), kinds.mapping().end(),
+                    [](std::uint32_t mapping) { return mapping > POBPF_MAPPING_FILE; }))
+      return contradiction("it has a mapping that cannot be");
+    fields_ = fields_ | PageField::kKind;
+    details_.resize(pages_.size());
+    return expand_index(message_.kind(), "kind", static_cast<std::size_t>(kinds.flags_size()),
+                        details_, [&](pobpf_page_detail& detail, int kind) {
+                          detail.kind_flags = kinds.flags(kind);
+                          detail.page_type = kinds.page_type(kind);
+                          detail.mapping = static_cast<std::uint8_t>(kinds.mapping(kind));
+                        });
+  }
+
+  Status read_free_sides() {
+    if (!message_.has_free_side()) return {};
+    const auto& sides = message_.free_sides();
+    const bool has_pid = sides.pid_size() != 0;
+    const int nr_pids = has_pid ? sides.handle_size() : 0;
+    if (sides.pid_size() != nr_pids || sides.tgid_size() != nr_pids)
+      return contradiction("the columns of its free sides differ in length");
+    fields_ = fields_ | PageField::kFreeSide;
+    details_.resize(pages_.size());
+    return expand_index(message_.free_side(), "free_side",
+                        static_cast<std::size_t>(sides.handle_size()), details_,
+                        [&](pobpf_page_detail& detail, int side) {
+                          detail.free_handle = sides.handle(side);
+                          if (!has_pid) return;
+                          detail.has_free_pid = 1;
+                          detail.free_pid = sides.pid(side);
+                          detail.free_tgid = sides.tgid(side);
+                        });
+  }
+
+  const snapshot::Pages& message_;
+  std::vector<pobpf_page>& pages_;
+  std::vector<pobpf_page_detail>& details_;
+  PageFields& fields_;
+  std::size_t nr_tasks_ = 0;
+  std::vector<std::uint32_t> task_of_page_;  // empty: tasks are not known
+};
+
+}  // namespace
+
+Status decode_block(const snapshot::Pages& message, DecodedBlock& block) {
+  block.pages.clear();
+  block.details.clear();
+  block.fields = 0;
+  if (message.nr_pages() == 0 || message.nr_pages() > kBlockPagesMax)
+    return contradiction(fmt::format("it says that it has {} pages, where 1 to {} are possible",
+                                     message.nr_pages(), kBlockPagesMax));
+  pobpf_page empty{};
+  empty.kind = POBPF_ITEM_PAGE;
+  block.pages.assign(message.nr_pages(), empty);
+  return Decoder(message, block).decode();
+}
+
+}  // namespace pobpf

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a snapshot says of the machine that its pages are of, and of itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/node_span.h"
+#include "model/page_types.h"
+#include "pobpf/account.h"
+#include "pobpf/kernel_facts.h"
+
+namespace pobpf {
+
+/// Texts are untrusted bytes; empty where not known.
+struct SnapshotHeader {
+  std::string pobpf_version;  ///< that wrote it
+  std::string kernel_release;
+  std::string kernel_version;
+  std::string machine;
+  std::string hostname;
+  std::string command_line;  ///< of the kernel
+  std::string boot_id;
+  std::uint64_t page_size = 0;  ///< bytes; 0: not known
+  /// When the recording began.
+  std::optional<std::uint64_t> wall_clock_ns;
+  std::optional<std::uint64_t> local_clock_ns;
+  std::string filters;          ///< as given on the command line
+  std::vector<NodeSpan> nodes;  ///< those with memory
+  unsigned max_nodes = 0;       ///< 0: not known
+  /// Without it the text of a record cannot be made.
+  std::optional<KernelFacts> facts;
+  PageTypes page_types;
+};
+
+/// What a whole snapshot holds.
+struct SnapshotFooter {
+  std::uint64_t nr_blocks = 0;
+  std::uint64_t nr_pages = 0;  ///< records
+  std::uint64_t nr_stacks = 0;
+  std::uint64_t nr_cgroups = 0;
+  std::optional<Account> account;  ///< no value: nobody counted
+};
+
+}  // namespace pobpf

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "snapshot/snapshot_reader.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "snapshot/format.h"
+#include "snapshot/header_message.h"
+
+namespace pobpf {
+namespace {
+
+/// Tag of Snapshot.item: field 1, with a length.
+constexpr char kItemTag = 0x0a;
+
+tl::unexpected<Error> contradiction(std::string what) {
+  return fail(ErrorKind::kFailed, std::move(what));
+}
+
+/// The item of the one message that is all of `content`.
+bool parse_item(std::string_view content, snapshot::Item& item) {
+  if (content.empty() || content.front() != kItemTag) return false;
+  content.remove_prefix(1);
+  std::uint64_t length = 0;
+  for (unsigned shift = 0;; shift += 7) {
+    if (content.empty() || shift > 28) return false;
+    const auto byte = static_cast<unsigned char>(content.front());
+    content.remove_prefix(1);
+    length |= std::uint64_t{byte & 0x7fU} << shift;
+    if ((byte & 0x80U) == 0) break;
+  }
+  return length == content.size() &&
+         item.ParseFromArray(content.data(), static_cast<int>(content.size()));
+}
+
+}  // namespace
+
+SnapshotReader::SnapshotReader(Fd fd, std::string name, DamagePolicy policy)
+    : name_(std::move(name)), policy_(policy), frames_(std::move(fd)) {}
+
+Result<std::unique_ptr<SnapshotReader>> SnapshotReader::open(const std::filesystem::path& path,
+                                                             DamagePolicy policy) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd)
+    return fail(
+        ErrorKind::kFailed,
+        fmt::format("opening {}: {}", path.string(), std::generic_category().message(errno)), {},
+        errno);
+  struct stat status {};
+  const bool has_size = ::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode);
+  // make_unique() cannot reach the constructor
+  std::unique_ptr<SnapshotReader> reader(new SnapshotReader(std::move(fd), path.string(), policy));
+  if (has_size) reader->file_bytes_ = static_cast<std::uint64_t>(status.st_size);
+  if (auto read = reader->read_head(); !read) return fail(std::move(read).error());
+  return reader;
+}
+
+Status SnapshotReader::read_head() {
+  bool at_end = false;
+  auto content = frames_.next(at_end);
+  if (!content && content.error().os_errno != 0) return fail(std::move(content).error().in(name_));
+  if (!content || at_end || !parse_item(*content, item_) || !item_.has_header() ||
+      item_.index() != 0)
+    return fail(ErrorKind::kFailed,
+                fmt::format("{} does not begin like a snapshot of pobpf{}", name_,
+                            at_end ? ": it is empty" : ""),
+                "if it once was one, nothing can be read without its beginning");
+  auto header = read_header(item_.header());
+  if (!header) return fail(std::move(header).error().in(name_));
+  header_ = *std::move(header);
+  next_index_ = 1;
+  return {};
+}
+
+Error SnapshotReader::damage(const Error& error) const {
+  return {ErrorKind::kFailed,
+          fmt::format("{} is damaged at byte {}: {}", name_, item_position_, error.what),
+          "pobpf report --salvage shows what is intact", 0};
+}
+
+void SnapshotReader::lose(const Error& error) {
+  if (losses_.nr_places++ == 0) losses_.first = damage(error);
+}
+
+/// Items are numbered: what was cut out, or is there twice, shows.
+Status SnapshotReader::check_index() {
+  const std::uint64_t index = item_.index();
+  if (footer_) return contradiction("something follows its end");
+  if (index < next_index_) return contradiction("a part of it is there twice");
+  if (index > next_index_) {
+    if (!is_salvaging()) return contradiction("a part of it is missing");
+    losses_.nr_items += index - next_index_;
+    // unless a damaged place was met already
+    if (losses_.nr_places == places_before_item_)
+      lose({ErrorKind::kFailed, "a part of it is missing", {}, 0});
+  }
+  next_index_ = index + 1;
+  places_before_item_ = losses_.nr_places;
+  return {};
+}
+
+Result<bool> SnapshotReader::next_item() {
+  while (true) {
+    bool at_end = false;
+    item_position_ = frames_.position();
+    auto content = frames_.next(at_end);
+    if (content && at_end) return false;
+    if (!content && content.error().os_errno != 0)
+      return fail(std::move(content).error().in(name_));
+    Status status;
+    if (!content)
+      status = fail(content.error());
+    else if (!parse_item(*content, item_))
+      status = contradiction("no item of a snapshot");
+    else
+      status = check_index();
+    if (status) return true;
+    if (!is_salvaging()) return fail(damage(status.error()));
+    lose(status.error());
+    if (content) continue;
+    // the frame's length may be what is wrong
+    auto found = frames_.resynchronize();
+    if (!found) return fail(std::move(found).error().in(name_));
+    if (!*found) return false;
+  }
+}
+
+Status SnapshotReader::take_item(bool& is_block) {
+  switch (item_.content_case()) {
+    case snapshot::Item::kStacks:
+      return context_.add(item_.stacks(), is_salvaging());
+    case snapshot::Item::kCgroups:
+      return context_.add(item_.cgroups());
+    case snapshot::Item::kPages:
+      if (auto status = take_block(); !status) return status;
+      is_block = true;
+      return {};
+    case snapshot::Item::kFooter:
+      return take_footer();
+    case snapshot::Item::kHeader:
+      return contradiction("a second header");
+    case snapshot::Item::CONTENT_NOT_SET:
+      break;
+  }
+  return contradiction("an item of no known kind");
+}
+
+Status SnapshotReader::take_block() {
+  const snapshot::Pages& pages = item_.pages();
+  if (auto status = decode_block(pages, block_); !status) return status;
+  if (!is_salvaging()) {
+    for (const std::uint32_t handle : pages.sites().handle())
+      if (!context_.has_stack(handle))
+        return contradiction(fmt::format("a page has the stack {}, which is not there", handle));
+    for (const std::uint32_t handle : pages.free_sides().handle())
+      if (handle != 0 && !context_.has_stack(handle))
+        return contradiction(
+            fmt::format("a page was freed with the stack {}, which is not there", handle));
+    const auto& charges = pages.charges();
+    for (int i = 0; i < charges.flags_size(); ++i)
+      if ((charges.flags(i) & POBPF_MEMCG_CHARGED) != 0 &&
+          !context_.has_cgroup(charges.cgroup_id(i)))
+        return contradiction(
+            fmt::format("a page has the cgroup {}, which is not there", charges.cgroup_id(i)));
+  }
+  ++seen_.nr_blocks;
+  seen_.nr_pages += block_.pages.size();
+  return {};
+}
+
+Status SnapshotReader::take_footer() {
+  const SnapshotFooter footer = read_footer(item_.footer());
+  const bool is_whole = footer.nr_blocks == seen_.nr_blocks && footer.nr_pages == seen_.nr_pages &&
+                        footer.nr_stacks == context_.nr_stacks() &&
+                        footer.nr_cgroups == context_.nr_cgroups();
+  if (!is_whole && !is_salvaging())
+    return contradiction("it holds something else than its end says");
+  if (footer.account && footer.account->emitted != footer.nr_pages)
+    return contradiction("its account is not that of its pages");
+  if (!is_whole && losses_.is_empty()) lose({ErrorKind::kFailed, "a part of it is missing", {}, 0});
+  footer_ = footer;
+  return {};
+}
+
+Status SnapshotReader::end() {
+  is_at_end_ = true;
+  const Error cut_off{ErrorKind::kFailed, "it ends too early, as if cut off", {}, 0};
+  if (!is_salvaging()) return footer_ ? Status() : fail(damage(cut_off));
+  if (!footer_ && losses_.nr_places == places_before_item_) lose(cut_off);
+  if (footer_) losses_.nr_pages = footer_->nr_pages - std::min(footer_->nr_pages, seen_.nr_pages);
+  return {};
+}
+
+Result<const DecodedBlock*> SnapshotReader::next() {
+  while (!is_at_end_) {
+    auto has_item = next_item();
+    if (!has_item) return fail(std::move(has_item).error());
+    if (!*has_item) {
+      if (auto status = end(); !status) return fail(std::move(status).error());
+      break;
+    }
+    bool is_block = false;
+    auto status = take_item(is_block);
+    if (!status && !is_salvaging()) return fail(damage(status.error()));
+    if (!status) lose(status.error());
+    if (is_block) return &block_;
+  }
+  return nullptr;
+}
+
+}  // namespace pobpf

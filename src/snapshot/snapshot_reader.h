@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A snapshot back into pages, block by block. The file may hold anything.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "format/page_formatter.h"
+#include "pobpf/error.h"
+#include "snapshot.pb.h"
+#include "snapshot/block_decoder.h"
+#include "snapshot/frame_reader.h"
+#include "snapshot/snapshot_header.h"
+#include "snapshot/stack_messages.h"
+
+namespace pobpf {
+
+enum class DamagePolicy {
+  kRefuse,   ///< anything wrong is an error
+  kSalvage,  ///< what is wrong is left out and counted
+};
+
+/// What salvaging left out.
+struct SnapshotLosses {
+  std::uint64_t nr_places = 0;  ///< damaged ones, a missing end among them
+  std::uint64_t nr_items = 0;   ///< blocks, groups of stacks, ...: known to have been there
+  /// Records; no value where the snapshot's end, which says how many there were, is lost too.
+  std::optional<std::uint64_t> nr_pages;
+  Error first;  ///< valid if `nr_places` is not 0
+
+  [[nodiscard]] bool is_empty() const { return nr_places == 0; }
+};
+
+/// Reads forward once; memory grows with the number of distinct stacks only. After an error nothing
+/// more can be read. Not thread-safe.
+class SnapshotReader final : public PageContext {
+ public:
+  /// Reads up to the header, without which there is nothing to salvage either.
+  static Result<std::unique_ptr<SnapshotReader>> open(const std::filesystem::path& path,
+                                                      DamagePolicy policy);
+
+  [[nodiscard]] const SnapshotHeader& header() const { return header_; }
+  /// The next block, valid until the next call; null once all were read and the file is known to be
+  /// complete, or salvaged.
+  Result<const DecodedBlock*> next();
+  /// Once all is read; no value if it is lost.
+  [[nodiscard]] const std::optional<SnapshotFooter>& footer() const { return footer_; }
+  /// Once all is read.
+  [[nodiscard]] const SnapshotLosses& losses() const { return losses_; }
+
+  [[nodiscard]] std::uint64_t bytes_read() const { return frames_.position(); }
+  /// 0 where it has none, as a pipe.
+  [[nodiscard]] std::uint64_t file_bytes() const { return file_bytes_; }
+
+  /// Of what was read so far: all that the blocks so far refer to.
+  Result<const Stack*> stack(std::uint32_t handle) override { return context_.stack(handle); }
+  Result<std::string_view> cgroup_name(std::uint64_t id) override {
+    return context_.cgroup_name(id);
+  }
+
+ private:
+  SnapshotReader(Fd fd, std::string name, DamagePolicy policy);
+  [[nodiscard]] bool is_salvaging() const { return policy_ == DamagePolicy::kSalvage; }
+  [[nodiscard]] Status read_head();
+  /// The next item that is whole, in item_; false at the end of the file.
+  [[nodiscard]] Result<bool> next_item();
+  [[nodiscard]] Status check_index();
+  /// Sets `is_block` if there are pages now.
+  [[nodiscard]] Status take_item(bool& is_block);
+  [[nodiscard]] Status take_block();
+  [[nodiscard]] Status take_footer();
+  /// Checks, or counts, what is missing.
+  [[nodiscard]] Status end();
+  [[nodiscard]] Error damage(const Error& error) const;
+  void lose(const Error& error);
+
+  std::string name_;  // for messages
+  DamagePolicy policy_;
+  std::uint64_t file_bytes_ = 0;
+  FrameReader frames_;
+  snapshot::Item item_;
+  std::uint64_t item_position_ = 0;  // of it or of what could not be read, in bytes
+  std::uint64_t next_index_ = 0;
+  SnapshotHeader header_;
+  ContextReader context_;
+  DecodedBlock block_;
+  SnapshotFooter seen_;
+  std::optional<SnapshotFooter> footer_;
+  SnapshotLosses losses_;
+  std::uint64_t places_before_item_ = 0;  // losses_.nr_places when the last item was read
+  bool is_at_end_ = false;
+};
+
+}  // namespace pobpf

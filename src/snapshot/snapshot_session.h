@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A snapshot in place of a running kernel, so that the same commands show both.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "pobpf/reader.h"
+#include "snapshot/snapshot_reader.h"
+
+namespace pobpf {
+
+class SnapshotSession final : public Session {
+ public:
+  /// kFailed if the file cannot be read or holds too little to show pages.
+  static Result<std::unique_ptr<SnapshotSession>> open(const std::filesystem::path& path,
+                                                       DamagePolicy policy);
+
+  [[nodiscard]] const KernelFacts& facts() const override { return *reader_->header().facts; }
+  [[nodiscard]] const NodeSet& memory_nodes() const override { return memory_nodes_; }
+  [[nodiscard]] unsigned max_nodes() const override { return reader_->header().max_nodes; }
+  [[nodiscard]] std::vector<NodeSpan> node_spans() const override {
+    return reader_->header().nodes;
+  }
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const override;
+  [[nodiscard]] const PageTypes& page_types() const override {
+    return reader_->header().page_types;
+  }
+
+  /// Once: the file is read while the reader is. Views may not filter yet.
+  Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) override;
+  /// Not yet: kFailed.
+  Result<GroupSums> sum_groups(const ReaderView& view, const SumRequest& request,
+                               const ProgressCallback& on_progress) override;
+
+  /// Of the pages that were read so far.
+  Result<const Stack*> stack(std::uint32_t handle) override { return reader_->stack(handle); }
+  Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
+    return reader_->cgroup_name(cgroup_id);
+  }
+
+  /// What salvaging has left out, once all pages are read.
+  [[nodiscard]] const SnapshotLosses& losses() const { return reader_->losses(); }
+
+ private:
+  explicit SnapshotSession(std::unique_ptr<SnapshotReader> reader);
+
+  std::unique_ptr<SnapshotReader> reader_;
+  NodeSet memory_nodes_;
+  bool has_reader_ = false;
+};
+
+}  // namespace pobpf

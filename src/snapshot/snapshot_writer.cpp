@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "snapshot/snapshot_writer.h"
+
+#include "snapshot/header_message.h"
+
+namespace pobpf {
+namespace {
+
+/// Stacks go into more than one item where their symbols are long: an item is bounded.
+constexpr std::size_t kStacksItemBytes = std::size_t{1} << 20;
+
+}  // namespace
+
+Status SnapshotWriter::begin(const SnapshotHeader& header) {
+  item_.Clear();
+  write_header(header, *item_.mutable_header());
+  return frames_.append(item_, out_);
+}
+
+Status SnapshotWriter::append(std::span<const pobpf_page> pages,
+                              std::span<const pobpf_page_detail> details) {
+  if (has_details_ == details.empty()) {
+    if (auto status = write_block(); !status) return status;
+    has_details_ = !details.empty();
+  }
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    block_.add(pages[i]);
+    if (has_details_) block_.add_kind(details[i]);
+    if (has_details_ && free_sides_ == FreeSidePolicy::kRecord) block_.add_free_side(details[i]);
+    if (!block_.is_full()) continue;
+    if (auto status = write_block(); !status) return status;
+  }
+  return {};
+}
+
+Status SnapshotWriter::write_block() {
+  if (block_.is_empty()) return {};
+  if (auto status = write_stacks(); !status) return status;
+  if (auto status = write_cgroups(); !status) return status;
+  item_.Clear();
+  snapshot::Pages& pages = block_.finish();
+  // lent, not copied
+  item_.unsafe_arena_set_allocated_pages(&pages);
+  auto status = frames_.append(item_, out_);
+  static_cast<void>(item_.unsafe_arena_release_pages());
+  if (!status) return status;
+  ++footer_.nr_blocks;
+  footer_.nr_pages += pages.nr_pages();
+  block_.clear();
+  return {};
+}
+
+Status SnapshotWriter::add_stack(std::uint32_t handle) {
+  const int nr_symbols = item_.stacks().symbol_size();
+  context_.add_stack(handle, *item_.mutable_stacks());
+  const snapshot::Stacks& stacks = item_.stacks();
+  for (int i = nr_symbols; i < stacks.symbol_size(); ++i) symbols_bytes_ += stacks.symbol(i).size();
+  if (symbols_bytes_ + static_cast<std::size_t>(stacks.location_size()) < kStacksItemBytes)
+    return {};
+  if (auto status = frames_.append(item_, out_); !status) return status;
+  item_.Clear();
+  symbols_bytes_ = 0;
+  return {};
+}
+
+Status SnapshotWriter::write_stacks() {
+  item_.Clear();
+  symbols_bytes_ = 0;
+  for (const BlockEncoder::Site& site : block_.sites())
+    if (auto status = add_stack(site.handle); !status) return status;
+  for (const BlockEncoder::FreeSide& side : block_.free_sides()) {
+    if (side.handle == 0) continue;
+    if (auto status = add_stack(side.handle); !status) return status;
+  }
+  footer_.nr_stacks = context_.nr_stacks();
+  return item_.stacks().handle_size() == 0 ? Status() : frames_.append(item_, out_);
+}
+
+Status SnapshotWriter::write_cgroups() {
+  item_.Clear();
+  for (const BlockEncoder::Charge& charge : block_.charges())
+    if ((charge.flags & POBPF_MEMCG_CHARGED) != 0)
+      context_.add_cgroup(charge.cgroup_id, *item_.mutable_cgroups());
+  footer_.nr_cgroups = context_.nr_cgroups();
+  return item_.cgroups().id_size() == 0 ? Status() : frames_.append(item_, out_);
+}
+
+Status SnapshotWriter::end(const std::optional<Account>& account) {
+  if (auto status = write_block(); !status) return status;
+  footer_.account = account;
+  item_.Clear();
+  write_footer(footer_, *item_.mutable_footer());
+  return frames_.append(item_, out_);
+}
+
+}  // namespace pobpf

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// pobpf record and report over a made-up kernel: the text from a file is the live text.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "../snapshot/made_up_pages.h"
+#include "command_test.h"
+#include "snapshot/format.h"
+
+namespace pobpf::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// Pages in windows of 100.
+class PagesReader final : public PageReader {
+ public:
+  PagesReader(std::span<const pobpf_page> pages, pobpf_mode mode) : rest_(pages), mode_(mode) {}
+  Result<std::span<const pobpf_page>> next(bool& at_end) override {
+    const auto pages = rest_.first(std::min<std::size_t>(100, rest_.size()));
+    rest_ = rest_.subspan(pages.size());
+    at_end = rest_.empty();
+    account_.windows += 1;
+    account_.pages += pages.size() + 3;
+    account_.emitted += pages.size();
+    account_.free += 3;
+    return pages;
+  }
+  void set_read_bytes(std::size_t /*nr_bytes*/) override {}
+  [[nodiscard]] const Account& account() const override { return account_; }
+  [[nodiscard]] Progress progress() const override { return {account_.windows, 0}; }
+  [[nodiscard]] pobpf_mode mode() const override { return mode_; }
+
+ private:
+  std::span<const pobpf_page> rest_;
+  pobpf_mode mode_;
+  Account account_;
+};
+
+/// A kernel whose pages never change.
+class StillSession final : public Session {
+ public:
+  explicit StillSession(std::size_t nr_pages) : pages(test::RandomPages(11).take(nr_pages)) {
+    test::fill(context);
+  }
+  Result<const Stack*> stack(std::uint32_t handle) override { return context.stack(handle); }
+  Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
+    return context.cgroup_name(cgroup_id);
+  }
+  [[nodiscard]] const KernelFacts& facts() const override { return facts_; }
+  [[nodiscard]] const NodeSet& memory_nodes() const override { return nodes_; }
+  [[nodiscard]] unsigned max_nodes() const override { return 64; }
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const override {
+    return {};
+  }
+  Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) override {
+    return std::make_unique<PagesReader>(pages, view.mode);
+  }
+  Result<GroupSums> sum_groups(const ReaderView& /*view*/, const SumRequest& /*request*/,
+                               const ProgressCallback& /*on_progress*/) override {
+    return fail(ErrorKind::kFailed, "no sums");
+  }
+  [[nodiscard]] const PageTypes& page_types() const override { return page_types_; }
+
+  std::vector<pobpf_page> pages;
+  samples::MadeUpContext context;
+
+ private:
+  KernelFacts facts_ = samples::android_6_12();
+  PageTypes page_types_;
+  NodeSet nodes_{1};
+};
+
+class SnapshotCommands : public test::CommandTest {
+ protected:
+  /// What the live command prints.
+  std::string live() {
+    EXPECT_EQ(run(print_pages, session).value(), ExitStatus::kComplete);
+    return dir.read("out");
+  }
+  Result<ExitStatus> record() {
+    auto output = Output::to_file(dir / "snapshot");
+    if (!output) return fail(std::move(output).error());
+    return run(record_pages, session, *output);
+  }
+  Result<ExitStatus> report(DamagePolicy policy = DamagePolicy::kRefuse) {
+    auto snapshot = SnapshotSession::open(dir / "snapshot", policy);
+    if (!snapshot) return fail(std::move(snapshot).error());
+    dir.remove("out");
+    auto output = Output::to_file(dir / "out");
+    if (!output) return fail(std::move(output).error());
+    ::testing::internal::CaptureStderr();
+    auto ended = report_pages(**snapshot, options, *output);
+    said = ::testing::internal::GetCapturedStderr();
+    return ended;
+  }
+
+  StillSession session{3000};
+};
+
+TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
+  ASSERT_EQ(record().value(), ExitStatus::kComplete);
+  EXPECT_EQ(said, "");
+  for (const Format format : {Format::kText, Format::kJson})
+    for (const pobpf_mode mode : {POBPF_MODE_STACK, POBPF_MODE_HANDLE, POBPF_MODE_STACK_HANDLE}) {
+      options.format = format;
+      options.mode = mode;
+      const std::string text = live();
+      ASSERT_EQ(report().value(), ExitStatus::kComplete);
+      EXPECT_EQ(said, "");
+      EXPECT_TRUE(dir.read("out") == text) << "mode " << mode;
+    }
+}
+
+TEST_F(SnapshotCommands, StatsAreThoseOfTheRecording) {
+  options.wants_stats = true;
+  ASSERT_EQ(record().value(), ExitStatus::kComplete);
+  const std::string recorded = said;
+  EXPECT_THAT(recorded, HasSubstr("emitted                   3000  "));
+  ASSERT_EQ(report().value(), ExitStatus::kComplete);
+  EXPECT_EQ(said, recorded);
+}
+
+TEST_F(SnapshotCommands, WhatCouldNotBeReadIsSaidWhenRecordingAndReporting) {
+  session.context.stacks.erase(7);
+  ASSERT_EQ(record().value(), ExitStatus::kIncomplete);
+  EXPECT_THAT(said, HasSubstr("1 stack or cgroup that could not be read (no such stack)"));
+  EXPECT_EQ(run(print_pages, session).value(), ExitStatus::kIncomplete);
+  const std::string live_said = said;
+  EXPECT_EQ(report().value(), ExitStatus::kIncomplete);
+  EXPECT_EQ(said, live_said);
+}
+
+TEST_F(SnapshotCommands, ADamagedFileIsAnErrorAndLeavesNothing) {
+  ASSERT_TRUE(record());
+  std::string file = dir.read("snapshot");
+  file[file.size() / 2] = static_cast<char>(~file[file.size() / 2]);
+  dir.write("snapshot", file);
+  auto ended = report();
+  ASSERT_FALSE(ended);
+  EXPECT_THAT(ended.error().what, HasSubstr("snapshot is damaged at byte "));
+  EXPECT_THAT(ended.error().hint, HasSubstr("--salvage"));
+  EXPECT_FALSE(has_output());
+}
+
+TEST_F(SnapshotCommands, SalvageShowsWhatIsIntact) {
+  session.pages = test::RandomPages(12).take(2 * kBlockPagesMax + 100);
+  ASSERT_TRUE(record());
+  options.mode = POBPF_MODE_HANDLE;
+  const std::string text = live();
+  std::string file = dir.read("snapshot");
+  // in the last block
+  dir.write("snapshot", file.substr(0, file.size() - 2000));
+  ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kIncomplete);
+  EXPECT_THAT(said, HasSubstr("an unknown number of records lost in 1 damaged place"));
+  EXPECT_TRUE(text.starts_with(dir.read("out")));
+  // in the second block
+  file[file.size() / 2 + 1000] = static_cast<char>(~file[file.size() / 2 + 1000]);
+  dir.write("snapshot", file);
+  ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kIncomplete);
+  EXPECT_THAT(said, HasSubstr("65536 records lost in "));
+}
+
+TEST_F(SnapshotCommands, SalvageOfAnIntactFileIsComplete) {
+  ASSERT_TRUE(record());
+  ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kComplete);
+  EXPECT_EQ(said, "");
+}
+
+TEST_F(SnapshotCommands, ARecordingWithoutPages) {
+  session.pages.clear();
+  ASSERT_EQ(record().value(), ExitStatus::kComplete);
+  ASSERT_EQ(report().value(), ExitStatus::kComplete);
+  EXPECT_EQ(dir.read("out"), "");
+}
+
+TEST_F(SnapshotCommands, AFullDiskIsAnError) {
+  auto output = Output::to_file("/dev/full");
+  ASSERT_TRUE(output);
+  auto ended = run(record_pages, session, *output);
+  ASSERT_FALSE(ended);
+  EXPECT_THAT(ended.error().what, HasSubstr("No space left on device"));
+}
+
+TEST_F(SnapshotCommands, SumsAndFiltersAreRefused) {
+  ASSERT_TRUE(record());
+  auto snapshot = SnapshotSession::open(dir / "snapshot", DamagePolicy::kRefuse);
+  ASSERT_TRUE(snapshot);
+  ReaderView view;
+  view.filter.nodes = NodeSet(1);
+  EXPECT_FALSE((*snapshot)->open_reader(view));
+  EXPECT_FALSE((*snapshot)->sum_groups({}, {}, {}));
+  EXPECT_TRUE((*snapshot)->open_reader({}));
+  EXPECT_FALSE((*snapshot)->open_reader({}));
+}
+
+}  // namespace
+}  // namespace pobpf::cli

@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Files that are damaged, or made to do harm: an error, never a crash, within bounded memory.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <zstd.h>
+
+#include <functional>
+
+#include "made_up_pages.h"
+#include "read_snapshot.h"
+#include "snapshot/format.h"
+#include "snapshot/frame_writer.h"
+#include "snapshot/header_message.h"
+
+namespace pobpf {
+namespace {
+
+using test::is_same;
+using test::made_snapshot;
+using test::RandomPages;
+using test::read_snapshot;
+using ::testing::HasSubstr;
+using Change = std::function<void(snapshot::Pages&)>;
+
+/// A small file, item by item.
+class MadeUpFile {
+ public:
+  MadeUpFile& header() {
+    write_header(test::made_up_header(), *item_.mutable_header());
+    return add();
+  }
+  MadeUpFile& stack(std::uint32_t handle) {
+    auto& stacks = *item_.mutable_stacks();
+    stacks.set_first_location(nr_locations_++);
+    stacks.add_address(handle);
+    stacks.add_symbol("f");
+    stacks.add_handle(handle);
+    stacks.add_nr_frames(1);
+    stacks.add_location(nr_locations_ - 1);
+    return add();
+  }
+  /// Two pages with the stack 1, in which something was changed.
+  MadeUpFile& pages(const Change& change = {}) {
+    auto& pages = *item_.mutable_pages();
+    pages.set_nr_pages(2);
+    for (auto* column :
+         {pages.mutable_gap(), pages.mutable_site(), pages.mutable_task(),
+          pages.mutable_was_freed(), pages.mutable_flags(), pages.mutable_pageblock_migratetype(),
+          pages.mutable_last_migrate_reason(), pages.mutable_charge()}) {
+      column->add_value(0);
+      column->add_run(2);
+    }
+    pages.mutable_sites()->add_handle(1);
+    pages.mutable_sites()->add_order(0);
+    pages.mutable_sites()->add_gfp_mask(0);
+    pages.mutable_tasks()->add_pid(1);
+    pages.mutable_tasks()->add_tgid(1);
+    pages.mutable_tasks()->add_comm("comm");
+    pages.mutable_charges()->add_cgroup_id(0);
+    pages.mutable_charges()->add_flags(0);
+    for (auto* column : {pages.mutable_kind(), pages.mutable_free_side()}) {
+      column->add_value(0);
+      column->add_run(2);
+    }
+    pages.mutable_kinds()->add_flags(0);
+    pages.mutable_kinds()->add_page_type(0);
+    pages.mutable_kinds()->add_mapping(0);
+    pages.mutable_free_sides()->add_handle(0);
+    pages.mutable_free_sides()->add_pid(1);
+    pages.mutable_free_sides()->add_tgid(1);
+    pages.add_flag_words(0);
+    pages.add_ts_nsec(1);
+    pages.add_ts_nsec(1);
+    if (change) change(pages);
+    ++nr_blocks_;
+    nr_pages_ += pages.nr_pages();
+    return add();
+  }
+  MadeUpFile& footer(std::uint64_t nr_pages, std::uint64_t nr_stacks) {
+    auto& footer = *item_.mutable_footer();
+    footer.set_nr_blocks(nr_blocks_);
+    footer.set_nr_pages(nr_pages);
+    footer.set_nr_stacks(nr_stacks);
+    return add();
+  }
+  MadeUpFile& footer() { return footer(nr_pages_, nr_locations_); }
+  snapshot::Item& item() { return item_; }
+  MadeUpFile& add() {
+    EXPECT_TRUE(frames_.append(item_, file_));
+    item_.Clear();
+    return *this;
+  }
+  [[nodiscard]] const std::string& get() const { return file_; }
+
+ private:
+  FrameWriter frames_{1};
+  std::string file_;
+  snapshot::Item item_;
+  std::uint64_t nr_locations_ = 0;
+  std::uint64_t nr_blocks_ = 0;
+  std::uint64_t nr_pages_ = 0;
+};
+
+std::string error_of(const std::string& file) {
+  const auto read = read_snapshot(file);
+  if (!read.error) return "no error";
+  EXPECT_FALSE(read.error->hint.empty());
+  EXPECT_EQ(read.error->kind, ErrorKind::kFailed);
+  EXPECT_EQ(read.error->what.find('\n'), std::string::npos);
+  return read.error->what;
+}
+
+/// Of a file whose block of two pages was changed.
+std::string error_of(const Change& change) {
+  return error_of(MadeUpFile().header().stack(1).pages(change).footer().get());
+}
+
+/// A frame of its own with any content.
+std::string frame(const std::string& content, bool has_checksum = true) {
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, has_checksum ? 1 : 0);
+  std::string out(ZSTD_compressBound(content.size()), '\0');
+  out.resize(ZSTD_compress2(context, out.data(), out.size(), content.data(), content.size()));
+  ZSTD_freeCCtx(context);
+  return out;
+}
+
+TEST(HostileSnapshot, TheMadeUpFileIsSound) { EXPECT_EQ(error_of(Change()), "no error"); }
+
+TEST(HostileSnapshot, NoSnapshotAtAll) {
+  EXPECT_THAT(error_of(std::string()),
+              HasSubstr("does not begin like a snapshot of pobpf: it is empty"));
+  EXPECT_THAT(error_of("Page allocated via order 0\n"), HasSubstr("does not begin like"));
+  EXPECT_THAT(error_of(frame("hello")), HasSubstr("does not begin like"));
+  EXPECT_THAT(error_of(MadeUpFile().stack(1).get()), HasSubstr("does not begin like"));
+}
+
+TEST(HostileSnapshot, ANewerPobpf) {
+  MadeUpFile file;
+  file.item().mutable_header()->set_format_version(2);
+  file.add();
+  EXPECT_THAT(error_of(file.get()), HasSubstr("made by a newer pobpf"));
+  EXPECT_TRUE(read_snapshot(file.get(), DamagePolicy::kSalvage).error);
+}
+
+TEST(HostileSnapshot, NumbersOfPagesThatCannotBe) {
+  for (const std::uint64_t nr_pages :
+       {std::uint64_t{0}, std::uint64_t{kBlockPagesMax + 1}, std::uint64_t{1} << 60, UINT64_MAX})
+    EXPECT_THAT(error_of([&](auto& pages) { pages.set_nr_pages(nr_pages); }),
+                HasSubstr("where 1 to 65536 are possible"));
+}
+
+TEST(HostileSnapshot, ColumnsThatDoNotFit) {
+  const Change changes[] = {
+      [](auto& pages) { pages.set_nr_pages(3); },
+      [](auto& pages) { pages.mutable_gap()->Clear(); },
+      [](auto& pages) { pages.mutable_gap()->add_value(1); },
+      [](auto& pages) { pages.mutable_task()->mutable_run()->Clear(); },
+      [](auto& pages) { pages.mutable_task()->set_run(0, 3); },
+      [](auto& pages) { pages.mutable_task()->set_run(0, UINT64_MAX); },
+      [](auto& pages) {
+        pages.mutable_charge()->set_run(0, UINT64_MAX);
+        pages.mutable_charge()->add_run(3);
+        pages.mutable_charge()->add_value(0);
+      },
+      [](auto& pages) {
+        pages.mutable_flags()->add_value(0);
+        pages.mutable_flags()->add_run(0);
+      },
+      [](auto& pages) { pages.add_ts_nsec(1); },
+      [](auto& pages) { pages.add_free_ts_nsec(1); },
+      [](auto& pages) { pages.mutable_was_freed()->set_value(0, 1); },
+      [](auto& pages) { pages.mutable_sites()->add_order(1); },
+      [](auto& pages) { pages.mutable_tasks()->add_comm("other"); },
+      [](auto& pages) { pages.mutable_charges()->add_flags(0); },
+      [](auto& pages) { pages.mutable_kind()->set_run(0, 3); },
+      [](auto& pages) { pages.mutable_kinds()->add_flags(0); },
+      [](auto& pages) { pages.mutable_free_side()->set_run(0, 1); },
+      [](auto& pages) { pages.mutable_free_sides()->add_handle(0); },
+      [](auto& pages) { pages.mutable_free_sides()->add_tgid(0); },
+  };
+  for (const Change& change : changes) {
+    const std::string error = error_of(change);
+    EXPECT_THAT(error, HasSubstr("is damaged at byte "));
+    EXPECT_THAT(error, ::testing::AnyOf(HasSubstr(" values"), HasSubstr("do not fit"),
+                                        HasSubstr("differ in length")));
+  }
+}
+
+TEST(HostileSnapshot, ValuesThatCannotBe) {
+  const Change changes[] = {
+      [](auto& pages) { pages.mutable_site()->set_value(0, 1); },
+      [](auto& pages) { pages.mutable_site()->set_value(0, UINT64_MAX); },
+      [](auto& pages) { pages.mutable_task()->set_value(0, 1ULL << 32); },
+      [](auto& pages) { pages.mutable_was_freed()->set_value(0, 2); },
+      [](auto& pages) { pages.mutable_pageblock_migratetype()->set_value(0, 256); },
+      [](auto& pages) { pages.mutable_last_migrate_reason()->set_value(0, 65536); },
+      [](auto& pages) { pages.mutable_sites()->set_order(0, 65536); },
+      [](auto& pages) { pages.mutable_charges()->set_flags(0, 256); },
+      [](auto& pages) { pages.mutable_sites()->Clear(); },
+      [](auto& pages) { pages.mutable_tasks()->Clear(); },
+      [](auto& pages) { pages.mutable_charges()->Clear(); },
+      [](auto& pages) { pages.mutable_flag_words()->Clear(); },
+      [](auto& pages) { pages.mutable_kinds()->set_mapping(0, POBPF_MAPPING_FILE + 1); },
+      [](auto& pages) { pages.mutable_kind()->set_value(0, 1); },
+      [](auto& pages) { pages.mutable_kinds()->Clear(); },
+      [](auto& pages) { pages.mutable_free_side()->set_value(0, 1); },
+      [](auto& pages) { pages.mutable_free_sides()->Clear(); },
+      [](auto& pages) { pages.mutable_tasks()->set_comm(0, std::string(17, 'x')); },
+  };
+  for (const Change& change : changes)
+    EXPECT_THAT(error_of(change),
+                ::testing::AnyOf(HasSubstr("cannot be"), HasSubstr("an empty table"),
+                                 HasSubstr("is too long")));
+}
+
+TEST(HostileSnapshot, WhatIsNotThere) {
+  EXPECT_THAT(error_of([](auto& pages) { pages.mutable_sites()->set_handle(0, 2); }),
+              HasSubstr("a page has the stack 2, which is not there"));
+  EXPECT_THAT(error_of([](auto& pages) { pages.mutable_free_sides()->set_handle(0, 2); }),
+              HasSubstr("a page was freed with the stack 2, which is not there"));
+  EXPECT_THAT(error_of([](auto& pages) {
+                pages.mutable_charges()->set_cgroup_id(0, 7);
+                pages.mutable_charges()->set_flags(0, POBPF_MEMCG_CHARGED);
+              }),
+              HasSubstr("a page has the cgroup 7, which is not there"));
+}
+
+TEST(HostileSnapshot, ColumnsMayBeAbsent) {
+  const auto file = MadeUpFile()
+                        .header()
+                        .pages([](auto& pages) {
+                          const auto nr_pages = pages.nr_pages();
+                          pages.Clear();
+                          pages.set_nr_pages(nr_pages);
+                          pages.mutable_gap()->add_value(2);
+                          pages.mutable_gap()->add_value(4);
+                        })
+                        .footer(2, 0)
+                        .get();
+  const auto read = read_snapshot(file);
+  ASSERT_FALSE(read.error) << read.error->what;
+  EXPECT_EQ(read.fields, PageFields{} | PageField::kPfn);
+  ASSERT_EQ(read.pages.size(), 2);
+  EXPECT_EQ(read.pages[1].pfn, 4);
+}
+
+TEST(HostileSnapshot, ColumnsOfTablesMayBeAbsent) {
+  const auto file = MadeUpFile()
+                        .header()
+                        .stack(1)
+                        .pages([](auto& pages) {
+                          pages.mutable_sites()->mutable_gfp_mask()->Clear();
+                          pages.mutable_tasks()->mutable_pid()->Clear();
+                          pages.mutable_ts_nsec()->Clear();
+                        })
+                        .footer()
+                        .get();
+  const auto read = read_snapshot(file);
+  ASSERT_FALSE(read.error) << read.error->what;
+  constexpr PageFields kAbsent =
+      PageFields{} | PageField::kGfpMask | PageField::kPid | PageField::kTsNsec;
+  EXPECT_EQ(read.fields & kAllPageFields, kAllPageFields & ~kAbsent);
+}
+
+TEST(HostileSnapshot, StacksThatContradictThemselves) {
+  const std::function<void(snapshot::Stacks&)> changes[] = {
+      [](auto& stacks) { stacks.set_first_location(1ULL << 60); },
+      [](auto& stacks) { stacks.add_address(1); },
+      [](auto& stacks) { stacks.set_symbol(0, std::string(kNameBytesMax + 1, 's')); },
+      [](auto& stacks) { stacks.set_nr_frames(0, UINT32_MAX); },
+      [](auto& stacks) { stacks.set_location(0, 1); },
+      [](auto& stacks) { stacks.set_location(0, UINT64_MAX); },
+      [](auto& stacks) { stacks.add_handle(2); },
+      [](auto& stacks) { stacks.add_unreadable(0); },
+      [](auto& stacks) {
+        stacks.add_unreadable(1);
+        stacks.add_reason("why");
+      },
+      [](auto& stacks) {
+        stacks.add_handle(1);
+        stacks.add_nr_frames(0);
+      },
+  };
+  for (const auto& change : changes) {
+    MadeUpFile file;
+    file.header();
+    auto& stacks = *file.item().mutable_stacks();
+    stacks.add_address(1);
+    stacks.add_symbol("f");
+    stacks.add_handle(1);
+    stacks.add_nr_frames(1);
+    stacks.add_location(0);
+    change(stacks);
+    file.add().pages().footer(2, 1);
+    EXPECT_THAT(error_of(file.get()), HasSubstr("is damaged at byte "));
+    // must not crash either
+    static_cast<void>(read_snapshot(file.get(), DamagePolicy::kSalvage));
+  }
+}
+
+TEST(HostileSnapshot, CgroupsThatContradictThemselves) {
+  const std::function<void(snapshot::Cgroups&)> changes[] = {
+      [](auto& cgroups) { cgroups.add_id(1); },
+      [](auto& cgroups) { cgroups.set_name(0, std::string(kNameBytesMax + 1, 'n')); },
+      [](auto& cgroups) {
+        cgroups.add_id(1);
+        cgroups.add_name("again");
+      },
+      [](auto& cgroups) { cgroups.add_reason("why"); },
+  };
+  for (const auto& change : changes) {
+    MadeUpFile file;
+    file.header();
+    file.item().mutable_cgroups()->add_id(1);
+    file.item().mutable_cgroups()->add_name("one");
+    change(*file.item().mutable_cgroups());
+    file.add().footer();
+    EXPECT_THAT(error_of(file.get()), HasSubstr("is damaged at byte "));
+  }
+}
+
+TEST(HostileSnapshot, HeadersThatCannotBe) {
+  const std::function<void(snapshot::Header&)> changes[] = {
+      [](auto& header) { header.set_format_version(0); },
+      [](auto& header) { header.mutable_tables()->set_pageblock_order(64); },
+      [](auto& header) { header.mutable_tables()->mutable_page_flag_field(0)->set_shift(64); },
+      [](auto& header) { header.set_max_nodes(POBPF_MAX_NODES + 1); },
+      [](auto& header) { header.add_node()->set_nid(POBPF_MAX_NODES); },
+      [](auto& header) { header.mutable_page_types()->add_value(1); },
+      [](auto& header) { header.mutable_tables()->add_zone(std::string(kNameBytesMax + 1, 'z')); },
+      [](auto& header) {
+        for (std::size_t i = 0; i <= kTableEntriesMax; ++i) header.mutable_tables()->add_gfp_flag();
+      },
+  };
+  for (const auto& change : changes) {
+    MadeUpFile file;
+    write_header(test::made_up_header(), *file.item().mutable_header());
+    change(*file.item().mutable_header());
+    file.add().footer();
+    EXPECT_THAT(error_of(file.get()), HasSubstr("header has "));
+  }
+}
+
+TEST(HostileSnapshot, ItemsOutOfPlace) {
+  EXPECT_THAT(error_of(MadeUpFile().header().header().footer().get()),
+              HasSubstr("a second header"));
+  EXPECT_THAT(error_of(MadeUpFile().header().footer().stack(1).get()),
+              HasSubstr("something follows its end"));
+  EXPECT_THAT(error_of(MadeUpFile().header().footer().get() + "x"), HasSubstr("no frame of zstd"));
+  EXPECT_THAT(error_of(MadeUpFile().header().footer().footer().get()),
+              HasSubstr("something follows its end"));
+  EXPECT_THAT(error_of(MadeUpFile().header().add().footer().get()),
+              HasSubstr("an item of no known kind"));
+  EXPECT_THAT(error_of(MadeUpFile().header().pages().stack(1).footer().get()),
+              HasSubstr("which is not there"));
+}
+
+TEST(HostileSnapshot, FootersThatDoNotFit) {
+  EXPECT_THAT(error_of(MadeUpFile().header().stack(1).pages().footer(3, 1).get()),
+              HasSubstr("something else than its end says"));
+  EXPECT_THAT(error_of(MadeUpFile().header().stack(1).pages().footer(2, 2).get()),
+              HasSubstr("something else than its end says"));
+  EXPECT_THAT(error_of(MadeUpFile().header().stack(1).pages().get()),
+              HasSubstr("it ends too early, as if cut off"));
+}
+
+TEST(HostileSnapshot, FramesThatAreCutOutOrRepeated) {
+  const std::string head = MadeUpFile().header().get();
+  const std::string whole = MadeUpFile().header().stack(1).pages().footer().get();
+  const std::string with_stack = MadeUpFile().header().stack(1).get();
+  EXPECT_THAT(error_of(head + whole.substr(with_stack.size())),
+              HasSubstr("a part of it is missing"));
+  EXPECT_THAT(error_of(with_stack + whole.substr(head.size())),
+              HasSubstr("a part of it is there twice"));
+}
+
+TEST(HostileSnapshot, FramesThatAreNotOurs) {
+  const std::string head = MadeUpFile().header().get();
+  EXPECT_THAT(error_of(head + frame("", false)), HasSubstr("a frame without a checksum"));
+  EXPECT_THAT(error_of(head + frame("")), HasSubstr("no item of a snapshot"));
+  EXPECT_THAT(error_of(head + frame("\x0a\x05xx")), HasSubstr("no item of a snapshot"));
+  EXPECT_THAT(error_of(head + frame(std::string("\x0a") + std::string(12, '\xff'))),
+              HasSubstr("no item of a snapshot"));
+  // a skippable frame
+  EXPECT_THAT(error_of(head + std::string("\x50\x2a\x4d\x18\0\0\0\0", 8)),
+              HasSubstr("no frame of zstd"));
+}
+
+TEST(HostileSnapshot, ABombIsNotDecompressed) {
+  const std::string head = MadeUpFile().header().get();
+  const std::string bomb = frame(std::string(std::size_t{1} << 30, '\0'));
+  ASSERT_LT(bomb.size(), 200'000);
+  rusage before{};
+  ::getrusage(RUSAGE_SELF, &before);
+  EXPECT_THAT(error_of(head + bomb), HasSubstr("where 12582912 are the most"));
+  EXPECT_TRUE(read_snapshot(head + bomb, DamagePolicy::kSalvage).pages.empty());
+  rusage after{};
+  ::getrusage(RUSAGE_SELF, &after);
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 64 * 1024);
+}
+
+TEST(HostileSnapshot, StacksThatGrowBeyondAllMemoryWhenTheyAreAskedFor) {
+  MadeUpFile file;
+  file.header();
+  auto& stacks = *file.item().mutable_stacks();
+  stacks.add_symbol(std::string(kNameBytesMax, 's'));
+  constexpr int kNrStacks = 100, kNrFrames = 10'000;
+  for (int i = 0; i < kNrStacks; ++i) {
+    stacks.add_handle(static_cast<std::uint32_t>(i));
+    stacks.add_nr_frames(kNrFrames);
+    for (int frame = 0; frame < kNrFrames; ++frame) stacks.add_location(0);
+  }
+  file.add().footer(0, kNrStacks);
+  const auto read = read_snapshot(file.get());
+  ASSERT_FALSE(read.error) << read.error->what;
+  std::string error;
+  for (std::uint32_t handle = 0; handle < kNrStacks && error.empty(); ++handle)
+    if (auto stack = read.reader->stack(handle); !stack) error = stack.error().what;
+  EXPECT_THAT(error, HasSubstr("too much memory"));
+}
+
+TEST(HostileSnapshot, CutOffAnywhere) {
+  const auto pages = RandomPages(7).take(20);
+  const std::string file = made_snapshot(pages);
+  for (std::size_t size = 0; size < file.size(); ++size) {
+    const auto read = read_snapshot(file.substr(0, size));
+    ASSERT_TRUE(read.error) << "cut off at byte " << size;
+    EXPECT_THAT(read.error->what, ::testing::AnyOf(HasSubstr("is damaged at byte"),
+                                                   HasSubstr("does not begin like")));
+  }
+}
+
+TEST(HostileSnapshot, OneByteIsWrongAnywhere) {
+  const auto pages = RandomPages(8).take(20);
+  const std::string file = made_snapshot(pages);
+  std::size_t nr_harmless = 0;
+  for (std::size_t at = 0; at < file.size(); ++at) {
+    std::string wrong = file;
+    wrong[at] = static_cast<char>(wrong[at] ^ (1 << at % 8));
+    const auto read = read_snapshot(wrong);
+    static_cast<void>(read_snapshot(wrong, DamagePolicy::kSalvage));
+    if (read.error) continue;
+    EXPECT_TRUE(is_same(read.pages, pages)) << "byte " << at;
+    ++nr_harmless;
+  }
+  // a bit of a frame's head that zstd does not look at
+  EXPECT_LE(nr_harmless, 5);
+}
+
+/// Files of several blocks, small ones: the writer's would be long.
+class Salvage : public ::testing::Test {
+ protected:
+  static constexpr int kNrBlocks = 4;
+  Salvage() {
+    MadeUpFile file;
+    ends_.push_back(file.header().get().size());
+    ends_.push_back(file.stack(1).get().size());
+    for (int i = 0; i < kNrBlocks; ++i) ends_.push_back(file.pages().get().size());
+    file_ = file.footer().get();
+  }
+  static test::ReadSnapshot salvage(const std::string& file) {
+    return read_snapshot(file, DamagePolicy::kSalvage);
+  }
+  std::string file_;
+  std::vector<std::size_t> ends_;  // of the header, the stack, the blocks
+};
+
+TEST_F(Salvage, NothingIsLostOfAWholeFile) {
+  const auto read = salvage(file_);
+  ASSERT_FALSE(read.error);
+  EXPECT_TRUE(read.losses.is_empty());
+  EXPECT_EQ(read.losses.nr_pages, 0);
+  EXPECT_EQ(read.pages.size(), 2 * kNrBlocks);
+}
+
+TEST_F(Salvage, WhatStandsBeforeTheEndOfACutOffFile) {
+  for (std::size_t size = 0; size < file_.size(); ++size) {
+    const auto read = salvage(file_.substr(0, size));
+    const auto nr_whole =
+        std::count_if(ends_.begin(), ends_.end(), [&](std::size_t end) { return end <= size; });
+    if (nr_whole == 0) {
+      EXPECT_TRUE(read.error);
+      continue;
+    }
+    ASSERT_FALSE(read.error) << read.error->what;
+    EXPECT_EQ(read.pages.size(), 2 * std::max<long>(0, nr_whole - 2)) << "cut off at byte " << size;
+    EXPECT_EQ(read.losses.nr_places, 1);
+    EXPECT_FALSE(read.losses.nr_pages);
+  }
+}
+
+TEST_F(Salvage, TheBlocksBeforeAndBehindADamagedByte) {
+  for (std::size_t at = ends_[2]; at < ends_[3]; ++at) {
+    std::string wrong = file_;
+    wrong[at] = static_cast<char>(~wrong[at]);
+    const auto read = salvage(wrong);
+    ASSERT_FALSE(read.error) << read.error->what;
+    EXPECT_EQ(read.pages.size(), 2 * (kNrBlocks - 1)) << "byte " << at;
+    EXPECT_GE(read.losses.nr_places, 1);
+    EXPECT_EQ(read.losses.nr_items, 1);
+    EXPECT_EQ(read.losses.nr_pages, 2);
+    EXPECT_THAT(read.losses.first.what, HasSubstr("is damaged at byte "));
+  }
+}
+
+TEST_F(Salvage, PagesWhoseStackIsLost) {
+  const auto read = salvage(file_.substr(0, ends_[0]) + file_.substr(ends_[1]));
+  ASSERT_FALSE(read.error) << read.error->what;
+  EXPECT_EQ(read.pages.size(), 2 * kNrBlocks);
+  EXPECT_EQ(read.losses.nr_places, 1);
+  EXPECT_EQ(read.losses.nr_items, 1);
+  EXPECT_EQ(read.losses.nr_pages, 0);
+  EXPECT_EQ(read.reader->stack(1).error().what, "stack 1 is lost");
+}
+
+TEST_F(Salvage, GarbageBetweenFrames) {
+  const auto read = salvage(file_.substr(0, ends_[3]) + std::string(1'000'000, '\x28') +
+                            "\x28\xb5\x2f\xfd" + file_.substr(ends_[3]));
+  ASSERT_FALSE(read.error) << read.error->what;
+  EXPECT_EQ(read.pages.size(), 2 * kNrBlocks);
+  EXPECT_GE(read.losses.nr_places, 1);
+  EXPECT_EQ(read.losses.nr_pages, 0);
+}
+
+}  // namespace
+}  // namespace pobpf
