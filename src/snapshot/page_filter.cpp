@@ -85,8 +85,8 @@ std::string_view function_of(std::string_view symbol) { return symbol.substr(0, 
 
 }  // namespace
 
-PageFilter::PageFilter(const FilterSpec& spec, const SnapshotHeader& header, PageContext& context)
-    : spec_(spec),
+PageFilter::PageFilter(FilterSpec spec, const SnapshotHeader& header, PageContext& context)
+    : spec_(std::move(spec)),
       facts_(header.facts ? &*header.facts : nullptr),
       now_ns_(header.local_clock_ns.value_or(0)),
       context_(&context) {

@@ -49,7 +49,7 @@ class PageFilter {
     [[nodiscard]] std::uint64_t of(std::uint64_t flags) const { return flags >> shift & mask; }
   };
 
-  PageFilter(const FilterSpec& spec, const SnapshotHeader& header, PageContext& context);
+  PageFilter(FilterSpec spec, const SnapshotHeader& header, PageContext& context);
   [[nodiscard]] std::uint32_t active() const { return compiled_.params.active; }
   [[nodiscard]] bool is_active(pobpf_filter filter) const { return (active() >> filter & 1) != 0; }
   [[nodiscard]] std::optional<pobpf_filter> page_filters(const pobpf_page& page) const;
@@ -63,7 +63,7 @@ class PageFilter {
   [[nodiscard]] std::optional<bool> stack_passes(std::uint32_t handle);
   [[nodiscard]] bool frames_pass(const std::vector<Frame>& frames) const;
 
-  const FilterSpec spec_;
+  FilterSpec spec_;
   const KernelFacts* facts_;  // null: not known
   std::uint64_t now_ns_;
   PageContext* context_;
