@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace pobpf {
 
@@ -30,11 +31,20 @@ using PageFields = std::uint32_t;
 /// All of struct pobpf_page.
 constexpr PageFields kAllPageFields = (1U << 13) - 1;
 
+/// Those of struct pobpf_page_detail as well.
+constexpr PageFields kEveryPageField = (1U << 15) - 1;
+
 constexpr PageFields operator|(PageFields fields, PageField field) {
   return fields | static_cast<PageFields>(field);
+}
+constexpr PageFields operator|(PageField a, PageField b) {
+  return static_cast<PageFields>(a) | static_cast<PageFields>(b);
 }
 constexpr bool has_field(PageFields fields, PageField field) {
   return (fields & static_cast<PageFields>(field)) != 0;
 }
+
+/// "pid, tgid": for messages.
+std::string page_field_names(PageFields fields);
 
 }  // namespace pobpf

@@ -110,6 +110,9 @@ class Session : public PageContext {
   [[nodiscard]] virtual unsigned max_nodes() const = 0;
   /// Where the nodes' memory lies; empty where that is not known.
   [[nodiscard]] virtual std::vector<NodeSpan> node_spans() const { return {}; }
+  /// local_clock(), ns: what ages are measured from.
+  [[nodiscard]] virtual Result<std::uint64_t> now_ns() const = 0;
+  [[nodiscard]] virtual std::uint64_t page_bytes() const = 0;
   /// Name and value of what was found out, for --verbose and bug reports.
   [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> describe() const = 0;
 

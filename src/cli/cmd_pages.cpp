@@ -35,11 +35,13 @@ Result<ExitStatus> print_pages(Session& session, const ReaderView& view, const O
       if (!pages) return fail(std::move(pages).error());
       // now the link itself has said in which mode it reads
       if (!formatter) formatter = make_formatter(session, (*reader)->mode(), options, output);
-      for (const pobpf_page& page : *pages)
+      for (const pobpf_page& page : *pages) {
         if (auto status = formatter->append(page, session, output.buffer()); !status)
           losses.add(std::move(status).error());
-      if (auto status = output.flush_if_full(); !status)
-        return give_up(output, std::move(status).error());
+        // a file gives many pages at a time
+        if (auto status = output.flush_if_full(); !status)
+          return give_up(output, std::move(status).error());
+      }
       meter.update((*reader)->progress(), (*reader)->account().emitted);
     }
   }

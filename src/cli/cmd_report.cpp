@@ -7,6 +7,7 @@
 #include "cli/command_end.h"
 #include "cli/commands.h"
 #include "cli/logging.h"
+#include "cli/open_session.h"
 #include "snapshot/snapshot_session.h"
 
 namespace pobpf::cli {
@@ -27,7 +28,19 @@ Error describe(const SnapshotLosses& losses) {
 }  // namespace
 
 Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options, Output& output) {
-  auto ended = print_pages(session, ReaderView{{}, options.mode}, options, output);
+  auto view = make_view(options, session);
+  if (!view) return fail(std::move(view).error());
+  auto ended = [&] {
+    switch (options.snapshot.view) {
+      case ReportView::kStacks:
+        return print_stacks(session, *view, options, output);
+      case ReportView::kTop:
+        return print_top(session, *view, options, output);
+      case ReportView::kPages:
+        break;
+    }
+    return print_pages(session, *view, options, output);
+  }();
   if (!ended || output.is_reader_gone() || session.losses().is_empty()) return ended;
   report(describe(session.losses()), ExitStatus::kIncomplete, options.format);
   return ExitStatus::kIncomplete;

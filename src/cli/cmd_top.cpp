@@ -2,7 +2,6 @@
 // pobpf top: who has the memory, and who grows, summed up in the kernel.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,7 +13,6 @@
 #include "cli/open_session.h"
 #include "cli/progress_meter.h"
 #include "cli/screen.h"
-#include "kernel/local_clock.h"
 #include "sum/growth.h"
 #include "sum/ranking.h"
 #include "sum/row_output.h"
@@ -47,7 +45,7 @@ class Top {
     grouping_.ignored_functions = options.top.ignored_functions;
     // the order can become age while it runs
     grouping_.wants_age = sort_ == SortKey::kAge || is_watching_;
-    style_.page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    style_.page_bytes = session.page_bytes();
     style_.is_exact = options.top.is_exact;
     style_.with_age = grouping_.wants_age;
     style_.with_growth = is_watching_;
@@ -135,9 +133,9 @@ class Top {
       last_pages_ = total.pages;
     }
     if (style_.with_age) {
-      auto clock = read_local_clock();
-      if (!clock) return fail(std::move(clock).error());
-      style_.now_ns = clock->now_ns;
+      auto now = session_.now_ns();
+      if (!now) return fail(std::move(now).error());
+      style_.now_ns = *now;
     }
     const bool is_table = options_.format == Format::kText;
     rank(rows, sort_,

@@ -78,6 +78,8 @@ constexpr const char* kRecordExamples = R"(Examples:
 constexpr const char* kReportExamples = R"(Examples:
   pobpf report now.pobpf                  what pobpf would have printed then
   pobpf report now.pobpf --format json    one JSON object a page
+  pobpf report top now.pobpf --by tgid    who had the memory
+  pobpf report stacks now.pobpf --nid 1   stacks of node 1
   pobpf report cut.pobpf --salvage        what is intact of a damaged file
 )";
 
@@ -146,13 +148,17 @@ void add_stats(CLI::App& app, Raw& raw) {
   add_flag(app, "--stats", raw.wants_stats, "Output", "say on stderr what became of every page");
 }
 
+void add_max_groups(CLI::App& app, Raw& raw) {
+  add_value(app, "--max-groups", raw.max_groups, "N", "Other",
+            "groups that the kernel tells apart at most, about\n"
+            "200 bytes of its memory each; default 262144");
+}
+
 /// Of commands that sum up in the kernel.
 void add_sums(CLI::App& app, Raw& raw) {
   add_value(app, "--threads", raw.threads, "N", "Other",
             "read with N threads, spread over the nodes;\ndefault 1");
-  add_value(app, "--max-groups", raw.max_groups, "N", "Other",
-            "groups that the kernel tells apart at most, about\n"
-            "200 bytes of its memory each; default 262144");
+  add_max_groups(app, raw);
 }
 
 void add_common(CLI::App& app, Raw& raw) {
@@ -162,6 +168,14 @@ void add_common(CLI::App& app, Raw& raw) {
            "say what was found out about this kernel;\ntwice: with all messages of libbpf");
   // forces the fallback of a kernel feature, for tests
   add_value(app, "--no-feature", raw.disabled_features, "NAME", kHiddenGroup, "");
+}
+
+/// Of all views of a snapshot.
+void add_report(CLI::App& app, Raw& raw) {
+  add_report_options(app, raw.snapshot);
+  add_filters(app, raw);
+  add_stats(app, raw);
+  add_common(app, raw);
 }
 
 tl::unexpected<Error> usage_error(std::string what, std::string hint) {
@@ -175,9 +189,17 @@ std::string help_text(const CLI::App& app) {
   return text;
 }
 
+/// "report top": without the program's own.
+std::string full_name(const CLI::App& command) {
+  const CLI::App* parent = command.get_parent();
+  if (parent == nullptr) return {};
+  const std::string above = full_name(*parent);
+  return above + (above.empty() ? "" : " ") + command.get_name();
+}
+
 std::string help_hint(const CLI::App* command) {
   return command == nullptr ? "see pobpf --help"
-                            : fmt::format("see pobpf {} --help", command->get_name());
+                            : fmt::format("see pobpf {} --help", full_name(*command));
 }
 
 /// CLI11's own sentences name its C++ concepts; these name what was typed.
@@ -210,7 +232,7 @@ Status check_options_in_front(const CLI::App& app, const CLI::App& command) {
     const std::string name = option->get_name();
     const CLI::Option* same = command.get_option_no_throw(name);
     if (same == nullptr)
-      return usage_error(fmt::format("{} is not an option of pobpf {}", name, command.get_name()),
+      return usage_error(fmt::format("{} is not an option of pobpf {}", name, full_name(command)),
                          help_hint(&command));
     // --pid of pobpf page is no filter
     if (is_filter_option(name) && command.get_option_no_throw("--tgid") == nullptr)
@@ -253,10 +275,10 @@ Result<pobpf_mode> parse_mode(const Raw& raw) {
   return found->second;
 }
 
-Result<Format> parse_format(const Raw& raw, Command command) {
+Result<Format> parse_format(const Raw& raw, Command command, ReportView view) {
   if (raw.format.empty() || raw.format.front() == "text") return Format::kText;
   if (raw.format.front() == "json") return Format::kJson;
-  const bool has_csv = command == Command::kTop;
+  const bool has_csv = command == Command::kTop || view == ReportView::kTop;
   if (raw.format.front() == "csv" && has_csv) return Format::kCsv;
   return usage_error(fmt::format("unknown format '{}'", raw.format.front()),
                      has_csv ? "--format takes text, json or csv" : "--format takes text or json");
@@ -288,12 +310,12 @@ Result<SessionOptions> parse_features(const Raw& raw) {
   return session;
 }
 
-Result<Options> check(const Raw& raw, Command command, const std::string& hint) {
+Result<Options> check(const Raw& raw, Command command, ReportView view, const std::string& hint) {
   if (auto status = check_given_once(raw, hint); !status) return fail(std::move(status).error());
   if (raw.is_quiet && raw.verbosity != 0)
     return usage_error("--quiet and --verbose contradict each other", hint);
 
-  auto format = parse_format(raw, command);
+  auto format = parse_format(raw, command, view);
   if (!format) return fail(std::move(format).error());
   auto mode = parse_mode(raw);
   if (!mode) return fail(std::move(mode).error());
@@ -437,12 +459,27 @@ Result<std::variant<Options, Information>> parse_options(
 
   CLI::App& report = *app.add_subcommand("report", "show what record has written");
   report.group("Commands");
-  report.footer(std::string(kReportExamples) + kExitStatus);
-  add_report_options(report, raw.snapshot);
+  report.footer(filter_footer() + kReportExamples + kExitStatus);
+  report.require_subcommand(0, 1);
+  add_report(report, raw);
   add_mode(report, raw);
   add_output(report, raw);
-  add_stats(report, raw);
-  add_common(report, raw);
+
+  CLI::App& report_stacks =
+      *report.add_subcommand("stacks", "call stacks and what they own, largest first");
+  report_stacks.group("Views");
+  report_stacks.footer(filter_footer() + kReportExamples + kExitStatus);
+  add_report(report_stacks, raw);
+  add_output(report_stacks, raw);
+  add_max_groups(report_stacks, raw);
+
+  CLI::App& report_top = *report.add_subcommand("top", "who has the memory");
+  report_top.group("Views");
+  report_top.footer(filter_footer() + kReportExamples + kExitStatus);
+  add_report(report_top, raw);
+  add_top_options(report_top, raw.top);
+  add_output(report_top, raw, true);
+  add_max_groups(report_top, raw);
 
   CLI::App& pin = *app.add_subcommand("pin", "a view as a file that cat reads");
   pin.group("Commands");
@@ -469,7 +506,11 @@ Result<std::variant<Options, Information>> parse_options(
       {&stacks, Command::kStacks},       {&top, Command::kTop},       {&page, Command::kPage},
       {&check_command, Command::kCheck}, {&pin, Command::kPin},       {&pins, Command::kPins},
       {&unpin, Command::kUnpin},         {&record, Command::kRecord}, {&report, Command::kReport}};
+  const std::pair<CLI::App*, ReportView> views[] = {{&report_stacks, ReportView::kStacks},
+                                                    {&report_top, ReportView::kTop}};
   const auto chosen = [&]() -> const CLI::App* {
+    for (const auto& [candidate, view] : views)
+      if (candidate->count() != 0) return candidate;
     for (const auto& [candidate, number] : commands)
       if (candidate->count() != 0) return candidate;
     return nullptr;
@@ -485,15 +526,22 @@ Result<std::variant<Options, Information>> parse_options(
   const CLI::App* command = chosen();
   const std::string hint = help_hint(command);
   if (command != nullptr) {
-    if (command->count() > 1 || app.get_subcommands().size() > 1)
+    if (command->count() > 1 || app.get_subcommands().size() > 1 ||
+        report.get_subcommands().size() > 1)
       return usage_error("more than one command is given", help_hint(nullptr));
-    if (auto status = check_options_in_front(app, *command); !status)
-      return fail(std::move(status).error());
+    for (const CLI::App* above = command->get_parent(); above != nullptr;
+         above = above->get_parent())
+      if (auto status = check_options_in_front(*above, *command); !status)
+        return fail(std::move(status).error());
   }
   Command number = Command::kPages;
   for (const auto& [candidate, its_number] : commands)
-    if (candidate == command) number = its_number;
-  auto options = check(raw, number, hint);
+    if (candidate == command || (command != nullptr && candidate == command->get_parent()))
+      number = its_number;
+  ReportView view = ReportView::kPages;
+  for (const auto& [candidate, its_view] : views)
+    if (candidate == command) view = its_view;
+  auto options = check(raw, number, view, hint);
   if (!options) return fail(std::move(options).error());
   if (command == &pin || command == &pins || command == &unpin) {
     auto pin_options = check_pin_options(raw.pin, command->get_name());
@@ -501,13 +549,15 @@ Result<std::variant<Options, Information>> parse_options(
     options->pin = *std::move(pin_options);
     options->pin.view_text = all_given_filters(app, *command);
   }
-  if (command == &record || command == &report) {
-    auto snapshot = check_snapshot_options(raw.snapshot, command->get_name(), !raw.output.empty());
+  if (number == Command::kRecord || number == Command::kReport) {
+    auto snapshot =
+        check_snapshot_options(raw.snapshot, number == Command::kRecord, !raw.output.empty(), hint);
     if (!snapshot) return fail(std::move(snapshot).error());
     options->snapshot = *std::move(snapshot);
+    options->snapshot.view = view;
     options->snapshot.view_text = all_given_filters(app, *command);
   }
-  if (command == &top) {
+  if (command == &top || command == &report_top) {
     auto top_options = check_top_options(raw.top);
     if (!top_options) {
       auto error = std::move(top_options).error();
@@ -515,6 +565,8 @@ Result<std::variant<Options, Information>> parse_options(
       return fail(std::move(error));
     }
     options->top = *std::move(top_options);
+    if (command == &report_top && options->top.interval)
+      return usage_error("a snapshot does not change: there is nothing to --watch", hint);
   }
   if (raw.wants_version) return Information{version_text(options->format)};
   return *std::move(options);

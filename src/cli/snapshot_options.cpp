@@ -34,13 +34,12 @@ void add_report_options(CLI::App& report, RawSnapshotOptions& raw) {
       ->group("Snapshot");
 }
 
-Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw,
-                                               const std::string& command, bool has_output) {
-  const std::string hint = fmt::format("see pobpf {} --help", command);
+Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw, bool is_recording,
+                                               bool has_output, const std::string& hint) {
   SnapshotOptions options;
   options.salvages = raw.salvages;
   options.with_free_side = raw.with_free_side;
-  if (command == "record") {
+  if (is_recording) {
     if (!has_output) return usage_error("record needs a file: -o FILE", hint);
     if (raw.level.size() > 1) return usage_error("--level is given more than once", hint);
     if (raw.level.empty()) return options;

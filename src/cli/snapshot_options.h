@@ -14,7 +14,11 @@ class App;
 
 namespace pobpf::cli {
 
+/// What pobpf report shows of a snapshot.
+enum class ReportView { kPages, kStacks, kTop };
+
 struct SnapshotOptions {
+  ReportView view = ReportView::kPages;
   std::string path;  ///< of report: the file to read
   bool salvages = false;
   bool with_free_side = false;  ///< of record
@@ -33,9 +37,9 @@ struct RawSnapshotOptions {
 void add_record_options(CLI::App& record, RawSnapshotOptions& raw);
 void add_report_options(CLI::App& report, RawSnapshotOptions& raw);
 
-/// `command` is "record" or "report"; `has_output`: -o was given.
+/// `has_output`: -o was given. `hint`: where help is.
 [[nodiscard]] Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw,
-                                                             const std::string& command,
-                                                             bool has_output);
+                                                             bool is_recording, bool has_output,
+                                                             const std::string& hint);
 
 }  // namespace pobpf::cli

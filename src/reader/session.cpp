@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bitset>
@@ -13,6 +14,7 @@
 
 #include "kernel/btf_excerpt.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/local_clock.h"
 #include "kernel/machine_facts.h"
 #include "page_owner.skel.h"
 #include "page_owner_filters.skel.h"
@@ -150,6 +152,14 @@ class KernelSession final : public Session {
   [[nodiscard]] const NodeSet& memory_nodes() const override { return facts_.memory_nodes; }
   [[nodiscard]] unsigned max_nodes() const override { return facts_.max_nodes; }
   [[nodiscard]] std::vector<NodeSpan> node_spans() const override { return facts_.node_spans; }
+  [[nodiscard]] Result<std::uint64_t> now_ns() const override {
+    auto clock = read_local_clock();
+    if (!clock) return fail(std::move(clock).error());
+    return clock->now_ns;
+  }
+  [[nodiscard]] std::uint64_t page_bytes() const override {
+    return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  }
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const override {
     return facts_.describe();
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "snapshot/format.h"
 
@@ -81,17 +82,64 @@ void set_comm(pobpf_page& page, const std::string& comm) {
   std::memcpy(page.comm, comm.data(), comm.size());
 }
 
+constexpr PageFields kOfSite = PageField::kHandle | PageField::kOrder | PageField::kGfpMask;
+constexpr PageFields kOfTask = PageField::kPid | PageField::kTgid | PageField::kComm;
+
+/// Fields that there are columns of.
+PageFields known_fields(const snapshot::Pages& message) {
+  const std::pair<PageField, bool> columns[] = {
+      {PageField::kHandle, message.has_site() && message.sites().handle_size() != 0},
+      {PageField::kOrder, message.has_site() && message.sites().order_size() != 0},
+      {PageField::kGfpMask, message.has_site() && message.sites().gfp_mask_size() != 0},
+      {PageField::kPid, message.has_task() && message.tasks().pid_size() != 0},
+      {PageField::kTgid, message.has_task() && message.tasks().tgid_size() != 0},
+      {PageField::kComm, message.has_task() && message.tasks().comm_size() != 0},
+      {PageField::kTsNsec, message.ts_nsec_size() != 0},
+      {PageField::kFreeTsNsec, message.has_was_freed()},
+      {PageField::kFlags, message.has_flags()},
+      {PageField::kPageblockMigratetype, message.has_pageblock_migratetype()},
+      {PageField::kLastMigrateReason, message.has_last_migrate_reason()},
+      {PageField::kMemcg, message.has_charge()},
+      {PageField::kPfn, message.has_gap()},
+      {PageField::kKind, message.has_kind()},
+      {PageField::kFreeSide, message.has_free_side()}};
+  PageFields fields = 0;
+  for (const auto& [field, is_there] : columns)
+    if (is_there) fields = fields | field;
+  return fields;
+}
+
 class Decoder {
  public:
-  Decoder(const snapshot::Pages& message, DecodedBlock& block)
-      : message_(message), pages_(block.pages), details_(block.details), fields_(block.fields) {}
+  Decoder(const snapshot::Pages& message, DecodedBlock& block, PageFields wanted)
+      : message_(message),
+        wanted_(wanted),
+        pages_(block.pages),
+        details_(block.details),
+        fields_(block.fields) {}
 
   Status decode() {
-    for (const auto part :
-         {&Decoder::read_sites, &Decoder::read_tasks, &Decoder::read_pfns, &Decoder::read_times,
-          &Decoder::read_free_times, &Decoder::read_flags, &Decoder::read_migration,
-          &Decoder::read_charges, &Decoder::read_kinds, &Decoder::read_free_sides})
-      if (auto status = (this->*part)(); !status) return status;
+    struct Part {
+      PageFields fields;
+      Status (Decoder::*read)();
+    };
+    // times are kept by task, PFNs by order
+    const Part parts[] = {{kOfSite | PageField::kPfn, &Decoder::read_sites},
+                          {kOfTask | PageField::kTsNsec, &Decoder::read_tasks},
+                          {PageFields{} | PageField::kPfn, &Decoder::read_pfns},
+                          {PageFields{} | PageField::kTsNsec, &Decoder::read_times},
+                          {PageFields{} | PageField::kFreeTsNsec, &Decoder::read_free_times},
+                          {PageFields{} | PageField::kFlags, &Decoder::read_flags},
+                          {PageField::kPageblockMigratetype | PageField::kLastMigrateReason,
+                           &Decoder::read_migration},
+                          {PageFields{} | PageField::kMemcg, &Decoder::read_charges},
+                          {PageFields{} | PageField::kKind, &Decoder::read_kinds},
+                          {PageFields{} | PageField::kFreeSide, &Decoder::read_free_sides}};
+    fields_ = known_fields(message_);
+    for (const Part& part : parts) {
+      if ((wanted_ & part.fields) == 0) continue;
+      if (auto status = (this->*part.read)(); !status) return status;
+    }
     return {};
   }
 
@@ -107,9 +155,6 @@ class Decoder {
     if (std::any_of(sites.order().begin(), sites.order().end(),
                     [](std::uint32_t order) { return order > UINT16_MAX; }))
       return contradiction("it has an order that cannot be");
-    if (has_handle) fields_ = fields_ | PageField::kHandle;
-    if (has_order) fields_ = fields_ | PageField::kOrder;
-    if (has_gfp_mask) fields_ = fields_ | PageField::kGfpMask;
     return expand_index(message_.site(), "site", length.get(), pages_,
                         [&](pobpf_page& page, int site) {
                           if (has_handle) page.handle = sites.handle(site);
@@ -128,9 +173,6 @@ class Decoder {
     if (length.is_uneven()) return contradiction("the columns of its tasks differ in length");
     for (const std::string& comm : tasks.comm())
       if (comm.size() > POBPF_COMM_BYTES) return contradiction("the name of a task is too long");
-    if (has_pid) fields_ = fields_ | PageField::kPid;
-    if (has_tgid) fields_ = fields_ | PageField::kTgid;
-    if (has_comm) fields_ = fields_ | PageField::kComm;
     task_of_page_.reserve(pages_.size());
     nr_tasks_ = length.get();
     return expand_index(message_.task(), "task", length.get(), pages_,
@@ -145,7 +187,6 @@ class Decoder {
   Status read_pfns() {
     std::uint64_t next_pfn = 0;
     if (!message_.has_gap()) return {};
-    fields_ = fields_ | PageField::kPfn;
     const bool has_order = has_field(fields_, PageField::kOrder);
     return expand(message_.gap(), "gap", UINT64_MAX, pages_,
                   [&](pobpf_page& page, std::uint64_t gap) {
@@ -159,7 +200,6 @@ class Decoder {
     if (static_cast<std::size_t>(message_.ts_nsec_size()) != pages_.size())
       return contradiction(fmt::format("the column ts_nsec has {} values for {} pages",
                                        message_.ts_nsec_size(), pages_.size()));
-    fields_ = fields_ | PageField::kTsNsec;
     // of the last page of each task; tasks that had none yet count from the page before
     std::vector<std::uint64_t> times(std::max<std::size_t>(nr_tasks_, 1));
     std::vector<bool> has_page(times.size());
@@ -176,7 +216,6 @@ class Decoder {
 
   Status read_free_times() {
     if (!message_.has_was_freed()) return {};
-    fields_ = fields_ | PageField::kFreeTsNsec;
     int nr_freed = 0;
     std::uint64_t last = 0;
     auto status = expand(message_.was_freed(), "was_freed", 1, pages_,
@@ -196,7 +235,6 @@ class Decoder {
 
   Status read_flags() {
     if (!message_.has_flags()) return {};
-    fields_ = fields_ | PageField::kFlags;
     return expand_index(
         message_.flags(), "flags", static_cast<std::size_t>(message_.flag_words_size()), pages_,
         [&](pobpf_page& page, int word) { page.flags = message_.flag_words(word); });
@@ -204,7 +242,6 @@ class Decoder {
 
   Status read_migration() {
     if (message_.has_pageblock_migratetype()) {
-      fields_ = fields_ | PageField::kPageblockMigratetype;
       auto status = expand(message_.pageblock_migratetype(), "pageblock_migratetype", UINT8_MAX,
                            pages_, [](pobpf_page& page, std::uint64_t value) {
                              page.pageblock_migratetype = static_cast<std::uint8_t>(value);
@@ -212,7 +249,6 @@ class Decoder {
       if (!status) return status;
     }
     if (!message_.has_last_migrate_reason()) return {};
-    fields_ = fields_ | PageField::kLastMigrateReason;
     return expand(message_.last_migrate_reason(), "last_migrate_reason", UINT16_MAX, pages_,
                   [](pobpf_page& page, std::uint64_t value) {
                     page.last_migrate_reason = static_cast<std::int16_t>(from_zigzag(value));
@@ -227,7 +263,6 @@ class Decoder {
     if (std::any_of(charges.flags().begin(), charges.flags().end(),
                     [](std::uint32_t flags) { return flags > UINT8_MAX; }))
       return contradiction("it has a charge that cannot be");
-    fields_ = fields_ | PageField::kMemcg;
     return expand_index(message_.charge(), "charge", static_cast<std::size_t>(charges.flags_size()),
                         pages_, [&](pobpf_page& page, int charge) {
                           page.cgroup_id = charges.cgroup_id(charge);
@@ -243,7 +278,6 @@ class Decoder {
     if (std::any_of(kinds.mapping().begin(), kinds.mapping().end(),
                     [](std::uint32_t mapping) { return mapping > POBPF_MAPPING_FILE; }))
       return contradiction("it has a mapping that cannot be");
-    fields_ = fields_ | PageField::kKind;
     details_.resize(pages_.size());
     return expand_index(message_.kind(), "kind", static_cast<std::size_t>(kinds.flags_size()),
                         details_, [&](pobpf_page_detail& detail, int kind) {
@@ -260,7 +294,6 @@ class Decoder {
     const int nr_pids = has_pid ? sides.handle_size() : 0;
     if (sides.pid_size() != nr_pids || sides.tgid_size() != nr_pids)
       return contradiction("the columns of its free sides differ in length");
-    fields_ = fields_ | PageField::kFreeSide;
     details_.resize(pages_.size());
     return expand_index(message_.free_side(), "free_side",
                         static_cast<std::size_t>(sides.handle_size()), details_,
@@ -274,6 +307,7 @@ class Decoder {
   }
 
   const snapshot::Pages& message_;
+  PageFields wanted_;
   std::vector<pobpf_page>& pages_;
   std::vector<pobpf_page_detail>& details_;
   PageFields& fields_;
@@ -283,7 +317,7 @@ class Decoder {
 
 }  // namespace
 
-Status decode_block(const snapshot::Pages& message, DecodedBlock& block) {
+Status decode_block(const snapshot::Pages& message, DecodedBlock& block, PageFields wanted) {
   block.pages.clear();
   block.details.clear();
   block.fields = 0;
@@ -293,7 +327,7 @@ Status decode_block(const snapshot::Pages& message, DecodedBlock& block) {
   pobpf_page empty{};
   empty.kind = POBPF_ITEM_PAGE;
   block.pages.assign(message.nr_pages(), empty);
-  return Decoder(message, block).decode();
+  return Decoder(message, block, wanted).decode();
 }
 
 }  // namespace pobpf

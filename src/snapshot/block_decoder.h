@@ -19,8 +19,10 @@ struct DecodedBlock {
   PageFields fields = 0;
 };
 
-/// Fills `block` anew. Errors say in which way the message contradicts itself; then `block` holds
-/// nothing of use.
-[[nodiscard]] Status decode_block(const snapshot::Pages& message, DecodedBlock& block);
+/// Fills `block` anew, with the fields that are `wanted`; others stay zero, though `block.fields`
+/// has all that are known. Errors say in which way the message contradicts itself; then `block`
+/// holds nothing of use.
+[[nodiscard]] Status decode_block(const snapshot::Pages& message, DecodedBlock& block,
+                                  PageFields wanted = kEveryPageField);
 
 }  // namespace pobpf

@@ -153,7 +153,7 @@ Status SnapshotReader::take_item(bool& is_block) {
 
 Status SnapshotReader::take_block() {
   const snapshot::Pages& pages = item_.pages();
-  if (auto status = decode_block(pages, block_); !status) return status;
+  if (auto status = decode_block(pages, block_, wanted_); !status) return status;
   if (!is_salvaging()) {
     for (const std::uint32_t handle : pages.sites().handle())
       if (!context_.has_stack(handle))

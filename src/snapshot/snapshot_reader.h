@@ -43,6 +43,8 @@ class SnapshotReader final : public PageContext {
                                                       DamagePolicy policy);
 
   [[nodiscard]] const SnapshotHeader& header() const { return header_; }
+  /// Of the pages of blocks to come; others are not read, which is faster.
+  void set_wanted(PageFields fields) { wanted_ = fields; }
   /// The next block, valid until the next call; null once all were read and the file is known to be
   /// complete, or salvaged.
   Result<const DecodedBlock*> next();
@@ -78,6 +80,7 @@ class SnapshotReader final : public PageContext {
   void lose(const Error& error);
 
   std::string name_;  // for messages
+  PageFields wanted_ = kEveryPageField;
   DamagePolicy policy_;
   std::uint64_t file_bytes_ = 0;
   FrameReader frames_;

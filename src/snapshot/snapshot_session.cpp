@@ -5,55 +5,135 @@
 
 #include <utility>
 
+#include "snapshot/page_filter.h"
+#include "snapshot/page_sums.h"
+
 namespace pobpf {
 namespace {
 
-/// The pages of the file, a block at a time.
+/// The blocks of a file, and what becomes of their pages under a filter.
+class FilteredBlocks {
+ public:
+  FilteredBlocks(SnapshotReader& reader, PageFilter filter)
+      : reader_(reader), filter_(std::move(filter)) {}
+
+  /// The next block; null at the end.
+  Result<const DecodedBlock*> next() {
+    auto block = reader_.next();
+    if (!block) return block;
+    if (*block == nullptr) {
+      const auto& footer = reader_.footer();
+      if (footer && footer->account) start_ = *footer->account;
+      return block;
+    }
+    if (!filter_.is_empty())
+      if (auto status = filter_.check_fields((*block)->fields); !status)
+        return fail(std::move(status).error());
+    start_.pages += (*block)->pages.size();
+    start_.emitted += (*block)->pages.size();
+    return block;
+  }
+
+  /// False if the page is counted as not shown.
+  bool passes(const pobpf_page& page) {
+    if (filter_.is_empty()) return true;
+    pobpf_filter filter{};
+    switch (filter_.judge(page, filter)) {
+      case PageFilter::Verdict::kWanted:
+        return true;
+      case PageFilter::Verdict::kFiltered:
+        ++dropped_.filtered.at(filter);
+        break;
+      case PageFilter::Verdict::kOutside:
+        ++dropped_.outside;
+        break;
+      case PageFilter::Verdict::kUnknownStack:
+        ++dropped_.errors;
+        break;
+    }
+    return false;
+  }
+
+  [[nodiscard]] bool is_filtering() const { return !filter_.is_empty(); }
+
+  /// Of the recording once all is read (until then, or if that is lost, of the pages so far), with
+  /// what was dropped here under its own reason.
+  [[nodiscard]] Account account() const {
+    Account account = start_;
+    account.emitted -= dropped_.nr_filtered() + dropped_.outside + dropped_.errors;
+    // as the live account has it: pages that no window covers
+    account.pages -= dropped_.outside;
+    account.outside += dropped_.outside;
+    account.errors += dropped_.errors;
+    for (std::size_t i = 0; i < account.filtered.size(); ++i)
+      account.filtered.at(i) += dropped_.filtered.at(i);
+    return account;
+  }
+  /// In bytes of the file.
+  [[nodiscard]] Progress progress() const { return {reader_.bytes_read(), reader_.file_bytes()}; }
+
+ private:
+  SnapshotReader& reader_;
+  PageFilter filter_;
+  Account start_;
+  Account dropped_;
+};
+
 class FileReader final : public PageReader {
  public:
-  FileReader(SnapshotReader& reader, pobpf_mode mode) : reader_(reader), mode_(mode) {}
+  FileReader(FilteredBlocks blocks, pobpf_mode mode) : blocks_(std::move(blocks)), mode_(mode) {}
 
   Result<std::span<const pobpf_page>> next(bool& at_end) override {
-    auto block = reader_.next();
+    details_ = {};
+    auto block = blocks_.next();
     if (!block) return fail(std::move(block).error());
     at_end = *block == nullptr;
     if (at_end) {
-      details_ = {};
-      const auto& footer = reader_.footer();
-      if (footer && footer->account) account_ = *footer->account;
+      account_ = blocks_.account();
       return std::span<const pobpf_page>();
     }
-    details_ = (*block)->details;
     if (((*block)->fields & kAllPageFields) != kAllPageFields)
-      return fail(ErrorKind::kFailed, "the snapshot lacks fields of its pages",
+      return fail(ErrorKind::kFailed,
+                  fmt::format("pages of the snapshot lack fields: {}",
+                              page_field_names(kAllPageFields & ~(*block)->fields)),
                   "a newer pobpf may show it");
     fields_ = (*block)->fields;
-    account_.pages += (*block)->pages.size();
-    account_.emitted += (*block)->pages.size();
-    return std::span<const pobpf_page>((*block)->pages);
+    const auto pages = blocks_.is_filtering() ? filtered(**block) : whole(**block);
+    account_ = blocks_.account();
+    return pages;
   }
   void set_read_bytes(std::size_t /*nr_bytes*/) override {}
-  /// Of the recording, once all is read; until then, or if that is lost, of the pages so far.
   [[nodiscard]] const Account& account() const override { return account_; }
-  /// In bytes of the file.
-  [[nodiscard]] Progress progress() const override {
-    return {reader_.bytes_read(), reader_.file_bytes()};
-  }
+  [[nodiscard]] Progress progress() const override { return blocks_.progress(); }
   [[nodiscard]] pobpf_mode mode() const override { return mode_; }
   [[nodiscard]] PageFields fields() const override { return fields_; }
   [[nodiscard]] std::span<const pobpf_page_detail> details() const override { return details_; }
 
  private:
-  SnapshotReader& reader_;
+  std::span<const pobpf_page> whole(const DecodedBlock& block) {
+    details_ = block.details;
+    return block.pages;
+  }
+  std::span<const pobpf_page> filtered(const DecodedBlock& block) {
+    wanted_pages_.clear();
+    wanted_details_.clear();
+    for (std::size_t i = 0; i < block.pages.size(); ++i) {
+      if (!blocks_.passes(block.pages[i])) continue;
+      wanted_pages_.push_back(block.pages[i]);
+      if (!block.details.empty()) wanted_details_.push_back(block.details[i]);
+    }
+    details_ = wanted_details_;
+    return wanted_pages_;
+  }
+
+  FilteredBlocks blocks_;
   pobpf_mode mode_;
   PageFields fields_ = 0;
+  std::vector<pobpf_page> wanted_pages_;
+  std::vector<pobpf_page_detail> wanted_details_;
   std::span<const pobpf_page_detail> details_;
   Account account_;
 };
-
-bool is_filtered(const FilterSpec& filter) {
-  return filter.needs_filter_object() || filter.nodes || !filter.pfns.is_empty();
-}
 
 }  // namespace
 
@@ -92,19 +172,57 @@ std::vector<std::pair<std::string, std::string>> SnapshotSession::describe() con
   return lines;
 }
 
-Result<std::unique_ptr<PageReader>> SnapshotSession::open_reader(const ReaderView& view) {
-  if (is_filtered(view.filter))
-    return fail(ErrorKind::kFailed, "filters of snapshots are not there yet",
-                "filter when recording");
-  if (std::exchange(has_reader_, true))
-    return fail(ErrorKind::kFailed, "the snapshot was read already", "open it again");
-  return std::make_unique<FileReader>(*reader_, view.mode);
+Result<std::uint64_t> SnapshotSession::now_ns() const {
+  const auto& clock = reader_->header().local_clock_ns;
+  if (!clock)
+    return fail(ErrorKind::kFailed, "the snapshot does not say when it was recorded",
+                "sort by something else than age");
+  return *clock;
 }
 
-Result<GroupSums> SnapshotSession::sum_groups(const ReaderView& /*view*/,
-                                              const SumRequest& /*request*/,
-                                              const ProgressCallback& /*on_progress*/) {
-  return fail(ErrorKind::kFailed, "sums of snapshots are not there yet", "report the pages");
+std::uint64_t SnapshotSession::page_bytes() const {
+  constexpr std::uint64_t kUsual = 4096;
+  const std::uint64_t recorded = reader_->header().page_size;
+  return recorded == 0 ? kUsual : recorded;
+}
+
+Status SnapshotSession::take_turn() {
+  if (!std::exchange(is_taken_, true)) return {};
+  return fail(ErrorKind::kFailed, "the snapshot was read already", "open it again");
+}
+
+Result<std::unique_ptr<PageReader>> SnapshotSession::open_reader(const ReaderView& view) {
+  auto filter = PageFilter::make(view.filter, reader_->header(), *this);
+  if (!filter) return fail(std::move(filter).error());
+  if (auto status = take_turn(); !status) return fail(std::move(status).error());
+  return std::make_unique<FileReader>(FilteredBlocks(*reader_, *std::move(filter)), view.mode);
+}
+
+Result<GroupSums> SnapshotSession::sum_groups(const ReaderView& view, const SumRequest& request,
+                                              const ProgressCallback& on_progress) {
+  auto filter = PageFilter::make(view.filter, reader_->header(), *this);
+  if (!filter) return fail(std::move(filter).error());
+  if (auto status = take_turn(); !status) return fail(std::move(status).error());
+  PageSums sums(request, facts(), page_types());
+  reader_->set_wanted(sums.needed_fields() | filter->needed_fields());
+  FilteredBlocks blocks(*reader_, *std::move(filter));
+  while (true) {
+    auto block = blocks.next();
+    if (!block) return fail(std::move(block).error());
+    if (*block == nullptr) break;
+    if (auto status = sums.check_fields((*block)->fields); !status)
+      return fail(std::move(status).error());
+    const auto& details = (*block)->details;
+    for (std::size_t i = 0; i < (*block)->pages.size(); ++i) {
+      const pobpf_page& page = (*block)->pages[i];
+      if (blocks.passes(page)) sums.add(page, details.empty() ? nullptr : &details[i]);
+    }
+    if (on_progress && !on_progress(blocks.progress()))
+      return fail(ErrorKind::kFailed, "interrupted");
+  }
+  GroupSums result = sums.take();
+  result.account = blocks.account();
+  return result;
 }
 
 }  // namespace pobpf

@@ -27,9 +27,13 @@ class SnapshotSession final : public Session {
     return reader_->header().page_types;
   }
 
-  /// Once: the file is read while the reader is. Views may not filter yet.
+  [[nodiscard]] Result<std::uint64_t> now_ns() const override;
+  [[nodiscard]] std::uint64_t page_bytes() const override;
+
+  /// One of these, once: the file is read while the reader is, or while sums are made. kUsage for
+  /// filters by what the recorded machine does not have (PageFilter), kFailed for fields that its
+  /// pages lack.
   Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) override;
-  /// Not yet: kFailed.
   Result<GroupSums> sum_groups(const ReaderView& view, const SumRequest& request,
                                const ProgressCallback& on_progress) override;
 
@@ -44,10 +48,12 @@ class SnapshotSession final : public Session {
 
  private:
   explicit SnapshotSession(std::unique_ptr<SnapshotReader> reader);
+  /// That the file is read the first time.
+  [[nodiscard]] Status take_turn();
 
   std::unique_ptr<SnapshotReader> reader_;
   NodeSet memory_nodes_;
-  bool has_reader_ = false;
+  bool is_taken_ = false;
 };
 
 }  // namespace pobpf

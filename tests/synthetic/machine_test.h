@@ -81,9 +81,11 @@ class MachineTestBase : public testing::Test {
   }
 
   /// All that a reader delivers, read to the end.
-  Delivered read(const ReaderView& view = {}) {
+  Delivered read(const ReaderView& view = {}) { return read_from(*session_, view); }
+
+  static Delivered read_from(Session& session, const ReaderView& view) {
     Delivered delivered;
-    auto reader = session_->open_reader(view);
+    auto reader = session.open_reader(view);
     if (!reader) {
       ADD_FAILURE() << reader.error().what;
       return delivered;

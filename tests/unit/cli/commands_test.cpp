@@ -60,6 +60,8 @@ class FakeSession final : public Session {
   [[nodiscard]] const KernelFacts& facts() const override { return facts_; }
   [[nodiscard]] const NodeSet& memory_nodes() const override { return nodes_; }
   [[nodiscard]] unsigned max_nodes() const override { return 64; }
+  [[nodiscard]] Result<std::uint64_t> now_ns() const override { return std::uint64_t{1} << 40; }
+  [[nodiscard]] std::uint64_t page_bytes() const override { return 4096; }
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const override {
     return {};
   }

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "snapshot/page_filter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "model/compile_filter.h"
+#include "model/flag_text.h"
+#include "model/glob.h"
+#include "model/nodelist.h"
+#include "sum/call_site.h"
+
+namespace pobpf {
+namespace {
+
+/// What the file itself answers; the rest is not asked.
+class SnapshotContext final : public FilterContext {
+ public:
+  explicit SnapshotContext(const SnapshotHeader& header) : header_(header) {}
+
+  Result<std::uint64_t> now_ns() override {
+    if (header_.local_clock_ns) return *header_.local_clock_ns;
+    return fail(ErrorKind::kUsage, "the snapshot does not say when it was recorded",
+                "give points in time as nanoseconds since boot");
+  }
+  Result<std::vector<AddressRange>> symbol_ranges(const NamePredicate& /*is_wanted*/) override {
+    return std::vector<AddressRange>();
+  }
+  Result<std::vector<AddressRange>> module_ranges(const NamePredicate& /*is_wanted*/) override {
+    return std::vector<AddressRange>();
+  }
+  Result<std::uint64_t> cgroup_id(const std::string& /*path*/) override { return 0; }
+  Status check_supported(pobpf_filter filter) override {
+    if (filter != POBPF_FILTER_TIME || header_.local_clock_ns) return {};
+    return fail(ErrorKind::kUsage, "the snapshot does not say when it was recorded",
+                "use --since and --until with nanoseconds since boot");
+  }
+
+ private:
+  const SnapshotHeader& header_;
+};
+
+constexpr std::uint64_t set_key(std::uint32_t kind, std::uint64_t value) {
+  return std::uint64_t{kind} << 32 | value;
+}
+
+bool masks_pass(std::uint64_t bits, std::uint64_t all, std::uint64_t any, std::uint64_t none) {
+  return (bits & all) == all && (any == 0 || (bits & any) != 0) && (bits & none) == 0;
+}
+
+Status check_nodes(const FilterSpec& spec, const SnapshotHeader& header) {
+  if (!spec.nodes) return {};
+  NodeSet known;
+  for (const NodeSpan& node : header.nodes) known.set(node.nid);
+  const NodeSet missing = *spec.nodes & ~known;
+  if (known.none() || missing.none()) return {};
+  return fail(
+      ErrorKind::kUsage,
+      fmt::format("the recorded machine has no memory on node {}", format_nodelist(missing)),
+      fmt::format("nodes with memory are {}", format_nodelist(known)));
+}
+
+/// A file has names of cgroups, and no paths.
+Status check_memcgs(const Choice<std::string>& memcgs) {
+  for (const auto* list : {&memcgs.wanted, &memcgs.rejected})
+    for (const std::string& name : *list)
+      if (name.size() > 1 && name.find('/') != std::string::npos)
+        return fail(ErrorKind::kUsage,
+                    fmt::format("a snapshot knows the cgroup '{}' by its last name only", name),
+                    fmt::format("try --memcg {}", name.substr(name.find_last_of('/') + 1)));
+  return {};
+}
+
+/// Whether one of these is by numbers that only the kernel's tables explain.
+bool needs_facts(std::uint32_t active) {
+  constexpr std::uint32_t kByTable = 1U << POBPF_FILTER_NID | 1U << POBPF_FILTER_ZONE |
+                                     1U << POBPF_FILTER_MIGRATETYPE | 1U << POBPF_FILTER_MIXED;
+  return (active & kByTable) != 0;
+}
+
+std::string_view function_of(std::string_view symbol) { return symbol.substr(0, symbol.find('+')); }
+
+}  // namespace
+
+PageFilter::PageFilter(FilterSpec spec, const SnapshotHeader& header, PageContext& context)
+    : spec_(std::move(spec)),
+      facts_(header.facts ? &*header.facts : nullptr),
+      now_ns_(header.local_clock_ns.value_or(0)),
+      context_(&context) {
+  if (facts_ == nullptr) return;
+  for (auto [field, name] : {std::pair(&node_, "node"), {&zone_, "zone"}})
+    if (const PageFlagField* found = facts_->field(name); found != nullptr)
+      *field = {found->shift, found->mask};
+}
+
+Result<PageFilter> PageFilter::make(const FilterSpec& spec, const SnapshotHeader& header,
+                                    PageContext& context) {
+  if (spec.is_dead)
+    return fail(ErrorKind::kUsage, "a snapshot does not say which processes have ended",
+                "filter with --dead when recording");
+  if (auto status = check_nodes(spec, header); !status) return fail(std::move(status).error());
+  if (auto status = check_memcgs(spec.memcgs); !status) return fail(std::move(status).error());
+  PageFilter filter(spec, header, context);
+  // what is told by names here is left to us
+  FilterSpec numbers = spec;
+  numbers.symbols = {};
+  numbers.modules = {};
+  numbers.memcgs = {};
+  if (auto status = check_filter(spec); !status) return fail(std::move(status).error());
+  SnapshotContext answers(header);
+  auto compiled = compile_filter(numbers, header.facts ? *header.facts : KernelFacts(), answers);
+  if (!compiled) return fail(std::move(compiled).error());
+  filter.compiled_ = *std::move(compiled);
+  auto& active = filter.compiled_.params.active;
+  if (spec.nodes) active |= 1U << POBPF_FILTER_NID;
+  if (!spec.memcgs.is_empty()) active |= 1U << POBPF_FILTER_MEMCG;
+  if (!spec.symbols.is_empty() || !spec.modules.is_empty()) active |= 1U << POBPF_FILTER_STACK;
+  if (needs_facts(active) && !header.facts)
+    return fail(ErrorKind::kUsage, "the snapshot does not say how its kernel numbers these",
+                "leave out --nid, --zone, --migratetype and --mixed");
+  for (const auto& [key, bits] : filter.compiled_.members)
+    filter.sets_.emplace(set_key(key.kind, key.value), bits);
+  if (!spec.comms.is_empty()) {
+    auto automaton = compile_comm_patterns(spec.comms.wanted, spec.comms.rejected);
+    if (!automaton) return fail(std::move(automaton).error());
+    filter.comms_ = *std::move(automaton);
+  }
+  return filter;
+}
+
+PageFields PageFilter::needed_fields() const {
+  constexpr std::pair<pobpf_filter, PageField> kNeeds[] = {
+      {POBPF_FILTER_NID, PageField::kFlags},
+      {POBPF_FILTER_ZONE, PageField::kFlags},
+      {POBPF_FILTER_FLAGS, PageField::kFlags},
+      {POBPF_FILTER_ORDER, PageField::kOrder},
+      {POBPF_FILTER_BLOCK_MIGRATETYPE, PageField::kPageblockMigratetype},
+      {POBPF_FILTER_HANDLE, PageField::kHandle},
+      {POBPF_FILTER_TIME, PageField::kTsNsec},
+      {POBPF_FILTER_GFP, PageField::kGfpMask},
+      {POBPF_FILTER_MIGRATETYPE, PageField::kGfpMask},
+      {POBPF_FILTER_MIXED, PageField::kGfpMask},
+      {POBPF_FILTER_MIXED, PageField::kPageblockMigratetype},
+      {POBPF_FILTER_TGID, PageField::kTgid},
+      {POBPF_FILTER_PID, PageField::kPid},
+      {POBPF_FILTER_COMM, PageField::kComm},
+      {POBPF_FILTER_MEMCG, PageField::kMemcg},
+      {POBPF_FILTER_STACK, PageField::kHandle}};
+  PageFields needed = 0;
+  for (const auto& [filter, field] : kNeeds)
+    if (is_active(filter)) needed = needed | field;
+  if (compiled_.pfns) needed = needed | PageField::kPfn;
+  return needed;
+}
+
+Status PageFilter::check_fields(PageFields known) const {
+  if ((needed_fields() & ~known) == 0) return {};
+  return fail(ErrorKind::kFailed,
+              fmt::format("pages of the snapshot lack what is filtered by: {}",
+                          page_field_names(needed_fields() & ~known)),
+              "leave that filter out");
+}
+
+PageFilter::Verdict PageFilter::judge(const pobpf_page& page, pobpf_filter& filter) {
+  if (compiled_.pfns &&
+      std::none_of(compiled_.pfns->begin(), compiled_.pfns->end(), [&](const PfnRange& range) {
+        return page.pfn >= range.begin && page.pfn < range.end;
+      }))
+    return Verdict::kOutside;
+  if (active() == 0) return Verdict::kWanted;
+  auto rejected = page_filters(page);
+  if (!rejected) rejected = owner_filters(page);
+  if (!rejected && is_active(POBPF_FILTER_MEMCG) && !memcg_passes(page))
+    rejected = POBPF_FILTER_MEMCG;
+  if (!rejected && is_active(POBPF_FILTER_STACK)) {
+    const auto passes = stack_passes(page.handle);
+    if (!passes) return Verdict::kUnknownStack;
+    if (!*passes) rejected = POBPF_FILTER_STACK;
+  }
+  if (!rejected) return Verdict::kWanted;
+  filter = *rejected;
+  return Verdict::kFiltered;
+}
+
+std::optional<pobpf_filter> PageFilter::page_filters(const pobpf_page& page) const {
+  const pobpf_params& params = compiled_.params;
+  if (is_active(POBPF_FILTER_NID)) {
+    // PF_POISONED(), as the kernel's side has it
+    const std::uint64_t nid = node_.of(page.flags);
+    if (page.flags == UINT64_MAX || nid >= POBPF_MAX_NODES || !spec_.nodes->test(nid))
+      return POBPF_FILTER_NID;
+  }
+  if (is_active(POBPF_FILTER_ZONE) && (params.zone_mask >> (zone_.of(page.flags) & 31) & 1) == 0)
+    return POBPF_FILTER_ZONE;
+  if (is_active(POBPF_FILTER_FLAGS) &&
+      !masks_pass(page.flags, params.flags_all, params.flags_any, params.flags_none))
+    return POBPF_FILTER_FLAGS;
+  if (is_active(POBPF_FILTER_ORDER) && (params.order_mask >> (page.order & 63U) & 1) == 0)
+    return POBPF_FILTER_ORDER;
+  if (is_active(POBPF_FILTER_BLOCK_MIGRATETYPE) &&
+      (params.block_migratetype_mask >> (page.pageblock_migratetype & 31U) & 1) == 0)
+    return POBPF_FILTER_BLOCK_MIGRATETYPE;
+  return std::nullopt;
+}
+
+std::optional<pobpf_filter> PageFilter::owner_filters(const pobpf_page& page) {
+  if (is_active(POBPF_FILTER_HANDLE) && !set_passes(POBPF_SET_HANDLE, page.handle))
+    return POBPF_FILTER_HANDLE;
+  if (is_active(POBPF_FILTER_TIME) && !time_passes(page.ts_nsec)) return POBPF_FILTER_TIME;
+  pobpf_filter filter{};
+  if (!gfp_filters(page, filter)) return filter;
+  if (is_active(POBPF_FILTER_TGID) &&
+      !set_passes(POBPF_SET_TGID, static_cast<std::uint32_t>(page.tgid)))
+    return POBPF_FILTER_TGID;
+  if (is_active(POBPF_FILTER_PID) &&
+      !set_passes(POBPF_SET_PID, static_cast<std::uint32_t>(page.pid)))
+    return POBPF_FILTER_PID;
+  if (is_active(POBPF_FILTER_COMM) && !comm_passes(page)) return POBPF_FILTER_COMM;
+  return std::nullopt;
+}
+
+bool PageFilter::gfp_filters(const pobpf_page& page, pobpf_filter& filter) const {
+  const pobpf_params& params = compiled_.params;
+  filter = POBPF_FILTER_GFP;
+  if (is_active(filter) &&
+      !masks_pass(page.gfp_mask, params.gfp_all, params.gfp_any, params.gfp_none))
+    return false;
+  if (!is_active(POBPF_FILTER_MIGRATETYPE) && !is_active(POBPF_FILTER_MIXED)) return true;
+  const unsigned migratetype = gfp_migratetype(page.gfp_mask, *facts_);
+  filter = POBPF_FILTER_MIGRATETYPE;
+  if (is_active(filter) && (params.migratetype_mask >> migratetype & 1) == 0) return false;
+  filter = POBPF_FILTER_MIXED;
+  return !is_active(filter) ||
+         (migratetype != page.pageblock_migratetype) == (params.mixed == POBPF_ONLY);
+}
+
+bool PageFilter::set_passes(pobpf_set_kind kind, std::uint32_t value) const {
+  const auto found = sets_.find(set_key(kind, value));
+  const std::uint32_t bits = found == sets_.end() ? 0 : found->second;
+  if ((bits & POBPF_SET_REJECTED) != 0) return false;
+  return (bits & POBPF_SET_WANTED) != 0 || (compiled_.params.wanted_sets >> kind & 1) == 0;
+}
+
+bool PageFilter::comm_passes(const pobpf_page& page) {
+  const auto* bytes = reinterpret_cast<const char*>(page.comm);
+  const std::string_view comm(bytes, strnlen(bytes, sizeof(page.comm)));
+  if (!last_comm_passes_ || comm != last_comm_) {
+    last_comm_ = comm;
+    last_comm_passes_ = comms_->passes(comm);
+  }
+  return *last_comm_passes_;
+}
+
+bool PageFilter::time_passes(std::uint64_t ts_nsec) const {
+  const pobpf_params& params = compiled_.params;
+  if (ts_nsec < params.ts_min || ts_nsec > params.ts_max) return false;
+  // recorded after the recording began
+  const std::uint64_t age = now_ns_ > ts_nsec ? now_ns_ - ts_nsec : 0;
+  return !spec_.age || (age >= params.age_min && age <= params.age_max);
+}
+
+bool PageFilter::memcg_passes(const pobpf_page& page) {
+  const auto& memcgs = spec_.memcgs;
+  if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return memcgs.wanted.empty();
+  const auto known = cgroups_.find(page.cgroup_id);
+  if (known != cgroups_.end()) return known->second;
+  const auto name = context_->cgroup_name(page.cgroup_id);
+  const auto is_in = [&](const std::vector<std::string>& names) {
+    return name && std::find(names.begin(), names.end(), *name) != names.end();
+  };
+  const bool passes = !is_in(memcgs.rejected) && (memcgs.wanted.empty() || is_in(memcgs.wanted));
+  cgroups_.emplace(page.cgroup_id, passes);
+  return passes;
+}
+
+std::optional<bool> PageFilter::stack_passes(std::uint32_t handle) {
+  const auto [entry, is_new] = stacks_.try_emplace(handle);
+  if (!is_new) return entry->second;
+  if (const auto stack = context_->stack(handle); stack)
+    entry->second = frames_pass((*stack)->frames);
+  return entry->second;
+}
+
+bool PageFilter::frames_pass(const std::vector<Frame>& frames) const {
+  bool has_symbol = spec_.symbols.wanted.empty();
+  bool has_module = spec_.modules.wanted.empty();
+  for (const Frame& frame : frames) {
+    const auto function = function_of(frame.symbol);
+    const auto module = frame_module(frame.symbol);
+    if (any_glob_matches(spec_.symbols.rejected, function)) return false;
+    if (!module.empty() && any_glob_matches(spec_.modules.rejected, module)) return false;
+    has_symbol = has_symbol || any_glob_matches(spec_.symbols.wanted, function);
+    has_module = has_module || (!module.empty() && any_glob_matches(spec_.modules.wanted, module));
+  }
+  return has_symbol && has_module;
+}
+
+}  // namespace pobpf

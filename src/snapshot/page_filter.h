@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Filters over pages of a file: what bpf/filter.bpf.h does in the kernel.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "format/page_formatter.h"
+#include "model/comm_automaton.h"
+#include "model/compiled_filter.h"
+#include "model/filter.h"
+#include "pobpf/error.h"
+#include "pobpf/page_fields.h"
+#include "snapshot/snapshot_header.h"
+
+namespace pobpf {
+
+/// Meaning and order of the filters are those of the kernel's side, but that
+/// - ages are those when the recording began;
+/// - functions and modules are those of the stacks in the file, by the names that they have there;
+/// - cgroups go by the name that records show, as a file knows nothing of what is above them.
+/// Not thread-safe.
+class PageFilter {
+ public:
+  /// kUsage for names that the recorded kernel does not have, for nodes without memory and for
+  /// --dead, which nobody can tell later. `context` must outlive the filter.
+  static Result<PageFilter> make(const FilterSpec& spec, const SnapshotHeader& header,
+                                 PageContext& context);
+
+  /// kFailed if a field that is filtered by is not known of the pages.
+  [[nodiscard]] Status check_fields(PageFields known) const;
+  /// All pages pass.
+  [[nodiscard]] bool is_empty() const { return active() == 0 && !compiled_.pfns; }
+  /// What check_fields() asks for.
+  [[nodiscard]] PageFields needed_fields() const;
+
+  enum class Verdict { kWanted, kFiltered, kOutside, kUnknownStack };
+  /// kFiltered sets `filter` to the first one that the page does not pass; kOutside: its PFN is not
+  /// wanted.
+  Verdict judge(const pobpf_page& page, pobpf_filter& filter);
+
+ private:
+  struct Field {
+    unsigned shift = 0;
+    std::uint64_t mask = 0;
+    [[nodiscard]] std::uint64_t of(std::uint64_t flags) const { return flags >> shift & mask; }
+  };
+
+  PageFilter(FilterSpec spec, const SnapshotHeader& header, PageContext& context);
+  [[nodiscard]] std::uint32_t active() const { return compiled_.params.active; }
+  [[nodiscard]] bool is_active(pobpf_filter filter) const { return (active() >> filter & 1) != 0; }
+  [[nodiscard]] std::optional<pobpf_filter> page_filters(const pobpf_page& page) const;
+  [[nodiscard]] std::optional<pobpf_filter> owner_filters(const pobpf_page& page);
+  [[nodiscard]] bool gfp_filters(const pobpf_page& page, pobpf_filter& filter) const;
+  [[nodiscard]] bool set_passes(pobpf_set_kind kind, std::uint32_t value) const;
+  [[nodiscard]] bool comm_passes(const pobpf_page& page);
+  [[nodiscard]] bool time_passes(std::uint64_t ts_nsec) const;
+  [[nodiscard]] bool memcg_passes(const pobpf_page& page);
+  /// No value: its stack could not be read when it was recorded.
+  [[nodiscard]] std::optional<bool> stack_passes(std::uint32_t handle);
+  [[nodiscard]] bool frames_pass(const std::vector<Frame>& frames) const;
+
+  FilterSpec spec_;
+  const KernelFacts* facts_;  // null: not known
+  std::uint64_t now_ns_;
+  PageContext* context_;
+  CompiledFilter compiled_;
+  std::unordered_map<std::uint64_t, std::uint32_t> sets_;  // kind << 32 | value: its bits
+  std::optional<CommAutomaton> comms_;
+  Field node_;
+  Field zone_;
+  // verdicts on what pages share
+  std::unordered_map<std::uint32_t, std::optional<bool>> stacks_;
+  std::unordered_map<std::uint64_t, bool> cgroups_;
+  std::string last_comm_;
+  std::optional<bool> last_comm_passes_;
+};
+
+}  // namespace pobpf

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Sums over pages of a file: what count_pages of bpf/page_owner.bpf.c does in the kernel.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <unordered_map>
+
+#include "model/page_types.h"
+#include "pobpf/abi.h"
+#include "pobpf/error.h"
+#include "pobpf/kernel_facts.h"
+#include "pobpf/page_fields.h"
+#include "pobpf/reader.h"
+
+namespace pobpf {
+
+/// Adds pages up by what SumRequest asks for. Not thread-safe.
+class PageSums {
+ public:
+  /// `facts` and `types` are those of the machine that the pages are of.
+  PageSums(const SumRequest& request, const KernelFacts& facts, const PageTypes& types);
+
+  /// What has to be known of the pages.
+  [[nodiscard]] PageFields needed_fields() const;
+  /// kFailed if it is not.
+  [[nodiscard]] Status check_fields(PageFields known) const;
+
+  /// `detail` may be null where PageField::kKind is not needed.
+  void add(const pobpf_page& page, const pobpf_page_detail* detail);
+  /// All groups; nothing can be added any more.
+  [[nodiscard]] GroupSums take();
+
+ private:
+  struct KeyHash {
+    std::size_t operator()(const pobpf_group_key& key) const {
+      return std::hash<std::string_view>()({reinterpret_cast<const char*>(&key), sizeof(key)});
+    }
+  };
+  struct KeyEqual {
+    bool operator()(const pobpf_group_key& a, const pobpf_group_key& b) const {
+      return std::memcmp(&a, &b, sizeof(a)) == 0;
+    }
+  };
+  struct Field {
+    unsigned shift = 0;
+    std::uint64_t mask = 0;
+  };
+
+  [[nodiscard]] bool is_by(pobpf_group_field field) const {
+    return (request_.group_by & static_cast<std::uint32_t>(field)) != 0;
+  }
+  [[nodiscard]] pobpf_group_key key_of(const pobpf_page& page,
+                                       const pobpf_page_detail* detail) const;
+  void set_kind(pobpf_group_key& key, const pobpf_page& page,
+                const pobpf_page_detail& detail) const;
+  /// Adds what was summed up for one group to the table.
+  void flush();
+
+  SumRequest request_;
+  const KernelFacts& facts_;
+  std::uint32_t stack_order_min_;
+  Field node_;
+  Field zone_;
+  // neighbours mostly are of one group
+  pobpf_group_key key_{};
+  pobpf_group_sum sum_{};
+  std::unordered_map<pobpf_group_key, pobpf_group_sum, KeyHash, KeyEqual> groups_;
+  pobpf_group_sum other_{};
+};
+
+}  // namespace pobpf
