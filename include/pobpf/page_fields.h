@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Which fields of struct pobpf_page are known. The running kernel tells all of them; a file may not.
+// Which fields of struct pobpf_page are known. The running kernel tells all of them; a file may
+// not.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +22,13 @@ enum class PageField : std::uint32_t {
   kLastMigrateReason = 1U << 10,
   kMemcg = 1U << 11,  ///< memcg_flags and cgroup_id
   kPfn = 1U << 12,
+  /// In place of kFlags: `flags` is no word of a kernel, but a number under which
+  /// ImportedTexts::page_flags has the names that stood there.
+  kFlagNames = 1U << 13,
 };
 /// Bits of enum PageField.
 using PageFields = std::uint32_t;
+/// What a kernel tells.
 constexpr PageFields kAllPageFields = (1U << 13) - 1;
 
 constexpr PageFields operator|(PageFields fields, PageField field) {

@@ -195,7 +195,8 @@ class Decoder {
 
   Status read_flags() {
     if (!message_.has_flags()) return {};
-    fields_ = fields_ | PageField::kFlags;
+    fields_ =
+        fields_ | (message_.has_flag_names_only() ? PageField::kFlagNames : PageField::kFlags);
     return expand_index(
         message_.flags(), "flags", static_cast<std::size_t>(message_.flag_words_size()), pages_,
         [&](pobpf_page& page, int word) { page.flags = message_.flag_words(word); });
@@ -242,6 +243,21 @@ class Decoder {
 };
 
 }  // namespace
+
+Status decode_groups(const snapshot::Groups& message, DecodedGroups& groups) {
+  if (auto status = decode_block(message.record(), groups.records); !status) return status;
+  const auto nr_groups = static_cast<int>(groups.records.pages.size());
+  for (const int size :
+       {message.nr_allocations_size(), message.nr_pages_size(), message.label_size()})
+    if (size != 0 && size != nr_groups)
+      return contradiction("the columns of its groups differ in length");
+  for (const std::string& label : message.label())
+    if (label.size() > kNameBytesMax) return contradiction("the label of a group is too long");
+  groups.nr_allocations.assign(message.nr_allocations().begin(), message.nr_allocations().end());
+  groups.nr_pages.assign(message.nr_pages().begin(), message.nr_pages().end());
+  groups.labels.assign(message.label().begin(), message.label().end());
+  return {};
+}
 
 Status decode_block(const snapshot::Pages& message, DecodedBlock& block) {
   block.pages.clear();

@@ -20,11 +20,13 @@ class FileReader final : public PageReader {
     if (at_end) {
       const auto& footer = reader_.footer();
       if (footer && footer->account) account_ = *footer->account;
+      if (reader_.nr_groups() != 0 && reader_.nr_pages() == 0)
+        return fail(ErrorKind::kFailed,
+                    fmt::format("the snapshot has only sums ({}), and no pages to show",
+                                reader_.nr_groups()),
+                    "it was imported from a text that summed up already");
       return std::span<const pobpf_page>();
     }
-    if ((*block)->fields != kAllPageFields)
-      return fail(ErrorKind::kFailed, "the snapshot lacks fields of its pages",
-                  "a newer pobpf may show it");
     fields_ = (*block)->fields;
     account_.pages += (*block)->pages.size();
     account_.emitted += (*block)->pages.size();
