@@ -113,7 +113,7 @@ class Diff {
     return kLimitOfTables;
   }
 
-  ProgressCallback on_progress(ProgressMeter& meter) {
+  static ProgressCallback on_progress(ProgressMeter& meter) {
     return [&meter](const Progress& progress) {
       meter.update(progress, std::nullopt);
       return !is_interrupted();
