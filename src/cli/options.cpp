@@ -81,6 +81,12 @@ constexpr const char* kReportExamples = R"(Examples:
   pobpf report cut.pobpf --salvage        what is intact of a damaged file
 )";
 
+constexpr const char* kImportExamples = R"(Examples:
+  pobpf import page_owner.txt -o then.pobpf    what cat of debugfs has saved
+  pobpf import old.txt.gz -o old.pobpf         compressed: gz, xz or zst
+  pobpf import - -o mail.pobpf <mail           a mail, a kernel log, ...
+)";
+
 constexpr const char* kPinsExamples = R"(Examples:
   pobpf pins                          the pins and what each shows
   pobpf pins --format json            the same for scripts
@@ -444,6 +450,16 @@ Result<std::variant<Options, Information>> parse_options(
   add_stats(report, raw);
   add_common(report, raw);
 
+  CLI::App& import =
+      *app.add_subcommand("import", "the text of any kernel's page_owner into such a file");
+  import.group("Commands");
+  import.footer(std::string(kImportExamples) + kExitStatus);
+  add_import_options(import, raw.snapshot);
+  add_value(import, "-o,--output", raw.output, "FILE", "Output",
+            "write to FILE (mode 0600), which is replaced only\n"
+            "when the new one is complete; - is stdout");
+  add_common(import, raw);
+
   CLI::App& pin = *app.add_subcommand("pin", "a view as a file that cat reads");
   pin.group("Commands");
   pin.footer(filter_footer() + kPinExamples + kExitStatus);
@@ -468,7 +484,8 @@ Result<std::variant<Options, Information>> parse_options(
   const std::pair<CLI::App*, Command> commands[] = {
       {&stacks, Command::kStacks},       {&top, Command::kTop},       {&page, Command::kPage},
       {&check_command, Command::kCheck}, {&pin, Command::kPin},       {&pins, Command::kPins},
-      {&unpin, Command::kUnpin},         {&record, Command::kRecord}, {&report, Command::kReport}};
+      {&unpin, Command::kUnpin},         {&record, Command::kRecord}, {&report, Command::kReport},
+      {&import, Command::kImport}};
   const auto chosen = [&]() -> const CLI::App* {
     for (const auto& [candidate, number] : commands)
       if (candidate->count() != 0) return candidate;
@@ -501,7 +518,7 @@ Result<std::variant<Options, Information>> parse_options(
     options->pin = *std::move(pin_options);
     options->pin.view_text = all_given_filters(app, *command);
   }
-  if (command == &record || command == &report) {
+  if (command == &record || command == &report || command == &import) {
     auto snapshot = check_snapshot_options(raw.snapshot, command->get_name(), !raw.output.empty());
     if (!snapshot) return fail(std::move(snapshot).error());
     options->snapshot = *std::move(snapshot);

@@ -21,7 +21,19 @@
 
 namespace pobpf::cli {
 
-enum class Command { kPages, kPage, kStacks, kTop, kCheck, kPin, kPins, kUnpin, kRecord, kReport };
+enum class Command {
+  kPages,
+  kPage,
+  kStacks,
+  kTop,
+  kCheck,
+  kPin,
+  kPins,
+  kUnpin,
+  kRecord,
+  kReport,
+  kImport
+};
 enum class Format { kText, kJson, kCsv };
 
 struct Options {
@@ -40,7 +52,7 @@ struct Options {
   SessionOptions session;
   PinOptions pin;
   TopOptions top;
-  SnapshotOptions snapshot;  ///< of Command::kRecord and kReport
+  SnapshotOptions snapshot;  ///< of Command::kRecord, kReport and kImport
 };
 
 /// What --help and --version print instead of running a command.

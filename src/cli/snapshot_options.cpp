@@ -14,6 +14,26 @@ tl::unexpected<Error> usage_error(std::string what, std::string hint) {
   return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
 }
 
+Status check_file(const RawSnapshotOptions& raw, const std::string& command,
+                  const std::string& hint, SnapshotOptions& options) {
+  if (raw.files.empty() || raw.files.front().empty())
+    return usage_error(fmt::format("{} needs a FILE", command), hint);
+  if (raw.files.size() > 1)
+    return usage_error(fmt::format("unexpected argument '{}'", raw.files[1]), hint);
+  options.path = raw.files.front();
+  return {};
+}
+
+Status check_level(const RawSnapshotOptions& raw, const std::string& hint,
+                   SnapshotOptions& options) {
+  if (raw.level.size() > 1) return usage_error("--level is given more than once", hint);
+  if (raw.level.empty()) return {};
+  auto level = parse_number("--level", raw.level.front(), kLevelMin, kLevelMax);
+  if (!level) return fail(std::move(level).error());
+  options.level = static_cast<int>(*level);
+  return {};
+}
+
 }  // namespace
 
 void add_record_options(CLI::App& record, RawSnapshotOptions& raw) {
@@ -29,25 +49,26 @@ void add_report_options(CLI::App& report, RawSnapshotOptions& raw) {
       ->group("Snapshot");
 }
 
+void add_import_options(CLI::App& import, RawSnapshotOptions& raw) {
+  import.add_option("FILE", raw.files, "a text of page_owner; - is stdin")
+      ->type_name(" ")
+      ->group("Snapshot");
+  add_record_options(import, raw);
+}
+
 Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw,
                                                const std::string& command, bool has_output) {
   const std::string hint = fmt::format("see pobpf {} --help", command);
+  const bool writes = command != "report";
   SnapshotOptions options;
   options.salvages = raw.salvages;
-  if (command == "record") {
-    if (!has_output) return usage_error("record needs a file: -o FILE", hint);
-    if (raw.level.size() > 1) return usage_error("--level is given more than once", hint);
-    if (raw.level.empty()) return options;
-    auto level = parse_number("--level", raw.level.front(), kLevelMin, kLevelMax);
-    if (!level) return fail(std::move(level).error());
-    options.level = static_cast<int>(*level);
-    return options;
-  }
-  if (raw.files.empty() || raw.files.front().empty())
-    return usage_error("report needs a FILE", hint);
-  if (raw.files.size() > 1)
-    return usage_error(fmt::format("unexpected argument '{}'", raw.files[1]), hint);
-  options.path = raw.files.front();
+  if (command != "record")
+    if (auto status = check_file(raw, command, hint, options); !status)
+      return fail(std::move(status).error());
+  if (writes && !has_output)
+    return usage_error(fmt::format("{} needs a file: -o FILE", command), hint);
+  if (auto status = check_level(raw, hint, options); !status)
+    return fail(std::move(status).error());
   return options;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Options of pobpf record and report that no other command has.
+// Options of pobpf record, report and import that no other command has.
 #pragma once
 
 #include <string>
@@ -15,9 +15,9 @@ class App;
 namespace pobpf::cli {
 
 struct SnapshotOptions {
-  std::string path;  ///< of report: the file to read
+  std::string path;  ///< of report and import: the file to read
   bool salvages = false;
-  int level = kLevelDefault;  ///< of record
+  int level = kLevelDefault;  ///< of record and import
   std::string view_text;      ///< of record: the filters as given
 };
 
@@ -30,8 +30,9 @@ struct RawSnapshotOptions {
 
 void add_record_options(CLI::App& record, RawSnapshotOptions& raw);
 void add_report_options(CLI::App& report, RawSnapshotOptions& raw);
+void add_import_options(CLI::App& import, RawSnapshotOptions& raw);
 
-/// `command` is "record" or "report"; `has_output`: -o was given.
+/// `command` is "record", "report" or "import"; `has_output`: -o was given.
 [[nodiscard]] Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw,
                                                              const std::string& command,
                                                              bool has_output);

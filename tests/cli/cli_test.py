@@ -87,7 +87,7 @@ class Case(unittest.TestCase):
 class Help(unittest.TestCase):
     def test_every_example_is_accepted(self):
         nr_examples = 0
-        for command in ([], *([c] for c in "stacks top page check pin pins unpin record report".split())):
+        for command in ([], *([c] for c in "stacks top page check pin pins unpin record report import".split())):
             text = pobpf(*command, "--help").stdout.decode()
             examples = re.findall(r"^  (pobpf.*?)(?:   *\S.*)?$", text, re.MULTILINE)
             self.assertGreater(len(examples), 1)
