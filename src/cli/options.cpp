@@ -89,6 +89,12 @@ constexpr const char* kDiffExamples = R"(Examples:
   pobpf diff --leaks 1.pobpf 2.pobpf 3.pobpf  what only ever grew
 )";
 
+constexpr const char* kImportExamples = R"(Examples:
+  pobpf import page_owner.txt -o then.pobpf    what cat of debugfs has saved
+  pobpf import old.txt.gz -o old.pobpf         compressed: gz, xz or zst
+  pobpf import - -o mail.pobpf <mail           a mail, a kernel log, ...
+)";
+
 constexpr const char* kPinsExamples = R"(Examples:
   pobpf pins                          the pins and what each shows
   pobpf pins --format json            the same for scripts
@@ -498,6 +504,16 @@ Result<std::variant<Options, Information>> parse_options(
   add_max_groups(diff, raw);
   add_common(diff, raw);
 
+  CLI::App& import =
+      *app.add_subcommand("import", "the text of any kernel's page_owner into such a file");
+  import.group("Commands");
+  import.footer(std::string(kImportExamples) + kExitStatus);
+  add_import_options(import, raw.snapshot);
+  add_value(import, "-o,--output", raw.output, "FILE", "Output",
+            "write to FILE (mode 0600), which is replaced only\n"
+            "when the new one is complete; - is stdout");
+  add_common(import, raw);
+
   CLI::App& pin = *app.add_subcommand("pin", "a view as a file that cat reads");
   pin.group("Commands");
   pin.footer(filter_footer() + kPinExamples + kExitStatus);
@@ -520,11 +536,10 @@ Result<std::variant<Options, Information>> parse_options(
   add_common(unpin, raw);
 
   const std::pair<CLI::App*, Command> commands[] = {
-      {&stacks, Command::kStacks}, {&top, Command::kTop},
-      {&page, Command::kPage},     {&check_command, Command::kCheck},
-      {&pin, Command::kPin},       {&pins, Command::kPins},
-      {&unpin, Command::kUnpin},   {&record, Command::kRecord},
-      {&report, Command::kReport}, {&diff, Command::kDiff}};
+      {&stacks, Command::kStacks},       {&top, Command::kTop},       {&page, Command::kPage},
+      {&check_command, Command::kCheck}, {&pin, Command::kPin},       {&pins, Command::kPins},
+      {&unpin, Command::kUnpin},         {&record, Command::kRecord}, {&report, Command::kReport},
+      {&diff, Command::kDiff},           {&import, Command::kImport}};
   const std::pair<CLI::App*, ReportView> views[] = {{&report_stacks, ReportView::kStacks},
                                                     {&report_top, ReportView::kTop}};
   const auto chosen = [&]() -> const CLI::App* {
@@ -568,9 +583,11 @@ Result<std::variant<Options, Information>> parse_options(
     options->pin = *std::move(pin_options);
     options->pin.view_text = all_given_filters(app, *command);
   }
-  if (number == Command::kRecord || number == Command::kReport) {
-    auto snapshot =
-        check_snapshot_options(raw.snapshot, number == Command::kRecord, !raw.output.empty(), hint);
+  if (number == Command::kRecord || number == Command::kReport || number == Command::kImport) {
+    const char* const verb = number == Command::kRecord   ? "record"
+                             : number == Command::kReport ? "report"
+                                                          : "import";
+    auto snapshot = check_snapshot_options(raw.snapshot, verb, !raw.output.empty(), hint);
     if (!snapshot) return fail(std::move(snapshot).error());
     options->snapshot = *std::move(snapshot);
     options->snapshot.view = view;
