@@ -230,6 +230,8 @@ Result<bool> SnapshotReader::next_of(Taken kind) {
     if (!status && !is_salvaging()) return fail(damage(status.error()));
     if (!status) lose(status.error());
     if (taken == kind) return true;
+    if (taken == Taken::kGroups && on_groups_)
+      if (auto given = on_groups_(groups_); !given) return fail(std::move(given).error());
   }
   return false;
 }
