@@ -120,6 +120,7 @@ Status RecordAssembler::end(bool is_cut) {
 }
 
 Status RecordAssembler::take(std::string_view text) {
+  if (is_open_ && pending_.stage == Stage::kHead && rejoin_name()) return {};
   if (trim_right(text).empty()) {
     is_in_other_stack_ = false;
     if (prefix_ != Prefix::kTime) context_.reset();
@@ -403,6 +404,20 @@ Status RecordAssembler::take_unknown(std::string_view text) {
   // other messages follow, and stacks of their own
   if (pending_.is_message && ++pending_.nr_foreign_lines > 1) return finish(false);
   return {};
+}
+
+/// A name can hold what looks like the end of its line.
+bool RecordAssembler::rejoin_name() {
+  if (prefix_ != Prefix::kNone || pending_.head.empty() ||
+      pending_.head.size() + raw_.size() > kJoinedBytesMax)
+    return false;
+  std::string joined = pending_.head + "\n";
+  joined += raw_;
+  TextRecord record;
+  std::string_view rest = joined;
+  if (parse_head(rest, record) != LineEnd::kComplete || !rest.empty()) return false;
+  pending_.head = std::move(joined);
+  return true;
 }
 
 /// The line may be the rest of one that looked whole.
