@@ -25,7 +25,7 @@ constexpr std::size_t kJoinedBytesMax = 8192;
 bool take_time_stamp(std::string_view& text) {
   if (!text.starts_with('[')) return false;
   const std::size_t end = text.find(']');
-  if (end == std::string_view::npos || end > 40) return false;
+  if (end > 40) return false;
   const std::string_view inside = trim_left(text.substr(1, end - 1));
   const std::size_t point = inside.find('.');
   const bool is_seconds =
@@ -50,10 +50,15 @@ bool take_time_stamp(std::string_view& text) {
 void take_log_prefix(std::string_view& text) {
   if (text.size() > 2 && text[0] == '<' && is_digit(text[1])) {
     const std::size_t end = text.find('>');
-    if (end != std::string_view::npos && end <= 4) text.remove_prefix(end + 1);
+    if (end <= 4) text.remove_prefix(end + 1);
   }
-  const std::size_t kernel = text.substr(0, 100).find(" kernel: ");
-  if (kernel != std::string_view::npos) text.remove_prefix(kernel + 9);
+  constexpr std::string_view kKernel = " kernel: ";
+  const std::size_t kernel = text.substr(0, 100).find(kKernel);
+  if (kernel == std::string_view::npos) return;
+  // behind a time of day, so that a name is not taken for it
+  const std::string_view head = text.substr(0, kernel);
+  if (std::count(head.begin(), head.end(), ':') >= 2 && head.find('(') == std::string_view::npos)
+    text.remove_prefix(kernel + kKernel.size());
 }
 
 bool starts_with_any(std::string_view text, std::initializer_list<std::string_view> words) {

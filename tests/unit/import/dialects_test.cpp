@@ -225,6 +225,54 @@ TEST(ImportDialects, KernelMessages) {
   EXPECT_EQ(page_flags_of(bad, bad.pages[0]), "0x4000000000000000()");
 }
 
+/// All that a message may have in front, and stacks that are not the allocation's.
+TEST(ImportDialects, KernelMessagesWithTimeStamps) {
+  const std::vector<std::string> lines = {
+      "BUG: Bad page state in process x  pfn:00012",
+      "page: refcount:0 mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x12",
+      "flags: 0x20(lru|node=0|zone=1)",
+      "page_owner tracks the page as freed",
+      "page last allocated via order 0, migratetype Movable, gfp_mask 0x8(__GFP_MOVABLE), pid 1, "
+      "tgid "
+      "2 (a) b), ts 3, free_ts 4",
+      " a+0x1/0x2",
+      " b+0x1/0x2 [ext4]",
+      "page last free pid 3 tgid 3 stack trace:",
+      " c+0x1/0x2",
+      "Call Trace:",
+      " d+0x1/0x2"};
+  for (const std::string prefix :
+       {"[   12.345678] ", "[   12.345678][  T123] ", "<4>[   12.345678] ",
+        "Nov 23 10:00:00 host kernel: [   12.345678] ", "[Mon Nov 23 16:32:20 2026] ",
+        "> [   12.345678] [    C1] "}) {
+    std::string text;
+    for (const std::string& line : lines) text += prefix + line + "\n";
+    const Imported imported = test::import_bytes(text);
+    EXPECT_TRUE(imported.report.is_complete()) << prefix;
+    ASSERT_EQ(imported.pages.size(), 1) << prefix;
+    const ImportedPage& page = imported.pages[0];
+    EXPECT_EQ(letters(page.fields), "hogptcsfFP");
+    EXPECT_EQ(page.page.pfn, 0x12);
+    EXPECT_EQ(comm_of(page.page), "a) b");
+    EXPECT_EQ(page.page.tgid, 2);
+    EXPECT_EQ(page.page.free_ts_nsec, 4);
+    EXPECT_EQ(page_flags_of(imported, page), "0x20(lru|node=0|zone=1)");
+    EXPECT_EQ(imported.stack_of(page), " a+0x1/0x2\n b+0x1/0x2 [ext4]\n");
+  }
+}
+
+TEST(ImportDialects, Debuggers) {
+  const Imported imported = test::import_bytes(
+      "Page allocated via order 1, gfp_mask: 0x100cca, pid: 1, tgid: 2 (x y), ts 5 ns, free_ts 6 "
+      "ns\n"
+      "PFN: 16, Flags: 0x1\n a+0x1\n\n");
+  EXPECT_TRUE(imported.report.is_complete());
+  ASSERT_EQ(imported.pages.size(), 1);
+  EXPECT_EQ(imported.pages[0].page.tgid, 2);
+  EXPECT_EQ(imported.pages[0].page.pfn, 16);
+  EXPECT_EQ(page_flags_of(imported, imported.pages[0]), "0x1");
+}
+
 TEST(ImportDialects, CrashOwner) {
   const Imported imported = test::import_bytes(dump("rhel9-crash-owner-ext"));
   const pobpf_page& page = imported.pages[0].page;
@@ -317,6 +365,15 @@ TEST(ImportDialects, NumbersOfTheTextAreKept) {
   std::vector<std::uint32_t> handles;
   for (const auto& group : imported.groups) handles.push_back(group.record.page.handle);
   EXPECT_THAT(handles, ElementsAre(1, 42, 42, 42));
+  const std::string later = "PFN 2 Block 0 type 0 Flags K\n b+1\nhandle: 1\n\n";
+  const Imported taken = test::import_bytes(
+      "Page allocated via order 0, mask 0x1\n a+1\n\n"
+      "Page allocated via order 0, mask 0x1\n" +
+      later);
+  ASSERT_EQ(taken.pages.size(), 2);
+  EXPECT_EQ(taken.pages[0].page.handle, 2);
+  EXPECT_EQ(taken.stack_of(taken.pages[1]), " b+1\n");
+  EXPECT_EQ(taken.pages[1].page.handle, 1);
   const Imported one = test::import_bytes(dump("v6.17-mfo-stacks-handles-triple"));
   for (const auto& group : one.groups) EXPECT_EQ(group.record.page.handle, 1);
 }
