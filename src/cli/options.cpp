@@ -92,7 +92,7 @@ constexpr const char* kDiffExamples = R"(Examples:
 constexpr const char* kImportExamples = R"(Examples:
   pobpf import page_owner.txt -o then.pobpf    what cat of debugfs has saved
   pobpf import old.txt.gz -o old.pobpf         compressed: gz, xz or zst
-  pobpf import - -o mail.pobpf <mail           a mail, a kernel log, ...
+  pobpf import mail.txt -o mail.pobpf          a mail, a kernel log: as they are
 )";
 
 constexpr const char* kPinsExamples = R"(Examples:

@@ -32,7 +32,7 @@ class StackStore final : public PageContext {
   std::uint32_t entry_of(std::optional<std::string_view> stack, std::optional<std::uint32_t> handle,
                          Wrong& wrong);
   /// The number of an entry, never changed from now on.
-  std::uint32_t handle_of(std::uint32_t entry);
+  std::uint32_t handle_of(std::uint32_t number);
   [[nodiscard]] std::uint64_t nr_stacks() const { return entries_.size(); }
 
   /// Valid until the next call.

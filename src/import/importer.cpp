@@ -9,6 +9,7 @@
 #include "import/import_store.h"
 #include "import/kernel_record.h"
 #include "import/record_assembler.h"
+#include "import/scan.h"
 
 namespace pobpf {
 namespace {
@@ -124,6 +125,8 @@ class Import {
     window_.drop(has_end ? end + 1 : text.size());
     if (is_rest) return {};
     ++report_.nr_lines;
+    // the begin of a line, not an empty one
+    if (is_last_line_cut_ && trim_left(line).empty()) return {};
     return assembler_.add(line, report_.nr_lines, is_in_long_line_ || line.size() > kLineBytesMax);
   }
 

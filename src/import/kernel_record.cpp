@@ -44,7 +44,7 @@ KernelRecordParser::Found KernelRecordParser::parse(std::string_view text, TextR
   record = {};
   nr_lines_ = 3;
   if (parse_head(text, record) != LineEnd::kComplete || !take(text, "\n")) return no_record;
-  if (record.fields & static_cast<PageFields>(PageField::kComm))
+  if (has_field(record.fields, PageField::kComm))
     nr_lines_ += static_cast<std::size_t>(
         std::count(std::begin(record.page.comm), std::end(record.page.comm), '\n'));
   if (parse_page_line(text, record) != LineEnd::kComplete || !take(text, "\n")) return no_record;

@@ -25,7 +25,7 @@ constexpr std::size_t kJoinedBytesMax = 8192;
 bool take_time_stamp(std::string_view& text) {
   if (!text.starts_with('[')) return false;
   const std::size_t end = text.find(']');
-  if (end == std::string_view::npos || end > 40) return false;
+  if (end > 40) return false;
   const std::string_view inside = trim_left(text.substr(1, end - 1));
   const std::size_t point = inside.find('.');
   const bool is_seconds =
@@ -50,10 +50,15 @@ bool take_time_stamp(std::string_view& text) {
 void take_log_prefix(std::string_view& text) {
   if (text.size() > 2 && text[0] == '<' && is_digit(text[1])) {
     const std::size_t end = text.find('>');
-    if (end != std::string_view::npos && end <= 4) text.remove_prefix(end + 1);
+    if (end <= 4) text.remove_prefix(end + 1);
   }
-  const std::size_t kernel = text.substr(0, 100).find(" kernel: ");
-  if (kernel != std::string_view::npos) text.remove_prefix(kernel + 9);
+  constexpr std::string_view kKernel = " kernel: ";
+  const std::size_t kernel = text.substr(0, 100).find(kKernel);
+  if (kernel == std::string_view::npos) return;
+  // behind a time of day, so that a name is not taken for it
+  const std::string_view head = text.substr(0, kernel);
+  if (std::count(head.begin(), head.end(), ':') >= 2 && head.find('(') == std::string_view::npos)
+    text.remove_prefix(kernel + kKernel.size());
 }
 
 bool starts_with_any(std::string_view text, std::initializer_list<std::string_view> words) {
@@ -120,6 +125,7 @@ Status RecordAssembler::end(bool is_cut) {
 }
 
 Status RecordAssembler::take(std::string_view text) {
+  if (is_open_ && pending_.stage == Stage::kHead && rejoin_name()) return {};
   if (trim_right(text).empty()) {
     is_in_other_stack_ = false;
     if (prefix_ != Prefix::kTime) context_.reset();
@@ -403,6 +409,20 @@ Status RecordAssembler::take_unknown(std::string_view text) {
   // other messages follow, and stacks of their own
   if (pending_.is_message && ++pending_.nr_foreign_lines > 1) return finish(false);
   return {};
+}
+
+/// A name can hold what looks like the end of its line.
+bool RecordAssembler::rejoin_name() {
+  if (prefix_ != Prefix::kNone || pending_.head.empty() ||
+      pending_.head.size() + raw_.size() > kJoinedBytesMax)
+    return false;
+  std::string joined = pending_.head + "\n";
+  joined += raw_;
+  TextRecord record;
+  std::string_view rest = joined;
+  if (parse_head(rest, record) != LineEnd::kComplete || !rest.empty()) return false;
+  pending_.head = std::move(joined);
+  return true;
 }
 
 /// The line may be the rest of one that looked whole.

@@ -84,6 +84,7 @@ class RecordAssembler {
   bool join_head(std::string_view text);
   bool join_page_line(std::string_view text);
   bool rejoin(std::string_view text);
+  bool rejoin_name();
   void check_head();
   void check_page_line();
   void open(bool is_group);

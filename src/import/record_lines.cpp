@@ -152,6 +152,12 @@ std::string_view take_type(std::string_view& text, std::string_view key) {
   return name;
 }
 
+/// Whether the line ends where a type or a block should follow.
+bool is_cut_type(std::string_view text) {
+  const std::string_view line = trim_right(text.substr(0, text.find('\n')));
+  return line == " type" || line == " Block";
+}
+
 /// The letters of kernels before 4.6, each for a flag, blanks for those that are not set.
 constexpr std::pair<char, std::string_view> kFlagLetters[] = {
     {'K', "locked"},    {'E', "error"},    {'R', "referenced"}, {'U', "uptodate"},
@@ -274,7 +280,8 @@ LineEnd parse_head(std::string_view& text, TextRecord& record) {
 
 LineEnd parse_page_line(std::string_view& text, TextRecord& record) {
   if (!take_key(text, "PFN")) return LineEnd::kWrong;
-  if (!take_hex(text, record.page.pfn) && !take_number(text, record.page.pfn))
+  const bool is_hex = text.starts_with("0x");
+  if (is_hex ? !take_hex(text, record.page.pfn) : !take_number(text, record.page.pfn))
     return is_at_end(text) ? LineEnd::kCut : LineEnd::kWrong;
   record.fields = record.fields | PageField::kPfn;
   if (take_addresses(text, record.page.pfn)) return LineEnd::kComplete;
@@ -283,7 +290,7 @@ LineEnd parse_page_line(std::string_view& text, TextRecord& record) {
   std::uint64_t block = 0;
   if (take(rest, " Block ") && take_number(rest, block)) {
     const auto type = take_type(rest, " type ");
-    if (type.empty()) return is_at_end(rest) ? LineEnd::kCut : LineEnd::kWrong;
+    if (type.empty()) return is_at_end(rest) || is_cut_type(rest) ? LineEnd::kCut : LineEnd::kWrong;
     record.block = block;
     record.block_migratetype = type;
     // says of 3.19 to 4.5 that both types differ, of which it shows one
@@ -293,6 +300,7 @@ LineEnd parse_page_line(std::string_view& text, TextRecord& record) {
     }
     text = rest;
   }
+  if (is_cut_type(text)) return LineEnd::kCut;
   if (const LineEnd end = take_flags(text, record); end != LineEnd::kComplete) return end;
   const bool has_flags = has_field(record.fields, PageField::kFlags) ||
                          has_field(record.fields, PageField::kFlagNames);

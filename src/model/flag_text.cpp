@@ -134,6 +134,12 @@ unsigned gfp_migratetype(std::uint32_t gfp_mask, const KernelFacts& facts) {
 }
 
 std::uint64_t page_flag_field(std::uint64_t flags, const char* name, const KernelFacts& facts) {
+  if (facts.texts) {
+    const PageFlagParts parts = page_flag_parts(flags, facts);
+    for (const auto& [known, value] : parts.fields)
+      if (known == name) return value;
+    return 0;
+  }
   const PageFlagField* field = facts.field(name);
   return field == nullptr ? 0 : flags >> field->shift & field->mask;
 }

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import gzip
 import json
+import lzma
 import os
 import pathlib
 import re
@@ -84,6 +85,20 @@ class Case(unittest.TestCase):
         self.assertEqual(result.returncode, expected["status"], said["stderr"])
 
 
+DUMPS = pathlib.Path(__file__).parent.parent / "data" / "dumps"
+
+
+def write_example_files(directory: str):
+    """What the examples read."""
+    folder = pathlib.Path(directory)
+    text = (DUMPS / "android-6.12-cma-two.txt").read_bytes()
+    for name in ("page_owner.txt", "mail.txt"):
+        (folder / name).write_bytes(text)
+    (folder / "old.txt.gz").write_bytes(gzip.compress(text))
+    for name in ("now.pobpf", "cut.pobpf"):
+        pobpf("import", "page_owner.txt", "-o", name, cwd=directory)
+
+
 class Help(unittest.TestCase):
     def test_every_example_is_accepted(self):
         nr_examples = 0
@@ -94,10 +109,11 @@ class Help(unittest.TestCase):
             self.assertGreater(len(examples), 1)
             for example in examples:
                 nr_examples += 1
-                words = [w for w in shlex.split(example)[1:] if not w.startswith(">")]
+                words = [w for w in shlex.split(example)[1:] if w[0] not in "<>"]
                 if "--watch" in words:
                     words += ["--count", "1"]
                 with self.subTest(example), tempfile.TemporaryDirectory() as directory:
+                    write_example_files(directory)
                     result = pobpf(*words, cwd=directory)
                     # a node of the example may not be on this machine: that is no wrong usage
                     self.assertNotIn(b"see pobpf", result.stderr)
@@ -242,6 +258,71 @@ class Outputs(unittest.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, b""))
 
 
+class Import(unittest.TestCase):
+    """Dumps that others have collected, from text to snapshot and back."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.snapshot = pathlib.Path(directory.name) / "snapshot"
+
+    def import_text(self, text: bytes, status: int = 0) -> str:
+        """Imports it from standard input; what is said on stderr."""
+        imported = subprocess.run(
+            [POBPF, "import", "-", "-o", self.snapshot],
+            input=text, capture_output=True, check=False, timeout=TIMEOUT_SECONDS,
+        )
+        self.assertEqual(imported.returncode, status, imported.stderr)
+        self.assertEqual(imported.stdout, b"")
+        return imported.stderr.decode()
+
+    def reported(self, *arguments: str) -> bytes:
+        report = pobpf("report", str(self.snapshot), *arguments)
+        self.assertEqual(report.returncode, 0, report.stderr)
+        return report.stdout
+
+    def test_a_text_comes_back(self):
+        text = (DUMPS / "android-6.12-cma-two.txt").read_bytes().replace(b"\n \n", b"\n\n")
+        for compress in (bytes, gzip.compress, lzma.compress):
+            with self.subTest(compress):
+                said = self.import_text(compress(text))
+                self.assertEqual(said, "pobpf: 2 records and 2 stacks from 40 lines\n")
+                self.assertEqual(self.reported(), text)
+
+    def test_json_has_only_what_the_text_has(self):
+        self.import_text((DUMPS / "v2.6.25-ppc64-positional-flags.txt").read_bytes())
+        page = json.loads(self.reported("--format", "json", "--handles"))
+        self.assertEqual(
+            page,
+            {
+                "pfn": 30625, "order": 0, "nr_pages": 1, "handle": 1, "gfp_mask": 0x120050,
+                "pageblock": 7, "pageblock_migratetype": "2", "page_flags": ["lru"],
+            },
+        )
+
+    def test_what_is_left_out_is_said(self):
+        text = (DUMPS / "v4.5-migrate-reason.txt").read_bytes()
+        said = self.import_text(b"\x1b[31mhello\n\n" + text + text[:500], 4)
+        self.assertIn("warning: line 1: not understood: \\x1b[31mhello\n", said)
+        self.assertIn("warning: line 15: it is cut off at the end of the text\n", said)
+        self.assertTrue(
+            said.endswith("finished, but not complete: 1 record left out, 1 line not understood\n")
+        )
+        self.assertEqual(self.reported().count(b"Page allocated"), 1)
+
+    def test_what_is_no_text_of_page_owner_leaves_no_file(self):
+        text = (DUMPS / "alloc_tag-v6.9-allocinfo-top.txt").read_bytes()
+        said = self.import_text(text, 1)
+        self.assertIn("pobpf: nothing of page_owner found in 11 lines", said)
+        self.assertFalse(self.snapshot.exists())
+
+    def test_sums_are_no_pages(self):
+        self.import_text((DUMPS / "v6.19-mfo-show_stacks.txt").read_bytes())
+        report = pobpf("report", str(self.snapshot))
+        self.assertEqual(report.returncode, 1)
+        self.assertIn(b"the snapshot has only sums (1), and no pages to show", report.stderr)
+
+
 class Blocked(unittest.TestCase):
     """While pobpf waits: signals end it within a second and are seen by the shell as such."""
 
@@ -319,7 +400,7 @@ def load_cases(loader: unittest.TestLoader) -> unittest.TestSuite:
     if len(set(names)) != len(names):
         sys.exit("two cases of one name")
     suite = unittest.TestSuite(Case(case) for case in cases)
-    for kind in (Help, Filters, Check, Outputs, Blocked):
+    for kind in (Help, Filters, Check, Outputs, Import, Blocked):
         suite.addTests(loader.loadTestsFromTestCase(kind))
     return suite
 
