@@ -18,12 +18,17 @@ void append_flag_names(std::string& out, std::uint64_t flags, const std::vector<
   if (flags != 0) fmt::format_to(std::back_inserter(out), "{:#x}", flags);
 }
 
-void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts& facts) {
-  fmt::format_to(std::back_inserter(out), "{:#x}(", flags);
+void append_page_flag_names(std::string& out, std::uint64_t flags, const KernelFacts& facts) {
   std::uint64_t named = 0;
   for (const FlagName& name : facts.page_flag_names) named |= name.mask;
-  bool needs_bar = (flags & named) != 0;
-  if (needs_bar) append_flag_names(out, flags & named, facts.page_flag_names);
+  append_flag_names(out, flags & named, facts.page_flag_names);
+}
+
+void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts& facts) {
+  fmt::format_to(std::back_inserter(out), "{:#x}(", flags);
+  const std::size_t begin = out.size();
+  append_page_flag_names(out, flags, facts);
+  bool needs_bar = out.size() != begin;
   for (const PageFlagField& field : facts.page_flag_fields) {
     if (field.width == 0) continue;
     if (needs_bar) out += '|';

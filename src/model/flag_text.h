@@ -14,6 +14,9 @@ namespace pobpf {
 /// order joined by '|', an unnamed rest as 0x... .
 void append_flag_names(std::string& out, std::uint64_t flags, const std::vector<FlagName>& names);
 
+/// Appends those flags of a page->flags word that have names.
+void append_page_flag_names(std::string& out, std::uint64_t flags, const KernelFacts& facts);
+
 /// Appends %pGp: "0x<word>(<names>|section=..|node=..|zone=..)".
 void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts& facts);
 

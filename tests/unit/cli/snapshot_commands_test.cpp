@@ -109,7 +109,7 @@ class SnapshotCommands : public test::CommandTest {
 TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
   ASSERT_EQ(record().value(), ExitStatus::kComplete);
   EXPECT_EQ(said, "");
-  for (const Format format : {Format::kText, Format::kJson})
+  for (const Format format : {Format::kText, Format::kJson, Format::kCsv})
     for (const pobpf_mode mode : {POBPF_MODE_STACK, POBPF_MODE_HANDLE, POBPF_MODE_STACK_HANDLE}) {
       options.format = format;
       options.mode = mode;
