@@ -22,7 +22,7 @@
 namespace pobpf::cli {
 
 enum class Command { kPages, kPage, kStacks, kTop, kCheck, kPin, kPins, kUnpin, kRecord, kReport };
-enum class Format { kText, kJson, kCsv };
+enum class Format { kText, kJson, kCsv, kSqlite };
 
 struct Options {
   Command command = Command::kPages;

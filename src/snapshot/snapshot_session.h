@@ -43,6 +43,9 @@ class SnapshotSession final : public Session {
     return reader_->cgroup_name(cgroup_id);
   }
 
+  [[nodiscard]] const SnapshotHeader& header() const { return reader_->header(); }
+  /// Once all pages are read; no value if the file's end is lost.
+  [[nodiscard]] const std::optional<SnapshotFooter>& footer() const { return reader_->footer(); }
   /// What salvaging has left out, once all pages are read.
   [[nodiscard]] const SnapshotLosses& losses() const { return reader_->losses(); }
 
