@@ -169,6 +169,17 @@ TEST_F(SnapshotCommands, SalvageShowsWhatIsIntact) {
   EXPECT_THAT(said, HasSubstr("65536 records lost in "));
 }
 
+TEST_F(SnapshotCommands, ErrorsAreJsonWithJsonOnly) {
+  ASSERT_TRUE(record());
+  const std::string file = dir.read("snapshot");
+  dir.write("snapshot", file.substr(0, file.size() - 10));
+  for (const Format format : {Format::kText, Format::kCsv, Format::kJson}) {
+    options.format = format;
+    ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kIncomplete);
+    EXPECT_EQ(said.starts_with('{'), format == Format::kJson) << said;
+  }
+}
+
 TEST_F(SnapshotCommands, SalvageOfAnIntactFileIsComplete) {
   ASSERT_TRUE(record());
   ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kComplete);
