@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "cli/filter_options.h"
+#include "cli/format_option.h"
 #include "cli/hidden_options.h"
 #include "cli/option_value.h"
 #include "cli/version.h"
@@ -78,6 +79,8 @@ constexpr const char* kRecordExamples = R"(Examples:
 constexpr const char* kReportExamples = R"(Examples:
   pobpf report now.pobpf                  what pobpf would have printed then
   pobpf report now.pobpf --format json    one JSON object a page
+  pobpf report now.pobpf --format csv     one line a page, for a spreadsheet
+  pobpf report now.pobpf --format sqlite -o now.db  a database, for any question
   pobpf report top now.pobpf --by tgid    who had the memory
   pobpf report stacks now.pobpf --nid 1   stacks of node 1
   pobpf report cut.pobpf --salvage        what is intact of a damaged file
@@ -148,10 +151,8 @@ void add_mode(CLI::App& app, Raw& raw) {
   add_flag(app, "--handles", raw.wants_handles, "Output", "short for --mode handle");
 }
 
-void add_output(CLI::App& app, Raw& raw, bool has_csv = false) {
-  add_value(app, "--format", raw.format, "FORMAT", "Output",
-            has_csv ? "text (default), json or csv; with json, errors\nbecome JSON too"
-                    : "text (default) or json; errors become JSON too");
+void add_output(CLI::App& app, Raw& raw, Formats formats = Formats::kTextJson) {
+  add_value(app, "--format", raw.format, "FORMAT", "Output", format_description(formats));
   add_value(app, "-o,--output", raw.output, "FILE", "Output",
             "write to FILE (mode 0600), which is replaced only\n"
             "when the new one is complete; - is stdout");
@@ -289,12 +290,9 @@ Result<pobpf_mode> parse_mode(const Raw& raw) {
 }
 
 Result<Format> parse_format(const Raw& raw, Command command, ReportView view) {
-  if (raw.format.empty() || raw.format.front() == "text") return Format::kText;
-  if (raw.format.front() == "json") return Format::kJson;
-  const bool has_csv = command == Command::kTop || view == ReportView::kTop;
-  if (raw.format.front() == "csv" && has_csv) return Format::kCsv;
-  return usage_error(fmt::format("unknown format '{}'", raw.format.front()),
-                     has_csv ? "--format takes text, json or csv" : "--format takes text or json");
+  if (raw.format.empty()) return Format::kText;
+  return parse_format_name(raw.format.front(), formats_of(command, view),
+                           !raw.output.empty() && raw.output.front() != "-");
 }
 
 Result<unsigned> parse_threads(const Raw& raw) {
@@ -332,6 +330,8 @@ Result<Options> check(const Raw& raw, Command command, ReportView view, const st
   if (!format) return fail(std::move(format).error());
   auto mode = parse_mode(raw);
   if (!mode) return fail(std::move(mode).error());
+  if (*format == Format::kSqlite && (raw.wants_handles || !raw.mode.empty()))
+    return usage_error("a database has stacks and their numbers: leave --mode away", hint);
   auto session = parse_features(raw);
   if (!session) return fail(std::move(session).error());
 
@@ -422,7 +422,7 @@ Result<std::variant<Options, Information>> parse_options(
   app.footer(filter_footer() + kPagesExamples + kExitStatus);
   add_filters(app, raw);
   add_mode(app, raw);
-  add_output(app, raw);
+  add_output(app, raw, Formats::kPages);
   add_stats(app, raw);
   add_common(app, raw);
   add_flag(app, "--version", raw.wants_version, "Other", "print versions");
@@ -441,7 +441,7 @@ Result<std::variant<Options, Information>> parse_options(
   top.footer(filter_footer() + kTopExamples + kExitStatus);
   add_filters(top, raw);
   add_top_options(top, raw.top);
-  add_output(top, raw, true);
+  add_output(top, raw, Formats::kRows);
   add_stats(top, raw);
   add_sums(top, raw);
   add_common(top, raw);
@@ -476,7 +476,7 @@ Result<std::variant<Options, Information>> parse_options(
   report.require_subcommand(0, 1);
   add_report(report, raw);
   add_mode(report, raw);
-  add_output(report, raw);
+  add_output(report, raw, Formats::kSnapshot);
 
   CLI::App& report_stacks =
       *report.add_subcommand("stacks", "call stacks and what they own, largest first");
@@ -491,7 +491,7 @@ Result<std::variant<Options, Information>> parse_options(
   report_top.footer(filter_footer() + kReportExamples + kExitStatus);
   add_report(report_top, raw);
   add_top_options(report_top, raw.top);
-  add_output(report_top, raw, true);
+  add_output(report_top, raw, Formats::kRows);
   add_max_groups(report_top, raw);
 
   CLI::App& diff = *app.add_subcommand("diff", "what changed between snapshots");

@@ -36,7 +36,7 @@ enum class Command {
   kDiff,
   kImport
 };
-enum class Format { kText, kJson, kCsv };
+enum class Format { kText, kJson, kCsv, kSqlite };
 
 struct Options {
   Command command = Command::kPages;

@@ -93,6 +93,18 @@ PageFlagParts page_flag_parts(std::uint64_t flags, const KernelFacts& facts) {
   return parts;
 }
 
+void append_page_flag_names(std::string& out, std::uint64_t flags, const KernelFacts& facts) {
+  if (facts.texts) {
+    const PageFlagParts parts = page_flag_parts(flags, facts);
+    for (std::size_t i = 0; i < parts.names.size(); ++i)
+      out.append(i == 0 ? "" : "|").append(parts.names[i]);
+    return;
+  }
+  std::uint64_t named = 0;
+  for (const FlagName& name : facts.page_flag_names) named |= name.mask;
+  append_flag_names(out, flags & named, facts.page_flag_names);
+}
+
 void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts& facts) {
   if (facts.texts) {
     fmt::format_to(std::back_inserter(out), "{:#x}", flags);
@@ -101,10 +113,9 @@ void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts&
     return;
   }
   fmt::format_to(std::back_inserter(out), "{:#x}(", flags);
-  std::uint64_t named = 0;
-  for (const FlagName& name : facts.page_flag_names) named |= name.mask;
-  bool needs_bar = (flags & named) != 0;
-  if (needs_bar) append_flag_names(out, flags & named, facts.page_flag_names);
+  const std::size_t begin = out.size();
+  append_page_flag_names(out, flags, facts);
+  bool needs_bar = out.size() != begin;
   for (const PageFlagField& field : facts.page_flag_fields) {
     if (field.width == 0) continue;
     if (needs_bar) out += '|';

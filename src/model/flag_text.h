@@ -27,6 +27,9 @@ void append_gfp_names(std::string& out, std::uint32_t gfp_mask, const KernelFact
 /// Appends "0x<mask>(<names>)"; no parentheses where an import has no names.
 void append_gfp_mask(std::string& out, std::uint32_t gfp_mask, const KernelFacts& facts);
 
+/// Appends those flags of a page->flags word that have names.
+void append_page_flag_names(std::string& out, std::uint64_t flags, const KernelFacts& facts);
+
 /// Appends %pGp: "0x<word>(<names>|section=..|node=..|zone=..)"; of an import, what stood there.
 void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts& facts);
 

@@ -52,13 +52,13 @@ Status PageSums::check_fields(PageFields known) const {
               "choose other fields with --by");
 }
 
-void PageSums::set_kind(pobpf_group_key& key, const pobpf_page& page,
-                        const pobpf_page_detail& detail) const {
+void set_kind(pobpf_group_key& key, const pobpf_page& page, const pobpf_page_detail& detail,
+              std::uint32_t stack_order_min) {
   key.page_flags = detail.kind_flags;
   key.page_type = detail.page_type;
   key.mapping = detail.mapping;
   // only its stack can tell
-  if (key.page_type == 0 && (key.mapping == 0 || page.order >= stack_order_min_))
+  if (key.page_type == 0 && (key.mapping == 0 || page.order >= stack_order_min))
     key.handle = page.handle;
 }
 
@@ -76,7 +76,7 @@ void PageSums::set_place(pobpf_group_key& key, std::uint64_t flags) {
 
 pobpf_group_key PageSums::key_of(const pobpf_page& page, const pobpf_page_detail* detail) {
   pobpf_group_key key{};
-  if (is_by(POBPF_GROUP_KIND) && detail != nullptr) set_kind(key, page, *detail);
+  if (is_by(POBPF_GROUP_KIND) && detail != nullptr) set_kind(key, page, *detail, stack_order_min_);
   if (is_by(POBPF_GROUP_HANDLE)) key.handle = page.handle;
   if (is_by(POBPF_GROUP_TGID)) key.tgid = page.tgid;
   if (is_by(POBPF_GROUP_PID)) key.pid = page.pid;

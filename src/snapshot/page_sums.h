@@ -19,6 +19,11 @@
 
 namespace pobpf {
 
+/// Sets what allocator_of() tells the use of a page from. `stack_order_min` is that of
+/// make_kind_facts().
+void set_kind(pobpf_group_key& key, const pobpf_page& page, const pobpf_page_detail& detail,
+              std::uint32_t stack_order_min);
+
 /// Adds pages up by what SumRequest asks for. Not thread-safe.
 class PageSums {
  public:
@@ -57,8 +62,6 @@ class PageSums {
   }
   [[nodiscard]] pobpf_group_key key_of(const pobpf_page& page, const pobpf_page_detail* detail);
   void set_place(pobpf_group_key& key, std::uint64_t flags);
-  void set_kind(pobpf_group_key& key, const pobpf_page& page,
-                const pobpf_page_detail& detail) const;
   /// Makes key_ the group of the page.
   void select_group(const pobpf_page& page, const pobpf_page_detail* detail);
   /// Adds what was summed up for one group to the table.

@@ -109,7 +109,7 @@ class SnapshotCommands : public test::CommandTest {
 TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
   ASSERT_EQ(record().value(), ExitStatus::kComplete);
   EXPECT_EQ(said, "");
-  for (const Format format : {Format::kText, Format::kJson})
+  for (const Format format : {Format::kText, Format::kJson, Format::kCsv})
     for (const pobpf_mode mode : {POBPF_MODE_STACK, POBPF_MODE_HANDLE, POBPF_MODE_STACK_HANDLE}) {
       options.format = format;
       options.mode = mode;
@@ -167,6 +167,17 @@ TEST_F(SnapshotCommands, SalvageShowsWhatIsIntact) {
   dir.write("snapshot", file);
   ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kIncomplete);
   EXPECT_THAT(said, HasSubstr("65536 records lost in "));
+}
+
+TEST_F(SnapshotCommands, ErrorsAreJsonWithJsonOnly) {
+  ASSERT_TRUE(record());
+  const std::string file = dir.read("snapshot");
+  dir.write("snapshot", file.substr(0, file.size() - 10));
+  for (const Format format : {Format::kText, Format::kCsv, Format::kJson}) {
+    options.format = format;
+    ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kIncomplete);
+    EXPECT_EQ(said.starts_with('{'), format == Format::kJson) << said;
+  }
 }
 
 TEST_F(SnapshotCommands, SalvageOfAnIntactFileIsComplete) {
