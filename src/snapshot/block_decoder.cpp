@@ -41,7 +41,7 @@ template <typename Put>
 Status expand(const snapshot::Column& column, const char* name, std::uint64_t max,
               std::vector<pobpf_page>& pages, Put&& put) {
   const bool has_runs = column.run_size() != 0;
-  std::uint64_t nr_pages = static_cast<std::uint64_t>(column.value_size());
+  auto nr_pages = static_cast<std::uint64_t>(column.value_size());
   if (has_runs) {
     if (column.run_size() != column.value_size())
       return contradiction(fmt::format("the column {} has {} values and {} runs", name,

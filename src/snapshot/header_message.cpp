@@ -177,7 +177,8 @@ Account read_account(const snapshot::Account& message) {
   Account account;
   for_each_count([&](auto member, auto get, auto /*set*/) { account.*member = (message.*get)(); });
   for (const snapshot::FilteredPages& filtered : message.filtered()) {
-    const auto found = std::find(kFilterNames.begin(), kFilterNames.end(), filtered.filter());
+    const auto* const found =
+        std::find(kFilterNames.begin(), kFilterNames.end(), filtered.filter());
     if (found != kFilterNames.end())
       account.filtered[static_cast<std::size_t>(found - kFilterNames.begin())] += filtered.pages();
   }

@@ -85,7 +85,7 @@ Error SnapshotReader::damage(const Error& error) const {
           "pobpf report --salvage shows what is intact", 0};
 }
 
-void SnapshotReader::lose(Error error) {
+void SnapshotReader::lose(const Error& error) {
   if (losses_.nr_places++ == 0) losses_.first = damage(error);
 }
 

@@ -87,7 +87,7 @@ class SnapshotReader final : public PageContext {
   /// Checks, or counts, what is missing.
   [[nodiscard]] Status end();
   [[nodiscard]] Error damage(const Error& error) const;
-  void lose(Error error);
+  void lose(const Error& error);
 
   std::string name_;  // for messages
   DamagePolicy policy_;
