@@ -59,7 +59,7 @@ struct Expected {
 };
 
 const std::map<std::string, Expected>& expectations() {
-  static const std::map<std::string, Expected> kExpectations = {
+  static const std::map<std::string, Expected> expectations_of_dumps = {
       {"alloc_tag-v6.9-allocinfo-top", {0, 0, 11, 0, 0, ""}},
       {"android-4.19-mtk-gunzip-wrapped-flags", {1, 0, 0, 0, 1, "hogFbrP"}},
       {"android-4.4-msm-arm64-cma-rawptr", {1, 0, 0, 0, 0, "hogFbrP"}},
@@ -94,7 +94,7 @@ const std::map<std::string, Expected>& expectations() {
       {"v6.8rc-show_stacks-stack_count", {0, 2, 0, 0, 0, "h"}},
       {"v7.1-zhenni-v7-handle-mode", {1, 0, 0, 0, 2, "hogptcsFbrmP"}},
       {"v7.3-doc-stacks-handles", {0, 4, 9, 0, 0, "h"}}};
-  return kExpectations;
+  return expectations_of_dumps;
 }
 
 TEST(ImportDialects, EveryDumpGivesWhatIsInIt) {
@@ -227,6 +227,9 @@ TEST(ImportDialects, KernelMessages) {
 
 /// All that a message may have in front, and stacks that are not the allocation's.
 TEST(ImportDialects, KernelMessagesWithTimeStamps) {
+  const std::string head =
+      "page last allocated via order 0, migratetype Movable, gfp_mask 0x8(__GFP_MOVABLE), pid 1, "
+      "tgid 2 (a) b), ts 3, free_ts 4";
   const std::vector<std::string> lines = {
       "BUG: Bad page state in process x  pfn:00012",
       "page: refcount:0 mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x12",

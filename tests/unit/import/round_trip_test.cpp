@@ -56,7 +56,7 @@ class LikelyPages {
   }
 
   pobpf_page next() {
-    static const std::vector<std::string> kNames = {
+    static const std::vector<std::string> names = {
         "",         "init", "a b",      "x), ts 1 ns\nPFN", "a\n\nb",
         "(sd-pam)", ") (",  "\x1b[31m", "), ts 1 ns",       "Page allocated "};
     if (page_.kind != 0 && random_() % 3 != 0) {
@@ -70,7 +70,7 @@ class LikelyPages {
     page_.gfp_mask = static_cast<__u32>(random_() % 64 * 0x40 + random_() % 4 * 8);
     page_.pid = static_cast<__s32>(random_() % 40000);
     page_.tgid = static_cast<__s32>(random_());
-    samples::set_comm(page_, kNames[random_() % kNames.size()].substr(0, 15));
+    samples::set_comm(page_, names[random_() % names.size()].substr(0, 15));
     page_.ts_nsec = random_() >> random_() % 60;
     page_.free_ts_nsec = random_() % 2 == 0 ? 0 : random_() >> 10;
     page_.pfn = random_() >> (24 + random_() % 30);
