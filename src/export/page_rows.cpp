@@ -151,7 +151,7 @@ Status ContextRows::add_cgroup(std::uint64_t id, PageContext& context) {
 Result<std::unique_ptr<PageRows>> PageRows::make(SqliteDatabase& database, const KernelFacts& facts,
                                                  const PageTypes& types, PageContext& context) {
   std::string marks;
-  for (int column = kPfn; column < kNrColumns; ++column) marks += ", ?";
+  for (unsigned column = kPfn; column < kNrColumns; ++column) marks += ", ?";
   auto page = database.prepare("INSERT INTO pages VALUES (NULL" + marks + ")");
   if (!page) return fail(std::move(page).error());
   auto gfp = database.prepare("INSERT OR IGNORE INTO gfp VALUES (?, ?, ?)");
@@ -191,7 +191,7 @@ void PageRows::set(Column column, std::optional<std::uint64_t> value) {
   auto& last = values_.at(column);
   if (last == value) return;
   last = value;
-  page_.set(column, value ? sql_integer(*value) : SqlValue());
+  page_.set(static_cast<int>(column), value ? sql_integer(*value) : SqlValue());
 }
 
 Status PageRows::add(const pobpf_page& page, const pobpf_page_detail* detail, PageFields fields) {
@@ -228,12 +228,14 @@ Status PageRows::set_process(const pobpf_page& page, PageFields fields) {
   const bool has_pid = has_field(fields, PageField::kPid);
   const bool has_tgid = has_field(fields, PageField::kTgid);
   const bool has_comm = has_field(fields, PageField::kComm);
+  constexpr PageFields kTaskFields =
+      PageFields{} | PageField::kPid | PageField::kTgid | PageField::kComm;
   struct {
     std::int32_t pid;
     std::int32_t tgid;
     std::uint8_t comm[POBPF_COMM_BYTES];
-    std::uint8_t known[4];
-  } key{page.pid, page.tgid, {}, {has_pid, has_tgid, has_comm, 0}};
+    PageFields known;
+  } key{page.pid, page.tgid, {}, fields & kTaskFields};
   std::memcpy(key.comm, page.comm, sizeof(key.comm));
   if (process_key_ == bytes_of(key)) return {};
   process_key_ = bytes_of(key);

@@ -84,7 +84,7 @@ class PageRows {
 
  private:
   /// Columns of pages behind `id`.
-  enum Column : int {
+  enum Column : unsigned {
     kPfn = 1,
     kOrder,
     kHandle,
