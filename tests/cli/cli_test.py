@@ -91,7 +91,7 @@ DUMPS = pathlib.Path(__file__).parent.parent / "data" / "dumps"
 def write_example_files(directory: str):
     """What the examples read."""
     folder = pathlib.Path(directory)
-    text = (DUMPS / "android-6.12-cma-two.txt").read_bytes()
+    text = (DUMPS / "v5.15-arm64-module-order3.txt").read_bytes()
     for name in ("page_owner.txt", "mail.txt"):
         (folder / name).write_bytes(text)
     (folder / "old.txt.gz").write_bytes(gzip.compress(text))
@@ -282,7 +282,7 @@ class Import(unittest.TestCase):
         return report.stdout
 
     def test_a_text_comes_back(self):
-        text = (DUMPS / "android-6.12-cma-two.txt").read_bytes().replace(b"\n \n", b"\n\n")
+        text = (DUMPS / "v5.15-arm64-module-order3.txt").read_bytes().replace(b"\n \n", b"\n\n")
         for compress in (bytes, gzip.compress, lzma.compress):
             with self.subTest(compress):
                 said = self.import_text(compress(text))
