@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace pobpf {
@@ -24,6 +26,21 @@ struct PageFlagField {
   std::string name;        ///< "section", "node", "zone", "lastcpupid", "kasantag"
 };
 
+/// What an imported text says of a gfp mask.
+struct GfpText {
+  std::optional<std::string> names;     ///< "GFP_KERNEL|__GFP_ZERO"; no value: only the number
+  std::optional<unsigned> migratetype;  ///< index of migratetype_names
+
+  bool operator==(const GfpText&) const = default;
+};
+
+/// Of an import, whose kernel cannot be asked: what stood beside the numbers.
+struct ImportedTexts {
+  std::unordered_map<std::uint32_t, GfpText> gfp;  ///< by mask
+  /// By flags word: "lru|node=0|zone=1"; a word that is missing stood there without names.
+  std::unordered_map<std::uint64_t, std::string> page_flags;
+};
+
 /// Everything that decides the text of a record. Names come from the kernel, never from a copy.
 struct KernelFacts {
   std::vector<FlagName> gfp_names;
@@ -36,10 +53,14 @@ struct KernelFacts {
   int migrate_reason_never = -1;
   unsigned pageblock_order = 9;
   unsigned max_page_order = 10;
-  /// 5.18 to 6.7 print the PFN in decimal and end the first line with free_ts.
+  /// 5.18 to 6.7 print the PFN in decimal and end the first line with free_ts. Of an import: those
+  /// records do for which free_ts is known.
   bool is_pre_v68_text = false;
   /// page_group_by_mobility_disabled: gfp_migratetype() is always 0 then.
   bool is_mobility_grouping_disabled = false;
+  /// Of an import, instead of gfp_names, page_flag_names and page_flag_fields, which are empty;
+  /// grows, as the other names do, while the file is read.
+  std::optional<ImportedTexts> texts;
 
   /// Position of a field in page->flags; nullptr where the kernel keeps none.
   [[nodiscard]] const PageFlagField* field(const std::string& name) const {

@@ -25,14 +25,17 @@ enum class PageField : std::uint32_t {
   kPfn = 1U << 12,
   kKind = 1U << 13,      ///< kind_flags, page_type, mapping
   kFreeSide = 1U << 14,  ///< free_handle; where the kernel has them, free_pid and free_tgid
+  /// In place of kFlags: `flags` is no word of a kernel, but a number under which
+  /// ImportedTexts::page_flags has the names that stood there.
+  kFlagNames = 1U << 15,
 };
 /// Bits of enum PageField.
 using PageFields = std::uint32_t;
-/// All of struct pobpf_page.
+/// What a kernel tells: all of struct pobpf_page.
 constexpr PageFields kAllPageFields = (1U << 13) - 1;
 
-/// Those of struct pobpf_page_detail as well.
-constexpr PageFields kEveryPageField = (1U << 15) - 1;
+/// All that there are.
+constexpr PageFields kEveryPageField = (1U << 16) - 1;
 
 constexpr PageFields operator|(PageFields fields, PageField field) {
   return fields | static_cast<PageFields>(field);

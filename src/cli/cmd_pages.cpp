@@ -35,6 +35,7 @@ Result<ExitStatus> print_pages(Session& session, const ReaderView& view, const O
       if (!pages) return fail(std::move(pages).error());
       // now the link itself has said in which mode it reads
       if (!formatter) formatter = make_formatter(session, (*reader)->mode(), options, output);
+      formatter->set_fields((*reader)->fields());
       for (const pobpf_page& page : *pages) {
         if (auto status = formatter->append(page, session, output.buffer()); !status)
           losses.add(std::move(status).error());

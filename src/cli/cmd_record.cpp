@@ -48,7 +48,7 @@ Result<ExitStatus> record_pages(Session& session, const ReaderView& view, const 
       if (is_interrupted()) return fail(interrupted());
       auto pages = (*reader)->next(at_end);
       if (!pages) return fail(std::move(pages).error());
-      if (auto status = writer.append(*pages, (*reader)->details()); !status)
+      if (auto status = writer.append(*pages, kAllPageFields, (*reader)->details()); !status)
         return fail(std::move(status).error());
       if (auto status = output.flush_if_full(); !status)
         return give_up(output, std::move(status).error());

@@ -11,9 +11,7 @@
 #include "snapshot/snapshot_session.h"
 
 namespace pobpf::cli {
-namespace {
-
-Error describe(const SnapshotLosses& losses) {
+Error describe_losses(const SnapshotLosses& losses) {
   std::string lost = "an unknown number of records";
   if (losses.nr_pages)
     lost = fmt::format("{} {}", *losses.nr_pages, *losses.nr_pages == 1 ? "record" : "records");
@@ -24,8 +22,6 @@ Error describe(const SnapshotLosses& losses) {
           {},
           0};
 }
-
-}  // namespace
 
 Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options, Output& output) {
   auto view = make_view(options, session);
@@ -42,7 +38,7 @@ Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options
     return print_pages(session, *view, options, output);
   }();
   if (!ended || output.is_reader_gone() || session.losses().is_empty()) return ended;
-  report(describe(session.losses()), ExitStatus::kIncomplete, options.format);
+  report(describe_losses(session.losses()), ExitStatus::kIncomplete, options.format);
   return ExitStatus::kIncomplete;
 }
 

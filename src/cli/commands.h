@@ -30,6 +30,9 @@ namespace pobpf::cli {
 /// `pobpf report`
 [[nodiscard]] Result<ExitStatus> run_report(const Options& options);
 
+/// `pobpf diff`
+[[nodiscard]] Result<ExitStatus> run_diff(const Options& options);
+
 /// `pobpf pin`
 [[nodiscard]] Result<ExitStatus> run_pin(const Options& options);
 /// `pobpf pins`
@@ -49,6 +52,12 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
                                               const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options,
                                               Output& output);
+/// As many as DiffOptions::paths.
+[[nodiscard]] Result<ExitStatus> print_diff(
+    std::vector<std::unique_ptr<SnapshotSession>>& snapshots, const Options& options,
+    Output& output);
+/// What salvaging left out, which is not nothing.
+[[nodiscard]] Error describe_losses(const SnapshotLosses& losses);
 [[nodiscard]] Result<ExitStatus> print_stacks(Session& session, const ReaderView& view,
                                               const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_top(Session& session, const ReaderView& view,

@@ -58,6 +58,8 @@ Result<ExitStatus> run(const Options& options) {
       return run_record(options);
     case Command::kReport:
       return run_report(options);
+    case Command::kDiff:
+      return run_diff(options);
   }
   return ExitStatus::kFailed;
 }

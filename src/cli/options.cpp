@@ -83,6 +83,12 @@ constexpr const char* kReportExamples = R"(Examples:
   pobpf report cut.pobpf --salvage        what is intact of a damaged file
 )";
 
+constexpr const char* kDiffExamples = R"(Examples:
+  pobpf diff old.pobpf new.pobpf          stacks, the largest changes first
+  pobpf diff old.pobpf new.pobpf --by allocator --sort growth
+  pobpf diff --leaks 1.pobpf 2.pobpf 3.pobpf  what only ever grew
+)";
+
 constexpr const char* kPinsExamples = R"(Examples:
   pobpf pins                          the pins and what each shows
   pobpf pins --format json            the same for scripts
@@ -110,6 +116,7 @@ struct Raw {
   RawPinOptions pin;
   RawTopOptions top;
   RawSnapshotOptions snapshot;
+  RawDiffOptions diff;
   std::vector<std::string> threads;
   std::vector<std::string> max_groups;
 };
@@ -481,6 +488,16 @@ Result<std::variant<Options, Information>> parse_options(
   add_output(report_top, raw, true);
   add_max_groups(report_top, raw);
 
+  CLI::App& diff = *app.add_subcommand("diff", "what changed between snapshots");
+  diff.group("Commands");
+  diff.footer(filter_footer() + kDiffExamples + kExitStatus);
+  add_diff_options(diff, raw.diff, raw.top);
+  add_filters(diff, raw);
+  add_output(diff, raw);
+  add_stats(diff, raw);
+  add_max_groups(diff, raw);
+  add_common(diff, raw);
+
   CLI::App& pin = *app.add_subcommand("pin", "a view as a file that cat reads");
   pin.group("Commands");
   pin.footer(filter_footer() + kPinExamples + kExitStatus);
@@ -503,9 +520,11 @@ Result<std::variant<Options, Information>> parse_options(
   add_common(unpin, raw);
 
   const std::pair<CLI::App*, Command> commands[] = {
-      {&stacks, Command::kStacks},       {&top, Command::kTop},       {&page, Command::kPage},
-      {&check_command, Command::kCheck}, {&pin, Command::kPin},       {&pins, Command::kPins},
-      {&unpin, Command::kUnpin},         {&record, Command::kRecord}, {&report, Command::kReport}};
+      {&stacks, Command::kStacks}, {&top, Command::kTop},
+      {&page, Command::kPage},     {&check_command, Command::kCheck},
+      {&pin, Command::kPin},       {&pins, Command::kPins},
+      {&unpin, Command::kUnpin},   {&record, Command::kRecord},
+      {&report, Command::kReport}, {&diff, Command::kDiff}};
   const std::pair<CLI::App*, ReportView> views[] = {{&report_stacks, ReportView::kStacks},
                                                     {&report_top, ReportView::kTop}};
   const auto chosen = [&]() -> const CLI::App* {
@@ -557,7 +576,12 @@ Result<std::variant<Options, Information>> parse_options(
     options->snapshot.view = view;
     options->snapshot.view_text = all_given_filters(app, *command);
   }
-  if (command == &top || command == &report_top) {
+  if (command == &diff) {
+    auto diff_options = check_diff_options(raw.diff);
+    if (!diff_options) return fail(std::move(diff_options).error());
+    options->diff = *std::move(diff_options);
+  }
+  if (command == &top || command == &report_top || command == &diff) {
     auto top_options = check_top_options(raw.top);
     if (!top_options) {
       auto error = std::move(top_options).error();

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/diff_options.h"
 #include "cli/page_request.h"
 #include "cli/pin_options.h"
 #include "cli/snapshot_options.h"
@@ -21,7 +22,19 @@
 
 namespace pobpf::cli {
 
-enum class Command { kPages, kPage, kStacks, kTop, kCheck, kPin, kPins, kUnpin, kRecord, kReport };
+enum class Command {
+  kPages,
+  kPage,
+  kStacks,
+  kTop,
+  kCheck,
+  kPin,
+  kPins,
+  kUnpin,
+  kRecord,
+  kReport,
+  kDiff
+};
 enum class Format { kText, kJson, kCsv };
 
 struct Options {
@@ -40,6 +53,7 @@ struct Options {
   SessionOptions session;
   PinOptions pin;
   TopOptions top;
+  DiffOptions diff;
   SnapshotOptions snapshot;  ///< of Command::kRecord and kReport
 };
 

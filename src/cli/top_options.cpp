@@ -101,20 +101,24 @@ Status parse_watch(const RawTopOptions& raw, TopOptions& options) {
 
 }  // namespace
 
-void add_top_options(CLI::App& top, RawTopOptions& raw) {
+void add_row_options(CLI::App& command, RawTopOptions& raw) {
   add_value(
-      top, "--by", raw.by, "FIELDS", kGroup,
+      command, "--by", raw.by, "FIELDS", kGroup,
       "what makes a row: one or more of stack\n(default), function, module, allocator, tgid,\n"
       "pid, comm, order, gfp, migratetype, nid, zone,\nmemcg");
+  add_value(command, "--limit", raw.limit, "N", kGroup,
+            "rows shown, the rest is one more; 0: all.\nDefault 20, all with json and csv");
+  add_value(command, "--depth", raw.depth, "N", kGroup, "stacks by their innermost N calls");
+  add_value(
+      command, "--ignore", raw.ignore, "FILE", kGroup,
+      "stacks with one of these functions are one row:\na glob pattern a line, # for comments");
+  command.add_flag("--bytes", raw.is_exact, "exact sizes")->disable_flag_override()->group(kGroup);
+}
+
+void add_top_options(CLI::App& top, RawTopOptions& raw) {
+  add_row_options(top, raw);
   add_value(top, "--sort", raw.sort, "ORDER", kGroup,
             "pages (default), allocs, age (the oldest\nfirst), growth (with --watch)");
-  add_value(top, "--limit", raw.limit, "N", kGroup,
-            "rows shown, the rest is one more; 0: all.\nDefault 20, all with json and csv");
-  add_value(top, "--depth", raw.depth, "N", kGroup, "stacks by their innermost N calls");
-  add_value(
-      top, "--ignore", raw.ignore, "FILE", kGroup,
-      "stacks with one of these functions are one row:\na glob pattern a line, # for comments");
-  top.add_flag("--bytes", raw.is_exact, "exact sizes")->disable_flag_override()->group(kGroup);
   add_value(
       top, "--watch", raw.watch, "SEC", kGroup,
       "look again every SEC seconds and show what has\nchanged; keys: q quits, s sorts by the "

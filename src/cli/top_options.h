@@ -42,6 +42,8 @@ struct RawTopOptions {
   bool is_exact = false;
 };
 
+/// What makes rows, and how many are shown.
+void add_row_options(CLI::App& command, RawTopOptions& raw);
 void add_top_options(CLI::App& top, RawTopOptions& raw);
 
 /// Reads the file of --ignore. Errors are kUsage, but for a file that cannot be read.

@@ -15,16 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json split_names(const std::string& names) {
-  Json list = Json::array();
-  for (std::size_t at = 0; at < names.size();) {
-    const std::size_t end = std::min(names.find('|', at), names.size());
-    list.push_back(names.substr(at, end - at));
-    at = end + 1;
-  }
-  return list;
-}
-
 Json name_or_null(const std::vector<std::string>& names, long index) {
   if (index < 0 || static_cast<std::size_t>(index) >= names.size()) return nullptr;
   const std::string& name = names[static_cast<std::size_t>(index)];
@@ -42,49 +32,43 @@ bool is_utf8(std::string_view text) {
 
 class JsonFormatter final : public PageFormatter {
  public:
-  JsonFormatter(const KernelFacts& facts, pobpf_mode mode) : facts_(facts), mode_(mode) {
-    for (const FlagName& name : facts.page_flag_names) named_flags_ |= name.mask;
-  }
+  JsonFormatter(const KernelFacts& facts, pobpf_mode mode) : facts_(facts), mode_(mode) {}
+
+  void set_fields(PageFields fields) override { fields_ = fields; }
 
   Status append(const pobpf_page& page, PageContext& context, std::string& out) override {
     Json object = Json::object();
     // an ordered object copies all its members each time it grows
     object.get_ref<Json::object_t&>().reserve(32);
-    object["pfn"] = page.pfn;
-    object["order"] = page.order;
-    object["nr_pages"] = page.order < 64 ? 1ULL << page.order : 0;
-    object["handle"] = page.handle;
-    object["pid"] = page.pid;
-    object["tgid"] = page.tgid;
-    add_comm(page, object);
-    object["ts_nsec"] = page.ts_nsec;
-    object["free_ts_nsec"] = page.free_ts_nsec;
-    object["gfp_mask"] = page.gfp_mask;
-    std::string names;
-    append_flag_names(names, page.gfp_mask, facts_.gfp_names);
-    object["gfp_flags"] = split_names(names);
-    object["migratetype"] =
-        name_or_null(facts_.migratetype_names, gfp_migratetype(page.gfp_mask, facts_));
-    object["pageblock"] = page.pfn >> facts_.pageblock_order;
-    object["pageblock_migratetype"] =
-        name_or_null(facts_.migratetype_names, page.pageblock_migratetype);
-    object["flags"] = fmt::format("{:#x}", page.flags);
-    names.clear();
-    append_flag_names(names, page.flags & named_flags_, facts_.page_flag_names);
-    object["page_flags"] = split_names(names);
-    // the names of %pGp, but "node" goes by the name that everybody filters by
-    for (const PageFlagField& field : facts_.page_flag_fields)
-      if (field.width != 0)
-        object[field.name == "node" ? "nid" : field.name] = page.flags >> field.shift & field.mask;
-    if (facts_.field("node") == nullptr) object["nid"] = 0;
-    object["last_migrate_reason"] =
-        page.last_migrate_reason == facts_.migrate_reason_never
-            ? Json(nullptr)
-            : name_or_null(facts_.migrate_reason_names, page.last_migrate_reason);
-    object["slab_memcg"] = (page.memcg_flags & POBPF_MEMCG_SLAB) != 0;
-    if (auto status = add_memcg(page, context, object); !status) return status;
+    const bool has_order = has(PageField::kOrder);
+    if (has(PageField::kPfn)) object["pfn"] = page.pfn;
+    if (has_order) object["order"] = page.order;
+    if (has_order) object["nr_pages"] = page.order < 64 ? 1ULL << page.order : 0;
+    if (has(PageField::kHandle)) object["handle"] = page.handle;
+    if (has(PageField::kPid)) object["pid"] = page.pid;
+    if (has(PageField::kTgid)) object["tgid"] = page.tgid;
+    if (has(PageField::kComm)) add_comm(page, object);
+    if (has(PageField::kTsNsec)) object["ts_nsec"] = page.ts_nsec;
+    if (has(PageField::kFreeTsNsec)) object["free_ts_nsec"] = page.free_ts_nsec;
+    if (has(PageField::kGfpMask)) add_gfp(page, object);
+    if (has(PageField::kPageblockMigratetype)) {
+      if (has(PageField::kPfn)) object["pageblock"] = page.pfn >> facts_.pageblock_order;
+      object["pageblock_migratetype"] =
+          name_or_null(facts_.migratetype_names, page.pageblock_migratetype);
+    }
+    if (has(PageField::kFlags)) object["flags"] = fmt::format("{:#x}", page.flags);
+    if (has(PageField::kFlags) || has(PageField::kFlagNames)) add_flags(page, object);
+    if (has(PageField::kLastMigrateReason))
+      object["last_migrate_reason"] =
+          page.last_migrate_reason == facts_.migrate_reason_never
+              ? Json(nullptr)
+              : name_or_null(facts_.migrate_reason_names, page.last_migrate_reason);
+    if (has(PageField::kMemcg)) {
+      object["slab_memcg"] = (page.memcg_flags & POBPF_MEMCG_SLAB) != 0;
+      if (auto status = add_memcg(page, context, object); !status) return status;
+    }
     const std::string* stack = nullptr;
-    if (mode_ != POBPF_MODE_HANDLE) {
+    if (mode_ != POBPF_MODE_HANDLE && has(PageField::kHandle)) {
       auto text = stack_text(page.handle, context);
       if (!text) return fail(std::move(text).error());
       stack = *text;
@@ -100,6 +84,29 @@ class JsonFormatter final : public PageFormatter {
   }
 
  private:
+  [[nodiscard]] bool has(PageField field) const { return has_field(fields_, field); }
+
+  void add_gfp(const pobpf_page& page, Json& object) const {
+    object["gfp_mask"] = page.gfp_mask;
+    const unsigned migratetype = gfp_migratetype(page.gfp_mask, facts_);
+    if (has_gfp_names(page.gfp_mask, facts_)) {
+      std::string names;
+      append_gfp_names(names, page.gfp_mask, facts_);
+      object["gfp_flags"] = split_flag_names(names);
+    }
+    if (!facts_.texts || migratetype != kUnknownMigratetype)
+      object["migratetype"] = name_or_null(facts_.migratetype_names, migratetype);
+  }
+
+  void add_flags(const pobpf_page& page, Json& object) const {
+    if (facts_.texts && !facts_.texts->page_flags.contains(page.flags)) return;
+    const PageFlagParts parts = page_flag_parts(page.flags, facts_);
+    object["page_flags"] = parts.names;
+    // the names of %pGp, but "node" goes by the name that everybody filters by
+    for (const auto& [name, value] : parts.fields) object[name == "node" ? "nid" : name] = value;
+    if (!facts_.texts && facts_.field("node") == nullptr) object["nid"] = 0;
+  }
+
   static void add_comm(const pobpf_page& page, Json& object) {
     const auto* bytes = reinterpret_cast<const char*>(page.comm);
     const std::string_view comm(bytes, strnlen(bytes, sizeof(page.comm)));
@@ -111,17 +118,19 @@ class JsonFormatter final : public PageFormatter {
     object["comm_hex"] = hex;
   }
 
-  static Status add_memcg(const pobpf_page& page, PageContext& context, Json& object) {
+  Status add_memcg(const pobpf_page& page, PageContext& context, Json& object) const {
     if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) {
       object["memcg"] = nullptr;
       return {};
     }
     auto name = context.cgroup_name(page.cgroup_id);
     if (!name) return fail(std::move(name).error());
-    object["memcg"] = {{"name", *name},
-                       {"id", page.cgroup_id},
-                       {"online", (page.memcg_flags & POBPF_MEMCG_OFFLINE) == 0},
-                       {"via_objcg", (page.memcg_flags & POBPF_MEMCG_OBJCG) != 0}};
+    Json memcg{{"name", *name}};
+    // a text does not say it
+    if (!facts_.texts) memcg["id"] = page.cgroup_id;
+    memcg["online"] = (page.memcg_flags & POBPF_MEMCG_OFFLINE) == 0;
+    memcg["via_objcg"] = (page.memcg_flags & POBPF_MEMCG_OBJCG) != 0;
+    object["memcg"] = std::move(memcg);
     return {};
   }
 
@@ -139,16 +148,19 @@ class JsonFormatter final : public PageFormatter {
     auto stack = context.stack(handle);
     if (!stack) return fail(std::move(stack).error());
     Json frames = Json::array();
-    for (const Frame& frame : (*stack)->frames)
-      frames.push_back(
-          {{"address", fmt::format("{:#x}", frame.address)}, {"symbol", frame.symbol}});
+    for (const Frame& frame : (*stack)->frames) {
+      Json object = Json::object();
+      if (frame.address != 0) object["address"] = fmt::format("{:#x}", frame.address);
+      object["symbol"] = frame.symbol;
+      frames.push_back(std::move(object));
+    }
     const Json object{{"stack", std::move(frames)}};
     return &stack_texts_.emplace(handle, dump(object).substr(1)).first->second;
   }
 
   const KernelFacts& facts_;
   pobpf_mode mode_;
-  std::uint64_t named_flags_ = 0;
+  PageFields fields_ = kAllPageFields;
   std::unordered_map<std::uint32_t, std::string> stack_texts_;
 };
 

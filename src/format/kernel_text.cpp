@@ -118,7 +118,20 @@ class HexInText {
 class KernelTextFormatter final : public PageFormatter {
  public:
   KernelTextFormatter(const KernelFacts& facts, pobpf_mode mode, CommStyle style)
-      : facts_(facts), mode_(mode), is_escaped_(style == CommStyle::kEscaped) {}
+      : facts_(facts), mode_(mode), is_escaped_(style == CommStyle::kEscaped) {
+    KernelTextFormatter::set_fields(kAllPageFields);
+  }
+
+  void set_fields(PageFields fields) override {
+    if (fields == fields_) return;
+    fields_ = fields;
+    has_free_ts_ = facts_.is_pre_v68_text && has(PageField::kFreeTsNsec);
+    is_rewritable_ = has(PageField::kTsNsec) && has(PageField::kPfn);
+    record_.clear();
+    head_.clear();
+    tail_.clear();
+    last_stack_ = nullptr;
+  }
 
   Status append(const pobpf_page& page, PageContext& context, std::string& out) override {
     if (!rewrite_record(page)) return append_new(page, context, out);
@@ -127,6 +140,8 @@ class KernelTextFormatter final : public PageFormatter {
   }
 
  private:
+  [[nodiscard]] bool has(PageField field) const { return has_field(fields_, field); }
+
   void append_untrusted(std::string& out, std::string_view text) const {
     if (is_escaped_)
       append_escaped(out, text);
@@ -154,8 +169,8 @@ class KernelTextFormatter final : public PageFormatter {
   /// Neighbouring pages mostly have one owner, one block and one stack: then only their numbers are
   /// written again into the text of the last page.
   bool rewrite_record(const pobpf_page& page) {
-    if (record_.empty() || !is_same_but_for_numbers(page)) return false;
-    if (facts_.is_pre_v68_text)
+    if (record_.empty() || !is_rewritable_ || !is_same_but_for_numbers(page)) return false;
+    if (has_free_ts_)
       return ts_.rewrite(record_, page.ts_nsec) && decimal_pfn_.rewrite(record_, page.pfn) &&
              free_ts_.rewrite(record_, page.free_ts_nsec);
     return ts_.rewrite(record_, page.ts_nsec) && hex_pfn_.rewrite(record_, page.pfn);
@@ -190,18 +205,34 @@ class KernelTextFormatter final : public PageFormatter {
     }
     last_ = page;
     record_ = head_;
-    ts_.append(record_, page.ts_nsec);
-    if (facts_.is_pre_v68_text) {
-      record_ += " ns, free_ts ";
-      free_ts_.append(record_, page.free_ts_nsec);
-      record_ += " ns\nPFN ";
-      decimal_pfn_.append(record_, page.pfn);
-    } else {
-      record_ += " ns\nPFN 0x";
-      hex_pfn_.append(record_, page.pfn);
+    if (has(PageField::kTsNsec)) {
+      record_ += ", ts ";
+      ts_.append(record_, page.ts_nsec);
+      record_ += " ns";
     }
-    record_ += tail_;
+    if (has_free_ts_) {
+      record_ += ", free_ts ";
+      free_ts_.append(record_, page.free_ts_nsec);
+      record_ += " ns";
+    }
+    record_ += '\n';
+    append_page_line(page);
     return {};
+  }
+
+  /// From the PFN on. Without it the line begins with what is known; without that there is none.
+  void append_page_line(const pobpf_page& page) {
+    if (!has(PageField::kPfn)) {
+      record_.append(tail_, 1);
+    } else if (has_free_ts_) {
+      record_ += "PFN ";
+      decimal_pfn_.append(record_, page.pfn);
+      record_ += tail_;
+    } else {
+      record_ += "PFN 0x";
+      hex_pfn_.append(record_, page.pfn);
+      record_ += tail_;
+    }
   }
 
   [[nodiscard]] bool is_same_head(const pobpf_page& page) const {
@@ -214,20 +245,30 @@ class KernelTextFormatter final : public PageFormatter {
     // the tail shows the migratetype of the gfp mask
     tail_.clear();
 
-    head_ = "Page allocated via order ";
-    append_number(head_, page.order);
-    head_ += gfp_.get(page.gfp_mask, [&](std::string& text) {
-      fmt::format_to(std::back_inserter(text), ", mask {:#x}(", page.gfp_mask);
-      append_flag_names(text, page.gfp_mask, facts_.gfp_names);
-      text += "), pid ";
-    });
-    append_number(head_, page.pid);
-    head_ += ", tgid ";
-    append_number(head_, page.tgid);
-    head_ += " (";
-    const auto* comm = reinterpret_cast<const char*>(page.comm);
-    append_untrusted(head_, std::string_view(comm, strnlen(comm, sizeof(page.comm))));
-    head_ += "), ts ";
+    head_ = "Page allocated";
+    if (has(PageField::kOrder)) {
+      head_ += " via order ";
+      append_number(head_, page.order);
+    }
+    if (has(PageField::kGfpMask))
+      head_ += gfp_.get(page.gfp_mask, [&](std::string& text) {
+        text = ", mask ";
+        append_gfp_mask(text, page.gfp_mask, facts_);
+      });
+    if (has(PageField::kPid)) {
+      head_ += ", pid ";
+      append_number(head_, page.pid);
+    }
+    if (has(PageField::kTgid)) {
+      head_ += ", tgid ";
+      append_number(head_, page.tgid);
+    }
+    if (has(PageField::kComm)) {
+      head_ += " (";
+      const auto* comm = reinterpret_cast<const char*>(page.comm);
+      append_untrusted(head_, std::string_view(comm, strnlen(comm, sizeof(page.comm))));
+      head_ += ')';
+    }
   }
 
   [[nodiscard]] bool is_same_tail(const pobpf_page& page) const {
@@ -240,18 +281,12 @@ class KernelTextFormatter final : public PageFormatter {
 
   /// Everything behind the PFN.
   Status make_tail(const pobpf_page& page, PageContext& context) {
-    tail_ = " type ";
-    append_name(tail_, facts_.migratetype_names,
-                static_cast<long>(gfp_migratetype(page.gfp_mask, facts_)));
-    tail_ += " Block ";
-    append_number(tail_, page.pfn >> facts_.pageblock_order);
-    tail_ += " type ";
-    append_name(tail_, facts_.migratetype_names, page.pageblock_migratetype);
-    tail_ += flags_.get(page.flags, [&](std::string& text) {
-      text += " Flags ";
-      append_page_flags(text, page.flags, facts_);
-      text += '\n';
-    });
+    tail_.clear();
+    append_block(page, tail_);
+    append_flags(page, tail_);
+    if (!tail_.empty() || has(PageField::kPfn)) tail_ += '\n';
+    // a line without a PFN begins one character later
+    if (tail_.empty()) tail_ = ' ';
     auto status = append_stack(page, context, tail_);
     if (status) {
       append_migrated(page, tail_);
@@ -265,7 +300,39 @@ class KernelTextFormatter final : public PageFormatter {
     return {};
   }
 
+  void append_block(const pobpf_page& page, std::string& out) const {
+    const unsigned migratetype =
+        has(PageField::kGfpMask) ? gfp_migratetype(page.gfp_mask, facts_) : kUnknownMigratetype;
+    if (migratetype != kUnknownMigratetype) {
+      out += " type ";
+      append_name(out, facts_.migratetype_names, static_cast<long>(migratetype));
+    }
+    if (!has(PageField::kPageblockMigratetype)) return;
+    if (has(PageField::kPfn)) {
+      out += " Block ";
+      append_number(out, page.pfn >> facts_.pageblock_order);
+    }
+    out += " type ";
+    append_name(out, facts_.migratetype_names, page.pageblock_migratetype);
+  }
+
+  void append_flags(const pobpf_page& page, std::string& out) {
+    if (has(PageField::kFlags)) {
+      out += flags_.get(page.flags, [&](std::string& text) {
+        text = " Flags ";
+        append_page_flags(text, page.flags, facts_);
+      });
+    } else if (has(PageField::kFlagNames) && facts_.texts) {
+      const auto names = facts_.texts->page_flags.find(page.flags);
+      if (names == facts_.texts->page_flags.end()) return;
+      out += " Flags (";
+      append_untrusted(out, names->second);
+      out += ')';
+    }
+  }
+
   Status append_stack(const pobpf_page& page, PageContext& context, std::string& out) {
+    if (!has(PageField::kHandle)) return {};
     if (mode_ != POBPF_MODE_HANDLE) {
       if (page.handle != last_handle_ || last_stack_ == nullptr) {
         auto stack = context.stack(page.handle);
@@ -296,7 +363,9 @@ class KernelTextFormatter final : public PageFormatter {
   }
 
   void append_migrated(const pobpf_page& page, std::string& out) const {
-    if (page.last_migrate_reason == facts_.migrate_reason_never) return;
+    if (!has(PageField::kLastMigrateReason) ||
+        page.last_migrate_reason == facts_.migrate_reason_never)
+      return;
     out += "Page has been migrated, last migrate reason: ";
     append_name(out, facts_.migrate_reason_names, page.last_migrate_reason);
     out += '\n';
@@ -304,6 +373,7 @@ class KernelTextFormatter final : public PageFormatter {
 
   /// mm/page_owner.c: print_page_owner_memcg()
   Status append_memcg(const pobpf_page& page, PageContext& context, std::string& out) const {
+    if (!has(PageField::kMemcg)) return {};
     if ((page.memcg_flags & POBPF_MEMCG_SLAB) != 0) out += "Slab cache page\n";
     if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return {};
     auto name = context.cgroup_name(page.cgroup_id);
@@ -321,6 +391,9 @@ class KernelTextFormatter final : public PageFormatter {
   const KernelFacts& facts_;
   pobpf_mode mode_;
   bool is_escaped_;
+  PageFields fields_ = 0;
+  bool has_free_ts_ = false;    // shown
+  bool is_rewritable_ = false;  // there are the numbers to write again
   TextCache<std::uint32_t> gfp_;
   TextCache<std::uint64_t> flags_;
   const Stack* last_stack_ = nullptr;

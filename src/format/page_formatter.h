@@ -12,11 +12,12 @@
 #include "pobpf/abi.h"
 #include "pobpf/error.h"
 #include "pobpf/kernel_facts.h"
+#include "pobpf/page_fields.h"
 
 namespace pobpf {
 
-/// One frame of a stack: the return address and its "%pS" text ("sym+0x1/0x2 [mod]"), as the
-/// kernel named it.
+/// One frame of a stack: the return address (0: not known) and its "%pS" text
+/// ("sym+0x1/0x2 [mod]"), as the kernel named it.
 struct Frame {
   std::uint64_t address = 0;
   std::string symbol;
@@ -55,6 +56,8 @@ class PageFormatter {
   virtual ~PageFormatter() = default;
   /// Appends the record to `out`. On error `out` ends where it ended before.
   virtual Status append(const pobpf_page& page, PageContext& context, std::string& out) = 0;
+  /// What is known of the records that follow; kAllPageFields unless set. The rest is left out.
+  virtual void set_fields(PageFields fields) = 0;
 };
 
 /// How task names reach the output. The kernel prints them raw; on a terminal that would let a

@@ -3,9 +3,38 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <iterator>
 
 namespace pobpf {
+namespace {
+
+/// What an import has of the word; null: nothing.
+const std::string* imported_flags(std::uint64_t flags, const KernelFacts& facts) {
+  const auto found = facts.texts->page_flags.find(flags);
+  return found == facts.texts->page_flags.end() ? nullptr : &found->second;
+}
+
+PageFlagParts parse_page_flags(std::string_view text) {
+  PageFlagParts parts;
+  for (const std::string_view part : split_flag_names(text)) {
+    const std::size_t equals = part.find('=');
+    std::string_view digits = equals == std::string_view::npos ? "" : part.substr(equals + 1);
+    const bool is_hex = digits.starts_with("0x");
+    if (is_hex) digits.remove_prefix(2);
+    std::uint64_t value = 0;
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, is_hex ? 16 : 10);
+    if (error == std::errc() && end == digits.data() + digits.size())
+      parts.fields.emplace_back(part.substr(0, equals), value);
+    else
+      parts.names.emplace_back(part);
+  }
+  return parts;
+}
+
+}  // namespace
 
 void append_flag_names(std::string& out, std::uint64_t flags, const std::vector<FlagName>& names) {
   for (const FlagName& name : names) {
@@ -18,7 +47,59 @@ void append_flag_names(std::string& out, std::uint64_t flags, const std::vector<
   if (flags != 0) fmt::format_to(std::back_inserter(out), "{:#x}", flags);
 }
 
+bool has_gfp_names(std::uint32_t gfp_mask, const KernelFacts& facts) {
+  if (!facts.texts) return true;
+  const auto found = facts.texts->gfp.find(gfp_mask);
+  return found != facts.texts->gfp.end() && found->second.names;
+}
+
+void append_gfp_names(std::string& out, std::uint32_t gfp_mask, const KernelFacts& facts) {
+  if (!facts.texts) return append_flag_names(out, gfp_mask, facts.gfp_names);
+  const auto found = facts.texts->gfp.find(gfp_mask);
+  if (found != facts.texts->gfp.end() && found->second.names) out += *found->second.names;
+}
+
+void append_gfp_mask(std::string& out, std::uint32_t gfp_mask, const KernelFacts& facts) {
+  fmt::format_to(std::back_inserter(out), "{:#x}", gfp_mask);
+  if (!has_gfp_names(gfp_mask, facts)) return;
+  out += '(';
+  append_gfp_names(out, gfp_mask, facts);
+  out += ')';
+}
+
+std::vector<std::string_view> split_flag_names(std::string_view names) {
+  std::vector<std::string_view> parts;
+  while (!names.empty()) {
+    const std::size_t end = std::min(names.find('|'), names.size());
+    parts.push_back(names.substr(0, end));
+    names.remove_prefix(std::min(end + 1, names.size()));
+  }
+  return parts;
+}
+
+PageFlagParts page_flag_parts(std::uint64_t flags, const KernelFacts& facts) {
+  if (facts.texts) {
+    const std::string* text = imported_flags(flags, facts);
+    return text == nullptr ? PageFlagParts() : parse_page_flags(*text);
+  }
+  PageFlagParts parts;
+  std::uint64_t named = 0;
+  for (const FlagName& name : facts.page_flag_names) named |= name.mask;
+  std::string names;
+  append_flag_names(names, flags & named, facts.page_flag_names);
+  for (const std::string_view name : split_flag_names(names)) parts.names.emplace_back(name);
+  for (const PageFlagField& field : facts.page_flag_fields)
+    if (field.width != 0) parts.fields.emplace_back(field.name, flags >> field.shift & field.mask);
+  return parts;
+}
+
 void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts& facts) {
+  if (facts.texts) {
+    fmt::format_to(std::back_inserter(out), "{:#x}", flags);
+    if (const std::string* text = imported_flags(flags, facts); text != nullptr)
+      out.append(1, '(').append(*text).append(1, ')');
+    return;
+  }
   fmt::format_to(std::back_inserter(out), "{:#x}(", flags);
   std::uint64_t named = 0;
   for (const FlagName& name : facts.page_flag_names) named |= name.mask;
@@ -42,6 +123,12 @@ bool is_hex_page_flag_field(const PageFlagField& field) {
 }
 
 unsigned gfp_migratetype(std::uint32_t gfp_mask, const KernelFacts& facts) {
+  if (facts.texts) {
+    const auto found = facts.texts->gfp.find(gfp_mask);
+    return found == facts.texts->gfp.end()
+               ? kUnknownMigratetype
+               : found->second.migratetype.value_or(kUnknownMigratetype);
+  }
   if (facts.is_mobility_grouping_disabled) return 0;
   return gfp_mask >> 3 & 3;
 }

@@ -2,8 +2,11 @@
 // %pGg and %pGp of lib/vsprintf.c over the running kernel's own name tables.
 #pragma once
 
+#include <climits>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pobpf/kernel_facts.h"
@@ -14,16 +17,41 @@ namespace pobpf {
 /// order joined by '|', an unnamed rest as 0x... .
 void append_flag_names(std::string& out, std::uint64_t flags, const std::vector<FlagName>& names);
 
-/// Appends %pGp: "0x<word>(<names>|section=..|node=..|zone=..)".
+/// Whether the names of the mask are known; an import may have the number alone.
+[[nodiscard]] bool has_gfp_names(std::uint32_t gfp_mask, const KernelFacts& facts);
+
+/// %pGg: names of the mask as the kernel of the facts prints them; nothing where an import has
+/// none.
+void append_gfp_names(std::string& out, std::uint32_t gfp_mask, const KernelFacts& facts);
+
+/// Appends "0x<mask>(<names>)"; no parentheses where an import has no names.
+void append_gfp_mask(std::string& out, std::uint32_t gfp_mask, const KernelFacts& facts);
+
+/// Appends %pGp: "0x<word>(<names>|section=..|node=..|zone=..)"; of an import, what stood there.
 void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts& facts);
+
+/// The parts of what %pGp prints between its parentheses.
+struct PageFlagParts {
+  std::vector<std::string> names;
+  std::vector<std::pair<std::string, std::uint64_t>> fields;  ///< "node", "zone", ... in this order
+};
+[[nodiscard]] PageFlagParts page_flag_parts(std::uint64_t flags, const KernelFacts& facts);
+
+/// "a|b|c" in its parts; none of an empty text.
+[[nodiscard]] std::vector<std::string_view> split_flag_names(std::string_view names);
 
 /// Whether %pGp prints this field as 0x... (pff[].print_fmt).
 [[nodiscard]] bool is_hex_page_flag_field(const PageFlagField& field);
 
-/// gfp_migratetype(): enum migratetype that an allocation with these flags asks for.
+/// Index of no name.
+constexpr unsigned kUnknownMigratetype = UINT_MAX;
+
+/// gfp_migratetype(): enum migratetype that an allocation with these flags asks for;
+/// kUnknownMigratetype where an import does not say.
 [[nodiscard]] unsigned gfp_migratetype(std::uint32_t gfp_mask, const KernelFacts& facts);
 
-/// Value of a field of page->flags ("node", "zone", ...); 0 where the kernel keeps none.
+/// Value of a field of page->flags ("node", "zone", ...); 0 where the kernel keeps none, or an
+/// import does not say.
 [[nodiscard]] std::uint64_t page_flag_field(std::uint64_t flags, const char* name,
                                             const KernelFacts& facts);
 

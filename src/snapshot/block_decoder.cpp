@@ -96,7 +96,8 @@ PageFields known_fields(const snapshot::Pages& message) {
       {PageField::kComm, message.has_task() && message.tasks().comm_size() != 0},
       {PageField::kTsNsec, message.ts_nsec_size() != 0},
       {PageField::kFreeTsNsec, message.has_was_freed()},
-      {PageField::kFlags, message.has_flags()},
+      {PageField::kFlags, message.has_flags() && !message.has_flag_names_only()},
+      {PageField::kFlagNames, message.has_flags() && message.has_flag_names_only()},
       {PageField::kPageblockMigratetype, message.has_pageblock_migratetype()},
       {PageField::kLastMigrateReason, message.has_last_migrate_reason()},
       {PageField::kMemcg, message.has_charge()},
@@ -129,7 +130,7 @@ class Decoder {
                           {PageFields{} | PageField::kPfn, &Decoder::read_pfns},
                           {PageFields{} | PageField::kTsNsec, &Decoder::read_times},
                           {PageFields{} | PageField::kFreeTsNsec, &Decoder::read_free_times},
-                          {PageFields{} | PageField::kFlags, &Decoder::read_flags},
+                          {PageField::kFlags | PageField::kFlagNames, &Decoder::read_flags},
                           {PageField::kPageblockMigratetype | PageField::kLastMigrateReason,
                            &Decoder::read_migration},
                           {PageFields{} | PageField::kMemcg, &Decoder::read_charges},
@@ -316,6 +317,21 @@ class Decoder {
 };
 
 }  // namespace
+
+Status decode_groups(const snapshot::Groups& message, DecodedGroups& groups) {
+  if (auto status = decode_block(message.record(), groups.records); !status) return status;
+  const auto nr_groups = static_cast<int>(groups.records.pages.size());
+  for (const int size :
+       {message.nr_allocations_size(), message.nr_pages_size(), message.label_size()})
+    if (size != 0 && size != nr_groups)
+      return contradiction("the columns of its groups differ in length");
+  for (const std::string& label : message.label())
+    if (label.size() > kNameBytesMax) return contradiction("the label of a group is too long");
+  groups.nr_allocations.assign(message.nr_allocations().begin(), message.nr_allocations().end());
+  groups.nr_pages.assign(message.nr_pages().begin(), message.nr_pages().end());
+  groups.labels.assign(message.label().begin(), message.label().end());
+  return {};
+}
 
 Status decode_block(const snapshot::Pages& message, DecodedBlock& block, PageFields wanted) {
   block.pages.clear();

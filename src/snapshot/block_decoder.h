@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "pobpf/abi.h"
@@ -18,6 +19,18 @@ struct DecodedBlock {
   std::vector<pobpf_page_detail> details;  ///< one each; empty if it has neither of their fields
   PageFields fields = 0;
 };
+
+/// Sums of which the pages are not known: records[i] has what the allocations of group i have in
+/// common, or one of them that stands for all. The columns are as long as the records, or empty:
+/// not known.
+struct DecodedGroups {
+  DecodedBlock records;
+  std::vector<std::uint64_t> nr_allocations;
+  std::vector<std::uint64_t> nr_pages;  ///< base pages
+  std::vector<std::string> labels;      ///< what else they are by: "allocated by SLAB"; untrusted
+};
+
+[[nodiscard]] Status decode_groups(const snapshot::Groups& message, DecodedGroups& groups);
 
 /// Fills `block` anew, with the fields that are `wanted`; others stay zero, though `block.fields`
 /// has all that are known. Errors say in which way the message contradicts itself; then `block`

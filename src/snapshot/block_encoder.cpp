@@ -94,15 +94,10 @@ void BlockEncoder::add_repeated() {
 snapshot::Pages& BlockEncoder::finish() {
   add_repeated();
   message_.set_nr_pages(nr_pages_);
-  gap_.write(*message_.mutable_gap(), nr_pages_);
-  site_column_.write(*message_.mutable_site(), nr_pages_);
-  task_column_.write(*message_.mutable_task(), nr_pages_);
-  was_freed_.write(*message_.mutable_was_freed(), nr_pages_);
-  flags_.write(*message_.mutable_flags(), nr_pages_);
-  pageblock_migratetype_.write(*message_.mutable_pageblock_migratetype(), nr_pages_);
-  last_migrate_reason_.write(*message_.mutable_last_migrate_reason(), nr_pages_);
-  charge_column_.write(*message_.mutable_charge(), nr_pages_);
-  write_tables();
+  write_columns();
+  write_sites();
+  write_tasks();
+  write_flags();
   write_details();
   return message_;
 }
@@ -124,24 +119,52 @@ void BlockEncoder::write_details() {
   }
 }
 
-void BlockEncoder::write_tables() {
-  for (const Site& site : sites_.values()) {
-    message_.mutable_sites()->add_handle(site.handle);
-    message_.mutable_sites()->add_order(static_cast<std::uint32_t>(site.order));
-    message_.mutable_sites()->add_gfp_mask(site.gfp_mask);
-  }
-  for (const Task& task : tasks_.values()) {
-    message_.mutable_tasks()->add_pid(task.pid);
-    message_.mutable_tasks()->add_tgid(task.tgid);
-    const auto* comm = reinterpret_cast<const char*>(task.comm.data());
-    message_.mutable_tasks()->add_comm(comm, strnlen(comm, task.comm.size()));
-  }
+/// A column of what is not known is absent.
+void BlockEncoder::write_columns() {
+  if (has(PageField::kPfn)) gap_.write(*message_.mutable_gap(), nr_pages_);
+  if (!has(PageField::kTsNsec)) message_.clear_ts_nsec();
+  if (has(PageField::kFreeTsNsec)) was_freed_.write(*message_.mutable_was_freed(), nr_pages_);
+  if (has(PageField::kPageblockMigratetype))
+    pageblock_migratetype_.write(*message_.mutable_pageblock_migratetype(), nr_pages_);
+  if (has(PageField::kLastMigrateReason))
+    last_migrate_reason_.write(*message_.mutable_last_migrate_reason(), nr_pages_);
+  if (!has(PageField::kMemcg)) return;
+  charge_column_.write(*message_.mutable_charge(), nr_pages_);
   for (const Charge& charge : charges_.values()) {
     message_.mutable_charges()->add_cgroup_id(charge.cgroup_id);
     message_.mutable_charges()->add_flags(static_cast<std::uint32_t>(charge.flags));
   }
+}
+
+void BlockEncoder::write_sites() {
+  if (!has(PageField::kHandle) && !has(PageField::kOrder) && !has(PageField::kGfpMask)) return;
+  site_column_.write(*message_.mutable_site(), nr_pages_);
+  snapshot::Sites& sites = *message_.mutable_sites();
+  for (const Site& site : sites_.values()) {
+    if (has(PageField::kHandle)) sites.add_handle(site.handle);
+    if (has(PageField::kOrder)) sites.add_order(static_cast<std::uint32_t>(site.order));
+    if (has(PageField::kGfpMask)) sites.add_gfp_mask(site.gfp_mask);
+  }
+}
+
+void BlockEncoder::write_tasks() {
+  if (!has(PageField::kPid) && !has(PageField::kTgid) && !has(PageField::kComm)) return;
+  task_column_.write(*message_.mutable_task(), nr_pages_);
+  snapshot::Tasks& tasks = *message_.mutable_tasks();
+  for (const Task& task : tasks_.values()) {
+    if (has(PageField::kPid)) tasks.add_pid(task.pid);
+    if (has(PageField::kTgid)) tasks.add_tgid(task.tgid);
+    const auto* comm = reinterpret_cast<const char*>(task.comm.data());
+    if (has(PageField::kComm)) tasks.add_comm(comm, strnlen(comm, task.comm.size()));
+  }
+}
+
+void BlockEncoder::write_flags() {
+  if (!has(PageField::kFlags) && !has(PageField::kFlagNames)) return;
+  flags_.write(*message_.mutable_flags(), nr_pages_);
   const auto& words = flag_words_.values();
   message_.mutable_flag_words()->Add(words.begin(), words.end());
+  message_.set_has_flag_names_only(!has(PageField::kFlags));
 }
 
 void BlockEncoder::clear() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pobpf/abi.h"
+#include "pobpf/page_fields.h"
 #include "snapshot.pb.h"
 #include "snapshot/format.h"
 #include "snapshot/value_index.h"
@@ -42,7 +43,10 @@ class RunColumn {
 class BlockEncoder {
  public:
   BlockEncoder();
-  /// Not once it is full.
+  /// What is known of the pages of the block, kAllPageFields unless set; only of an empty block.
+  void set_fields(PageFields fields) { fields_ = fields; }
+  [[nodiscard]] PageFields fields() const { return fields_; }
+  /// Not once it is full. Fields that are not known have to be zero.
   void add(const pobpf_page& page);
   /// Of the page added last. For all pages of a block or for none.
   void add_kind(const pobpf_page_detail& detail);
@@ -89,10 +93,15 @@ class BlockEncoder {
  private:
   void add_repeated();
   void add_shared(const pobpf_page& page);
-  void write_tables();
+  [[nodiscard]] bool has(PageField field) const { return has_field(fields_, field); }
+  void write_columns();
+  void write_sites();
+  void write_tasks();
+  void write_flags();
   void write_details();
 
   snapshot::Pages message_;  // holds ts_nsec and free_ts_nsec as they come
+  PageFields fields_ = kAllPageFields;
   std::uint64_t nr_pages_ = 0;
   pobpf_page last_{};
 

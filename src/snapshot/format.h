@@ -27,6 +27,9 @@ constexpr std::size_t kNameBytesMax = 1024;
 constexpr std::size_t kNamesBytesMax = std::size_t{256} << 20;
 /// Entries of each of the kernel's tables.
 constexpr std::size_t kTableEntriesMax = 1024;
+/// Distinct texts of masks, and of flags words, that an import has: words hold the CPU and a part
+/// of the PID of who touched the page last.
+constexpr std::size_t kTextsMax = std::size_t{1} << 20;
 
 /// Zigzag: numbers of small magnitude become small.
 constexpr std::uint64_t to_zigzag(std::int64_t value) {

@@ -44,6 +44,7 @@ void write_tables(const KernelFacts& facts, snapshot::KernelTables& tables) {
   tables.set_max_page_order(facts.max_page_order);
   tables.set_is_pre_v68_text(facts.is_pre_v68_text);
   tables.set_is_mobility_grouping_disabled(facts.is_mobility_grouping_disabled);
+  tables.set_is_imported(facts.texts.has_value());
 }
 
 tl::unexpected<Error> impossible(std::string_view what) {
@@ -104,6 +105,7 @@ Result<KernelFacts> read_tables(const snapshot::KernelTables& tables) {
   facts.max_page_order = tables.max_page_order();
   facts.is_pre_v68_text = tables.is_pre_v68_text();
   facts.is_mobility_grouping_disabled = tables.is_mobility_grouping_disabled();
+  if (tables.is_imported()) facts.texts.emplace();
   return facts;
 }
 
@@ -246,12 +248,17 @@ void write_footer(const SnapshotFooter& footer, snapshot::Footer& message) {
   message.set_nr_pages(footer.nr_pages);
   message.set_nr_stacks(footer.nr_stacks);
   message.set_nr_cgroups(footer.nr_cgroups);
+  message.set_nr_groups(footer.nr_groups);
   if (footer.account) write_account(*footer.account, *message.mutable_account());
 }
 
 SnapshotFooter read_footer(const snapshot::Footer& message) {
-  SnapshotFooter footer{message.nr_blocks(), message.nr_pages(), message.nr_stacks(),
-                        message.nr_cgroups(), std::nullopt};
+  SnapshotFooter footer;
+  footer.nr_blocks = message.nr_blocks();
+  footer.nr_pages = message.nr_pages();
+  footer.nr_groups = message.nr_groups();
+  footer.nr_stacks = message.nr_stacks();
+  footer.nr_cgroups = message.nr_cgroups();
   if (message.has_account()) footer.account = read_account(message.account());
   return footer;
 }

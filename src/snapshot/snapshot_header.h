@@ -38,7 +38,8 @@ struct SnapshotHeader {
 /// What a whole snapshot holds.
 struct SnapshotFooter {
   std::uint64_t nr_blocks = 0;
-  std::uint64_t nr_pages = 0;  ///< records
+  std::uint64_t nr_pages = 0;   ///< records
+  std::uint64_t nr_groups = 0;  ///< sums without pages
   std::uint64_t nr_stacks = 0;
   std::uint64_t nr_cgroups = 0;
   std::optional<Account> account;  ///< no value: nobody counted

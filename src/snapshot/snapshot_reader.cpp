@@ -12,6 +12,7 @@
 
 #include "snapshot/format.h"
 #include "snapshot/header_message.h"
+#include "snapshot/texts_message.h"
 
 namespace pobpf {
 namespace {
@@ -131,15 +132,22 @@ Result<bool> SnapshotReader::next_item() {
   }
 }
 
-Status SnapshotReader::take_item(bool& is_block) {
+Status SnapshotReader::take_item(Taken& taken) {
   switch (item_.content_case()) {
     case snapshot::Item::kStacks:
       return context_.add(item_.stacks(), is_salvaging());
     case snapshot::Item::kCgroups:
       return context_.add(item_.cgroups());
+    case snapshot::Item::kTexts:
+      if (!header_.facts) return contradiction("it has texts of an import, which it is not");
+      return read_texts(item_.texts(), *header_.facts, texts_bytes_);
     case snapshot::Item::kPages:
       if (auto status = take_block(); !status) return status;
-      is_block = true;
+      taken = Taken::kPages;
+      return {};
+    case snapshot::Item::kGroups:
+      if (auto status = take_groups(); !status) return status;
+      taken = Taken::kGroups;
       return {};
     case snapshot::Item::kFooter:
       return take_footer();
@@ -151,32 +159,44 @@ Status SnapshotReader::take_item(bool& is_block) {
   return contradiction("an item of no known kind");
 }
 
+Status SnapshotReader::check_references(const snapshot::Pages& pages) const {
+  for (const std::uint32_t handle : pages.sites().handle())
+    if (!context_.has_stack(handle))
+      return contradiction(fmt::format("a page has the stack {}, which is not there", handle));
+  for (const std::uint32_t handle : pages.free_sides().handle())
+    if (handle != 0 && !context_.has_stack(handle))
+      return contradiction(
+          fmt::format("a page was freed with the stack {}, which is not there", handle));
+  const auto& charges = pages.charges();
+  for (int i = 0; i < charges.flags_size(); ++i)
+    if ((charges.flags(i) & POBPF_MEMCG_CHARGED) != 0 && !context_.has_cgroup(charges.cgroup_id(i)))
+      return contradiction(
+          fmt::format("a page has the cgroup {}, which is not there", charges.cgroup_id(i)));
+  return {};
+}
+
 Status SnapshotReader::take_block() {
-  const snapshot::Pages& pages = item_.pages();
-  if (auto status = decode_block(pages, block_, wanted_); !status) return status;
-  if (!is_salvaging()) {
-    for (const std::uint32_t handle : pages.sites().handle())
-      if (!context_.has_stack(handle))
-        return contradiction(fmt::format("a page has the stack {}, which is not there", handle));
-    for (const std::uint32_t handle : pages.free_sides().handle())
-      if (handle != 0 && !context_.has_stack(handle))
-        return contradiction(
-            fmt::format("a page was freed with the stack {}, which is not there", handle));
-    const auto& charges = pages.charges();
-    for (int i = 0; i < charges.flags_size(); ++i)
-      if ((charges.flags(i) & POBPF_MEMCG_CHARGED) != 0 &&
-          !context_.has_cgroup(charges.cgroup_id(i)))
-        return contradiction(
-            fmt::format("a page has the cgroup {}, which is not there", charges.cgroup_id(i)));
-  }
+  if (auto status = decode_block(item_.pages(), block_, wanted_); !status) return status;
+  if (!is_salvaging())
+    if (auto status = check_references(item_.pages()); !status) return status;
   ++seen_.nr_blocks;
   seen_.nr_pages += block_.pages.size();
+  return {};
+}
+
+Status SnapshotReader::take_groups() {
+  if (auto status = decode_groups(item_.groups(), groups_); !status) return status;
+  if (!is_salvaging())
+    if (auto status = check_references(item_.groups().record()); !status) return status;
+  ++seen_.nr_blocks;
+  seen_.nr_groups += groups_.records.pages.size();
   return {};
 }
 
 Status SnapshotReader::take_footer() {
   const SnapshotFooter footer = read_footer(item_.footer());
   const bool is_whole = footer.nr_blocks == seen_.nr_blocks && footer.nr_pages == seen_.nr_pages &&
+                        footer.nr_groups == seen_.nr_groups &&
                         footer.nr_stacks == context_.nr_stacks() &&
                         footer.nr_cgroups == context_.nr_cgroups();
   if (!is_whole && !is_salvaging())
@@ -197,7 +217,7 @@ Status SnapshotReader::end() {
   return {};
 }
 
-Result<const DecodedBlock*> SnapshotReader::next() {
+Result<bool> SnapshotReader::next_of(Taken kind) {
   while (!is_at_end_) {
     auto has_item = next_item();
     if (!has_item) return fail(std::move(has_item).error());
@@ -205,13 +225,25 @@ Result<const DecodedBlock*> SnapshotReader::next() {
       if (auto status = end(); !status) return fail(std::move(status).error());
       break;
     }
-    bool is_block = false;
-    auto status = take_item(is_block);
+    Taken taken = Taken::kNothing;
+    auto status = take_item(taken);
     if (!status && !is_salvaging()) return fail(damage(status.error()));
     if (!status) lose(status.error());
-    if (is_block) return &block_;
+    if (taken == kind) return true;
   }
-  return nullptr;
+  return false;
+}
+
+Result<const DecodedBlock*> SnapshotReader::next() {
+  auto found = next_of(Taken::kPages);
+  if (!found) return fail(std::move(found).error());
+  return *found ? &block_ : nullptr;
+}
+
+Result<const DecodedGroups*> SnapshotReader::next_groups() {
+  auto found = next_of(Taken::kGroups);
+  if (!found) return fail(std::move(found).error());
+  return *found ? &groups_ : nullptr;
 }
 
 }  // namespace pobpf

@@ -48,6 +48,12 @@ class SnapshotReader final : public PageContext {
   /// The next block, valid until the next call; null once all were read and the file is known to be
   /// complete, or salvaged.
   Result<const DecodedBlock*> next();
+  /// The same for sums without pages. Whoever wants one kind passes over what there is of the other
+  /// so far: a file has to be read twice for both.
+  Result<const DecodedGroups*> next_groups();
+  /// Pages and sums so far, those passed over too.
+  [[nodiscard]] std::uint64_t nr_pages() const { return seen_.nr_pages; }
+  [[nodiscard]] std::uint64_t nr_groups() const { return seen_.nr_groups; }
   /// Once all is read; no value if it is lost.
   [[nodiscard]] const std::optional<SnapshotFooter>& footer() const { return footer_; }
   /// Once all is read.
@@ -70,9 +76,15 @@ class SnapshotReader final : public PageContext {
   /// The next item that is whole, in item_; false at the end of the file.
   [[nodiscard]] Result<bool> next_item();
   [[nodiscard]] Status check_index();
-  /// Sets `is_block` if there are pages now.
-  [[nodiscard]] Status take_item(bool& is_block);
+  enum class Taken { kNothing, kPages, kGroups };
+  /// Up to the next item of the kind; false at the end.
+  [[nodiscard]] Result<bool> next_of(Taken kind);
+  /// Sets `taken` to what there is of it now.
+  [[nodiscard]] Status take_item(Taken& taken);
   [[nodiscard]] Status take_block();
+  [[nodiscard]] Status take_groups();
+  /// Whether stacks and cgroups that the block refers to are there.
+  [[nodiscard]] Status check_references(const snapshot::Pages& pages) const;
   [[nodiscard]] Status take_footer();
   /// Checks, or counts, what is missing.
   [[nodiscard]] Status end();
@@ -90,6 +102,8 @@ class SnapshotReader final : public PageContext {
   SnapshotHeader header_;
   ContextReader context_;
   DecodedBlock block_;
+  DecodedGroups groups_;
+  std::size_t texts_bytes_ = 0;
   SnapshotFooter seen_;
   std::optional<SnapshotFooter> footer_;
   SnapshotLosses losses_;

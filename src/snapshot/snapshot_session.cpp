@@ -24,6 +24,11 @@ class FilteredBlocks {
     if (*block == nullptr) {
       const auto& footer = reader_.footer();
       if (footer && footer->account) start_ = *footer->account;
+      if (reader_.nr_groups() != 0 && reader_.nr_pages() == 0)
+        return fail(ErrorKind::kFailed,
+                    fmt::format("the snapshot has only sums ({}), and no pages to show",
+                                reader_.nr_groups()),
+                    "it was imported from a text that summed up already");
       return block;
     }
     if (!filter_.is_empty())
@@ -92,11 +97,6 @@ class FileReader final : public PageReader {
       account_ = blocks_.account();
       return std::span<const pobpf_page>();
     }
-    if (((*block)->fields & kAllPageFields) != kAllPageFields)
-      return fail(ErrorKind::kFailed,
-                  fmt::format("pages of the snapshot lack fields: {}",
-                              page_field_names(kAllPageFields & ~(*block)->fields)),
-                  "a newer pobpf may show it");
     fields_ = (*block)->fields;
     const auto pages = blocks_.is_filtering() ? filtered(**block) : whole(**block);
     account_ = blocks_.account();

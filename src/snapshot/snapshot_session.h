@@ -16,6 +16,7 @@ class SnapshotSession final : public Session {
   static Result<std::unique_ptr<SnapshotSession>> open(const std::filesystem::path& path,
                                                        DamagePolicy policy);
 
+  [[nodiscard]] const SnapshotHeader& header() const { return reader_->header(); }
   [[nodiscard]] const KernelFacts& facts() const override { return *reader_->header().facts; }
   [[nodiscard]] const NodeSet& memory_nodes() const override { return memory_nodes_; }
   [[nodiscard]] unsigned max_nodes() const override { return reader_->header().max_nodes; }

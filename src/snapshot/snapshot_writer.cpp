@@ -17,10 +17,11 @@ Status SnapshotWriter::begin(const SnapshotHeader& header) {
   return frames_.append(item_, out_);
 }
 
-Status SnapshotWriter::append(std::span<const pobpf_page> pages,
+Status SnapshotWriter::append(std::span<const pobpf_page> pages, PageFields fields,
                               std::span<const pobpf_page_detail> details) {
-  if (has_details_ == details.empty()) {
+  if (fields != block_.fields() || has_details_ == details.empty()) {
     if (auto status = write_block(); !status) return status;
+    block_.set_fields(fields);
     has_details_ = !details.empty();
   }
   for (std::size_t i = 0; i < pages.size(); ++i) {
@@ -33,10 +34,50 @@ Status SnapshotWriter::append(std::span<const pobpf_page> pages,
   return {};
 }
 
+Status SnapshotWriter::append(const DecodedGroups& groups) {
+  if (auto status = write_block(); !status) return status;
+  if (groups.records.pages.empty()) return {};
+  block_.set_fields(groups.records.fields);
+  for (const pobpf_page& record : groups.records.pages) block_.add(record);
+  if (auto status = write_context(); !status) return status;
+  item_.Clear();
+  snapshot::Groups& message = *item_.mutable_groups();
+  message.mutable_nr_allocations()->Add(groups.nr_allocations.begin(), groups.nr_allocations.end());
+  message.mutable_nr_pages()->Add(groups.nr_pages.begin(), groups.nr_pages.end());
+  for (const std::string& label : groups.labels) message.add_label(label);
+  // lent, not copied
+  message.unsafe_arena_set_allocated_record(&block_.finish());
+  auto status = frames_.append(item_, out_);
+  static_cast<void>(message.unsafe_arena_release_record());
+  if (!status) return status;
+  ++footer_.nr_blocks;
+  footer_.nr_groups += groups.records.pages.size();
+  block_.clear();
+  return {};
+}
+
+Status SnapshotWriter::append(const NewTexts& texts) {
+  // pages that came before must not get texts that they did not have
+  if (auto status = write_block(); !status) return status;
+  if (texts.is_empty()) return {};
+  // a text may have kNameBytesMax
+  constexpr std::size_t kTextsOfItem = 2048;
+  for (std::size_t begin = 0; begin == 0 || begin < nr_texts(texts); begin += kTextsOfItem) {
+    item_.Clear();
+    write_texts(texts, begin, begin + kTextsOfItem, *item_.mutable_texts());
+    if (auto status = frames_.append(item_, out_); !status) return status;
+  }
+  return {};
+}
+
+Status SnapshotWriter::write_context() {
+  if (auto status = write_stacks(); !status) return status;
+  return write_cgroups();
+}
+
 Status SnapshotWriter::write_block() {
   if (block_.is_empty()) return {};
-  if (auto status = write_stacks(); !status) return status;
-  if (auto status = write_cgroups(); !status) return status;
+  if (auto status = write_context(); !status) return status;
   item_.Clear();
   snapshot::Pages& pages = block_.finish();
   // lent, not copied
@@ -64,6 +105,7 @@ Status SnapshotWriter::add_stack(std::uint32_t handle) {
 }
 
 Status SnapshotWriter::write_stacks() {
+  if (!has_field(block_.fields(), PageField::kHandle)) return {};
   item_.Clear();
   symbols_bytes_ = 0;
   for (const BlockEncoder::Site& site : block_.sites())

@@ -12,10 +12,12 @@
 #include "pobpf/account.h"
 #include "pobpf/error.h"
 #include "snapshot.pb.h"
+#include "snapshot/block_decoder.h"
 #include "snapshot/block_encoder.h"
 #include "snapshot/frame_writer.h"
 #include "snapshot/snapshot_header.h"
 #include "snapshot/stack_messages.h"
+#include "snapshot/texts_message.h"
 
 namespace pobpf {
 
@@ -34,9 +36,14 @@ class SnapshotWriter {
   /// First call, once.
   [[nodiscard]] Status begin(const SnapshotHeader& header);
   /// Stacks that cannot be read are noted in the snapshot: errors are those of the writer alone.
-  /// `details`: one a page, or empty if they are not known.
-  [[nodiscard]] Status append(std::span<const pobpf_page> pages,
+  /// `fields`: what is known of the pages; the rest of them has to be zero. `details`: one a page,
+  /// or empty if they are not known.
+  [[nodiscard]] Status append(std::span<const pobpf_page> pages, PageFields fields = kAllPageFields,
                               std::span<const pobpf_page_detail> details = {});
+  /// Sums without pages, at most kBlockPagesMax.
+  [[nodiscard]] Status append(const DecodedGroups& groups);
+  /// Of an import, before the pages that have them.
+  [[nodiscard]] Status append(const NewTexts& texts);
   /// Last call: without it the snapshot is incomplete. `account`: what became of all other pages.
   [[nodiscard]] Status end(const std::optional<Account>& account);
 
@@ -47,6 +54,8 @@ class SnapshotWriter {
 
  private:
   [[nodiscard]] Status write_block();
+  /// What the block refers to.
+  [[nodiscard]] Status write_context();
   [[nodiscard]] Status write_stacks();
   /// Adds the stack to item_, which is written out if it is full.
   [[nodiscard]] Status add_stack(std::uint32_t handle);

@@ -3,13 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "format/escape.h"
+#include "sum/row_table.h"
 
 namespace pobpf {
 namespace {
@@ -27,135 +25,15 @@ double share_of(const Row& row, const RowStyle& style) {
              : static_cast<double>(row.pages) / static_cast<double>(style.total_pages);
 }
 
-/// What stands where a group's fields would be.
-std::string kind_text(const Row& row) {
-  switch (row.kind) {
-    case RowKind::kGroup:
-      break;
-    case RowKind::kIgnored:
-      return fmt::format("(ignored: {})", row.nr_rows);
-    case RowKind::kOther:
-      return "(no room for more groups)";
-    case RowKind::kRest:
-      return fmt::format("({} more)", row.nr_rows);
-    case RowKind::kTotal:
-      return "(total)";
-  }
-  return {};
-}
-
-const char* kind_name(RowKind kind) {
-  constexpr std::array kNames = {"group", "ignored", "other", "rest", "total"};
-  return kNames.at(static_cast<std::size_t>(kind));
-}
-
-/// Columns that a printable UTF-8 text takes, combining and wide characters aside.
-std::size_t columns_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  }));
-}
-
-void append_cut(std::string& out, std::string_view line, const RowStyle& style) {
-  std::size_t columns = 0;
-  std::size_t end = 0;
-  while (end < line.size() && (!style.width || columns < *style.width)) {
-    const std::size_t length = std::max<std::size_t>(1, utf8_length(line.substr(end)));
-    end += length;
-    ++columns;
-  }
-  std::string_view shown = line.substr(0, end);
-  while (shown.ends_with(' ')) shown.remove_suffix(1);
-  out.append(shown).push_back('\n');
-}
-
-/// Cells of a table; numbers are aligned to the right, names to the left.
-struct Column {
-  std::string header;
-  bool is_number = false;
-  std::vector<std::string> cells;
-};
-
 std::string escaped(std::string_view text) {
   std::string out;
   append_escaped(out, text);
   return out;
 }
 
-std::string upper(std::string_view name) {
-  std::string result(name);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return result;
-}
-
-std::string bytes_text(std::uint64_t pages, const RowStyle& style) {
-  const std::uint64_t bytes = pages * style.page_bytes;
-  return style.is_exact ? std::to_string(bytes) : size_text(bytes);
-}
-
 std::string signed_bytes_text(std::int64_t pages, const RowStyle& style) {
   if (pages == 0) return "0";
   return (pages < 0 ? "-" : "+") + bytes_text(magnitude(pages), style);
-}
-
-std::vector<Column> make_columns(const std::vector<Row>& rows, const Grouping& grouping,
-                                 const RowStyle& style) {
-  const auto column = [&](const char* header, auto cell) {
-    Column result{header, true, {}};
-    for (const Row& row : rows) result.cells.push_back(cell(row));
-    return result;
-  };
-  std::vector<Column> columns;
-  columns.push_back(column("PAGES", [](const Row& row) { return std::to_string(row.pages); }));
-  columns.push_back(column("SIZE", [&](const Row& row) { return bytes_text(row.pages, style); }));
-  columns.push_back(
-      column("ALLOCS", [](const Row& row) { return std::to_string(row.allocations); }));
-  columns.push_back(column(
-      "SHARE", [&](const Row& row) { return fmt::format("{:.1f}%", 100 * share_of(row, style)); }));
-  if (style.with_age) {
-    columns.push_back(column("AGE", [&](const Row& row) {
-      const auto age = row.mean_age_ns(style.now_ns);
-      return age ? age_text(*age) : "-";
-    }));
-  }
-  if (style.with_growth) {
-    columns.push_back(
-        column("CHANGE", [&](const Row& row) { return signed_bytes_text(row.change, style); }));
-    columns.push_back(
-        column("GROWTH", [&](const Row& row) { return signed_bytes_text(row.growth, style); }));
-  }
-  std::size_t label = 0;
-  for (const GroupField field : grouping.fields) {
-    if (field == GroupField::kStack) continue;
-    const auto is_number = [&](const Row& row) {
-      return row.kind != RowKind::kGroup || row.labels[label].number.has_value();
-    };
-    Column names{
-        upper(group_field_name(field)), std::all_of(rows.begin(), rows.end(), is_number), {}};
-    for (const Row& row : rows) {
-      if (row.kind == RowKind::kGroup)
-        names.cells.push_back(escaped(row.labels[label].text));
-      else
-        names.cells.emplace_back();
-    }
-    columns.push_back(std::move(names));
-    ++label;
-  }
-  return columns;
-}
-
-std::size_t nr_labels(const Grouping& grouping) {
-  return grouping.fields.size() - (grouping.has_stack() ? 1 : 0);
-}
-
-void append_padded(std::string& line, std::string_view text, std::size_t width, bool is_right) {
-  const std::size_t used = columns_of(text);
-  const std::string padding(width > used ? width - used : 0, ' ');
-  if (is_right)
-    line.append(padding).append(text);
-  else
-    line.append(text).append(padding);
 }
 
 /// Frames in a field of their own, as stack collapsing tools have them.
@@ -193,34 +71,31 @@ std::string age_text(std::uint64_t ns) {
 
 void append_table(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
                   const RowStyle& style) {
-  const auto columns = make_columns(rows, grouping, style);
-  // what has no fields has its name in their place
-  const std::size_t nr_numbers = columns.size() - nr_labels(grouping);
-  std::vector<std::size_t> widths;
-  for (const Column& column : columns) {
-    std::size_t width = column.header.size();
-    for (const std::string& cell : column.cells) width = std::max(width, columns_of(cell));
-    widths.push_back(width);
-  }
-  std::string line;
-  const auto append_cell = [&](std::size_t index, std::string_view text) {
-    if (index != 0) line += "  ";
-    append_padded(line, text, widths[index], columns[index].is_number);
+  RowTable table(style);
+  const auto add = [&](const char* header, auto cell) {
+    std::vector<std::string> cells;
+    cells.reserve(rows.size());
+    for (const Row& row : rows) cells.push_back(cell(row));
+    table.add_numbers(header, std::move(cells));
   };
-  for (std::size_t i = 0; i < columns.size(); ++i) append_cell(i, columns[i].header);
-  append_cut(out, line, style);
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    line.clear();
-    for (std::size_t i = 0; i < nr_numbers; ++i) append_cell(i, columns[i].cells[r]);
-    if (rows[r].kind == RowKind::kGroup)
-      for (std::size_t i = nr_numbers; i < columns.size(); ++i) append_cell(i, columns[i].cells[r]);
-    else
-      line.append("  ").append(kind_text(rows[r]));
-    append_cut(out, line, style);
-    for (const std::string& frame : rows[r].frames)
-      append_cut(out, "        " + escaped(frame), style);
-    if (!rows[r].frames.empty()) out += '\n';
+  add("PAGES", [](const Row& row) { return std::to_string(row.pages); });
+  add("SIZE", [&](const Row& row) { return bytes_text(row.pages, style); });
+  add("ALLOCS", [](const Row& row) { return std::to_string(row.allocations); });
+  add("SHARE", [&](const Row& row) { return fmt::format("{:.1f}%", 100 * share_of(row, style)); });
+  if (style.with_age) {
+    add("AGE", [&](const Row& row) {
+      const auto age = row.mean_age_ns(style.now_ns);
+      return age ? age_text(*age) : "-";
+    });
   }
+  if (style.with_growth) {
+    add("CHANGE", [&](const Row& row) { return signed_bytes_text(row.change, style); });
+    add("GROWTH", [&](const Row& row) { return signed_bytes_text(row.growth, style); });
+  }
+  std::vector<const Row*> plain;
+  plain.reserve(rows.size());
+  for (const Row& row : rows) plain.push_back(&row);
+  table.append(out, plain, grouping);
 }
 
 void append_json_rows(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
@@ -228,7 +103,7 @@ void append_json_rows(std::string& out, const std::vector<Row>& rows, const Grou
   for (const Row& row : rows) {
     Json object;
     if (style.time) object["time"] = *style.time;
-    object["kind"] = kind_name(row.kind);
+    object["kind"] = row_kind_name(row.kind);
     object["pages"] = row.pages;
     object["bytes"] = row.pages * style.page_bytes;
     object["allocations"] = row.allocations;
@@ -241,19 +116,7 @@ void append_json_rows(std::string& out, const std::vector<Row>& rows, const Grou
       object["change_pages"] = row.change;
       object["growth_pages"] = row.growth;
     }
-    if (row.kind == RowKind::kIgnored || row.kind == RowKind::kRest) object["groups"] = row.nr_rows;
-    std::size_t label = 0;
-    for (const GroupField field : grouping.fields) {
-      const char* const name = group_field_name(field);
-      if (row.kind != RowKind::kGroup) continue;
-      if (field == GroupField::kStack) {
-        if (row.handle) object["handle"] = *row.handle;
-        object["stack"] = row.frames;
-        continue;
-      }
-      const Label& value = row.labels[label++];
-      object[name] = value.number ? Json(*value.number) : Json(value.text);
-    }
+    append_json_labels(object, row, grouping);
     out += object.dump(-1, ' ', true, Json::error_handler_t::replace);
     out += '\n';
   }
@@ -272,8 +135,8 @@ void append_csv_rows(std::string& out, const std::vector<Row>& rows, const Group
                      const RowStyle& style) {
   for (const Row& row : rows) {
     if (style.time) fmt::format_to(std::back_inserter(out), "{:.3f},", *style.time);
-    fmt::format_to(std::back_inserter(out), "{},{},{},{},{:.6f}", kind_name(row.kind), row.pages,
-                   row.pages * style.page_bytes, row.allocations, share_of(row, style));
+    fmt::format_to(std::back_inserter(out), "{},{},{},{},{:.6f}", row_kind_name(row.kind),
+                   row.pages, row.pages * style.page_bytes, row.allocations, share_of(row, style));
     if (style.with_age) {
       const auto age = row.mean_age_ns(style.now_ns);
       out += ',';

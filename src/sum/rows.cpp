@@ -97,7 +97,7 @@ class RowMaker {
         return number_label(key.order);
       case GroupField::kGfp: {
         std::string names;
-        append_flag_names(names, key.gfp_mask, facts.gfp_names);
+        append_gfp_names(names, key.gfp_mask, facts);
         return {names.empty() ? "0" : names, std::nullopt};
       }
       case GroupField::kMigratetype:

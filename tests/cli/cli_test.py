@@ -87,7 +87,7 @@ class Case(unittest.TestCase):
 class Help(unittest.TestCase):
     def test_every_example_is_accepted(self):
         nr_examples = 0
-        commands = "stacks top page check pin pins unpin record report".split()
+        commands = "stacks top page check pin pins unpin record report diff".split()
         for command in ([], *([c] for c in commands)):
             text = pobpf(*command, "--help").stdout.decode()
             examples = re.findall(r"^  (pobpf.*?)(?:   *\S.*)?$", text, re.MULTILINE)

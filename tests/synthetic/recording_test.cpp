@@ -50,7 +50,7 @@ class Recording : public MachineTestBase {
     for (bool at_end = false; !at_end;) {
       auto pages = (*reader)->next(at_end);
       ASSERT_TRUE(pages) << pages.error().what;
-      ASSERT_TRUE(writer.append(*pages, (*reader)->details()));
+      ASSERT_TRUE(writer.append(*pages, kAllPageFields, (*reader)->details()));
     }
     ASSERT_TRUE(writer.end((*reader)->account()));
     dir_.write("snapshot", file);

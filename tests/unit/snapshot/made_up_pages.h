@@ -132,7 +132,7 @@ inline std::string made_snapshot(std::span<const pobpf_page> pages, int level = 
   fill(context);
   std::string file;
   SnapshotWriter writer(context, file, level, free_sides);
-  if (!writer.begin(made_up_header()) || !writer.append(pages, details) ||
+  if (!writer.begin(made_up_header()) || !writer.append(pages, kAllPageFields, details) ||
       !writer.end(account_of(pages.size())))
     file.clear();
   return file;

@@ -96,7 +96,7 @@ TEST(Snapshot, PagesWithAndWithoutDetailsShareNoBlock) {
   SnapshotWriter writer(context, file, 1);
   ASSERT_TRUE(writer.begin(test::made_up_header()));
   ASSERT_TRUE(writer.append(pages));
-  ASSERT_TRUE(writer.append(pages, details));
+  ASSERT_TRUE(writer.append(pages, kAllPageFields, details));
   ASSERT_TRUE(writer.append(pages));
   ASSERT_TRUE(writer.end(std::nullopt));
   const auto read = read_snapshot(file);

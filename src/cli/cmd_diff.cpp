@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// pobpf diff: what changed between snapshots, matched by what stacks are rather than by their
+// numbers, so that it works across reboots and hosts.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+#include "cli/command_end.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/logging.h"
+#include "cli/open_session.h"
+#include "cli/progress_meter.h"
+#include "cli/screen.h"
+#include "snapshot/snapshot_pair.h"
+#include "sum/comparison.h"
+
+namespace pobpf::cli {
+namespace {
+
+using Snapshots = std::vector<std::unique_ptr<SnapshotSession>>;
+
+constexpr std::size_t kLimitOfTables = 20;
+constexpr double kNsAnHour = 3600e9;
+
+Result<Snapshots> open_all(const Options& options) {
+  Snapshots snapshots;
+  for (const std::string& path : options.diff.paths) {
+    auto snapshot = SnapshotSession::open(
+        path, options.diff.salvages ? DamagePolicy::kSalvage : DamagePolicy::kRefuse);
+    if (!snapshot) return fail(std::move(snapshot).error());
+    snapshots.push_back(*std::move(snapshot));
+  }
+  return snapshots;
+}
+
+/// When each was recorded, in hours; all by one clock, each after the one before.
+Result<std::vector<double>> hours_of(const Snapshots& snapshots, const Options& options) {
+  const SnapshotHeader& first = snapshots.front()->header();
+  bool is_one_boot = !first.boot_id.empty();
+  for (const auto& snapshot : snapshots)
+    is_one_boot = is_one_boot && snapshot->header().boot_id == first.boot_id &&
+                  snapshot->header().local_clock_ns.has_value();
+  std::vector<double> hours;
+  for (std::size_t i = 0; i < snapshots.size(); ++i) {
+    const SnapshotHeader& header = snapshots[i]->header();
+    const auto clock = is_one_boot ? header.local_clock_ns : header.wall_clock_ns;
+    if (!clock)
+      return fail(ErrorKind::kFailed,
+                  fmt::format("{} does not say when it was recorded", options.diff.paths[i]),
+                  "compare two at a time, without --leaks");
+    hours.push_back(static_cast<double>(*clock) / kNsAnHour);
+    if (i != 0 && hours[i] <= hours[i - 1])
+      return fail(ErrorKind::kUsage,
+                  fmt::format("{} is not younger than {}", options.diff.paths[i],
+                              options.diff.paths[i - 1]),
+                  "give the oldest first");
+  }
+  return hours;
+}
+
+/// What was recorded with another filter has changed for that alone.
+void warn_of_filters(const Snapshots& snapshots, const Options& options) {
+  for (std::size_t i = 1; i < snapshots.size(); ++i) {
+    const std::string& a = snapshots.front()->header().filters;
+    const std::string& b = snapshots[i]->header().filters;
+    if (a == b) continue;
+    const auto shown = [](const std::string& filters) {
+      return filters.empty() ? "none" : filters;
+    };
+    spdlog::warn("{} was recorded with other filters ({}) than {} ({})", options.diff.paths[i],
+                 shown(b), options.diff.paths.front(), shown(a));
+  }
+}
+
+class Diff {
+ public:
+  Diff(Snapshots& snapshots, const Options& options, Output& output)
+      : snapshots_(snapshots), options_(options), output_(output) {
+    grouping_.fields = options.top.fields;
+    // handles are numbers of one boot
+    grouping_.depth = options.top.depth;
+    if (grouping_.has_stack() && !grouping_.depth) grouping_.depth = POBPF_MAX_FRAMES;
+    grouping_.ignored_functions = options.top.ignored_functions;
+    request_.group_by = grouping_.kernel_fields();
+    request_.groups_max = options.groups_max;
+    style_.page_bytes = snapshots.back()->page_bytes();
+    style_.is_exact = options.top.is_exact;
+    style_.is_terminal = output.is_terminal();
+  }
+
+  Result<ExitStatus> run() {
+    auto rows = options_.diff.finds_leaks ? compare_series() : compare_pair();
+    if (!rows) return fail(std::move(rows).error());
+    rank(*rows, options_.diff.sort, limit());
+    if (options_.format == Format::kJson) {
+      append_comparison_json(output_.buffer(), *rows, grouping_, style_, options_.diff.finds_leaks);
+    } else {
+      if (output_.is_terminal())
+        if (const auto size = screen_size()) style_.width = size->columns;
+      append_comparison(output_.buffer(), *rows, grouping_, style_, options_.diff.finds_leaks);
+    }
+    auto ended = finish(output_, account_, losses_, options_);
+    if (!ended || *ended != ExitStatus::kComplete) return ended;
+    return end_of_salvage();
+  }
+
+ private:
+  [[nodiscard]] std::optional<std::size_t> limit() const {
+    const bool is_table = options_.format == Format::kText;
+    if (options_.top.has_limit || !is_table) return options_.top.limit;
+    return kLimitOfTables;
+  }
+
+  static ProgressCallback on_progress(ProgressMeter& meter) {
+    return [&meter](const Progress& progress) {
+      meter.update(progress, std::nullopt);
+      return !is_interrupted();
+    };
+  }
+
+  /// Rows of sums, whose account is added to all.
+  std::vector<Row> rows_of(const GroupSums& sums, SnapshotSession& session) {
+    account_.add(sums.account);
+    losses_.ungrouped_pages += sums.other.pages;
+    return make_rows(sums, grouping_, session, [&](Error error) { losses_.add(std::move(error)); });
+  }
+
+  Result<std::vector<ComparedRow>> compare_pair() {
+    SnapshotSession& before = *snapshots_.front();
+    SnapshotSession& after = *snapshots_.back();
+    auto view = make_view(options_, after);
+    if (!view) return fail(std::move(view).error());
+    auto pair = [&] {
+      ProgressMeter meter(options_, false);
+      return sum_pair(before, after, *view, request_, on_progress(meter));
+    }();
+    if (!pair) return fail(std::move(pair).error());
+    std::vector<std::vector<Row>> moments;
+    moments.push_back(rows_of(pair->before, before));
+    moments.push_back(rows_of(pair->after, after));
+    std::optional<std::vector<Row>> stayed;
+    if (pair->stayed)
+      stayed = rows_of(*pair->stayed, after);
+    else
+      spdlog::warn("which pages were born, which are gone and which stayed cannot be told: {}",
+                   pair->why_not_stayed);
+    return compare_rows(std::move(moments), stayed);
+  }
+
+  Result<std::vector<ComparedRow>> compare_series() {
+    auto hours = hours_of(snapshots_, options_);
+    if (!hours) return fail(std::move(hours).error());
+    std::vector<std::vector<Row>> moments;
+    for (auto& snapshot : snapshots_) {
+      auto view = make_view(options_, *snapshot);
+      if (!view) return fail(std::move(view).error());
+      ProgressMeter meter(options_, false);
+      auto sums = snapshot->sum_groups(*view, request_, on_progress(meter));
+      if (!sums) return fail(std::move(sums).error());
+      moments.push_back(rows_of(*sums, *snapshot));
+    }
+    auto rows = compare_rows(std::move(moments), std::nullopt);
+    const std::uint64_t nr_others = keep_growing(rows);
+    spdlog::info("{} of {} groups grew and never shrank", rows.size(), rows.size() + nr_others);
+    for (ComparedRow& row : rows) row.pages.resize(hours->size());
+    set_slopes(rows, *hours);
+    return rows;
+  }
+
+  Result<ExitStatus> end_of_salvage() {
+    for (const auto& snapshot : snapshots_) {
+      if (snapshot->losses().is_empty()) continue;
+      report(describe_losses(snapshot->losses()), ExitStatus::kIncomplete, options_.format);
+      return ExitStatus::kIncomplete;
+    }
+    return ExitStatus::kComplete;
+  }
+
+  Snapshots& snapshots_;
+  const Options& options_;
+  Output& output_;
+  Grouping grouping_;
+  SumRequest request_;
+  RowStyle style_;
+  Account account_;
+  Losses losses_;
+};
+
+}  // namespace
+
+Result<ExitStatus> print_diff(std::vector<std::unique_ptr<SnapshotSession>>& snapshots,
+                              const Options& options, Output& output) {
+  return Diff(snapshots, options, output).run();
+}
+
+Result<ExitStatus> run_diff(const Options& options) {
+  auto snapshots = open_all(options);
+  if (!snapshots) return fail(std::move(snapshots).error());
+  warn_of_filters(*snapshots, options);
+  auto output = open_output(options);
+  if (!output) return fail(std::move(output).error());
+  return print_diff(*snapshots, options, *output);
+}
+
+}  // namespace pobpf::cli

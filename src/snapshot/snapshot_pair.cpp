@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "snapshot/snapshot_pair.h"
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "snapshot/page_sums.h"
+
+namespace pobpf {
+namespace {
+
+/// The pages of a snapshot, one after the other.
+class Cursor {
+ public:
+  Cursor(std::unique_ptr<PageReader> reader, const PageSums& sums)
+      : reader_(std::move(reader)), sums_(sums) {}
+
+  /// To the first page, or to the next.
+  Status advance() {
+    if (has_page_) {
+      last_pfn_ = page().pfn;
+      ++at_;
+    }
+    while (at_ == pages_.size() && !is_at_end_) {
+      auto pages = reader_->next(is_at_end_);
+      if (!pages) return fail(std::move(pages).error());
+      pages_ = *pages;
+      at_ = 0;
+      if (pages_.empty()) continue;
+      if (auto status = sums_.check_fields(reader_->fields()); !status) return status;
+      constexpr PageFields kOfPlace = PageField::kPfn | PageField::kTsNsec;
+      is_in_order_ = is_in_order_ && (reader_->fields() & kOfPlace) == kOfPlace;
+    }
+    const bool is_first = !has_page_;
+    has_page_ = at_ < pages_.size();
+    if (has_page_ && !is_first && page().pfn <= last_pfn_) is_in_order_ = false;
+    return {};
+  }
+
+  [[nodiscard]] bool has_page() const { return has_page_; }
+  [[nodiscard]] const pobpf_page& page() const { return pages_[at_]; }
+  /// Null where it is not known.
+  [[nodiscard]] const pobpf_page_detail* detail() const {
+    const auto details = reader_->details();
+    return details.empty() ? nullptr : &details[at_];
+  }
+  /// All pages so far have a PFN, each a larger one than that before.
+  [[nodiscard]] bool is_in_order() const { return is_in_order_; }
+  [[nodiscard]] const Account& account() const { return reader_->account(); }
+  [[nodiscard]] Progress progress() const { return reader_->progress(); }
+
+ private:
+  std::unique_ptr<PageReader> reader_;
+  const PageSums& sums_;
+  std::span<const pobpf_page> pages_;
+  std::size_t at_ = 0;
+  std::uint64_t last_pfn_ = 0;
+  bool is_at_end_ = false;
+  bool has_page_ = false;
+  bool is_in_order_ = true;
+};
+
+bool is_same_allocation(const pobpf_page& a, const pobpf_page& b) {
+  return a.pfn == b.pfn && a.order == b.order && a.ts_nsec == b.ts_nsec;
+}
+
+std::string why_not_comparable(const SnapshotHeader& before, const SnapshotHeader& after) {
+  if (before.boot_id.empty() || after.boot_id.empty())
+    return "it is not known whether both are of one boot";
+  return before.boot_id == after.boot_id ? std::string() : "the machine was booted in between";
+}
+
+}  // namespace
+
+Result<PairSums> sum_pair(SnapshotSession& before, SnapshotSession& after, const ReaderView& view,
+                          const SumRequest& request, const ProgressCallback& on_progress) {
+  PageSums sums_before(request, before.facts(), before.page_types());
+  PageSums sums_after(request, after.facts(), after.page_types());
+  PageSums sums_stayed(request, after.facts(), after.page_types());
+  auto reader_before = before.open_reader(view);
+  if (!reader_before) return fail(std::move(reader_before).error());
+  auto reader_after = after.open_reader(view);
+  if (!reader_after) return fail(std::move(reader_after).error());
+  Cursor old_pages(*std::move(reader_before), sums_before);
+  Cursor new_pages(*std::move(reader_after), sums_after);
+
+  for (Cursor* cursor : {&old_pages, &new_pages})
+    if (auto status = cursor->advance(); !status) return fail(std::move(status).error());
+  constexpr std::uint64_t kPagesAStep = 65536;
+  for (std::uint64_t nr_pages = 0; old_pages.has_page() || new_pages.has_page(); ++nr_pages) {
+    if (nr_pages % kPagesAStep == 0 && on_progress) {
+      const Progress a = old_pages.progress();
+      const Progress b = new_pages.progress();
+      if (!on_progress({a.windows_done + b.windows_done, a.windows_total + b.windows_total}))
+        return fail(ErrorKind::kFailed, "interrupted");
+    }
+    const bool takes_old = old_pages.has_page() &&
+                           (!new_pages.has_page() || old_pages.page().pfn <= new_pages.page().pfn);
+    const bool takes_new = new_pages.has_page() &&
+                           (!old_pages.has_page() || new_pages.page().pfn <= old_pages.page().pfn);
+    if (takes_old && takes_new && is_same_allocation(old_pages.page(), new_pages.page()))
+      sums_stayed.add(new_pages.page(), new_pages.detail());
+    if (takes_old) {
+      sums_before.add(old_pages.page(), old_pages.detail());
+      if (auto status = old_pages.advance(); !status) return fail(std::move(status).error());
+    }
+    if (takes_new) {
+      sums_after.add(new_pages.page(), new_pages.detail());
+      if (auto status = new_pages.advance(); !status) return fail(std::move(status).error());
+    }
+  }
+  PairSums pair;
+  pair.before = sums_before.take();
+  pair.before.account = old_pages.account();
+  pair.after = sums_after.take();
+  pair.after.account = new_pages.account();
+  pair.why_not_stayed = why_not_comparable(before.header(), after.header());
+  if (pair.why_not_stayed.empty() && !(old_pages.is_in_order() && new_pages.is_in_order()))
+    pair.why_not_stayed = "their pages are not in the order of memory";
+  if (pair.why_not_stayed.empty()) pair.stayed = sums_stayed.take();
+  return pair;
+}
+
+}  // namespace pobpf

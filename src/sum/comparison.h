@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Groups at several moments: what grew, what shrank, what came and went.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pobpf/error.h"
+#include "sum/row_output.h"
+#include "sum/rows.h"
+
+namespace pobpf {
+
+/// A group at each moment. Of rows that are no group (RowKind) one each.
+struct ComparedRow {
+  Row row;                           ///< its labels and frames, and its sums at the last moment
+  std::vector<std::uint64_t> pages;  ///< at each moment, oldest first
+  /// Of two moments of one boot: pages that are of the same allocation at both.
+  std::optional<std::uint64_t> stayed;
+  /// Least squares over all moments, pages an hour; 0 where there are no times.
+  double slope = 0;
+
+  [[nodiscard]] std::int64_t change() const {
+    return static_cast<std::int64_t>(pages.back() - pages.front());
+  }
+  /// Pages allocated since the first moment, and freed since then; only with `stayed`.
+  [[nodiscard]] std::uint64_t born() const { return pages.back() - stayed.value_or(0); }
+  [[nodiscard]] std::uint64_t gone() const { return pages.front() - stayed.value_or(0); }
+};
+
+/// Joins rows by Row::key. `moments` are the rows of each, oldest first; `stayed` those of the
+/// pages that did not change in between, if that is known.
+[[nodiscard]] std::vector<ComparedRow> compare_rows(std::vector<std::vector<Row>> moments,
+                                                    const std::optional<std::vector<Row>>& stayed);
+
+/// Sets ComparedRow::slope; `hours`: when each moment was.
+void set_slopes(std::vector<ComparedRow>& rows, const std::vector<double>& hours);
+
+/// Leaves groups that have more pages at the end than at the beginning and never fewer than at the
+/// moment before, and says how many were left out.
+std::uint64_t keep_growing(std::vector<ComparedRow>& rows);
+
+enum class CompareKey {
+  kChange,  ///< the largest change first, whether it grew or shrank
+  kGrowth,
+  kShrinkage,
+  kSlope,
+  kPages,  ///< at the last moment
+};
+
+/// "change", "growth", "shrinkage", "pages". kUsage, with the names that there are.
+[[nodiscard]] Result<CompareKey> parse_compare_key(std::string_view text);
+
+/// As rank() of sum/ranking.h; the last row is the total.
+void rank(std::vector<ComparedRow>& rows, CompareKey key, std::optional<std::size_t> limit);
+
+/// As append_table() and append_json_rows(). With `is_series` the pages at all moments and the
+/// slope are shown, else old, new, and what came, went and stayed.
+void append_comparison(std::string& out, const std::vector<ComparedRow>& rows,
+                       const Grouping& grouping, const RowStyle& style, bool is_series);
+void append_comparison_json(std::string& out, const std::vector<ComparedRow>& rows,
+                            const Grouping& grouping, const RowStyle& style, bool is_series);
+
+}  // namespace pobpf
