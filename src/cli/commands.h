@@ -75,6 +75,9 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
 [[nodiscard]] Result<ExitStatus> print_page_reports(PageInspector& inspector,
                                                     const std::vector<PfnRange>& pfns,
                                                     const Options& options, Output& output);
+/// Of a snapshot.
+[[nodiscard]] Result<ExitStatus> report_page(SnapshotReader& snapshot, const Options& options,
+                                             Output& output);
 [[nodiscard]] Result<ExitStatus> print_checks(const std::vector<Check>& checks,
                                               const Options& options, Output& output);
 

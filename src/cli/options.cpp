@@ -83,6 +83,7 @@ constexpr const char* kReportExamples = R"(Examples:
   pobpf report now.pobpf --format sqlite -o now.db  a database, for any question
   pobpf report top now.pobpf --by tgid    who had the memory
   pobpf report stacks now.pobpf --nid 1   stacks of node 1
+  pobpf report page now.pobpf 0x12345     who had one page
   pobpf report cut.pobpf --salvage        what is intact of a damaged file
 )";
 
@@ -184,7 +185,7 @@ void add_common(CLI::App& app, Raw& raw) {
   add_value(app, "--no-feature", raw.disabled_features, "NAME", kHiddenGroup, "");
 }
 
-/// Of all views of a snapshot.
+/// Of all views of a snapshot that show many pages.
 void add_report(CLI::App& app, Raw& raw) {
   add_report_options(app, raw.snapshot);
   add_filters(app, raw);
@@ -344,8 +345,9 @@ Result<Options> check(const Raw& raw, Command command, ReportView view, const st
   options.command = command;
   options.nr_threads = *threads;
   options.groups_max = *groups_max;
-  if (command == Command::kPage) {
-    auto page = parse_page_request(raw.page);
+  if (command == Command::kPage || view == ReportView::kPage) {
+    auto page = parse_page_request(
+        raw.page, command == Command::kPage ? PageSource::kKernel : PageSource::kSnapshot);
     if (!page) {
       auto error = std::move(page).error();
       if (error.hint.empty()) error.hint = hint;
@@ -494,6 +496,14 @@ Result<std::variant<Options, Information>> parse_options(
   add_output(report_top, raw, Formats::kRows);
   add_max_groups(report_top, raw);
 
+  CLI::App& report_page = *report.add_subcommand("page", "all that is known of single pages");
+  report_page.group("Views");
+  report_page.footer(std::string(kReportExamples) + kExitStatus);
+  add_report_page_options(report_page, raw.snapshot);
+  add_pfn_options(report_page, raw.page);
+  add_output(report_page, raw);
+  add_common(report_page, raw);
+
   CLI::App& diff = *app.add_subcommand("diff", "what changed between snapshots");
   diff.group("Commands");
   diff.footer(filter_footer() + kDiffExamples + kExitStatus);
@@ -541,7 +551,8 @@ Result<std::variant<Options, Information>> parse_options(
       {&unpin, Command::kUnpin},         {&record, Command::kRecord}, {&report, Command::kReport},
       {&diff, Command::kDiff},           {&import, Command::kImport}};
   const std::pair<CLI::App*, ReportView> views[] = {{&report_stacks, ReportView::kStacks},
-                                                    {&report_top, ReportView::kTop}};
+                                                    {&report_top, ReportView::kTop},
+                                                    {&report_page, ReportView::kPage}};
   const auto chosen = [&]() -> const CLI::App* {
     for (const auto& [candidate, view] : views)
       if (candidate->count() != 0) return candidate;

@@ -49,13 +49,30 @@ void add_record_options(CLI::App& record, RawSnapshotOptions& raw) {
   add_level(record, raw);
 }
 
-void add_report_options(CLI::App& report, RawSnapshotOptions& raw) {
-  report.add_option("FILE", raw.files, "what pobpf record has written")
-      ->type_name(" ")
-      ->group("Snapshot");
+namespace {
+
+CLI::Option& add_file(CLI::App& report, RawSnapshotOptions& raw) {
+  return *report.add_option("FILE", raw.files, "what pobpf record has written")
+              ->type_name(" ")
+              ->group("Snapshot");
+}
+
+void add_salvage(CLI::App& report, RawSnapshotOptions& raw) {
   report.add_flag("--salvage", raw.salvages, "show what is intact of a damaged file")
       ->disable_flag_override()
       ->group("Snapshot");
+}
+
+}  // namespace
+
+void add_report_options(CLI::App& report, RawSnapshotOptions& raw) {
+  add_file(report, raw);
+  add_salvage(report, raw);
+}
+
+void add_report_page_options(CLI::App& report, RawSnapshotOptions& raw) {
+  add_file(report, raw).expected(1)->allow_extra_args(false);
+  add_salvage(report, raw);
 }
 
 void add_import_options(CLI::App& import, RawSnapshotOptions& raw) {

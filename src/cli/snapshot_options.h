@@ -15,7 +15,7 @@ class App;
 namespace pobpf::cli {
 
 /// What pobpf report shows of a snapshot.
-enum class ReportView { kPages, kStacks, kTop };
+enum class ReportView { kPages, kStacks, kTop, kPage };
 
 struct SnapshotOptions {
   ReportView view = ReportView::kPages;
@@ -37,6 +37,8 @@ struct RawSnapshotOptions {
 void add_record_options(CLI::App& record, RawSnapshotOptions& raw);
 void add_report_options(CLI::App& report, RawSnapshotOptions& raw);
 void add_import_options(CLI::App& import, RawSnapshotOptions& raw);
+/// Of one page: what follows the file are pages.
+void add_report_page_options(CLI::App& report, RawSnapshotOptions& raw);
 
 /// `command` is "record", "report" or "import"; `has_output`: -o was given; `hint`: where help is.
 [[nodiscard]] Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw,

@@ -129,6 +129,19 @@ void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts&
   out += ')';
 }
 
+bool has_page_flag_names(std::uint64_t flags, PageFields fields, const KernelFacts& facts) {
+  if (!has_field(fields, PageField::kFlags) && !has_field(fields, PageField::kFlagNames))
+    return false;
+  return !facts.texts || imported_flags(flags, facts) != nullptr;
+}
+
+void append_recorded_page_flags(std::string& out, std::uint64_t flags, PageFields fields,
+                                const KernelFacts& facts) {
+  if (has_field(fields, PageField::kFlags)) return append_page_flags(out, flags, facts);
+  if (!facts.texts || !has_page_flag_names(flags, fields, facts)) return;
+  out.append(1, '(').append(*imported_flags(flags, facts)).append(1, ')');
+}
+
 bool is_hex_page_flag_field(const PageFlagField& field) {
   return field.name == "lastcpupid" || field.name == "kasantag";
 }
