@@ -134,7 +134,7 @@ Result<ExitStatus> report_page(SnapshotReader& snapshot, const Options& options,
   if (!pfns) return fail(std::move(pfns).error());
   auto pages = find_pages(snapshot, *pfns, is_interrupted);
   if (!pages) return fail(std::move(pages).error());
-  if (pages->size() != 0 && snapshot.nr_pages() == 0 && snapshot.nr_groups() != 0)
+  if (!pages->empty() && snapshot.nr_pages() == 0 && snapshot.nr_groups() != 0)
     return fail(ErrorKind::kFailed, "the snapshot has only sums, and no pages to show",
                 "it was imported from a text that summed up already");
   // an import whose texts say nothing: numbers have no names
