@@ -58,6 +58,8 @@ struct GroupSums {
   std::vector<GroupSum> groups;  ///< in no order
   pobpf_group_sum other{};       ///< of all groups beyond groups_max
   Account account;
+  /// Sums of an import that did not say how many allocations they are of: they count as none.
+  std::uint64_t nr_without_allocations = 0;
 };
 
 /// Progress of one pass over the windows of a reader.

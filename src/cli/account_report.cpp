@@ -79,11 +79,17 @@ std::optional<Error> incompleteness(const Account& account, const Losses& losses
   if (losses.ungrouped_pages != 0)
     reasons.push_back(counted(losses.ungrouped_pages, "page of a group that there was no room for",
                               "pages of groups that there was no room for"));
+  const bool needs_room = !reasons.empty() && !is_transient;
+  if (losses.sums_without_allocations != 0)
+    reasons.push_back(counted(losses.sums_without_allocations,
+                              "sum that does not say how many allocations it is of",
+                              "sums that do not say how many allocations they are of"));
   if (reasons.empty()) return std::nullopt;
   return Error{ErrorKind::kFailed,
                fmt::format("finished, but not complete because of {}", fmt::join(reasons, ", ")),
                is_transient ? "run pobpf again if this matters"
-                            : "raise --max-groups, or narrow the view down with filters",
+               : needs_room ? "raise --max-groups, or narrow the view down with filters"
+                            : "the imported text had only pages",
                0};
 }
 

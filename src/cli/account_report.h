@@ -18,6 +18,8 @@ struct Losses {
   Error first;  ///< valid if `count` is not 0
   /// Of groups beyond SumRequest::groups_max.
   std::uint64_t ungrouped_pages = 0;
+  /// GroupSums::nr_without_allocations
+  std::uint64_t sums_without_allocations = 0;
 
   void add(Error error) {
     if (count++ == 0) first = std::move(error);

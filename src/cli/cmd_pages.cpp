@@ -15,8 +15,9 @@ std::unique_ptr<PageFormatter> make_formatter(const Session& session, pobpf_mode
                                               const Options& options, const Output& output) {
   if (options.format == Format::kJson) return make_json_formatter(session.facts(), mode);
   // on a terminal a task's name could be an escape sequence
-  return make_kernel_text_formatter(session.facts(), mode,
-                                    output.is_terminal() ? CommStyle::kEscaped : CommStyle::kRaw);
+  const auto style = output.is_terminal() ? CommStyle::kEscaped : CommStyle::kRaw;
+  if (options.format == Format::kCsv) return make_csv_formatter(session.facts(), mode, style);
+  return make_kernel_text_formatter(session.facts(), mode, style);
 }
 
 }  // namespace
@@ -34,7 +35,10 @@ Result<ExitStatus> print_pages(Session& session, const ReaderView& view, const O
       auto pages = (*reader)->next(at_end);
       if (!pages) return fail(std::move(pages).error());
       // now the link itself has said in which mode it reads
-      if (!formatter) formatter = make_formatter(session, (*reader)->mode(), options, output);
+      if (!formatter) {
+        formatter = make_formatter(session, (*reader)->mode(), options, output);
+        formatter->append_header(output.buffer());
+      }
       formatter->set_fields((*reader)->fields());
       for (const pobpf_page& page : *pages) {
         if (auto status = formatter->append(page, session, output.buffer()); !status)

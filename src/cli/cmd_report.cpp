@@ -33,8 +33,10 @@ Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options
       case ReportView::kTop:
         return print_top(session, *view, options, output);
       case ReportView::kPages:
+      case ReportView::kPage:
         break;
     }
+    if (options.format == Format::kSqlite) return report_database(session, *view, options, output);
     return print_pages(session, *view, options, output);
   }();
   if (!ended || output.is_reader_gone() || session.losses().is_empty()) return ended;
@@ -42,8 +44,21 @@ Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options
   return ExitStatus::kIncomplete;
 }
 
+namespace {
+
+Result<ExitStatus> run_report_page(const Options& options, DamagePolicy policy) {
+  auto snapshot = SnapshotReader::open(options.snapshot.path, policy);
+  if (!snapshot) return fail(std::move(snapshot).error());
+  auto output = open_output(options);
+  if (!output) return fail(std::move(output).error());
+  return report_page(**snapshot, options, *output);
+}
+
+}  // namespace
+
 Result<ExitStatus> run_report(const Options& options) {
   const auto policy = options.snapshot.salvages ? DamagePolicy::kSalvage : DamagePolicy::kRefuse;
+  if (options.snapshot.view == ReportView::kPage) return run_report_page(options, policy);
   auto session = SnapshotSession::open(options.snapshot.path, policy);
   if (!session) return fail(std::move(session).error());
   for (const auto& [name, value] : (*session)->describe()) spdlog::debug("{}: {}", name, value);

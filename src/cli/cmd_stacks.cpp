@@ -82,6 +82,7 @@ Result<ExitStatus> print_stacks(Session& session, const ReaderView& view, const 
       return give_up(output, std::move(status).error());
   }
   losses.ungrouped_pages = sums->other.pages;
+  losses.sums_without_allocations = sums->nr_without_allocations;
   return finish(output, sums->account, losses, options);
 }
 

@@ -13,6 +13,8 @@ namespace pobpf::cli {
 
 Result<Output> open_output(const Options& options) {
   if (options.output_path.empty()) return Output::to_stdout(is_interrupted);
+  if (options.format == Format::kSqlite)
+    return Output::to_named_file(options.output_path, is_interrupted);
   return Output::to_file(options.output_path, is_interrupted);
 }
 

@@ -4,6 +4,7 @@
 
 #include "cli/exit_status.h"
 #include "cli/options.h"
+#include "import/text_source.h"
 #include "pobpf/error.h"
 #include "pobpf/pin.h"
 #include "pobpf/preflight.h"
@@ -33,6 +34,9 @@ namespace pobpf::cli {
 /// `pobpf diff`
 [[nodiscard]] Result<ExitStatus> run_diff(const Options& options);
 
+/// `pobpf import`
+[[nodiscard]] Result<ExitStatus> run_import(const Options& options);
+
 /// `pobpf pin`
 [[nodiscard]] Result<ExitStatus> run_pin(const Options& options);
 /// `pobpf pins`
@@ -50,6 +54,9 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
 /// Writes a snapshot.
 [[nodiscard]] Result<ExitStatus> record_pages(Session& session, const ReaderView& view,
                                               const Options& options, Output& output);
+/// Writes a snapshot of a text.
+[[nodiscard]] Result<ExitStatus> import_source(TextSource& source, const Options& options,
+                                               Output& output);
 [[nodiscard]] Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options,
                                               Output& output);
 /// As many as DiffOptions::paths.
@@ -58,6 +65,9 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
     Output& output);
 /// What salvaging left out, which is not nothing.
 [[nodiscard]] Error describe_losses(const SnapshotLosses& losses);
+/// Writes a database, into `output` of open_output() with Format::kSqlite.
+[[nodiscard]] Result<ExitStatus> report_database(SnapshotSession& session, const ReaderView& view,
+                                                 const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_stacks(Session& session, const ReaderView& view,
                                               const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_top(Session& session, const ReaderView& view,
@@ -65,6 +75,9 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
 [[nodiscard]] Result<ExitStatus> print_page_reports(PageInspector& inspector,
                                                     const std::vector<PfnRange>& pfns,
                                                     const Options& options, Output& output);
+/// Of a snapshot.
+[[nodiscard]] Result<ExitStatus> report_page(SnapshotReader& snapshot, const Options& options,
+                                             Output& output);
 [[nodiscard]] Result<ExitStatus> print_checks(const std::vector<Check>& checks,
                                               const Options& options, Output& output);
 

@@ -78,7 +78,7 @@ void set_up_logging(Format format, bool is_quiet, int verbosity) {
 }
 
 void report(const Error& error, ExitStatus status, Format format) {
-  if (format == Format::kText) {
+  if (format != Format::kJson) {
     spdlog::error("{}{}{}", error.what, error.hint.empty() ? "" : ": ", error.hint);
     return;
   }

@@ -60,6 +60,8 @@ Result<ExitStatus> run(const Options& options) {
       return run_report(options);
     case Command::kDiff:
       return run_diff(options);
+    case Command::kImport:
+      return run_import(options);
   }
   return ExitStatus::kFailed;
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "cli/filter_options.h"
+#include "cli/format_option.h"
 #include "cli/hidden_options.h"
 #include "cli/option_value.h"
 #include "cli/version.h"
@@ -78,8 +79,11 @@ constexpr const char* kRecordExamples = R"(Examples:
 constexpr const char* kReportExamples = R"(Examples:
   pobpf report now.pobpf                  what pobpf would have printed then
   pobpf report now.pobpf --format json    one JSON object a page
+  pobpf report now.pobpf --format csv     one line a page, for a spreadsheet
+  pobpf report now.pobpf --format sqlite -o now.db  a database, for any question
   pobpf report top now.pobpf --by tgid    who had the memory
   pobpf report stacks now.pobpf --nid 1   stacks of node 1
+  pobpf report page now.pobpf 0x12345     who had one page
   pobpf report cut.pobpf --salvage        what is intact of a damaged file
 )";
 
@@ -87,6 +91,12 @@ constexpr const char* kDiffExamples = R"(Examples:
   pobpf diff old.pobpf new.pobpf          stacks, the largest changes first
   pobpf diff old.pobpf new.pobpf --by allocator --sort growth
   pobpf diff --leaks 1.pobpf 2.pobpf 3.pobpf  what only ever grew
+)";
+
+constexpr const char* kImportExamples = R"(Examples:
+  pobpf import page_owner.txt -o then.pobpf    what cat of debugfs has saved
+  pobpf import old.txt.gz -o old.pobpf         compressed: gz, xz or zst
+  pobpf import mail.txt -o mail.pobpf          a mail, a kernel log: as they are
 )";
 
 constexpr const char* kPinsExamples = R"(Examples:
@@ -142,10 +152,8 @@ void add_mode(CLI::App& app, Raw& raw) {
   add_flag(app, "--handles", raw.wants_handles, "Output", "short for --mode handle");
 }
 
-void add_output(CLI::App& app, Raw& raw, bool has_csv = false) {
-  add_value(app, "--format", raw.format, "FORMAT", "Output",
-            has_csv ? "text (default), json or csv; with json, errors\nbecome JSON too"
-                    : "text (default) or json; errors become JSON too");
+void add_output(CLI::App& app, Raw& raw, Formats formats = Formats::kTextJson) {
+  add_value(app, "--format", raw.format, "FORMAT", "Output", format_description(formats));
   add_value(app, "-o,--output", raw.output, "FILE", "Output",
             "write to FILE (mode 0600), which is replaced only\n"
             "when the new one is complete; - is stdout");
@@ -177,7 +185,7 @@ void add_common(CLI::App& app, Raw& raw) {
   add_value(app, "--no-feature", raw.disabled_features, "NAME", kHiddenGroup, "");
 }
 
-/// Of all views of a snapshot.
+/// Of all views of a snapshot that show many pages.
 void add_report(CLI::App& app, Raw& raw) {
   add_report_options(app, raw.snapshot);
   add_filters(app, raw);
@@ -283,12 +291,9 @@ Result<pobpf_mode> parse_mode(const Raw& raw) {
 }
 
 Result<Format> parse_format(const Raw& raw, Command command, ReportView view) {
-  if (raw.format.empty() || raw.format.front() == "text") return Format::kText;
-  if (raw.format.front() == "json") return Format::kJson;
-  const bool has_csv = command == Command::kTop || view == ReportView::kTop;
-  if (raw.format.front() == "csv" && has_csv) return Format::kCsv;
-  return usage_error(fmt::format("unknown format '{}'", raw.format.front()),
-                     has_csv ? "--format takes text, json or csv" : "--format takes text or json");
+  if (raw.format.empty()) return Format::kText;
+  return parse_format_name(raw.format.front(), formats_of(command, view),
+                           !raw.output.empty() && raw.output.front() != "-");
 }
 
 Result<unsigned> parse_threads(const Raw& raw) {
@@ -326,6 +331,8 @@ Result<Options> check(const Raw& raw, Command command, ReportView view, const st
   if (!format) return fail(std::move(format).error());
   auto mode = parse_mode(raw);
   if (!mode) return fail(std::move(mode).error());
+  if (*format == Format::kSqlite && (raw.wants_handles || !raw.mode.empty()))
+    return usage_error("a database has stacks and their numbers: leave --mode away", hint);
   auto session = parse_features(raw);
   if (!session) return fail(std::move(session).error());
 
@@ -338,8 +345,9 @@ Result<Options> check(const Raw& raw, Command command, ReportView view, const st
   options.command = command;
   options.nr_threads = *threads;
   options.groups_max = *groups_max;
-  if (command == Command::kPage) {
-    auto page = parse_page_request(raw.page);
+  if (command == Command::kPage || view == ReportView::kPage) {
+    auto page = parse_page_request(
+        raw.page, command == Command::kPage ? PageSource::kKernel : PageSource::kSnapshot);
     if (!page) {
       auto error = std::move(page).error();
       if (error.hint.empty()) error.hint = hint;
@@ -416,7 +424,7 @@ Result<std::variant<Options, Information>> parse_options(
   app.footer(filter_footer() + kPagesExamples + kExitStatus);
   add_filters(app, raw);
   add_mode(app, raw);
-  add_output(app, raw);
+  add_output(app, raw, Formats::kPages);
   add_stats(app, raw);
   add_common(app, raw);
   add_flag(app, "--version", raw.wants_version, "Other", "print versions");
@@ -435,7 +443,7 @@ Result<std::variant<Options, Information>> parse_options(
   top.footer(filter_footer() + kTopExamples + kExitStatus);
   add_filters(top, raw);
   add_top_options(top, raw.top);
-  add_output(top, raw, true);
+  add_output(top, raw, Formats::kRows);
   add_stats(top, raw);
   add_sums(top, raw);
   add_common(top, raw);
@@ -470,7 +478,7 @@ Result<std::variant<Options, Information>> parse_options(
   report.require_subcommand(0, 1);
   add_report(report, raw);
   add_mode(report, raw);
-  add_output(report, raw);
+  add_output(report, raw, Formats::kSnapshot);
 
   CLI::App& report_stacks =
       *report.add_subcommand("stacks", "call stacks and what they own, largest first");
@@ -485,8 +493,16 @@ Result<std::variant<Options, Information>> parse_options(
   report_top.footer(filter_footer() + kReportExamples + kExitStatus);
   add_report(report_top, raw);
   add_top_options(report_top, raw.top);
-  add_output(report_top, raw, true);
+  add_output(report_top, raw, Formats::kRows);
   add_max_groups(report_top, raw);
+
+  CLI::App& report_page = *report.add_subcommand("page", "all that is known of single pages");
+  report_page.group("Views");
+  report_page.footer(std::string(kReportExamples) + kExitStatus);
+  add_report_page_options(report_page, raw.snapshot);
+  add_pfn_options(report_page, raw.page);
+  add_output(report_page, raw);
+  add_common(report_page, raw);
 
   CLI::App& diff = *app.add_subcommand("diff", "what changed between snapshots");
   diff.group("Commands");
@@ -497,6 +513,16 @@ Result<std::variant<Options, Information>> parse_options(
   add_stats(diff, raw);
   add_max_groups(diff, raw);
   add_common(diff, raw);
+
+  CLI::App& import =
+      *app.add_subcommand("import", "the text of any kernel's page_owner into such a file");
+  import.group("Commands");
+  import.footer(std::string(kImportExamples) + kExitStatus);
+  add_import_options(import, raw.snapshot);
+  add_value(import, "-o,--output", raw.output, "FILE", "Output",
+            "write to FILE (mode 0600), which is replaced only\n"
+            "when the new one is complete; - is stdout");
+  add_common(import, raw);
 
   CLI::App& pin = *app.add_subcommand("pin", "a view as a file that cat reads");
   pin.group("Commands");
@@ -520,13 +546,13 @@ Result<std::variant<Options, Information>> parse_options(
   add_common(unpin, raw);
 
   const std::pair<CLI::App*, Command> commands[] = {
-      {&stacks, Command::kStacks}, {&top, Command::kTop},
-      {&page, Command::kPage},     {&check_command, Command::kCheck},
-      {&pin, Command::kPin},       {&pins, Command::kPins},
-      {&unpin, Command::kUnpin},   {&record, Command::kRecord},
-      {&report, Command::kReport}, {&diff, Command::kDiff}};
+      {&stacks, Command::kStacks},       {&top, Command::kTop},       {&page, Command::kPage},
+      {&check_command, Command::kCheck}, {&pin, Command::kPin},       {&pins, Command::kPins},
+      {&unpin, Command::kUnpin},         {&record, Command::kRecord}, {&report, Command::kReport},
+      {&diff, Command::kDiff},           {&import, Command::kImport}};
   const std::pair<CLI::App*, ReportView> views[] = {{&report_stacks, ReportView::kStacks},
-                                                    {&report_top, ReportView::kTop}};
+                                                    {&report_top, ReportView::kTop},
+                                                    {&report_page, ReportView::kPage}};
   const auto chosen = [&]() -> const CLI::App* {
     for (const auto& [candidate, view] : views)
       if (candidate->count() != 0) return candidate;
@@ -568,9 +594,11 @@ Result<std::variant<Options, Information>> parse_options(
     options->pin = *std::move(pin_options);
     options->pin.view_text = all_given_filters(app, *command);
   }
-  if (number == Command::kRecord || number == Command::kReport) {
-    auto snapshot =
-        check_snapshot_options(raw.snapshot, number == Command::kRecord, !raw.output.empty(), hint);
+  if (number == Command::kRecord || number == Command::kReport || number == Command::kImport) {
+    const char* const verb = number == Command::kRecord   ? "record"
+                             : number == Command::kReport ? "report"
+                                                          : "import";
+    auto snapshot = check_snapshot_options(raw.snapshot, verb, !raw.output.empty(), hint);
     if (!snapshot) return fail(std::move(snapshot).error());
     options->snapshot = *std::move(snapshot);
     options->snapshot.view = view;

@@ -33,9 +33,10 @@ enum class Command {
   kUnpin,
   kRecord,
   kReport,
-  kDiff
+  kDiff,
+  kImport
 };
-enum class Format { kText, kJson, kCsv };
+enum class Format { kText, kJson, kCsv, kSqlite };
 
 struct Options {
   Command command = Command::kPages;
@@ -54,7 +55,7 @@ struct Options {
   PinOptions pin;
   TopOptions top;
   DiffOptions diff;
-  SnapshotOptions snapshot;  ///< of Command::kRecord and kReport
+  SnapshotOptions snapshot;  ///< of Command::kRecord, kReport and kImport
 };
 
 /// What --help and --version print instead of running a command.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Options of pobpf record and report that no other command has.
+// Options of pobpf record, report and import that no other command has.
 #pragma once
 
 #include <string>
@@ -15,14 +15,14 @@ class App;
 namespace pobpf::cli {
 
 /// What pobpf report shows of a snapshot.
-enum class ReportView { kPages, kStacks, kTop };
+enum class ReportView { kPages, kStacks, kTop, kPage };
 
 struct SnapshotOptions {
   ReportView view = ReportView::kPages;
-  std::string path;  ///< of report: the file to read
+  std::string path;  ///< of report and import: the file to read
   bool salvages = false;
   bool with_free_side = false;  ///< of record
-  int level = kLevelDefault;    ///< of record
+  int level = kLevelDefault;    ///< of record and import
   std::string view_text;        ///< of record: the filters as given
 };
 
@@ -36,10 +36,14 @@ struct RawSnapshotOptions {
 
 void add_record_options(CLI::App& record, RawSnapshotOptions& raw);
 void add_report_options(CLI::App& report, RawSnapshotOptions& raw);
+void add_import_options(CLI::App& import, RawSnapshotOptions& raw);
+/// Of one page: what follows the file are pages.
+void add_report_page_options(CLI::App& report, RawSnapshotOptions& raw);
 
-/// `has_output`: -o was given. `hint`: where help is.
+/// `command` is "record", "report" or "import"; `has_output`: -o was given; `hint`: where help is.
 [[nodiscard]] Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw,
-                                                             bool is_recording, bool has_output,
+                                                             const std::string& command,
+                                                             bool has_output,
                                                              const std::string& hint);
 
 }  // namespace pobpf::cli

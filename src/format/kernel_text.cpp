@@ -5,53 +5,17 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <iterator>
-#include <unordered_map>
 
 #include "format/escape.h"
 #include "format/page_formatter.h"
+#include "format/text_cache.h"
 #include "model/flag_text.h"
 
 namespace pobpf {
 namespace {
-
-template <typename T>
-void append_number(std::string& out, T value, int base = 10) {
-  std::array<char, 24> digits;  // NOLINT(cppcoreguidelines-pro-type-member-init): hot path
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, base).ptr;
-  out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
-}
-
-/// Texts by a number that repeats. Bounded, as flag words come from memory that anyone can shape.
-template <typename Key>
-class TextCache {
- public:
-  template <typename Make>
-  const std::string& get(Key key, Make&& make) {
-    if (is_last_valid_ && key == last_key_) return *last_;
-    auto found = texts_.find(key);
-    if (found == texts_.end()) {
-      if (texts_.size() >= kTextsMax) texts_.clear();
-      std::string text;
-      make(text);
-      found = texts_.emplace(key, std::move(text)).first;
-    }
-    last_key_ = key;
-    last_ = &found->second;
-    is_last_valid_ = true;
-    return *last_;
-  }
-
- private:
-  static constexpr std::size_t kTextsMax = 8192;
-  std::unordered_map<Key, std::string> texts_;
-  const std::string* last_ = nullptr;
-  Key last_key_{};
-  bool is_last_valid_ = false;
-};
 
 /// A decimal number in a text that is written again in place for as long as it has as many digits.
 class DecimalInText {

@@ -58,6 +58,8 @@ class PageFormatter {
   virtual Status append(const pobpf_page& page, PageContext& context, std::string& out) = 0;
   /// What is known of the records that follow; kAllPageFields unless set. The rest is left out.
   virtual void set_fields(PageFields fields) = 0;
+  /// What stands above the first record, even if there is none.
+  virtual void append_header(std::string& /*out*/) {}
 };
 
 /// How task names reach the output. The kernel prints them raw; on a terminal that would let a
@@ -71,5 +73,10 @@ std::unique_ptr<PageFormatter> make_kernel_text_formatter(const KernelFacts& fac
 
 /// JSON lines: one object a page, keys documented in docs/json.md. `facts` must outlive it.
 std::unique_ptr<PageFormatter> make_json_formatter(const KernelFacts& facts, pobpf_mode mode);
+
+/// CSV (RFC 4180), one line a page under a line of column names; docs/export.md is the contract.
+/// Names are raw or, with CommStyle::kEscaped, escaped. `facts` must outlive it.
+std::unique_ptr<PageFormatter> make_csv_formatter(const KernelFacts& facts, pobpf_mode mode,
+                                                  CommStyle style);
 
 }  // namespace pobpf

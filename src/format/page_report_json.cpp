@@ -57,13 +57,18 @@ class JsonReport {
       : dump_(dump),
         raw_(dump.raw),
         source_(source),
-        report_(make_page_report(dump.raw, source.facts, source.names.types)) {}
+        report_(make_page_report(dump, source.facts, source.names.types)) {}
 
   Status run(std::string& out) {
     Json object{{"pfn", report_.pfn},
                 {"state", page_state_name(report_.state)},
                 {"changed", dump_.has_changed}};
-    if (has_struct_page(report_.state)) add_struct_page(object);
+    if (dump_.nr_further_records != 0) object["further_records"] = dump_.nr_further_records;
+    if (dump_.recorded) {
+      if (has_struct_page(report_.state)) add_record(object);
+    } else if (has_struct_page(report_.state)) {
+      add_struct_page(object);
+    }
     // as in the listing: printable ASCII, and what is no UTF-8 replaced
     constexpr bool kAsciiOnly = true;
     out += object.dump(-1, ' ', kAsciiOnly, Json::error_handler_t::replace);
@@ -75,21 +80,18 @@ class JsonReport {
   void failed(const Error& error) {
     if (status_) status_ = fail(error);
   }
+  [[nodiscard]] bool has(PageField field) const {
+    return !dump_.recorded || has_field(*dump_.recorded, field);
+  }
 
   void add_struct_page(Json& object) {
-    const KernelFacts& facts = source_.facts;
     object["first_pfn"] = report_.first_pfn;
     object["free_order"] =
         report_.state == PageState::kFree ? Json(raw_.buddy_order) : Json(nullptr);
     object["kind"] = report_.kind;
-    object["page_type"] = report_.page_type.empty() ? Json(nullptr) : Json(report_.page_type);
-    object["nid"] = page_flag_field(raw_.page.flags, "node", facts);
-    const auto zone = page_flag_field(raw_.page.flags, "zone", facts);
-    object["zone"] = zone;
-    object["zone_name"] = name_or_null(source_.names.zones, static_cast<std::int64_t>(zone));
-    object["pageblock"] = report_.pfn >> facts.pageblock_order;
-    object["pageblock_migratetype"] =
-        name_or_null(facts.migratetype_names, raw_.pageblock_migratetype);
+    object["page_type"] = page_type();
+    add_zone(object);
+    add_pageblock(object);
     object["flags"] = fmt::format("{:#x}", raw_.page.flags);
     object["page_flags"] = page_flags(raw_.page.flags);
     object["refcount"] = report_.refcount;
@@ -105,6 +107,53 @@ class JsonReport {
             ? allocation(raw_.owner_head)
             : Json(nullptr);
     object["free"] = report_.has_free ? last_free() : Json(nullptr);
+  }
+
+  /// All that a snapshot has of the allocation.
+  void add_record(Json& object) {
+    const KernelFacts& facts = source_.facts;
+    const bool is_first = report_.state == PageState::kAllocated;
+    object["first_pfn"] = report_.first_pfn;
+    if (has(PageField::kKind)) object["kind"] = report_.kind;
+    if (has(PageField::kKind)) object["page_type"] = page_type();
+    if (has(PageField::kFlags) && !facts.texts) add_zone(object);
+    if (has(PageField::kPageblockMigratetype) &&
+        report_.pfn >> facts.pageblock_order == report_.first_pfn >> facts.pageblock_order)
+      add_pageblock(object);
+    // those of the first page say nothing of others
+    if (is_first) add_recorded_flags(object);
+    if (has(PageField::kMemcg)) object["slab_memcg"] = (raw_.memcg_flags & POBPF_MEMCG_SLAB) != 0;
+    if (has(PageField::kMemcg)) object["memcg"] = memcg();
+    object["allocation"] = is_first ? allocation(raw_.owner) : Json(nullptr);
+    object["head_allocation"] = is_first ? Json(nullptr) : allocation(raw_.owner);
+    if (has(PageField::kFreeSide) || has(PageField::kFreeTsNsec))
+      object["free"] = report_.has_free ? last_free() : Json(nullptr);
+  }
+
+  void add_recorded_flags(Json& object) const {
+    const KernelFacts& facts = source_.facts;
+    if (has(PageField::kFlags)) object["flags"] = fmt::format("{:#x}", raw_.page.flags);
+    if (has_page_flag_names(raw_.page.flags, *dump_.recorded, facts))
+      object["page_flags"] = page_flag_parts(raw_.page.flags, facts).names;
+  }
+
+  [[nodiscard]] Json page_type() const {
+    return report_.page_type.empty() ? Json(nullptr) : Json(report_.page_type);
+  }
+
+  void add_zone(Json& object) const {
+    const KernelFacts& facts = source_.facts;
+    object["nid"] = page_flag_field(raw_.page.flags, "node", facts);
+    const auto zone = page_flag_field(raw_.page.flags, "zone", facts);
+    object["zone"] = zone;
+    object["zone_name"] = name_or_null(source_.names.zones, static_cast<std::int64_t>(zone));
+  }
+
+  void add_pageblock(Json& object) const {
+    const KernelFacts& facts = source_.facts;
+    object["pageblock"] = report_.pfn >> facts.pageblock_order;
+    object["pageblock_migratetype"] =
+        name_or_null(facts.migratetype_names, raw_.pageblock_migratetype);
   }
 
   [[nodiscard]] Json page_flags(std::uint64_t flags) const {
@@ -143,50 +192,81 @@ class JsonReport {
     if ((raw_.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return nullptr;
     auto name = source_.context.cgroup_name(raw_.cgroup_id);
     if (!name) failed(name.error());
-    return {{"name", name ? Json(*name) : Json(nullptr)},
-            {"id", raw_.cgroup_id},
-            {"online", (raw_.memcg_flags & POBPF_MEMCG_OFFLINE) == 0},
-            {"via_objcg", (raw_.memcg_flags & POBPF_MEMCG_OBJCG) != 0}};
+    Json object{{"name", name ? Json(*name) : Json(nullptr)}};
+    // a text does not say it
+    if (!source_.facts.texts) object["id"] = raw_.cgroup_id;
+    object["online"] = (raw_.memcg_flags & POBPF_MEMCG_OFFLINE) == 0;
+    object["via_objcg"] = (raw_.memcg_flags & POBPF_MEMCG_OBJCG) != 0;
+    return object;
   }
 
   Json allocation(const pobpf_owner& owner) {
     const KernelFacts& facts = source_.facts;
-    Json object{{"order", owner.order},
-                {"nr_pages", owner.order < 64 ? 1ULL << owner.order : 0},
-                {"gfp_mask", owner.gfp_mask},
-                {"gfp_flags", names_of(owner.gfp_mask, facts.gfp_names)},
-                {"migratetype",
-                 name_or_null(facts.migratetype_names, gfp_migratetype(owner.gfp_mask, facts))},
-                {"pid", owner.pid},
-                {"tgid", owner.tgid}};
+    Json object = Json::object();
+    if (has(PageField::kOrder)) {
+      object["order"] = owner.order;
+      object["nr_pages"] = owner.order < 64 ? 1ULL << owner.order : 0;
+    }
+    if (has(PageField::kGfpMask)) add_gfp(owner.gfp_mask, object);
+    if (has(PageField::kPid)) object["pid"] = owner.pid;
+    if (has(PageField::kTgid)) object["tgid"] = owner.tgid;
+    if (has(PageField::kComm)) add_comm(owner, object);
+    if (has(PageField::kTsNsec)) {
+      object["ts_nsec"] = owner.ts_nsec;
+      object["age_nsec"] = age(owner.ts_nsec);
+    }
+    if (has(PageField::kLastMigrateReason))
+      object["last_migrate_reason"] =
+          owner.last_migrate_reason == facts.migrate_reason_never
+              ? Json(nullptr)
+              : name_or_null(facts.migrate_reason_names, owner.last_migrate_reason);
+    if (has(PageField::kHandle)) {
+      object["handle"] = owner.handle;
+      object["stack"] = stack(owner.handle);
+    }
+    return object;
+  }
+
+  void add_gfp(std::uint32_t mask, Json& object) const {
+    const KernelFacts& facts = source_.facts;
+    object["gfp_mask"] = mask;
+    if (has_gfp_names(mask, facts)) {
+      std::string names;
+      append_gfp_names(names, mask, facts);
+      object["gfp_flags"] = split_flag_names(names);
+    }
+    const unsigned migratetype = gfp_migratetype(mask, facts);
+    if (migratetype != kUnknownMigratetype)
+      object["migratetype"] = name_or_null(facts.migratetype_names, migratetype);
+  }
+
+  static void add_comm(const pobpf_owner& owner, Json& object) {
     const auto comm = bounded(owner.comm, sizeof(owner.comm));
     object["comm"] = comm;
-    if (!is_utf8(comm)) {
-      std::string hex;
-      for (const char c : comm)
-        fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
-      object["comm_hex"] = hex;
-    }
-    object["ts_nsec"] = owner.ts_nsec;
-    object["age_nsec"] = age(owner.ts_nsec);
-    object["last_migrate_reason"] =
-        owner.last_migrate_reason == facts.migrate_reason_never
-            ? Json(nullptr)
-            : name_or_null(facts.migrate_reason_names, owner.last_migrate_reason);
-    object["handle"] = owner.handle;
-    object["stack"] = stack(owner.handle);
-    return object;
+    if (is_utf8(comm)) return;
+    std::string hex;
+    for (const char c : comm)
+      fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
+    object["comm_hex"] = hex;
   }
 
   Json last_free() {
     const pobpf_owner& owner = raw_.owner;
     const bool has_pid = (owner.bits & POBPF_OWNER_FREE_PID) != 0;
-    return {{"pid", has_pid ? Json(owner.free_pid) : Json(nullptr)},
-            {"tgid", has_pid ? Json(owner.free_tgid) : Json(nullptr)},
-            {"ts_nsec", owner.free_ts_nsec},
-            {"age_nsec", age(owner.free_ts_nsec)},
-            {"handle", owner.free_handle},
-            {"stack", stack(owner.free_handle)}};
+    Json object = Json::object();
+    if (has(PageField::kFreeSide)) {
+      object["pid"] = has_pid ? Json(owner.free_pid) : Json(nullptr);
+      object["tgid"] = has_pid ? Json(owner.free_tgid) : Json(nullptr);
+    }
+    if (has(PageField::kFreeTsNsec)) {
+      object["ts_nsec"] = owner.free_ts_nsec;
+      object["age_nsec"] = age(owner.free_ts_nsec);
+    }
+    if (has(PageField::kFreeSide)) {
+      object["handle"] = owner.free_handle;
+      object["stack"] = stack(owner.free_handle);
+    }
+    return object;
   }
 
   [[nodiscard]] Json age(std::uint64_t ns) const {
@@ -202,9 +282,13 @@ class JsonReport {
       return nullptr;
     }
     Json frames = Json::array();
-    for (const Frame& frame : (*found)->frames)
-      frames.push_back(
-          {{"address", fmt::format("{:#x}", frame.address)}, {"symbol", frame.symbol}});
+    for (const Frame& frame : (*found)->frames) {
+      Json object = Json::object();
+      // an import may have the names alone
+      if (frame.address != 0) object["address"] = fmt::format("{:#x}", frame.address);
+      object["symbol"] = frame.symbol;
+      frames.push_back(std::move(object));
+    }
     return frames;
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstring>
 #include <iterator>
@@ -45,15 +46,24 @@ class TextReport {
         dump_(dump),
         raw_(dump.raw),
         source_(source),
-        report_(make_page_report(dump.raw, source.facts, source.names.types)) {}
+        report_(make_page_report(dump, source.facts, source.names.types)) {}
 
   Status run() {
-    fmt::format_to(std::back_inserter(out_), "PFN {:#x} ({}), physical address {:#x}\n",
-                   report_.pfn, report_.pfn, report_.pfn << source_.page_shift);
+    fmt::format_to(std::back_inserter(out_), "PFN {:#x} ({})", report_.pfn, report_.pfn);
+    if (source_.page_shift != 0)
+      fmt::format_to(std::back_inserter(out_), ", physical address {:#x}",
+                     report_.pfn << source_.page_shift);
+    out_ += '\n';
     line("state", state());
     if (dump_.has_changed)
       line("note", "changed while it was read: not all of this belongs together");
-    if (has_struct_page(report_.state)) {
+    if (dump_.nr_further_records != 0)
+      line("note", fmt::format("{} more record{} of the snapshot ha{} this page",
+                               dump_.nr_further_records, dump_.nr_further_records == 1 ? "" : "s",
+                               dump_.nr_further_records == 1 ? "s" : "ve"));
+    if (dump_.recorded) {
+      if (has_struct_page(report_.state)) record();
+    } else if (has_struct_page(report_.state)) {
       struct_page();
       owner();
     }
@@ -70,6 +80,9 @@ class TextReport {
   }
   void failed(Error error) {
     if (status_) status_ = fail(std::move(error));
+  }
+  [[nodiscard]] bool has(PageField field) const {
+    return !dump_.recorded || has_field(*dump_.recorded, field);
   }
 
   [[nodiscard]] std::string state() const {
@@ -90,6 +103,8 @@ class TextReport {
         return "offline memory";
       case PageState::kAbsent:
         return "absent: no memory there";
+      case PageState::kUnrecorded:
+        return "not in the snapshot: free, unknown to page_owner, or kept out by a filter";
       case PageState::kUnreadable:
         break;
     }
@@ -99,13 +114,8 @@ class TextReport {
   void struct_page() {
     const KernelFacts& facts = source_.facts;
     line("kind", kind());
-    const auto zone = page_flag_field(raw_.page.flags, "zone", facts);
-    line("zone", fmt::format("{}, node {}",
-                             name_or_number(source_.names.zones, static_cast<std::int64_t>(zone)),
-                             page_flag_field(raw_.page.flags, "node", facts)));
-    line("pageblock",
-         fmt::format("{}, {}", report_.pfn >> facts.pageblock_order,
-                     name_or_number(facts.migratetype_names, raw_.pageblock_migratetype)));
+    zone();
+    pageblock();
     std::string flags;
     append_page_flags(flags, raw_.page.flags, facts);
     line("flags", flags);
@@ -123,6 +133,39 @@ class TextReport {
     if (report_.kind == "anonymous" || report_.kind == "ksm" || (raw_.bits & POBPF_DUMP_INODE) != 0)
       line("index", fmt::format("{:#x}", report_.index));
     memcg();
+  }
+
+  void zone() {
+    const auto zone = page_flag_field(raw_.page.flags, "zone", source_.facts);
+    line("zone", fmt::format("{}, node {}",
+                             name_or_number(source_.names.zones, static_cast<std::int64_t>(zone)),
+                             page_flag_field(raw_.page.flags, "node", source_.facts)));
+  }
+
+  void pageblock() {
+    const KernelFacts& facts = source_.facts;
+    line("pageblock",
+         fmt::format("{}, {}", report_.pfn >> facts.pageblock_order,
+                     name_or_number(facts.migratetype_names, raw_.pageblock_migratetype)));
+  }
+
+  /// All that a snapshot has of the allocation.
+  void record() {
+    const KernelFacts& facts = source_.facts;
+    const bool is_first = report_.state == PageState::kAllocated;
+    if (has(PageField::kKind)) line("kind", report_.kind);
+    // an import has the names of its flags in one text
+    if (has(PageField::kFlags) && !facts.texts) zone();
+    if (has(PageField::kPageblockMigratetype) &&
+        report_.pfn >> facts.pageblock_order == report_.first_pfn >> facts.pageblock_order)
+      pageblock();
+    std::string flags;
+    append_recorded_page_flags(flags, raw_.page.flags, *dump_.recorded, facts);
+    if (!flags.empty()) line(is_first ? "flags" : "head's flags", escaped(flags));
+    if (has(PageField::kMemcg)) memcg();
+    allocation("allocated", raw_.owner);
+    if (has(PageField::kLastMigrateReason)) migration();
+    if (has(PageField::kFreeSide) || has(PageField::kFreeTsNsec)) last_free("freed before");
   }
 
   [[nodiscard]] std::string kind() const {
@@ -150,9 +193,13 @@ class TextReport {
     if ((raw_.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return;
     auto name = source_.context.cgroup_name(raw_.cgroup_id);
     if (!name) failed(name.error());
-    line("memcg", fmt::format("{} (id {}{}{})", name ? escaped(*name) : "?", raw_.cgroup_id,
-                              (raw_.memcg_flags & POBPF_MEMCG_OFFLINE) != 0 ? ", offline" : "",
-                              (raw_.memcg_flags & POBPF_MEMCG_OBJCG) != 0 ? ", via objcg" : ""));
+    std::vector<std::string> notes;
+    // an import's numbers are its own
+    if (!source_.facts.texts) notes.push_back(fmt::format("id {}", raw_.cgroup_id));
+    if ((raw_.memcg_flags & POBPF_MEMCG_OFFLINE) != 0) notes.emplace_back("offline");
+    if ((raw_.memcg_flags & POBPF_MEMCG_OBJCG) != 0) notes.emplace_back("via objcg");
+    line("memcg", fmt::format("{}{}", name ? escaped(*name) : "?",
+                              notes.empty() ? "" : fmt::format(" ({})", fmt::join(notes, ", "))));
   }
 
   void owner() {
@@ -163,36 +210,57 @@ class TextReport {
     const bool is_allocated =
         report_.state == PageState::kAllocated || report_.state == PageState::kTail;
     allocation(is_allocated ? "allocated" : "last allocated", raw_.owner);
-    if (raw_.owner.last_migrate_reason != source_.facts.migrate_reason_never)
-      sub_line("migrated",
-               name_or_number(source_.facts.migrate_reason_names, raw_.owner.last_migrate_reason));
+    migration();
     if (report_.state == PageState::kTail) head_of_allocation();
+    last_free(is_allocated ? "freed before" : "freed");
+  }
+
+  void migration() {
+    if (raw_.owner.last_migrate_reason == source_.facts.migrate_reason_never) return;
+    sub_line("migrated", escaped(name_or_number(source_.facts.migrate_reason_names,
+                                                raw_.owner.last_migrate_reason)));
+  }
+
+  void last_free(std::string_view key) {
     if (!report_.has_free) {
       line("last freed", "never, as far as page_owner knows");
       return;
     }
-    line(is_allocated ? "freed before" : "freed", "");
+    line(key, "");
     out_.erase(out_.find_last_not_of(" \n") + 1) += '\n';
-    if ((raw_.owner.bits & POBPF_OWNER_FREE_PID) != 0)
+    if (!has(PageField::kFreeSide))
+      sub_line("by", "not in the snapshot: pobpf record --free");
+    else if ((raw_.owner.bits & POBPF_OWNER_FREE_PID) != 0)
       sub_line("by", fmt::format("pid {}, tgid {}", raw_.owner.free_pid, raw_.owner.free_tgid));
     else
       sub_line("by", "not recorded by this kernel");
-    sub_line("at", time(raw_.owner.free_ts_nsec));
-    stack(raw_.owner.free_handle);
+    if (has(PageField::kFreeTsNsec)) sub_line("at", time(raw_.owner.free_ts_nsec));
+    if (has(PageField::kFreeSide)) stack(raw_.owner.free_handle);
   }
 
   void allocation(std::string_view key, const pobpf_owner& owner) {
+    line(key, has(PageField::kOrder) ? pages(owner.order) : "of an order that is not known");
+    if (has(PageField::kGfpMask)) sub_line("gfp", gfp(owner.gfp_mask));
+    std::vector<std::string> ids;
+    if (has(PageField::kPid)) ids.push_back(fmt::format("pid {}", owner.pid));
+    if (has(PageField::kTgid)) ids.push_back(fmt::format("tgid {}", owner.tgid));
+    std::string by = fmt::format("{}", fmt::join(ids, ", "));
+    if (has(PageField::kComm))
+      by += fmt::format("{}({})", by.empty() ? "" : " ",
+                        escaped(bounded(owner.comm, sizeof(owner.comm))));
+    if (!by.empty()) sub_line("by", by);
+    if (has(PageField::kTsNsec)) sub_line("at", time(owner.ts_nsec));
+    if (has(PageField::kHandle)) stack(owner.handle);
+  }
+
+  [[nodiscard]] std::string gfp(std::uint32_t mask) const {
     const KernelFacts& facts = source_.facts;
-    line(key, pages(owner.order));
-    std::string gfp;
-    append_flag_names(gfp, owner.gfp_mask, facts.gfp_names);
-    sub_line("gfp", fmt::format("{:#x}({}), migratetype {}", owner.gfp_mask, gfp,
-                                name_or_number(facts.migratetype_names,
-                                               gfp_migratetype(owner.gfp_mask, facts))));
-    sub_line("by", fmt::format("pid {}, tgid {} ({})", owner.pid, owner.tgid,
-                               escaped(bounded(owner.comm, sizeof(owner.comm)))));
-    sub_line("at", time(owner.ts_nsec));
-    stack(owner.handle);
+    std::string text;
+    append_gfp_mask(text, mask, facts);
+    if (const unsigned migratetype = gfp_migratetype(mask, facts);
+        migratetype != kUnknownMigratetype)
+      text += ", migratetype " + name_or_number(facts.migratetype_names, migratetype);
+    return escaped(text);
   }
 
   void head_of_allocation() {
@@ -212,7 +280,9 @@ class TextReport {
   [[nodiscard]] std::string time(std::uint64_t ns) const {
     if (ns == 0) return "early boot, when no clock ran";
     std::string text = seconds(ns) + " s";
-    if (dump_.now_ns && *dump_.now_ns >= ns) text += ", " + seconds(*dump_.now_ns - ns) + " s ago";
+    if (dump_.now_ns && *dump_.now_ns >= ns)
+      text += fmt::format(", {} s {}", seconds(*dump_.now_ns - ns),
+                          dump_.recorded ? "before the recording" : "ago");
     return text;
   }
 

@@ -93,6 +93,18 @@ PageFlagParts page_flag_parts(std::uint64_t flags, const KernelFacts& facts) {
   return parts;
 }
 
+void append_page_flag_names(std::string& out, std::uint64_t flags, const KernelFacts& facts) {
+  if (facts.texts) {
+    const PageFlagParts parts = page_flag_parts(flags, facts);
+    for (std::size_t i = 0; i < parts.names.size(); ++i)
+      out.append(i == 0 ? "" : "|").append(parts.names[i]);
+    return;
+  }
+  std::uint64_t named = 0;
+  for (const FlagName& name : facts.page_flag_names) named |= name.mask;
+  append_flag_names(out, flags & named, facts.page_flag_names);
+}
+
 void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts& facts) {
   if (facts.texts) {
     fmt::format_to(std::back_inserter(out), "{:#x}", flags);
@@ -101,10 +113,9 @@ void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts&
     return;
   }
   fmt::format_to(std::back_inserter(out), "{:#x}(", flags);
-  std::uint64_t named = 0;
-  for (const FlagName& name : facts.page_flag_names) named |= name.mask;
-  bool needs_bar = (flags & named) != 0;
-  if (needs_bar) append_flag_names(out, flags & named, facts.page_flag_names);
+  const std::size_t begin = out.size();
+  append_page_flag_names(out, flags, facts);
+  bool needs_bar = out.size() != begin;
   for (const PageFlagField& field : facts.page_flag_fields) {
     if (field.width == 0) continue;
     if (needs_bar) out += '|';
@@ -116,6 +127,19 @@ void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts&
       fmt::format_to(std::back_inserter(out), "{}={}", field.name, value);
   }
   out += ')';
+}
+
+bool has_page_flag_names(std::uint64_t flags, PageFields fields, const KernelFacts& facts) {
+  if (!has_field(fields, PageField::kFlags) && !has_field(fields, PageField::kFlagNames))
+    return false;
+  return !facts.texts || imported_flags(flags, facts) != nullptr;
+}
+
+void append_recorded_page_flags(std::string& out, std::uint64_t flags, PageFields fields,
+                                const KernelFacts& facts) {
+  if (has_field(fields, PageField::kFlags)) return append_page_flags(out, flags, facts);
+  if (!facts.texts || !has_page_flag_names(flags, fields, facts)) return;
+  out.append(1, '(').append(*imported_flags(flags, facts)).append(1, ')');
 }
 
 bool is_hex_page_flag_field(const PageFlagField& field) {
@@ -134,6 +158,12 @@ unsigned gfp_migratetype(std::uint32_t gfp_mask, const KernelFacts& facts) {
 }
 
 std::uint64_t page_flag_field(std::uint64_t flags, const char* name, const KernelFacts& facts) {
+  if (facts.texts) {
+    const PageFlagParts parts = page_flag_parts(flags, facts);
+    for (const auto& [known, value] : parts.fields)
+      if (known == name) return value;
+    return 0;
+  }
   const PageFlagField* field = facts.field(name);
   return field == nullptr ? 0 : flags >> field->shift & field->mask;
 }

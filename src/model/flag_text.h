@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pobpf/kernel_facts.h"
+#include "pobpf/page_fields.h"
 
 namespace pobpf {
 
@@ -27,8 +28,21 @@ void append_gfp_names(std::string& out, std::uint32_t gfp_mask, const KernelFact
 /// Appends "0x<mask>(<names>)"; no parentheses where an import has no names.
 void append_gfp_mask(std::string& out, std::uint32_t gfp_mask, const KernelFacts& facts);
 
+/// Appends those flags of a page->flags word that have names.
+void append_page_flag_names(std::string& out, std::uint64_t flags, const KernelFacts& facts);
+
 /// Appends %pGp: "0x<word>(<names>|section=..|node=..|zone=..)"; of an import, what stood there.
 void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts& facts);
+
+/// Whether the names behind `flags` are known of a record with these fields. Where it has
+/// PageField::kFlagNames, `flags` is a number that only stands for them.
+[[nodiscard]] bool has_page_flag_names(std::uint64_t flags, PageFields fields,
+                                       const KernelFacts& facts);
+
+/// Appends as append_page_flags(), or without the number, what a record with these fields has of
+/// its flags; nothing if it has none.
+void append_recorded_page_flags(std::string& out, std::uint64_t flags, PageFields fields,
+                                const KernelFacts& facts);
 
 /// The parts of what %pGp prints between its parentheses.
 struct PageFlagParts {

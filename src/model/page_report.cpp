@@ -94,6 +94,8 @@ const char* page_state_name(PageState state) {
       return "offline";
     case PageState::kAbsent:
       return "absent";
+    case PageState::kUnrecorded:
+      return "unrecorded";
     case PageState::kUnreadable:
       break;
   }
@@ -102,7 +104,42 @@ const char* page_state_name(PageState state) {
 
 bool has_struct_page(PageState state) {
   return state != PageState::kAbsent && state != PageState::kOffline &&
-         state != PageState::kUnreadable;
+         state != PageState::kUnreadable && state != PageState::kUnrecorded;
+}
+
+PageDump make_page_dump(const RecordedPage& page, std::optional<std::uint64_t> now_ns) {
+  PageDump dump;
+  dump.now_ns = now_ns;
+  dump.recorded = page.fields;
+  dump.nr_further_records = page.nr_further_records;
+  pobpf_page_dump& raw = dump.raw;
+  raw.pfn = page.pfn;
+  if (page.fields == 0) return dump;
+  const pobpf_page& record = page.record;
+  raw.owner_head_pfn = record.pfn;
+  raw.page.flags = record.flags;
+  raw.head.flags = page.detail.kind_flags;
+  raw.head.page_type = page.detail.page_type;
+  raw.head.mapping = page.detail.mapping;
+  raw.pageblock_migratetype = record.pageblock_migratetype;
+  raw.memcg_flags = record.memcg_flags;
+  raw.cgroup_id = record.cgroup_id;
+  pobpf_owner& owner = raw.owner;
+  owner.bits = POBPF_OWNER_PRESENT | POBPF_OWNER_SET | POBPF_OWNER_ALLOCATED;
+  owner.ts_nsec = record.ts_nsec;
+  owner.free_ts_nsec = record.free_ts_nsec;
+  owner.gfp_mask = record.gfp_mask;
+  owner.handle = record.handle;
+  owner.pid = record.pid;
+  owner.tgid = record.tgid;
+  owner.order = record.order;
+  owner.last_migrate_reason = record.last_migrate_reason;
+  std::memcpy(owner.comm, record.comm, sizeof(owner.comm));
+  owner.free_handle = page.detail.free_handle;
+  owner.free_pid = page.detail.free_pid;
+  owner.free_tgid = page.detail.free_tgid;
+  if (page.detail.has_free_pid != 0) owner.bits |= POBPF_OWNER_FREE_PID;
+  return dump;
 }
 
 PageReport make_page_report(const pobpf_page_dump& raw, const KernelFacts& facts,
@@ -129,6 +166,29 @@ PageReport make_page_report(const pobpf_page_dump& raw, const KernelFacts& facts
   report.has_owner = (raw.owner.bits & POBPF_OWNER_SET) != 0;
   // the kernel saves a stack with each free
   report.has_free = report.has_owner && raw.owner.free_handle != 0;
+  return report;
+}
+
+PageReport make_page_report(const PageDump& dump, const KernelFacts& facts,
+                            const PageTypes& types) {
+  const pobpf_page_dump& raw = dump.raw;
+  if (!dump.recorded) return make_page_report(raw, facts, types);
+  PageReport report;
+  report.pfn = report.first_pfn = raw.pfn;
+  report.state = PageState::kUnrecorded;
+  if (*dump.recorded == 0) return report;
+  report.state = raw.owner_head_pfn == raw.pfn ? PageState::kAllocated : PageState::kTail;
+  report.first_pfn = raw.owner_head_pfn;
+  report.has_owner = true;
+  const bool has_free_side = has_field(*dump.recorded, PageField::kFreeSide);
+  report.has_free =
+      (has_free_side && raw.owner.free_handle != 0) ||
+      (has_field(*dump.recorded, PageField::kFreeTsNsec) && raw.owner.free_ts_nsec != 0);
+  if (!has_field(*dump.recorded, PageField::kKind)) return report;
+  report.page_type = types.name(raw.head.page_type);
+  report.kind = kind_of(raw, report, facts);
+  // a record says that there is a file, but not which
+  if (report.kind == "kernel" && raw.head.mapping == POBPF_MAPPING_FILE) report.kind = "file";
   return report;
 }
 

@@ -13,6 +13,7 @@
 #include "model/page_types.h"
 #include "pobpf/abi.h"
 #include "pobpf/kernel_facts.h"
+#include "pobpf/page_fields.h"
 
 namespace pobpf {
 
@@ -34,6 +35,7 @@ enum class PageState {
   kOffline,     ///< offline memory
   kAbsent,      ///< no memory there
   kUnreadable,  ///< its struct page cannot be read
+  kUnrecorded,  ///< a snapshot has no record of it
 };
 
 /// Stable names, as text and JSON have them.
@@ -44,9 +46,27 @@ struct PageDump {
   pobpf_page_dump raw{};
   bool has_changed = false;             ///< it changed while it was read, each time
   std::optional<std::uint64_t> now_ns;  ///< local_clock() of then
+  /// Of a page in a snapshot: what is known of the allocation that it is in, whose first page
+  /// raw.owner, raw.page and raw.head are of. Nothing: it is in none that was recorded. No value: a
+  /// live page, of which all is known.
+  std::optional<PageFields> recorded;
+  std::uint64_t nr_further_records = 0;  ///< that have the page too, of a snapshot
 };
 
-/// What a page dump says. Of absent, offline and unreadable pages only `state` and `pfn` count.
+/// What a snapshot has of a page.
+struct RecordedPage {
+  std::uint64_t pfn = 0;
+  PageFields fields = 0;  ///< known of what follows; none: no record has the page
+  pobpf_page record{};    ///< of its allocation
+  pobpf_page_detail detail{};
+  std::uint64_t nr_further_records = 0;
+};
+
+/// `now_ns`: the local clock when the recording began.
+[[nodiscard]] PageDump make_page_dump(const RecordedPage& page,
+                                      std::optional<std::uint64_t> now_ns);
+
+/// What a page dump says. Of pages without has_struct_page() only `state` and `pfn` count.
 struct PageReport {
   std::uint64_t pfn = 0;
   PageState state = PageState::kAbsent;
@@ -67,8 +87,12 @@ struct PageReport {
 
 [[nodiscard]] bool has_struct_page(PageState state);
 
-/// `types` must outlive the result.
+/// `types` must outlive the result. Of a live page.
 [[nodiscard]] PageReport make_page_report(const pobpf_page_dump& raw, const KernelFacts& facts,
+                                          const PageTypes& types);
+/// Of a page in a snapshot, too: then what no record has (counts, index, compound) is zero, and
+/// `kind` is empty if it is not known.
+[[nodiscard]] PageReport make_page_report(const PageDump& dump, const KernelFacts& facts,
                                           const PageTypes& types);
 
 /// Whether two readings show the same page in the same hands. Counts and flags change all the time

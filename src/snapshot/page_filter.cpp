@@ -63,6 +63,30 @@ Status check_nodes(const FilterSpec& spec, const SnapshotHeader& header) {
       fmt::format("nodes with memory are {}", format_nodelist(known)));
 }
 
+/// An import has no tables: its names stand beside the numbers of its pages.
+Status check_import(const FilterSpec& spec, const SnapshotHeader& header) {
+  if (!header.facts || !header.facts->texts) return {};
+  const auto is_name = [](const std::string& name) { return !name.starts_with("0x"); };
+  const auto has_name = [&](const BitNames& names) {
+    return std::ranges::any_of(names.all, is_name) || std::ranges::any_of(names.any, is_name) ||
+           std::ranges::any_of(names.none, is_name);
+  };
+  const std::pair<const char*, bool> options[] = {
+      {"--zone", !spec.zones.is_empty()},
+      {"--migratetype", !spec.migratetypes.is_empty()},
+      {"--block-migratetype", !spec.block_migratetypes.is_empty()},
+      {"names in --gfp", has_name(spec.gfp)},
+      {"names in --flags", has_name(spec.flags)}};
+  for (const auto& [option, is_given] : options)
+    if (is_given)
+      return fail(
+          ErrorKind::kUsage,
+          fmt::format("an imported text has no table of names that {} could be looked up in",
+                      option),
+          "filter by something else, or grep the text");
+  return {};
+}
+
 /// A file has names of cgroups, and no paths.
 Status check_memcgs(const Choice<std::string>& memcgs) {
   for (const auto* list : {&memcgs.wanted, &memcgs.rejected})
@@ -90,10 +114,7 @@ PageFilter::PageFilter(FilterSpec spec, const SnapshotHeader& header, PageContex
       facts_(header.facts ? &*header.facts : nullptr),
       now_ns_(header.local_clock_ns.value_or(0)),
       context_(&context) {
-  if (facts_ == nullptr) return;
-  for (auto [field, name] : {std::pair(&node_, "node"), {&zone_, "zone"}})
-    if (const PageFlagField* found = facts_->field(name); found != nullptr)
-      *field = {found->shift, found->mask};
+  if (facts_ != nullptr) places_.emplace(*facts_);
 }
 
 Result<PageFilter> PageFilter::make(const FilterSpec& spec, const SnapshotHeader& header,
@@ -103,6 +124,7 @@ Result<PageFilter> PageFilter::make(const FilterSpec& spec, const SnapshotHeader
                 "filter with --dead when recording");
   if (auto status = check_nodes(spec, header); !status) return fail(std::move(status).error());
   if (auto status = check_memcgs(spec.memcgs); !status) return fail(std::move(status).error());
+  if (auto status = check_import(spec, header); !status) return fail(std::move(status).error());
   PageFilter filter(spec, header, context);
   // what is told by names here is left to us
   FilterSpec numbers = spec;
@@ -171,30 +193,44 @@ PageFilter::Verdict PageFilter::judge(const pobpf_page& page, pobpf_filter& filt
       }))
     return Verdict::kOutside;
   if (active() == 0) return Verdict::kWanted;
+  is_unknown_ = false;
   auto rejected = page_filters(page);
   if (!rejected) rejected = owner_filters(page);
   if (!rejected && is_active(POBPF_FILTER_MEMCG) && !memcg_passes(page))
     rejected = POBPF_FILTER_MEMCG;
   if (!rejected && is_active(POBPF_FILTER_STACK)) {
     const auto passes = stack_passes(page.handle);
-    if (!passes) return Verdict::kUnknownStack;
-    if (!*passes) rejected = POBPF_FILTER_STACK;
+    is_unknown_ = is_unknown_ || !passes;
+    if (passes && !*passes) rejected = POBPF_FILTER_STACK;
   }
+  if (is_unknown_) return Verdict::kUnknown;
   if (!rejected) return Verdict::kWanted;
   filter = *rejected;
   return Verdict::kFiltered;
 }
 
-std::optional<pobpf_filter> PageFilter::page_filters(const pobpf_page& page) const {
-  const pobpf_params& params = compiled_.params;
-  if (is_active(POBPF_FILTER_NID)) {
+bool PageFilter::place_passes(std::uint64_t flags, pobpf_filter& filter) {
+  const PagePlace place = places_->of(flags);
+  filter = POBPF_FILTER_NID;
+  if (is_active(filter)) {
+    is_unknown_ = !place.nid;
     // PF_POISONED(), as the kernel's side has it
-    const std::uint64_t nid = node_.of(page.flags);
-    if (page.flags == UINT64_MAX || nid >= POBPF_MAX_NODES || !spec_.nodes->test(nid))
-      return POBPF_FILTER_NID;
+    if (flags == UINT64_MAX) return false;
+    if (place.nid && (*place.nid >= POBPF_MAX_NODES || !spec_.nodes->test(*place.nid)))
+      return false;
   }
-  if (is_active(POBPF_FILTER_ZONE) && (params.zone_mask >> (zone_.of(page.flags) & 31) & 1) == 0)
-    return POBPF_FILTER_ZONE;
+  filter = POBPF_FILTER_ZONE;
+  if (!is_active(filter)) return true;
+  is_unknown_ = is_unknown_ || !place.zone;
+  return (compiled_.params.zone_mask >> (place.zone.value_or(0) & 31) & 1) != 0;
+}
+
+std::optional<pobpf_filter> PageFilter::page_filters(const pobpf_page& page) {
+  const pobpf_params& params = compiled_.params;
+  pobpf_filter filter{};
+  if ((is_active(POBPF_FILTER_NID) || is_active(POBPF_FILTER_ZONE)) &&
+      !place_passes(page.flags, filter))
+    return filter;
   if (is_active(POBPF_FILTER_FLAGS) &&
       !masks_pass(page.flags, params.flags_all, params.flags_any, params.flags_none))
     return POBPF_FILTER_FLAGS;
@@ -222,7 +258,7 @@ std::optional<pobpf_filter> PageFilter::owner_filters(const pobpf_page& page) {
   return std::nullopt;
 }
 
-bool PageFilter::gfp_filters(const pobpf_page& page, pobpf_filter& filter) const {
+bool PageFilter::gfp_filters(const pobpf_page& page, pobpf_filter& filter) {
   const pobpf_params& params = compiled_.params;
   filter = POBPF_FILTER_GFP;
   if (is_active(filter) &&
@@ -230,8 +266,9 @@ bool PageFilter::gfp_filters(const pobpf_page& page, pobpf_filter& filter) const
     return false;
   if (!is_active(POBPF_FILTER_MIGRATETYPE) && !is_active(POBPF_FILTER_MIXED)) return true;
   const unsigned migratetype = gfp_migratetype(page.gfp_mask, *facts_);
+  is_unknown_ = is_unknown_ || migratetype == kUnknownMigratetype;
   filter = POBPF_FILTER_MIGRATETYPE;
-  if (is_active(filter) && (params.migratetype_mask >> migratetype & 1) == 0) return false;
+  if (is_active(filter) && (params.migratetype_mask >> (migratetype & 31) & 1) == 0) return false;
   filter = POBPF_FILTER_MIXED;
   return !is_active(filter) ||
          (migratetype != page.pageblock_migratetype) == (params.mixed == POBPF_ONLY);

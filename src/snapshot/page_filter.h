@@ -14,6 +14,7 @@
 #include "model/filter.h"
 #include "pobpf/error.h"
 #include "pobpf/page_fields.h"
+#include "snapshot/page_place.h"
 #include "snapshot/snapshot_header.h"
 
 namespace pobpf {
@@ -37,24 +38,20 @@ class PageFilter {
   /// What check_fields() asks for.
   [[nodiscard]] PageFields needed_fields() const;
 
-  enum class Verdict { kWanted, kFiltered, kOutside, kUnknownStack };
+  enum class Verdict { kWanted, kFiltered, kOutside, kUnknown };
   /// kFiltered sets `filter` to the first one that the page does not pass; kOutside: its PFN is not
-  /// wanted.
+  /// wanted; kUnknown: the file does not say what a filter asks for.
   Verdict judge(const pobpf_page& page, pobpf_filter& filter);
 
  private:
-  struct Field {
-    unsigned shift = 0;
-    std::uint64_t mask = 0;
-    [[nodiscard]] std::uint64_t of(std::uint64_t flags) const { return flags >> shift & mask; }
-  };
-
   PageFilter(FilterSpec spec, const SnapshotHeader& header, PageContext& context);
   [[nodiscard]] std::uint32_t active() const { return compiled_.params.active; }
   [[nodiscard]] bool is_active(pobpf_filter filter) const { return (active() >> filter & 1) != 0; }
-  [[nodiscard]] std::optional<pobpf_filter> page_filters(const pobpf_page& page) const;
+  /// Sets is_unknown_ where the file does not say.
+  [[nodiscard]] std::optional<pobpf_filter> page_filters(const pobpf_page& page);
+  [[nodiscard]] bool place_passes(std::uint64_t flags, pobpf_filter& filter);
   [[nodiscard]] std::optional<pobpf_filter> owner_filters(const pobpf_page& page);
-  [[nodiscard]] bool gfp_filters(const pobpf_page& page, pobpf_filter& filter) const;
+  [[nodiscard]] bool gfp_filters(const pobpf_page& page, pobpf_filter& filter);
   [[nodiscard]] bool set_passes(pobpf_set_kind kind, std::uint32_t value) const;
   [[nodiscard]] bool comm_passes(const pobpf_page& page);
   [[nodiscard]] bool time_passes(std::uint64_t ts_nsec) const;
@@ -70,13 +67,13 @@ class PageFilter {
   CompiledFilter compiled_;
   std::unordered_map<std::uint64_t, std::uint32_t> sets_;  // kind << 32 | value: its bits
   std::optional<CommAutomaton> comms_;
-  Field node_;
-  Field zone_;
+  std::optional<PagePlaces> places_;  // no value: not known
   // verdicts on what pages share
   std::unordered_map<std::uint32_t, std::optional<bool>> stacks_;
   std::unordered_map<std::uint64_t, bool> cgroups_;
   std::string last_comm_;
   std::optional<bool> last_comm_passes_;
+  bool is_unknown_ = false;  // of the page that is judged
 };
 
 }  // namespace pobpf

@@ -21,11 +21,8 @@ void add_to(pobpf_group_sum& sum, const pobpf_group_sum& other) {
 PageSums::PageSums(const SumRequest& request, const KernelFacts& facts, const PageTypes& types)
     : request_(request),
       facts_(facts),
-      stack_order_min_(make_kind_facts(types, facts).stack_order_min) {
-  for (auto [field, name] : {std::pair(&node_, "node"), {&zone_, "zone"}})
-    if (const PageFlagField* found = facts.field(name); found != nullptr)
-      *field = {found->shift, found->mask};
-}
+      stack_order_min_(make_kind_facts(types, facts).stack_order_min),
+      places_(facts) {}
 
 PageFields PageSums::needed_fields() const {
   constexpr std::pair<pobpf_group_field, PageFields> kNeeds[] = {
@@ -55,31 +52,43 @@ Status PageSums::check_fields(PageFields known) const {
               "choose other fields with --by");
 }
 
-void PageSums::set_kind(pobpf_group_key& key, const pobpf_page& page,
-                        const pobpf_page_detail& detail) const {
+void set_kind(pobpf_group_key& key, const pobpf_page& page, const pobpf_page_detail& detail,
+              std::uint32_t stack_order_min) {
   key.page_flags = detail.kind_flags;
   key.page_type = detail.page_type;
   key.mapping = detail.mapping;
   // only its stack can tell
-  if (key.page_type == 0 && (key.mapping == 0 || page.order >= stack_order_min_))
+  if (key.page_type == 0 && (key.mapping == 0 || page.order >= stack_order_min))
     key.handle = page.handle;
 }
 
-pobpf_group_key PageSums::key_of(const pobpf_page& page, const pobpf_page_detail* detail) const {
+void PageSums::set_place(pobpf_group_key& key, std::uint64_t flags) {
+  const PagePlace place = places_.of(flags);
+  if (is_by(POBPF_GROUP_NID)) {
+    if (!place.nid) unknown_ = "node";
+    key.nid = static_cast<std::uint16_t>(place.nid.value_or(0));
+  }
+  if (is_by(POBPF_GROUP_ZONE)) {
+    if (!place.zone) unknown_ = "zone";
+    key.zone = static_cast<std::uint8_t>(place.zone.value_or(0));
+  }
+}
+
+pobpf_group_key PageSums::key_of(const pobpf_page& page, const pobpf_page_detail* detail) {
   pobpf_group_key key{};
-  if (is_by(POBPF_GROUP_KIND) && detail != nullptr) set_kind(key, page, *detail);
+  if (is_by(POBPF_GROUP_KIND) && detail != nullptr) set_kind(key, page, *detail, stack_order_min_);
   if (is_by(POBPF_GROUP_HANDLE)) key.handle = page.handle;
   if (is_by(POBPF_GROUP_TGID)) key.tgid = page.tgid;
   if (is_by(POBPF_GROUP_PID)) key.pid = page.pid;
   if (is_by(POBPF_GROUP_COMM)) std::memcpy(key.comm, page.comm, sizeof(key.comm));
   if (is_by(POBPF_GROUP_ORDER)) key.order = static_cast<std::uint8_t>(page.order);
   if (is_by(POBPF_GROUP_GFP)) key.gfp_mask = page.gfp_mask;
-  if (is_by(POBPF_GROUP_MIGRATETYPE))
-    key.migratetype = static_cast<std::uint8_t>(gfp_migratetype(page.gfp_mask, facts_));
-  if (is_by(POBPF_GROUP_NID))
-    key.nid = static_cast<std::uint16_t>(page.flags >> node_.shift & node_.mask);
-  if (is_by(POBPF_GROUP_ZONE))
-    key.zone = static_cast<std::uint8_t>(page.flags >> zone_.shift & zone_.mask);
+  if (is_by(POBPF_GROUP_MIGRATETYPE)) {
+    const unsigned migratetype = gfp_migratetype(page.gfp_mask, facts_);
+    if (migratetype == kUnknownMigratetype) unknown_ = "migratetype";
+    key.migratetype = static_cast<std::uint8_t>(migratetype);
+  }
+  if (is_by(POBPF_GROUP_NID) || is_by(POBPF_GROUP_ZONE)) set_place(key, page.flags);
   if (is_by(POBPF_GROUP_MEMCG)) {
     key.cgroup_id = page.cgroup_id;
     key.memcg_flags = page.memcg_flags & POBPF_MEMCG_OFFLINE;
@@ -87,7 +96,7 @@ pobpf_group_key PageSums::key_of(const pobpf_page& page, const pobpf_page_detail
   return key;
 }
 
-void PageSums::add(const pobpf_page& page, const pobpf_page_detail* detail) {
+void PageSums::select_group(const pobpf_page& page, const pobpf_page_detail* detail) {
   // what is asked most needs no key
   if (request_.group_by == POBPF_GROUP_HANDLE) {
     if (page.handle != key_.handle) {
@@ -98,26 +107,62 @@ void PageSums::add(const pobpf_page& page, const pobpf_page_detail* detail) {
     flush();
     key_ = key;
   }
+}
+
+Status PageSums::add_sum(const pobpf_page& record, PageFields fields,
+                         std::optional<std::uint64_t> nr_allocations,
+                         std::optional<std::uint64_t> nr_pages) {
+  const PageFields order = PageFields{} | PageField::kOrder;
+  if (auto status = check_fields(fields | order); !status) return status;
+  const bool has_order = has_field(fields, PageField::kOrder);
+  if (is_by(POBPF_GROUP_ORDER) && !has_order)
+    return fail(ErrorKind::kFailed, "sums of the snapshot lack the order of their pages",
+                "choose other fields with --by");
+  constexpr std::uint64_t kPagesMax = std::uint64_t{1} << 52;
+  if (!nr_pages && nr_allocations && has_order &&
+      *nr_allocations < kPagesMax >> (record.order & 31U))
+    nr_pages = *nr_allocations << (record.order & 31U);
+  if (!nr_pages || *nr_pages > kPagesMax)
+    return fail(ErrorKind::kFailed, "a sum of the snapshot does not say how many pages it is of",
+                "there is nothing to add up");
+  if (!nr_allocations && has_order) nr_allocations = *nr_pages >> (record.order & 31U);
+  if (!nr_allocations) ++nr_without_allocations_;
+  select_group(record, nullptr);
+  sum_.pages += *nr_pages;
+  sum_.allocations += nr_allocations.value_or(0);
+  is_summing_ = true;
+  return {};
+}
+
+void PageSums::add(const pobpf_page& page, const pobpf_page_detail* detail) {
+  select_group(page, detail);
+  is_summing_ = true;
   sum_.pages += std::uint64_t{1} << (page.order & 31U);
   ++sum_.allocations;
   if (is_by(POBPF_GROUP_TIME)) sum_.ts_sum += page.ts_nsec >> POBPF_TS_SUM_SHIFT;
 }
 
 void PageSums::flush() {
-  if (sum_.allocations == 0) return;
+  if (!is_summing_) return;
   auto found = groups_.find(key_);
   if (found == groups_.end() && groups_.size() < request_.groups_max)
     found = groups_.emplace(key_, pobpf_group_sum{}).first;
   add_to(found == groups_.end() ? other_ : found->second, sum_);
   sum_ = {};
+  is_summing_ = false;
 }
 
-GroupSums PageSums::take() {
+Result<GroupSums> PageSums::take() {
+  if (!unknown_.empty())
+    return fail(ErrorKind::kFailed,
+                fmt::format("pages of the snapshot do not say their {}", unknown_),
+                "choose other fields with --by");
   flush();
   GroupSums sums;
   sums.groups.reserve(groups_.size());
   for (const auto& [key, sum] : groups_) sums.groups.push_back({key, sum});
   sums.other = other_;
+  sums.nr_without_allocations = nr_without_allocations_;
   return sums;
 }
 

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <cstring>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 
@@ -13,8 +15,14 @@
 #include "pobpf/kernel_facts.h"
 #include "pobpf/page_fields.h"
 #include "pobpf/reader.h"
+#include "snapshot/page_place.h"
 
 namespace pobpf {
+
+/// Sets what allocator_of() tells the use of a page from. `stack_order_min` is that of
+/// make_kind_facts().
+void set_kind(pobpf_group_key& key, const pobpf_page& page, const pobpf_page_detail& detail,
+              std::uint32_t stack_order_min);
 
 /// Adds pages up by what SumRequest asks for. Not thread-safe.
 class PageSums {
@@ -29,8 +37,14 @@ class PageSums {
 
   /// `detail` may be null where PageField::kKind is not needed.
   void add(const pobpf_page& page, const pobpf_page_detail* detail);
-  /// All groups; nothing can be added any more.
-  [[nodiscard]] GroupSums take();
+  /// A sum of which the pages are not known. `record`: what they have in common; no value: not
+  /// known. kFailed if that leaves open how many pages there are.
+  [[nodiscard]] Status add_sum(const pobpf_page& record, PageFields fields,
+                               std::optional<std::uint64_t> nr_allocations,
+                               std::optional<std::uint64_t> nr_pages);
+  /// All groups; nothing can be added any more. kFailed if the pages of an import did not all say
+  /// what they are summed up by.
+  [[nodiscard]] Result<GroupSums> take();
 
  private:
   struct KeyHash {
@@ -43,31 +57,28 @@ class PageSums {
       return std::memcmp(&a, &b, sizeof(a)) == 0;
     }
   };
-  struct Field {
-    unsigned shift = 0;
-    std::uint64_t mask = 0;
-  };
-
   [[nodiscard]] bool is_by(pobpf_group_field field) const {
     return (request_.group_by & static_cast<std::uint32_t>(field)) != 0;
   }
-  [[nodiscard]] pobpf_group_key key_of(const pobpf_page& page,
-                                       const pobpf_page_detail* detail) const;
-  void set_kind(pobpf_group_key& key, const pobpf_page& page,
-                const pobpf_page_detail& detail) const;
+  [[nodiscard]] pobpf_group_key key_of(const pobpf_page& page, const pobpf_page_detail* detail);
+  void set_place(pobpf_group_key& key, std::uint64_t flags);
+  /// Makes key_ the group of the page.
+  void select_group(const pobpf_page& page, const pobpf_page_detail* detail);
   /// Adds what was summed up for one group to the table.
   void flush();
 
   SumRequest request_;
   const KernelFacts& facts_;
   std::uint32_t stack_order_min_;
-  Field node_;
-  Field zone_;
+  PagePlaces places_;
+  std::string unknown_;  // what an import does not say of a page that was added
   // neighbours mostly are of one group
   pobpf_group_key key_{};
   pobpf_group_sum sum_{};
+  bool is_summing_ = false;
   std::unordered_map<pobpf_group_key, pobpf_group_sum, KeyHash, KeyEqual> groups_;
   pobpf_group_sum other_{};
+  std::uint64_t nr_without_allocations_ = 0;
 };
 
 }  // namespace pobpf

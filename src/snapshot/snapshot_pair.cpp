@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 #include "snapshot/page_sums.h"
@@ -111,14 +112,20 @@ Result<PairSums> sum_pair(SnapshotSession& before, SnapshotSession& after, const
     }
   }
   PairSums pair;
-  pair.before = sums_before.take();
-  pair.before.account = old_pages.account();
-  pair.after = sums_after.take();
-  pair.after.account = new_pages.account();
+  for (auto [sums, result, cursor] : {std::tuple(&sums_before, &pair.before, &old_pages),
+                                      {&sums_after, &pair.after, &new_pages}}) {
+    auto taken = sums->take();
+    if (!taken) return fail(std::move(taken).error());
+    *result = *std::move(taken);
+    result->account = cursor->account();
+  }
   pair.why_not_stayed = why_not_comparable(before.header(), after.header());
   if (pair.why_not_stayed.empty() && !(old_pages.is_in_order() && new_pages.is_in_order()))
     pair.why_not_stayed = "their pages are not in the order of memory";
-  if (pair.why_not_stayed.empty()) pair.stayed = sums_stayed.take();
+  if (!pair.why_not_stayed.empty()) return pair;
+  auto stayed = sums_stayed.take();
+  if (!stayed) return fail(std::move(stayed).error());
+  pair.stayed = *std::move(stayed);
   return pair;
 }
 

@@ -168,6 +168,9 @@ Status SnapshotReader::check_references(const snapshot::Pages& pages) const {
       return contradiction(
           fmt::format("a page was freed with the stack {}, which is not there", handle));
   const auto& charges = pages.charges();
+  // without a column that refers to it nobody has looked at the table yet
+  if (charges.cgroup_id_size() != charges.flags_size())
+    return contradiction("the columns of its charges differ in length");
   for (int i = 0; i < charges.flags_size(); ++i)
     if ((charges.flags(i) & POBPF_MEMCG_CHARGED) != 0 && !context_.has_cgroup(charges.cgroup_id(i)))
       return contradiction(
@@ -230,6 +233,8 @@ Result<bool> SnapshotReader::next_of(Taken kind) {
     if (!status && !is_salvaging()) return fail(damage(status.error()));
     if (!status) lose(status.error());
     if (taken == kind) return true;
+    if (taken == Taken::kGroups && on_groups_)
+      if (auto given = on_groups_(groups_); !given) return fail(std::move(given).error());
   }
   return false;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,9 @@ class SnapshotReader final : public PageContext {
   [[nodiscard]] const SnapshotHeader& header() const { return header_; }
   /// Of the pages of blocks to come; others are not read, which is faster.
   void set_wanted(PageFields fields) { wanted_ = fields; }
+  /// Called by next() with sums that stand between blocks; else they are passed over.
+  using GroupsCallback = std::function<Status(const DecodedGroups&)>;
+  void set_on_groups(GroupsCallback on_groups) { on_groups_ = std::move(on_groups); }
   /// The next block, valid until the next call; null once all were read and the file is known to be
   /// complete, or salvaged.
   Result<const DecodedBlock*> next();
@@ -93,6 +97,7 @@ class SnapshotReader final : public PageContext {
 
   std::string name_;  // for messages
   PageFields wanted_ = kEveryPageField;
+  GroupsCallback on_groups_;
   DamagePolicy policy_;
   std::uint64_t file_bytes_ = 0;
   FrameReader frames_;

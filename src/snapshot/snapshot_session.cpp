@@ -24,7 +24,7 @@ class FilteredBlocks {
     if (*block == nullptr) {
       const auto& footer = reader_.footer();
       if (footer && footer->account) start_ = *footer->account;
-      if (reader_.nr_groups() != 0 && reader_.nr_pages() == 0)
+      if (!takes_sums_ && reader_.nr_groups() != 0 && reader_.nr_pages() == 0)
         return fail(ErrorKind::kFailed,
                     fmt::format("the snapshot has only sums ({}), and no pages to show",
                                 reader_.nr_groups()),
@@ -52,7 +52,7 @@ class FilteredBlocks {
       case PageFilter::Verdict::kOutside:
         ++dropped_.outside;
         break;
-      case PageFilter::Verdict::kUnknownStack:
+      case PageFilter::Verdict::kUnknown:
         ++dropped_.errors;
         break;
     }
@@ -60,6 +60,30 @@ class FilteredBlocks {
   }
 
   [[nodiscard]] bool is_filtering() const { return !filter_.is_empty(); }
+
+  /// Sums without pages are added to `sums`, which must live as long.
+  void add_sums_to(PageSums& sums) {
+    takes_sums_ = true;
+    reader_.set_on_groups([this, &sums](const DecodedGroups& groups) -> Status {
+      const auto& records = groups.records;
+      if (!filter_.is_empty())
+        if (auto status = filter_.check_fields(records.fields); !status) return status;
+      const auto at = [](const std::vector<std::uint64_t>& numbers, std::size_t i) {
+        return numbers.empty() ? std::nullopt : std::optional(numbers[i]);
+      };
+      for (std::size_t i = 0; i < records.pages.size(); ++i) {
+        pobpf_filter filter{};
+        if (!filter_.is_empty() &&
+            filter_.judge(records.pages[i], filter) != PageFilter::Verdict::kWanted)
+          continue;
+        if (auto status = sums.add_sum(records.pages[i], records.fields,
+                                       at(groups.nr_allocations, i), at(groups.nr_pages, i));
+            !status)
+          return status;
+      }
+      return {};
+    });
+  }
 
   /// Of the recording once all is read (until then, or if that is lost, of the pages so far), with
   /// what was dropped here under its own reason.
@@ -82,6 +106,7 @@ class FilteredBlocks {
   PageFilter filter_;
   Account start_;
   Account dropped_;
+  bool takes_sums_ = false;
 };
 
 class FileReader final : public PageReader {
@@ -206,6 +231,7 @@ Result<GroupSums> SnapshotSession::sum_groups(const ReaderView& view, const SumR
   PageSums sums(request, facts(), page_types());
   reader_->set_wanted(sums.needed_fields() | filter->needed_fields());
   FilteredBlocks blocks(*reader_, *std::move(filter));
+  blocks.add_sums_to(sums);
   while (true) {
     auto block = blocks.next();
     if (!block) return fail(std::move(block).error());
@@ -220,8 +246,8 @@ Result<GroupSums> SnapshotSession::sum_groups(const ReaderView& view, const SumR
     if (on_progress && !on_progress(blocks.progress()))
       return fail(ErrorKind::kFailed, "interrupted");
   }
-  GroupSums result = sums.take();
-  result.account = blocks.account();
+  auto result = sums.take();
+  if (result) result->account = blocks.account();
   return result;
 }
 

@@ -16,7 +16,6 @@ class SnapshotSession final : public Session {
   static Result<std::unique_ptr<SnapshotSession>> open(const std::filesystem::path& path,
                                                        DamagePolicy policy);
 
-  [[nodiscard]] const SnapshotHeader& header() const { return reader_->header(); }
   [[nodiscard]] const KernelFacts& facts() const override { return *reader_->header().facts; }
   [[nodiscard]] const NodeSet& memory_nodes() const override { return memory_nodes_; }
   [[nodiscard]] unsigned max_nodes() const override { return reader_->header().max_nodes; }
@@ -44,6 +43,9 @@ class SnapshotSession final : public Session {
     return reader_->cgroup_name(cgroup_id);
   }
 
+  [[nodiscard]] const SnapshotHeader& header() const { return reader_->header(); }
+  /// Once all pages are read; no value if the file's end is lost.
+  [[nodiscard]] const std::optional<SnapshotFooter>& footer() const { return reader_->footer(); }
   /// What salvaging has left out, once all pages are read.
   [[nodiscard]] const SnapshotLosses& losses() const { return reader_->losses(); }
 

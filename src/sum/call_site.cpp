@@ -2,6 +2,7 @@
 #include "sum/call_site.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "model/glob.h"
 
@@ -104,6 +105,17 @@ std::string_view frame_module(std::string_view symbol) {
   const std::size_t open = symbol.rfind(" [");
   if (open == std::string_view::npos || !symbol.ends_with(']')) return {};
   return symbol.substr(open + 2, symbol.size() - open - 3);
+}
+
+std::optional<std::uint64_t> frame_offset(std::string_view symbol) {
+  constexpr std::string_view kPrefix = "+0x";
+  const std::size_t plus = symbol.find(kPrefix);
+  if (plus == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = symbol.substr(plus + kPrefix.size());
+  std::uint64_t offset = 0;
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), offset, 16);
+  if (parsed.ec != std::errc()) return std::nullopt;
+  return offset;
 }
 
 std::string_view call_site(std::span<const Frame> frames) {

@@ -2,6 +2,8 @@
 // What the frames of a stack say: functions, modules, and who it was that asked for memory.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +19,9 @@ namespace pobpf {
 
 /// The module of "%pS" text: "brd" of "brd_insert_page+0x1/0x2 [brd]"; empty: the kernel itself.
 [[nodiscard]] std::string_view frame_module(std::string_view symbol);
+
+/// The 0x10 of "alloc+0x10/0x20 [module]"; no value where there is none.
+[[nodiscard]] std::optional<std::uint64_t> frame_offset(std::string_view symbol);
 
 /// The innermost function that is not part of an allocator; the outermost one if all are, empty
 /// for an empty stack.

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "format/csv_field.h"
 #include "format/escape.h"
 #include "sum/row_table.h"
 
@@ -38,13 +39,6 @@ std::string signed_bytes_text(std::int64_t pages, const RowStyle& style) {
 
 /// Frames in a field of their own, as stack collapsing tools have them.
 std::string joined_frames(const Row& row) { return fmt::format("{}", fmt::join(row.frames, ";")); }
-
-std::string csv_field(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-  std::string quoted = "\"";
-  for (const char c : text) quoted.append(c == '"' ? 2 : 1, c);
-  return quoted + '"';
-}
 
 }  // namespace
 
@@ -150,7 +144,7 @@ void append_csv_rows(std::string& out, const std::vector<Row>& rows, const Group
       if (row.kind != RowKind::kGroup) continue;
       const std::string text =
           field == GroupField::kStack ? joined_frames(row) : row.labels[label++].text;
-      out += csv_field(style.is_terminal ? escaped(text) : text);
+      append_csv_field(out, style.is_terminal ? escaped(text) : text);
     }
     out += "\r\n";
   }

@@ -88,11 +88,27 @@ Result<Output> Output::to_file(const std::filesystem::path& path, IsCancelled is
     return Output(std::move(fd), name, is_cancelled);
   }
 
+  return replace_file(path, exists, Naming::kUnnamed, is_cancelled);
+}
+
+Result<Output> Output::to_named_file(const std::filesystem::path& path, IsCancelled is_cancelled) {
+  struct stat existing {};
+  const bool exists = ::stat(path.c_str(), &existing) == 0;
+  if (!exists && errno != ENOENT) return cannot_open(path.string(), errno);
+  if (exists && !S_ISREG(existing.st_mode))
+    return fail(ErrorKind::kUsage, path.string() + " is no regular file", "name a file");
+  return replace_file(path, exists, Naming::kNamed, is_cancelled);
+}
+
+Result<Output> Output::replace_file(const std::filesystem::path& path, bool exists, Naming naming,
+                                    IsCancelled is_cancelled) {
+  const std::string name = path.string();
   // a symbolic link to a file stays a link: the file that it leads to is replaced
   std::error_code error;
   const auto target = exists ? std::filesystem::canonical(path, error) : path;
   if (error) return cannot_open(name, error.value());
-  if (Fd unnamed = open_unnamed(target.parent_path())) {
+  Fd unnamed = naming == Naming::kUnnamed ? open_unnamed(target.parent_path()) : Fd();
+  if (unnamed) {
     Output output(std::move(unnamed), name, is_cancelled);
     output.path_ = target.string();
     output.is_unnamed_ = true;

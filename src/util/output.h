@@ -25,6 +25,10 @@ class Output {
   [[nodiscard]] static Output to_stdout(IsCancelled is_cancelled = nullptr);
   [[nodiscard]] static Result<Output> to_file(const std::filesystem::path& path,
                                               IsCancelled is_cancelled = nullptr);
+  /// For libraries that open files themselves: they write to temporary_path(), nobody to buffer().
+  /// kUsage if `path` is there and no regular file.
+  [[nodiscard]] static Result<Output> to_named_file(const std::filesystem::path& path,
+                                                    IsCancelled is_cancelled = nullptr);
 
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
@@ -42,6 +46,13 @@ class Output {
   /// Flushes, checks that it is on its medium, and gives a file its name. Last call.
   [[nodiscard]] Status commit();
 
+  /// Where a file is until commit(); empty where it has no name or is written directly.
+  [[nodiscard]] const std::string& temporary_path() const { return temporary_path_; }
+  /// What the user calls it.
+  [[nodiscard]] const std::string& name() const { return name_; }
+  /// The error of a write that failed with this errno.
+  [[nodiscard]] tl::unexpected<Error> cannot_write(int error) const;
+
   [[nodiscard]] bool is_terminal() const { return ::isatty(fd_.get()) == 1; }
   /// The reader of our standard output went away (`pobpf | head`): no failure of ours.
   [[nodiscard]] bool is_reader_gone() const { return is_reader_gone_; }
@@ -50,7 +61,10 @@ class Output {
   static constexpr std::size_t kBufferBytes = 256UL * 1024;
 
   Output(Fd fd, std::string name, IsCancelled is_cancelled);
-  [[nodiscard]] tl::unexpected<Error> cannot_write(int error) const;
+  /// Whether the file has a name before commit().
+  enum class Naming { kUnnamed, kNamed };
+  [[nodiscard]] static Result<Output> replace_file(const std::filesystem::path& path, bool exists,
+                                                   Naming naming, IsCancelled is_cancelled);
   [[nodiscard]] Status name_unnamed();
   void discard();
 

@@ -11,6 +11,7 @@
 
 #include "format/kernel_facts_samples.h"
 #include "format/page_formatter.h"
+#include "import/importer.h"
 #include "reader/stream.h"
 
 namespace pobpf {
@@ -84,6 +85,30 @@ void append_bytes(std::vector<std::byte>& bytes, const T& item) {
   bytes.resize(at + sizeof(item));
   std::memcpy(bytes.data() + at, &item, sizeof(item));
 }
+
+/// The text of all pages back into a snapshot; bytes_per_second: of text.
+void import_kernel_text(benchmark::State& state) {
+  const KernelFacts facts = samples::android_6_12();
+  const auto formatter =
+      make_kernel_text_formatter(facts, static_cast<pobpf_mode>(state.range(0)), CommStyle::kRaw);
+  samples::MadeUpContext context;
+  add_names(context);
+  std::string text;
+  for (int i = 0; i < 16; ++i)
+    for (const pobpf_page& page : sample_pages())
+      if (!formatter->append(page, context, text)) state.SkipWithError("a record has no text");
+  std::string snapshot;
+  for (auto _ : state) {
+    snapshot.clear();
+    auto source = open_text_bytes(text);
+    auto report = import_text(**source, ImportOptions(), snapshot);
+    if (!report || !report->is_complete()) state.SkipWithError("a record is not understood");
+    benchmark::DoNotOptimize(snapshot.data());
+  }
+  state.SetBytesProcessed(state.iterations() * std::ssize(text));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(16 * kNrPages));
+}
+BENCHMARK(import_kernel_text)->ArgName("mode")->Arg(POBPF_MODE_STACK)->Arg(POBPF_MODE_HANDLE);
 
 /// Cutting the stream of the kernel into records, in pieces as read(2) delivers them.
 void stream_records(benchmark::State& state) {

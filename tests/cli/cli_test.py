@@ -12,6 +12,7 @@ import errno
 import fcntl
 import gzip
 import json
+import lzma
 import os
 import pathlib
 import re
@@ -27,6 +28,7 @@ import tomllib
 import unittest
 
 POBPF = ""
+MAKE_SNAPSHOT = ""
 TIMEOUT_SECONDS = 120
 CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
 
@@ -84,20 +86,36 @@ class Case(unittest.TestCase):
         self.assertEqual(result.returncode, expected["status"], said["stderr"])
 
 
+DUMPS = pathlib.Path(__file__).parent.parent / "data" / "dumps"
+
+
+def write_example_files(directory: str):
+    """What the examples read."""
+    folder = pathlib.Path(directory)
+    text = (DUMPS / "v5.15-arm64-module-order3.txt").read_bytes()
+    for name in ("page_owner.txt", "mail.txt"):
+        (folder / name).write_bytes(text)
+    (folder / "old.txt.gz").write_bytes(gzip.compress(text))
+    for name in ("now.pobpf", "cut.pobpf"):
+        with open(folder / name, "wb") as file:
+            subprocess.run([MAKE_SNAPSHOT, "100", "3"], stdout=file, check=True)
+
+
 class Help(unittest.TestCase):
     def test_every_example_is_accepted(self):
         nr_examples = 0
-        commands = "stacks top page check pin pins unpin record report diff".split()
+        commands = "stacks top page check pin pins unpin record report diff import".split()
         for command in ([], *([c] for c in commands)):
             text = pobpf(*command, "--help").stdout.decode()
             examples = re.findall(r"^  (pobpf.*?)(?:   *\S.*)?$", text, re.MULTILINE)
             self.assertGreater(len(examples), 1)
             for example in examples:
                 nr_examples += 1
-                words = [w for w in shlex.split(example)[1:] if not w.startswith(">")]
+                words = [w for w in shlex.split(example)[1:] if w[0] not in "<>"]
                 if "--watch" in words:
                     words += ["--count", "1"]
                 with self.subTest(example), tempfile.TemporaryDirectory() as directory:
+                    write_example_files(directory)
                     result = pobpf(*words, cwd=directory)
                     # a node of the example may not be on this machine: that is no wrong usage
                     self.assertNotIn(b"see pobpf", result.stderr)
@@ -137,6 +155,167 @@ class Filters(unittest.TestCase):
                     self.assertEqual(result.stderr, pobpf(*arguments).stderr)
                     self.assertEqual(result.stdout, b"")
                     self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+
+
+class Snapshots(unittest.TestCase):
+    """Of a made-up machine, as tests/bench/make_snapshot.cpp writes them."""
+
+    NR_RECORDS = 3000
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.directory.cleanup)
+        cls.file = f"{cls.directory.name}/now.pobpf"
+        with open(cls.file, "wb") as file:
+            subprocess.run([MAKE_SNAPSHOT, str(cls.NR_RECORDS), "3"], stdout=file, check=True)
+        cls.records = cls.parse(pobpf("report", cls.file, "--format", "json"))
+
+    @staticmethod
+    def parse(result: subprocess.CompletedProcess) -> list[dict]:
+        if result.returncode != 0:
+            raise AssertionError(result.stderr)
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def report(self, *arguments: str) -> list[dict]:
+        return self.parse(pobpf("report", *arguments, "--format", "json"))
+
+    def refused(self, *arguments: str) -> str:
+        result = pobpf("report", *arguments)
+        self.assertEqual((result.returncode, result.stdout), (2, b""), result.stderr)
+        return result.stderr.decode()
+
+    def test_text_and_json_have_all_records(self):
+        self.assertEqual(len(self.records), self.NR_RECORDS)
+        text = pobpf("report", self.file, "--mode", "stack_handle").stdout.decode()
+        self.assertEqual(
+            [int(pfn, 16) for pfn in re.findall(r"^PFN (0x[0-9a-f]+) ", text, re.MULTILINE)],
+            [record["pfn"] for record in self.records],
+        )
+        self.assertEqual(
+            [int(handle) for handle in re.findall(r"^handle: (\d+)$", text, re.MULTILINE)],
+            [record["handle"] for record in self.records],
+        )
+
+    def test_filters(self):
+        def has_frame(record: dict, part: str) -> bool:
+            return any(part in frame["symbol"] for frame in record["stack"])
+
+        tgid, memcg = self.records[9]["tgid"], self.records[0]["memcg"]["name"]
+        cases = {
+            ("--tgid", f"{tgid}-{tgid + 50}"): lambda r: tgid <= r["tgid"] <= tgid + 50,
+            ("--comm", "task-1*"): lambda r: r["comm"].startswith("task-1"),
+            ("--order", "1-"): lambda r: r["order"] >= 1,
+            ("--zone", "DMA32"): lambda r: r["zone"] == 0,
+            ("--migratetype", "Movable"): lambda r: r["migratetype"] == "Movable",
+            ("--memcg", memcg): lambda r: r["memcg"] is not None and r["memcg"]["name"] == memcg,
+            ("--module", "module"): lambda r: has_frame(r, " [module]"),
+            ("--symbol", "function_1*"): lambda r: has_frame(r, "function_1"),
+            ("--pfn", "0x1000-0x13ff"): lambda r: 0x1000 <= r["pfn"] <= 0x13FF,
+        }
+        for (option, value), passes in cases.items():
+            with self.subTest(option):
+                wanted = [record for record in self.records if passes(record)]
+                self.assertEqual(self.report(self.file, option, value), wanted)
+                others = self.report(self.file, option.replace("--", "--not-"), value)
+                self.assertEqual(len(wanted) + len(others), self.NR_RECORDS)
+        old = self.report(self.file, "--age", "10h", "--gfp", "none:0x2000", "--nid", "0")
+        age = (86400 - 36000) * 10**9
+        wanted = [r for r in self.records if r["ts_nsec"] <= age and not r["gfp_mask"] & 0x2000]
+        self.assertEqual(old, wanted)
+
+    def test_what_filters_keep_out_is_counted(self):
+        result = pobpf("report", self.file, "--tgid", "100-200", "--order", "0", "--stats")
+        stats = dict(re.findall(r"^(\w+) +(\d+) ", result.stderr.decode(), re.MULTILINE))
+        passing = [r for r in self.records if r["order"] == 0]
+        shown = [r for r in passing if 100 <= r["tgid"] <= 200]
+        self.assertEqual(int(stats["emitted"]), len(shown))
+        # the first filter that a page does not pass, orders being the first
+        self.assertEqual(int(stats["filtered_order"]), self.NR_RECORDS - len(passing))
+        self.assertEqual(int(stats["filtered_tgid"]), len(passing) - len(shown))
+        parts = "emitted tail free freed unowned no_handle filtered absent offline torn errors"
+        self.assertEqual(int(stats["pages"]), sum(int(stats[part]) for part in parts.split()))
+
+    def test_top_and_stacks_add_up_what_the_listing_has(self):
+        for by, key in (
+            ("tgid", lambda r: r["tgid"]),
+            ("comm", lambda r: r["comm"]),
+            ("order", lambda r: r["order"]),
+            ("memcg", lambda r: r["memcg"]["name"] if r["memcg"] else "(none)"),
+            ("stack", lambda r: r["handle"]),
+        ):
+            with self.subTest(by):
+                sums = {}
+                for record in self.records:
+                    pages, allocations = sums.get(key(record), (0, 0))
+                    sums[key(record)] = (pages + record["nr_pages"], allocations + 1)
+                rows = self.report("top", self.file, "--by", by)
+                name = "handle" if by == "stack" else by
+                groups = [row for row in rows if row["kind"] == "group"]
+                self.assertEqual(
+                    {row[name]: (row["pages"], row["allocations"]) for row in groups}, sums
+                )
+                self.assertEqual(rows[-1]["allocations"], self.NR_RECORDS)
+        stacks = self.report("stacks", self.file)
+        self.assertEqual(
+            {s["handle"]: (s["nr_base_pages"], s["nr_allocations"]) for s in stacks}, sums
+        )
+        self.assertEqual(pobpf("report", "top", self.file, "--format", "csv").returncode, 0)
+
+    def test_the_same_file_gives_the_same_answer(self):
+        for command in (["top", self.file], ["top", self.file, "--by", "pid,gfp", "--limit", "0"]):
+            self.assertEqual(pobpf("report", *command).stdout, pobpf("report", *command).stdout)
+
+    def test_pages(self):
+        large = next(r for r in self.records if r["order"] >= 3)
+        single = self.records[0]
+        wanted = [large["pfn"], large["pfn"] + 5, 0xFFF]
+        arguments = [*map(str, wanted), "--phys", str(single["pfn"] * 4096 + 77)]
+        first, tail, none, physical = self.report("page", self.file, *arguments)
+        self.assertEqual((first["pfn"], first["state"]), (large["pfn"], "allocated"))
+        self.assertEqual(first["allocation"]["stack"], large["stack"])
+        self.assertEqual((tail["pfn"], tail["state"]), (large["pfn"] + 5, "tail"))
+        self.assertEqual(tail["first_pfn"], large["pfn"])
+        self.assertEqual(none, {"pfn": 0xFFF, "state": "unrecorded", "changed": False})
+        self.assertEqual(physical["allocation"]["pid"], single["pid"])
+        text = pobpf("report", "page", self.file, str(single["pfn"])).stdout.decode()
+        self.assertIn(f"tgid {single['tgid']} ({single['comm']})\n", text)
+
+    def test_what_is_wrong_is_said(self):
+        self.assertIn(
+            "no memory on node 2: nodes with memory are 0-1", self.refused(self.file, "--nid", "2")
+        )
+        self.assertIn("there are DMA32, Normal", self.refused("top", self.file, "--zone", "Norml"))
+        self.assertIn("did you mean 'GFP_KERNEL'?", self.refused(self.file, "--gfp", "GFP_KERNAL"))
+        self.assertIn("filter with --dead when recording", self.refused(self.file, "--dead"))
+        self.assertIn("no page is named", self.refused("page", self.file))
+        self.assertIn("unknown option '--pid'", self.refused("page", self.file, "--pid", "1"))
+        self.assertIn(
+            "--nid is not an option of pobpf report page",
+            self.refused("--nid", "0", "page", self.file, "1"),
+        )
+
+    def test_damage(self):
+        cut = f"{self.directory.name}/cut"
+        pathlib.Path(cut).write_bytes(pathlib.Path(self.file).read_bytes()[:-100])
+        for view in (["top"], ["stacks"], [], ["page"]):
+            with self.subTest(view):
+                pfn = [str(self.records[0]["pfn"])] if view == ["page"] else []
+                refused = pobpf("report", *view, cut, *pfn)
+                self.assertEqual(refused.returncode, 1)
+                self.assertIn(b"is damaged at byte", refused.stderr)
+                salvaged = pobpf("report", *view, cut, *pfn, "--salvage")
+                self.assertEqual(salvaged.returncode, 4)
+                self.assertIn(b"finished, but not complete", salvaged.stderr)
+
+    def test_names_of_views_and_pipes(self):
+        with tempfile.TemporaryDirectory() as directory:
+            shutil.copy(self.file, f"{directory}/top")
+            result = pobpf("report", "./top", "--handles", cwd=directory)
+            self.assertEqual(result.stdout, pobpf("report", self.file, "--handles").stdout)
+        with open(self.file, "rb") as file:
+            result = pobpf("report", "top", "/dev/stdin", stdin=file)
+            self.assertEqual(result.stdout, pobpf("report", "top", self.file).stdout)
 
 
 class Check(unittest.TestCase):
@@ -242,6 +421,71 @@ class Outputs(unittest.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, b""))
 
 
+class Import(unittest.TestCase):
+    """Dumps that others have collected, from text to snapshot and back."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.snapshot = pathlib.Path(directory.name) / "snapshot"
+
+    def import_text(self, text: bytes, status: int = 0) -> str:
+        """Imports it from standard input; what is said on stderr."""
+        imported = subprocess.run(
+            [POBPF, "import", "-", "-o", self.snapshot],
+            input=text, capture_output=True, check=False, timeout=TIMEOUT_SECONDS,
+        )
+        self.assertEqual(imported.returncode, status, imported.stderr)
+        self.assertEqual(imported.stdout, b"")
+        return imported.stderr.decode()
+
+    def reported(self, *arguments: str) -> bytes:
+        report = pobpf("report", str(self.snapshot), *arguments)
+        self.assertEqual(report.returncode, 0, report.stderr)
+        return report.stdout
+
+    def test_a_text_comes_back(self):
+        text = (DUMPS / "android-6.12-cma-two.txt").read_bytes().replace(b"\n \n", b"\n\n")
+        for compress in (bytes, gzip.compress, lzma.compress):
+            with self.subTest(compress):
+                said = self.import_text(compress(text))
+                self.assertEqual(said, "pobpf: 2 records and 2 stacks from 40 lines\n")
+                self.assertEqual(self.reported(), text)
+
+    def test_json_has_only_what_the_text_has(self):
+        self.import_text((DUMPS / "v2.6.25-ppc64-positional-flags.txt").read_bytes())
+        page = json.loads(self.reported("--format", "json", "--handles"))
+        self.assertEqual(
+            page,
+            {
+                "pfn": 30625, "order": 0, "nr_pages": 1, "handle": 1, "gfp_mask": 0x120050,
+                "pageblock": 7, "pageblock_migratetype": "2", "page_flags": ["lru"],
+            },
+        )
+
+    def test_what_is_left_out_is_said(self):
+        text = (DUMPS / "v4.5-migrate-reason.txt").read_bytes()
+        said = self.import_text(b"\x1b[31mhello\n\n" + text + text[:500], 4)
+        self.assertIn("warning: line 1: not understood: \\x1b[31mhello\n", said)
+        self.assertIn("warning: line 15: it is cut off at the end of the text\n", said)
+        self.assertTrue(
+            said.endswith("finished, but not complete: 1 record left out, 1 line not understood\n")
+        )
+        self.assertEqual(self.reported().count(b"Page allocated"), 1)
+
+    def test_what_is_no_text_of_page_owner_leaves_no_file(self):
+        text = (DUMPS / "alloc_tag-v6.9-allocinfo-top.txt").read_bytes()
+        said = self.import_text(text, 1)
+        self.assertIn("pobpf: nothing of page_owner found in 11 lines", said)
+        self.assertFalse(self.snapshot.exists())
+
+    def test_sums_are_no_pages(self):
+        self.import_text((DUMPS / "v6.19-mfo-show_stacks.txt").read_bytes())
+        report = pobpf("report", str(self.snapshot))
+        self.assertEqual(report.returncode, 1)
+        self.assertIn(b"the snapshot has only sums (1), and no pages to show", report.stderr)
+
+
 class Blocked(unittest.TestCase):
     """While pobpf waits: signals end it within a second and are seen by the shell as such."""
 
@@ -319,16 +563,19 @@ def load_cases(loader: unittest.TestLoader) -> unittest.TestSuite:
     if len(set(names)) != len(names):
         sys.exit("two cases of one name")
     suite = unittest.TestSuite(Case(case) for case in cases)
-    for kind in (Help, Filters, Check, Outputs, Blocked):
+    for kind in (Help, Filters, Snapshots, Check, Outputs, Import, Blocked):
         suite.addTests(loader.loadTestsFromTestCase(kind))
     return suite
 
 
 def main() -> int:
-    global POBPF
+    global POBPF, MAKE_SNAPSHOT
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pobpf", required=True, help="the binary to test")
-    POBPF = str(pathlib.Path(parser.parse_args().pobpf).resolve())
+    parser.add_argument("--make-snapshot", required=True, help="the program pobpf_make_snapshot")
+    arguments = parser.parse_args()
+    POBPF = str(pathlib.Path(arguments.pobpf).resolve())
+    MAKE_SNAPSHOT = str(pathlib.Path(arguments.make_snapshot).resolve())
 
     print(f"this machine: page_owner {machine_kind()}", flush=True)
     result = unittest.TextTestRunner(verbosity=2).run(load_cases(unittest.TestLoader()))

@@ -199,8 +199,23 @@ TEST(Options, RefusesWrongValues) {
   EXPECT_EQ(refusal({"--mode", "Stack"}),
             "unknown mode 'Stack': --mode takes stack, handle or stack_handle");
   EXPECT_EQ(refusal({"--mode="}), "unknown mode '': --mode takes stack, handle or stack_handle");
-  EXPECT_EQ(refusal({"--format", "xml"}), "unknown format 'xml': --format takes text or json");
+  EXPECT_EQ(refusal({"--format", "xml"}), "unknown format 'xml': --format takes text, json or csv");
   EXPECT_EQ(refusal({"-o", ""}), "--output needs the name of a file: see pobpf --help");
+}
+
+TEST(Options, EachCommandHasItsFormats) {
+  EXPECT_EQ(parse({"--format", "csv"}).format, Format::kCsv);
+  EXPECT_EQ(parse({"report", "f", "--format", "csv"}).format, Format::kCsv);
+  EXPECT_EQ(parse({"report", "f", "--format", "sqlite", "-o", "db"}).format, Format::kSqlite);
+  EXPECT_EQ(refusal({"report", "f", "--format", "sqlite"}),
+            "--format sqlite needs a file: name it with -o FILE");
+  EXPECT_EQ(refusal({"report", "f", "--format", "sqlite", "-o", "db", "--mode", "stack"}),
+            "a database has stacks and their numbers: leave --mode away: see pobpf report --help");
+  EXPECT_EQ(refusal({"--format", "sqlite", "-o", "db"}),
+            "only snapshots become a database: first pobpf record -o FILE, then pobpf report FILE "
+            "--format sqlite -o DB");
+  EXPECT_EQ(refusal({"report", "stacks", "f", "--format", "csv"}),
+            "unknown format 'csv': --format takes text or json");
 }
 
 TEST(Options, RefusesMissingAndSuperfluousValues) {

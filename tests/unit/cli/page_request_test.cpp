@@ -2,7 +2,6 @@
 #include "cli/page_request.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "cli/options.h"
 
@@ -32,9 +31,9 @@ TEST(PageRequest, PfnsKeepTheirOrder) {
 }
 
 TEST(PageRequest, PhysicalAddressesAreThePageTheyLieIn) {
-  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  const auto pfns = request({"--phys", std::to_string(7 * page_bytes + 9)}).value().pfns;
-  EXPECT_EQ(pfns, (std::vector<PfnRange>{{7, 8}}));
+  const auto got = request({"--phys", std::to_string(7 * 4096 + 9), "3"}).value();
+  EXPECT_EQ(pfns_of(got, 4096), (std::vector<PfnRange>{{3, 4}, {7, 8}}));
+  EXPECT_EQ(pfns_of(got, 65536), (std::vector<PfnRange>{{3, 4}, {0, 1}}));
 }
 
 TEST(PageRequest, AddressesOfAProcess) {

@@ -69,8 +69,10 @@ class StillSession final : public Session {
     return fail(ErrorKind::kFailed, "no sums");
   }
   [[nodiscard]] const PageTypes& page_types() const override { return page_types_; }
+  [[nodiscard]] std::vector<NodeSpan> node_spans() const override { return spans; }
 
   std::vector<pobpf_page> pages;
+  std::vector<NodeSpan> spans;
   samples::MadeUpContext context;
 
  private:
@@ -103,13 +105,73 @@ class SnapshotCommands : public test::CommandTest {
     return ended;
   }
 
+  Result<ExitStatus> report_pages_of(const PageRequest& request,
+                                     DamagePolicy policy = DamagePolicy::kRefuse) {
+    auto snapshot = SnapshotReader::open(dir / "snapshot", policy);
+    if (!snapshot) return fail(std::move(snapshot).error());
+    dir.remove("out");
+    auto output = Output::to_file(dir / "out");
+    if (!output) return fail(std::move(output).error());
+    options.page = request;
+    ::testing::internal::CaptureStderr();
+    auto ended = report_page(**snapshot, options, *output);
+    said = ::testing::internal::GetCapturedStderr();
+    return ended;
+  }
+
   StillSession session{3000};
 };
+
+TEST_F(SnapshotCommands, PagesAreThoseOfTheRecording) {
+  for (std::size_t i = 0; i < session.pages.size(); ++i) {
+    session.pages[i].pfn = 1000 + 4 * i;
+    session.pages[i].order = 2;
+  }
+  ASSERT_TRUE(record());
+  options.format = Format::kJson;
+  // physical addresses are by the page size of the recorded machine
+  ASSERT_EQ(report_pages_of({{{1006, 1008}}, {4096 * 4000ULL + 5}, {}, {}}).value(),
+            ExitStatus::kComplete);
+  EXPECT_EQ(said, "");
+  std::istringstream lines(dir.read("out"));
+  std::vector<nlohmann::json> pages;
+  for (std::string line; std::getline(lines, line);) pages.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(pages.size(), 3U);
+  EXPECT_EQ(pages[0]["state"], "tail");
+  EXPECT_EQ(pages[0]["first_pfn"], 1004);
+  EXPECT_EQ(pages[1]["head_allocation"]["pid"], session.pages[1].pid);
+  EXPECT_EQ(pages[2]["pfn"], 4000);
+  EXPECT_EQ(pages[2]["allocation"]["pid"], session.pages[750].pid);
+  EXPECT_EQ(pages[2]["allocation"]["handle"], session.pages[750].handle);
+}
+
+TEST_F(SnapshotCommands, PagesThatTheRecordedMachineDoesNotHaveAreWrongUsage) {
+  session.spans = {{0, {0x1000, 0x2000}}, {1, {0x4000, 0x5000}}};
+  ASSERT_TRUE(record());
+  auto ended = report_pages_of({{{0x3000, 0x3001}}, {}, {}, {}});
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().kind, ErrorKind::kUsage);
+  EXPECT_EQ(ended.error().what, "the recorded machine has no PFN 0x3000");
+  EXPECT_EQ(ended.error().hint, "it has 0x1000-0x1fff, 0x4000-0x4fff");
+  EXPECT_FALSE(has_output());
+  EXPECT_EQ(report_pages_of({{{0x1fff, 0x2001}}, {}, {}, {}}).value(), ExitStatus::kComplete);
+}
+
+TEST_F(SnapshotCommands, PagesOfADamagedFileMayBeLost) {
+  session.pages = test::RandomPages(12).take(kBlockPagesMax + 100);
+  ASSERT_TRUE(record());
+  const std::string file = dir.read("snapshot");
+  dir.write("snapshot", file.substr(0, file.size() - 2000));
+  const PageRequest request{{{1, 2}}, {}, {}, {}};
+  ASSERT_FALSE(report_pages_of(request));
+  ASSERT_EQ(report_pages_of(request, DamagePolicy::kSalvage).value(), ExitStatus::kIncomplete);
+  EXPECT_THAT(said, HasSubstr("an unknown number of records lost"));
+}
 
 TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
   ASSERT_EQ(record().value(), ExitStatus::kComplete);
   EXPECT_EQ(said, "");
-  for (const Format format : {Format::kText, Format::kJson})
+  for (const Format format : {Format::kText, Format::kJson, Format::kCsv})
     for (const pobpf_mode mode : {POBPF_MODE_STACK, POBPF_MODE_HANDLE, POBPF_MODE_STACK_HANDLE}) {
       options.format = format;
       options.mode = mode;
@@ -167,6 +229,17 @@ TEST_F(SnapshotCommands, SalvageShowsWhatIsIntact) {
   dir.write("snapshot", file);
   ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kIncomplete);
   EXPECT_THAT(said, HasSubstr("65536 records lost in "));
+}
+
+TEST_F(SnapshotCommands, ErrorsAreJsonWithJsonOnly) {
+  ASSERT_TRUE(record());
+  const std::string file = dir.read("snapshot");
+  dir.write("snapshot", file.substr(0, file.size() - 10));
+  for (const Format format : {Format::kText, Format::kCsv, Format::kJson}) {
+    options.format = format;
+    ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kIncomplete);
+    EXPECT_EQ(said.starts_with('{'), format == Format::kJson) << said;
+  }
 }
 
 TEST_F(SnapshotCommands, SalvageOfAnIntactFileIsComplete) {

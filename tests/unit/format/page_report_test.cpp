@@ -192,6 +192,199 @@ TEST_F(PageReportText, NoAgeIsBetterThanAWrongOne) {
   EXPECT_THAT(text(), Not(HasSubstr("ago")));
 }
 
+/// Of a snapshot: a record as it was written, and what it has besides.
+class RecordedPageReport : public PageReportText {
+ protected:
+  RecordedPageReport() {
+    page_.pfn = 0x207233;
+    page_.fields = kAllPageFields | PageField::kKind | PageField::kFreeSide;
+    page_.record = samples::android_migrated();
+    page_.record.free_ts_nsec = 1000000001;
+    page_.detail.mapping = POBPF_MAPPING_ANON;
+    page_.detail.free_handle = 8;
+    page_.detail.has_free_pid = 1;
+    page_.detail.free_pid = 22;
+    page_.detail.free_tgid = 21;
+  }
+  std::string text() {
+    dump_ = make_page_dump(page_, 20918751965);
+    return PageReportText::text();
+  }
+  json object() {
+    dump_ = make_page_dump(page_, 20918751965);
+    return PageReportText::object();
+  }
+  std::vector<std::string> keys() {
+    const json got = object();
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : got.items()) keys.push_back(key);
+    return keys;
+  }
+
+  RecordedPage page_;
+};
+
+TEST_F(RecordedPageReport, ShowsAllThatARecordHas) {
+  EXPECT_EQ(text(),
+            "PFN 0x207233 (2126387), physical address 0x207233000\n"
+            "  state:          allocated\n"
+            "  kind:           anonymous\n"
+            "  zone:           Normal, node 0\n"
+            "  pageblock:      4153, CMA\n"
+            "  flags:          "
+            "0x4020000000008224(referenced|lru|workingset|private|zone=1|kasantag=0x0)\n"
+            "  memcg:          system.slice (id 1)\n"
+            "  allocated:      order 0, 1 page\n"
+            "    gfp:          0x140c48(GFP_NOFS|__GFP_COMP|__GFP_HARDWALL|__GFP_MOVABLE), "
+            "migratetype Movable\n"
+            "    by:           pid 1198, tgid 1194 (ccci_mdinit)\n"
+            "    at:           17.918751965 s, 3.000000000 s before the recording\n"
+            "    stack:        handle 7\n"
+            "      post_alloc_hook+0x23c/0x254\n"
+            "      f+0x1/0x2 [m]\n"
+            "    migrated:     compaction\n"
+            "  freed before:\n"
+            "    by:           pid 22, tgid 21\n"
+            "    at:           1.000000001 s, 19.918751964 s before the recording\n"
+            "    stack:        handle 8\n"
+            "      free_pages\\x1b[31m+0x1/0x2\n"
+            "\n");
+  EXPECT_TRUE(status_);
+}
+
+TEST_F(RecordedPageReport, HasTheKeysOfALivePageAsFarAsARecordHasThem) {
+  EXPECT_THAT(keys(), testing::UnorderedElementsAre("pfn", "state", "changed", "first_pfn", "kind",
+                                                    "page_type", "nid", "zone", "zone_name",
+                                                    "pageblock", "pageblock_migratetype", "flags",
+                                                    "page_flags", "slab_memcg", "memcg",
+                                                    "allocation", "head_allocation", "free"));
+  const json got = object();
+  EXPECT_EQ(got["allocation"]["tgid"], 1194);
+  EXPECT_EQ(got["allocation"]["last_migrate_reason"], "compaction");
+  EXPECT_EQ(got["allocation"]["age_nsec"], 3000000000);
+  EXPECT_EQ(got["free"]["pid"], 22);
+  EXPECT_EQ(got["free"]["stack"].size(), 1U);
+  EXPECT_TRUE(got["head_allocation"].is_null());
+}
+
+TEST_F(RecordedPageReport, WhatIsNotKnownIsNotShown) {
+  page_.fields = PageFields{} | PageField::kPfn;
+  EXPECT_EQ(text(),
+            "PFN 0x207233 (2126387), physical address 0x207233000\n"
+            "  state:          allocated\n"
+            "  allocated:      of an order that is not known\n"
+            "\n");
+  EXPECT_THAT(keys(), testing::UnorderedElementsAre("pfn", "state", "changed", "first_pfn",
+                                                    "allocation", "head_allocation"));
+  EXPECT_EQ(object()["allocation"], json::object());
+  // each field alone shows what it is, and nothing else does
+  const std::pair<PageField, const char*> texts[] = {
+      {PageField::kOrder, "order 0, 1 page"}, {PageField::kGfpMask, "gfp: "},
+      {PageField::kPid, "pid 1198\n"},        {PageField::kTgid, "tgid 1194\n"},
+      {PageField::kComm, " (ccci_mdinit)\n"}, {PageField::kTsNsec, "17.918751965 s"},
+      {PageField::kHandle, "handle 7\n"},     {PageField::kFlags, "0x4020000000008224"},
+      {PageField::kMemcg, "system.slice"},    {PageField::kLastMigrateReason, "compaction"},
+      {PageField::kKind, "anonymous"},        {PageField::kFreeTsNsec, "1.000000001 s"},
+      {PageField::kFreeSide, "handle 8\n"},   {PageField::kPageblockMigratetype, "4153, CMA"}};
+  for (const auto& [field, shown] : texts) {
+    page_.fields = PageField::kPfn | field;
+    EXPECT_THAT(text(), HasSubstr(shown));
+    page_.fields = (kAllPageFields | PageField::kKind | PageField::kFreeSide) &
+                   ~static_cast<PageFields>(field);
+    EXPECT_THAT(text(), Not(HasSubstr(shown)));
+  }
+}
+
+TEST_F(RecordedPageReport, WhoFreedItIsOnRequestOnly) {
+  page_.fields = kAllPageFields;
+  EXPECT_THAT(text(), HasSubstr("    by:           not in the snapshot: pobpf record --free\n"
+                                "    at:           1.000000001 s"));
+  EXPECT_FALSE(object()["free"].contains("pid"));
+  page_.record.free_ts_nsec = 0;
+  EXPECT_THAT(text(), HasSubstr("last freed:     never"));
+  EXPECT_TRUE(object()["free"].is_null());
+}
+
+TEST_F(RecordedPageReport, ATailShowsItsAllocation) {
+  page_.record.pfn = 0x207000;
+  page_.record.order = 10;
+  const std::string out = text();
+  EXPECT_THAT(out, HasSubstr("tail: page 563 of the allocation at PFN 0x207000\n"));
+  EXPECT_THAT(out, HasSubstr("  head's flags:   0x4020000000008224"));
+  EXPECT_THAT(out, HasSubstr("order 10, 1024 pages"));
+  // the type of another pageblock than the recorded one
+  EXPECT_THAT(out, Not(HasSubstr("pageblock")));
+  const json got = object();
+  EXPECT_TRUE(got["allocation"].is_null());
+  EXPECT_EQ(got["head_allocation"]["order"], 10);
+  EXPECT_EQ(got["first_pfn"], 0x207000);
+  EXPECT_FALSE(got.contains("flags"));
+  page_.record.pfn = 0x207200;
+  EXPECT_THAT(text(), HasSubstr("4153, CMA"));
+}
+
+TEST_F(RecordedPageReport, KindsAreThoseOfLivePages) {
+  const auto kind = [&] { return object()["kind"].get<std::string>(); };
+  page_.detail.mapping = POBPF_MAPPING_FILE;
+  EXPECT_EQ(kind(), "file");
+  page_.detail.mapping = POBPF_MAPPING_KSM;
+  EXPECT_EQ(kind(), "ksm");
+  page_.detail.mapping = POBPF_MAPPING_NONE;
+  EXPECT_EQ(kind(), "kernel");
+  page_.detail.page_type = 0xf5000000;
+  EXPECT_EQ(kind(), "slab");
+  EXPECT_EQ(object()["page_type"], "slab");
+  page_.detail.mapping = POBPF_MAPPING_FILE;
+  EXPECT_EQ(kind(), "slab");
+}
+
+TEST_F(RecordedPageReport, PagesWithoutARecord) {
+  page_.fields = 0;
+  EXPECT_EQ(text(),
+            "PFN 0x207233 (2126387), physical address 0x207233000\n"
+            "  state:          not in the snapshot: free, unknown to page_owner, or kept out by a "
+            "filter\n\n");
+  EXPECT_EQ(object(), (json{{"pfn", 0x207233}, {"state", "unrecorded"}, {"changed", false}}));
+}
+
+TEST_F(RecordedPageReport, FurtherRecordsAreSaid) {
+  EXPECT_FALSE(object().contains("further_records"));
+  page_.nr_further_records = 1;
+  EXPECT_THAT(text(), HasSubstr("1 more record of the snapshot has this page\n"));
+  page_.nr_further_records = 2;
+  EXPECT_THAT(text(), HasSubstr("2 more records of the snapshot have this page\n"));
+  EXPECT_EQ(object()["further_records"], 2);
+}
+
+TEST_F(RecordedPageReport, ImportsHaveTextsInPlaceOfNumbers) {
+  facts_.gfp_names.clear();
+  facts_.page_flag_names.clear();
+  facts_.page_flag_fields.clear();
+  facts_.texts.emplace();
+  facts_.texts->gfp[page_.record.gfp_mask] = {"GFP_X\x1b", std::nullopt};
+  facts_.texts->page_flags[page_.record.flags] = "lru|node=0";
+  EXPECT_THAT(text(), HasSubstr("gfp:          0x140c48(GFP_X\\x1b)\n"));
+  EXPECT_THAT(text(), HasSubstr("flags:          0x4020000000008224(lru|node=0)\n"));
+  EXPECT_THAT(text(), HasSubstr("memcg:          system.slice\n"));
+  EXPECT_THAT(text(), Not(HasSubstr("zone:")));
+  EXPECT_EQ(object()["page_flags"], json{"lru"});
+  EXPECT_EQ(object()["allocation"]["gfp_flags"], json{"GFP_X\x1b"});
+  EXPECT_FALSE(object()["allocation"].contains("migratetype"));
+  // flags that stood there by name only have no word
+  page_.fields = (kAllPageFields & ~static_cast<PageFields>(PageField::kFlags)) |
+                 static_cast<PageFields>(PageField::kFlagNames);
+  EXPECT_THAT(text(), HasSubstr("flags:          (lru|node=0)\n"));
+  EXPECT_FALSE(object().contains("flags"));
+}
+
+TEST_F(RecordedPageReport, WithoutThePageSizeThereIsNoPhysicalAddress) {
+  std::string out;
+  const PageReportSource source{facts_, names_, context_, 0};
+  ASSERT_TRUE(append_page_report(out, make_page_dump(page_, std::nullopt), source));
+  EXPECT_TRUE(out.starts_with("PFN 0x207233 (2126387)\n"));
+  EXPECT_THAT(out, Not(HasSubstr("before the recording")));
+}
+
 TEST_F(PageReportText, EveryKeyOfTheContract) {
   const json got = object();
   std::vector<std::string> keys;

@@ -227,6 +227,15 @@ TEST(HostileSnapshot, WhatIsNotThere) {
               HasSubstr("a page has the cgroup 7, which is not there"));
 }
 
+/// Found by the fuzzer.
+TEST(HostileSnapshot, ATableThatNoColumnRefersTo) {
+  EXPECT_THAT(error_of([](auto& pages) {
+                pages.clear_charge();
+                pages.mutable_charges()->add_flags(POBPF_MEMCG_CHARGED);
+              }),
+              HasSubstr("the columns of its charges differ in length"));
+}
+
 TEST(HostileSnapshot, ColumnsMayBeAbsent) {
   const auto file = MadeUpFile()
                         .header()

@@ -85,7 +85,7 @@ TEST_F(PageFilterTest, AStackThatCouldNotBeReadIsNoAnswer) {
   pobpf_page page{};
   page.handle = 4;
   pobpf_filter rejected{};
-  EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kUnknownStack);
+  EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kUnknown);
 }
 
 TEST_F(PageFilterTest, CgroupsGoByTheirName) {

@@ -168,6 +168,116 @@ TEST(Snapshot, HoldsTheLargestDifferences) {
   EXPECT_TRUE(is_same(read.pages, pages));
 }
 
+/// Zero where it is not known.
+pobpf_page known_part(const pobpf_page& page, PageFields fields) {
+  pobpf_page part{};
+  part.kind = page.kind;
+  const auto copy = [&](PageField field, auto member) {
+    if (has_field(fields, field)) part.*member = page.*member;
+  };
+  copy(PageField::kHandle, &pobpf_page::handle);
+  copy(PageField::kOrder, &pobpf_page::order);
+  copy(PageField::kGfpMask, &pobpf_page::gfp_mask);
+  copy(PageField::kPid, &pobpf_page::pid);
+  copy(PageField::kTgid, &pobpf_page::tgid);
+  copy(PageField::kTsNsec, &pobpf_page::ts_nsec);
+  copy(PageField::kFreeTsNsec, &pobpf_page::free_ts_nsec);
+  copy(PageField::kFlags, &pobpf_page::flags);
+  copy(PageField::kPageblockMigratetype, &pobpf_page::pageblock_migratetype);
+  copy(PageField::kLastMigrateReason, &pobpf_page::last_migrate_reason);
+  copy(PageField::kMemcg, &pobpf_page::memcg_flags);
+  copy(PageField::kMemcg, &pobpf_page::cgroup_id);
+  copy(PageField::kPfn, &pobpf_page::pfn);
+  if (has_field(fields, PageField::kComm)) std::memcpy(part.comm, page.comm, sizeof(page.comm));
+  return part;
+}
+
+TEST(Snapshot, HoldsWhatIsKnownOfPages) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const auto fields = static_cast<PageFields>(std::mt19937_64(seed)() & kAllPageFields);
+    auto pages = RandomPages(seed).take(200);
+    for (pobpf_page& page : pages) page = known_part(page, fields);
+    samples::MadeUpContext context;
+    test::fill(context);
+    std::string file;
+    SnapshotWriter writer(context, file, 1);
+    // a block of all fields, and one of some
+    ASSERT_TRUE(writer.begin(test::made_up_header()));
+    ASSERT_TRUE(writer.append(RandomPages(1).take(3)));
+    ASSERT_TRUE(writer.append(pages, fields));
+    ASSERT_TRUE(writer.end(std::nullopt));
+    const auto read = read_snapshot(file);
+    ASSERT_FALSE(read.error) << read.error->what;
+    EXPECT_EQ(read.fields, fields);
+    EXPECT_EQ(read.footer->nr_blocks, 2);
+    EXPECT_TRUE(is_same({read.pages.begin() + 3, read.pages.end()}, pages)) << fields;
+  }
+}
+
+TEST(Snapshot, HoldsSumsWithoutPages) {
+  DecodedGroups groups;
+  groups.records.pages = RandomPages(2).take(3);
+  groups.records.fields = kAllPageFields;
+  groups.nr_pages = {1, UINT64_MAX, 0};
+  groups.labels = {"allocated by SLAB", "", "\xff"};
+  samples::MadeUpContext context;
+  test::fill(context);
+  std::string file;
+  SnapshotWriter writer(context, file, 1);
+  ASSERT_TRUE(writer.begin(test::made_up_header()));
+  ASSERT_TRUE(writer.append(RandomPages(1).take(3)));
+  ASSERT_TRUE(writer.append(groups));
+  ASSERT_TRUE(writer.append(RandomPages(3).take(3)));
+  ASSERT_TRUE(writer.end(std::nullopt));
+  const auto pages = read_snapshot(file);
+  EXPECT_EQ(pages.pages.size(), 6);
+  EXPECT_EQ(pages.footer->nr_groups, 3);
+  EXPECT_EQ(pages.reader->nr_groups(), 3);
+  const test::TempDir dir;
+  dir.write("file", file);
+  const auto reader = SnapshotReader::open(dir / "file", DamagePolicy::kRefuse).value();
+  const DecodedGroups& read = *reader->next_groups().value();
+  EXPECT_TRUE(is_same(read.records.pages, groups.records.pages));
+  EXPECT_TRUE(read.nr_allocations.empty());
+  EXPECT_EQ(read.nr_pages, groups.nr_pages);
+  EXPECT_EQ(read.labels, groups.labels);
+  EXPECT_EQ(reader->next_groups().value(), nullptr);
+}
+
+TEST(Snapshot, HoldsTheTextsOfAnImport) {
+  samples::MadeUpContext context;
+  std::string file;
+  SnapshotWriter writer(context, file, 1);
+  SnapshotHeader header;
+  header.facts.emplace();
+  ASSERT_TRUE(writer.begin(header));
+  NewTexts texts;
+  for (std::uint32_t i = 0; i < 5000; ++i) texts.page_flags.emplace_back(i, std::to_string(i));
+  texts.gfp = {{7, {"A|B", 1}}, {8, {std::nullopt, 0}}};
+  texts.migratetypes = {"Movable", "CMA"};
+  texts.pageblock_order = 12;
+  ASSERT_TRUE(writer.append(texts));
+  ASSERT_TRUE(writer.end(std::nullopt));
+  // of a kernel that can be asked they are damage
+  EXPECT_THAT(read_snapshot(file).error->what, HasSubstr("it has texts of an import"));
+
+  header.facts->texts.emplace();
+  file.clear();
+  SnapshotWriter import(context, file, 1);
+  ASSERT_TRUE(import.begin(header));
+  ASSERT_TRUE(import.append(texts));
+  ASSERT_TRUE(import.end(std::nullopt));
+  const auto read = read_snapshot(file);
+  ASSERT_FALSE(read.error) << read.error->what;
+  const KernelFacts& facts = *read.reader->header().facts;
+  EXPECT_EQ(facts.texts->page_flags.size(), 5000);
+  EXPECT_EQ(facts.texts->page_flags.at(4999), "4999");
+  EXPECT_EQ(facts.texts->gfp.at(7).names, "A|B");
+  EXPECT_FALSE(facts.texts->gfp.at(8).names);
+  EXPECT_EQ(facts.migratetype_names, texts.migratetypes);
+  EXPECT_EQ(facts.pageblock_order, 12);
+}
+
 TEST(Snapshot, HoldsNoPages) {
   const auto read = read_snapshot(made_snapshot({}));
   ASSERT_FALSE(read.error) << read.error->what;

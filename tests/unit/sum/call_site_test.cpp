@@ -23,6 +23,14 @@ TEST(FrameFunction, LeavesOutWhatTheCompilerAdded) {
   EXPECT_EQ(frame_function("brd_insert_page.part.0+0x1/0x2 [brd]"), "brd_insert_page");
 }
 
+TEST(FrameOffset, IsBehindThePlus) {
+  EXPECT_EQ(frame_offset("f.isra.0+0x1fe/0x200 [m]"), 0x1feU);
+  EXPECT_EQ(frame_offset("f+0xffffffffffffffff/0x1"), 0xffffffffffffffffU);
+  for (const char* symbol :
+       {"", "0xffffffff81000000", "f", "f+0x", "f+12/0x20", "f+0x10000000000000000/0x1"})
+    EXPECT_EQ(frame_offset(symbol), std::nullopt) << symbol;
+}
+
 TEST(FrameFunction, OfANumberIsTheNumber) {
   EXPECT_EQ(frame_function("0xffffffffc0001234"), "0xffffffffc0001234");
   EXPECT_EQ(frame_function(""), "");

@@ -142,6 +142,32 @@ TEST_F(OutputFile, WritesToAFifoDirectly) {
   EXPECT_TRUE(std::filesystem::is_fifo(dir / "fifo"));
 }
 
+TEST_F(OutputFile, HasATemporaryNameForLibraries) {
+  dir.write("file", "old");
+  {
+    auto output = Output::to_named_file(dir / "file");
+    ASSERT_TRUE(output);
+    const std::filesystem::path temporary = output->temporary_path();
+    EXPECT_EQ(temporary.parent_path(), dir.path());
+    struct stat status {};
+    ASSERT_EQ(::stat(temporary.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0600U);
+    dir.write(temporary.filename().string(), "new");
+    EXPECT_EQ(dir.read("file"), "old");
+    ASSERT_TRUE(output->commit());
+  }
+  EXPECT_EQ(dir.read("file"), "new");
+  ASSERT_TRUE(Output::to_named_file(dir / "other"));
+  EXPECT_EQ(dir.count(), 1U);
+}
+
+TEST_F(OutputFile, WithANameMustBeARegularFile) {
+  const auto output = Output::to_named_file("/dev/null");
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().kind, ErrorKind::kUsage);
+  EXPECT_EQ(output.error().what, "/dev/null is no regular file");
+}
+
 TEST_F(OutputFile, LeavesNothingOnAFullDisk) {
   // the limit of a file's size stands for the disk's: same path, other errno
   struct rlimit saved {};

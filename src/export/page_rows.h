@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Rows of the table of pages, and of those that they refer to.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "export/sqlite_database.h"
+#include "format/page_formatter.h"
+#include "pobpf/abi.h"
+#include "pobpf/page_fields.h"
+#include "snapshot/snapshot_header.h"
+
+namespace pobpf {
+
+/// Names as columns hold them: printable UTF-8, see append_escaped().
+[[nodiscard]] std::string sql_text(std::string_view text);
+
+/// Rows of a table with a column `id` that are different in all others. Remembers some of them:
+/// anyone can make the kernel show many.
+class DistinctRows {
+ public:
+  static Result<DistinctRows> make(SqliteDatabase& database, const std::string& table,
+                                   std::initializer_list<const char*> columns);
+  /// The id of the row with these values, which is made if there is none. `key`: bytes that tell
+  /// the values.
+  [[nodiscard]] Result<std::int64_t> id(std::string_view key, std::span<const SqlValue> values);
+
+ private:
+  DistinctRows(SqliteDatabase& database, SqliteStatement find, SqliteStatement insert)
+      : database_(&database), find_(std::move(find)), insert_(std::move(insert)) {}
+
+  static constexpr std::size_t kKnownMax = 1U << 16;
+  SqliteDatabase* database_;
+  SqliteStatement find_;
+  SqliteStatement insert_;
+  std::unordered_map<std::string, std::int64_t> known_;
+};
+
+/// Stacks and cgroups, each once.
+class ContextRows {
+ public:
+  static Result<ContextRows> make(SqliteDatabase& database);
+  /// Nothing if it is there.
+  [[nodiscard]] Status add_stack(std::uint32_t handle, PageContext& context);
+  [[nodiscard]] Status add_cgroup(std::uint64_t id, PageContext& context);
+
+  /// Those that could not be read, and why the first could not.
+  [[nodiscard]] std::uint64_t nr_unreadable() const { return nr_unreadable_; }
+  [[nodiscard]] const Error& first_error() const { return first_error_; }
+
+ private:
+  ContextRows(SqliteStatement stack, SqliteStatement frame, SqliteStatement cgroup)
+      : stack_(std::move(stack)), frame_(std::move(frame)), cgroup_(std::move(cgroup)) {}
+  [[nodiscard]] Status add_frames(std::uint32_t handle, const Stack& stack);
+  void note(Error error);
+
+  SqliteStatement stack_;
+  SqliteStatement frame_;
+  SqliteStatement cgroup_;
+  std::unordered_set<std::uint32_t> handles_;
+  std::unordered_set<std::uint64_t> cgroup_ids_;
+  std::uint64_t nr_unreadable_ = 0;
+  Error first_error_;
+};
+
+/// All that a page adds to the database. Not thread-safe.
+class PageRows {
+ public:
+  /// All of them must outlive it.
+  static Result<std::unique_ptr<PageRows>> make(SqliteDatabase& database, const KernelFacts& facts,
+                                                const PageTypes& types, PageContext& context);
+
+  /// `detail` may be null where `fields` has neither kKind nor kFreeSide.
+  [[nodiscard]] Status add(const pobpf_page& page, const pobpf_page_detail* detail,
+                           PageFields fields);
+  [[nodiscard]] const ContextRows& context() const { return context_rows_; }
+
+ private:
+  /// Columns of pages behind `id`.
+  enum Column : unsigned {
+    kPfn = 1,
+    kOrder,
+    kHandle,
+    kGfpMask,
+    kProcess,
+    kTsNsec,
+    kFreeTsNsec,
+    kFlags,
+    kPageblockMigratetype,
+    kLastMigrateReason,
+    kMemcgFlags,
+    kCgroupId,
+    kKind,
+    kAllocator,
+    kFreeHandle,
+    kFreePid,
+    kFreeTgid,
+    kNrColumns,
+  };
+  /// What the constructor takes.
+  struct Statements {
+    SqliteStatement page;
+    SqliteStatement gfp;
+    SqliteStatement flag_word;
+    DistinctRows processes;
+    DistinctRows kinds;
+    DistinctRows allocators;
+    ContextRows context;
+  };
+  PageRows(Statements statements, const KernelFacts& facts, const PageTypes& types,
+           PageContext& context);
+
+  /// Sets a column, if it has changed.
+  void set(Column column, std::optional<std::uint64_t> value);
+  void set_numbers(const pobpf_page& page, PageFields fields);
+  [[nodiscard]] Status set_process(const pobpf_page& page, PageFields fields);
+  [[nodiscard]] Status set_gfp(const pobpf_page& page, PageFields fields);
+  [[nodiscard]] Status set_flags(const pobpf_page& page, PageFields fields);
+  [[nodiscard]] Status set_memcg(const pobpf_page& page, PageFields fields);
+  [[nodiscard]] Status set_kind(const pobpf_page& page, const pobpf_page_detail* detail,
+                                PageFields fields);
+  [[nodiscard]] Status set_free_side(const pobpf_page_detail* detail, PageFields fields);
+  /// The id of what the page is used for.
+  [[nodiscard]] Result<std::int64_t> allocator(const pobpf_page& page,
+                                               const pobpf_page_detail& detail);
+
+  const KernelFacts& facts_;
+  const PageTypes& types_;
+  std::uint32_t stack_order_min_;
+  PageContext& context_;
+  SqliteStatement page_;
+  SqliteStatement gfp_;
+  SqliteStatement flag_word_;
+  DistinctRows processes_;
+  DistinctRows kinds_;
+  DistinctRows allocators_;
+  ContextRows context_rows_;
+
+  std::array<std::optional<std::uint64_t>, kNrColumns> values_{};  // of page_
+  // what is known to be there; bounded, as flag words come from memory that anyone can shape
+  std::unordered_set<std::uint32_t> gfp_masks_;
+  std::unordered_set<std::uint64_t> words_;
+  std::unordered_map<std::string, std::int64_t> allocator_ids_;  // by group key
+  // of the last page
+  std::string process_key_;
+  std::string kind_key_;
+};
+
+}  // namespace pobpf

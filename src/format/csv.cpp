@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// CSV, one line a page; docs/export.md is the contract.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+#include "format/csv_field.h"
+#include "format/escape.h"
+#include "format/page_formatter.h"
+#include "format/text_cache.h"
+#include "model/flag_text.h"
+
+namespace pobpf {
+namespace {
+
+/// Fields that a kernel may keep in page->flags, under their column's name.
+struct FlagColumn {
+  const char* name;
+  const char* field;
+};
+constexpr FlagColumn kFlagColumns[] = {{"nid", "node"},
+                                       {"zone", "zone"},
+                                       {"lastcpupid", "lastcpupid"},
+                                       {"section", "section"},
+                                       {"kasantag", "kasantag"}};
+
+class CsvFormatter final : public PageFormatter {
+ public:
+  CsvFormatter(const KernelFacts& facts, pobpf_mode mode, CommStyle style)
+      : facts_(facts), has_stack_(mode != POBPF_MODE_HANDLE), style_(style) {}
+
+  void set_fields(PageFields fields) override { fields_ = fields; }
+
+  void append_header(std::string& out) override {
+    out +=
+        "pfn,order,nr_pages,handle,pid,tgid,comm,ts_nsec,free_ts_nsec,gfp_mask,gfp_flags,"
+        "migratetype,pageblock,pageblock_migratetype,flags,page_flags";
+    for (const FlagColumn& column : kFlagColumns) out.append(",").append(column.name);
+    out += ",last_migrate_reason,slab_memcg,memcg_name,memcg_id,memcg_online,memcg_via_objcg";
+    if (has_stack_) out += ",stack";
+    out += "\r\n";
+  }
+
+  Status append(const pobpf_page& page, PageContext& context, std::string& out) override {
+    const std::size_t begin = out.size();
+    append_size(page, out);
+    append_task(page, out);
+    append_request(page, out);
+    append_block(page, out);
+    append_flags(page, out);
+    append_migrated(page, out);
+    auto status = append_memcg(page, context, out);
+    if (status && has_stack_) status = append_stack(page, context, out);
+    if (!status) {
+      out.resize(begin);
+      return status;
+    }
+    // each field has a comma behind it
+    out.back() = '\r';
+    out += '\n';
+    return {};
+  }
+
+ private:
+  [[nodiscard]] bool has(PageField field) const { return has_field(fields_, field); }
+
+  template <typename T>
+  void append_known(std::string& out, PageField field, T value) const {
+    if (has(field)) append_number(out, value);
+    out += ',';
+  }
+
+  void append_text(std::string& out, std::string_view text) const {
+    if (style_ == CommStyle::kRaw) {
+      append_csv_field(out, text);
+      return;
+    }
+    std::string escaped;
+    append_escaped(escaped, text);
+    append_csv_field(out, escaped);
+  }
+
+  void append_name(std::string& out, const std::vector<std::string>& names, long index) const {
+    const bool is_named = index >= 0 && static_cast<std::size_t>(index) < names.size() &&
+                          !names[static_cast<std::size_t>(index)].empty();
+    if (is_named)
+      append_text(out, names[static_cast<std::size_t>(index)]);
+    else
+      fmt::format_to(std::back_inserter(out), "unknown({})", index);
+  }
+
+  void append_size(const pobpf_page& page, std::string& out) const {
+    append_known(out, PageField::kPfn, page.pfn);
+    append_known(out, PageField::kOrder, page.order);
+    append_known(out, PageField::kOrder, page.order < 64 ? 1ULL << page.order : 0);
+    append_known(out, PageField::kHandle, page.handle);
+  }
+
+  void append_task(const pobpf_page& page, std::string& out) const {
+    append_known(out, PageField::kPid, page.pid);
+    append_known(out, PageField::kTgid, page.tgid);
+    if (has(PageField::kComm)) {
+      const auto* comm = reinterpret_cast<const char*>(page.comm);
+      append_text(out, std::string_view(comm, strnlen(comm, sizeof(page.comm))));
+    }
+    out += ',';
+    append_known(out, PageField::kTsNsec, page.ts_nsec);
+    append_known(out, PageField::kFreeTsNsec, page.free_ts_nsec);
+  }
+
+  void append_request(const pobpf_page& page, std::string& out) {
+    append_known(out, PageField::kGfpMask, page.gfp_mask);
+    if (!has(PageField::kGfpMask)) {
+      out += ",,";
+      return;
+    }
+    out += gfp_.get(page.gfp_mask, [&](std::string& text) {
+      std::string names;
+      append_gfp_names(names, page.gfp_mask, facts_);
+      append_text(text, names);
+      text += ',';
+      const unsigned migratetype = gfp_migratetype(page.gfp_mask, facts_);
+      if (migratetype != kUnknownMigratetype)
+        append_name(text, facts_.migratetype_names, static_cast<long>(migratetype));
+      text += ',';
+    });
+  }
+
+  void append_block(const pobpf_page& page, std::string& out) const {
+    append_known(out, PageField::kPfn, page.pfn >> facts_.pageblock_order);
+    if (has(PageField::kPageblockMigratetype))
+      append_name(out, facts_.migratetype_names, page.pageblock_migratetype);
+    out += ',';
+  }
+
+  void append_flags(const pobpf_page& page, std::string& out) {
+    if (!has(PageField::kFlags)) {
+      out += ',';
+      if (has(PageField::kFlagNames)) {
+        std::string names;
+        append_page_flag_names(names, page.flags, facts_);
+        append_text(out, names);
+      }
+      out.append(1 + std::size(kFlagColumns), ',');
+      return;
+    }
+    out += flags_.get(page.flags, [&](std::string& text) {
+      fmt::format_to(std::back_inserter(text), "{:#x},", page.flags);
+      std::string names;
+      append_page_flag_names(names, page.flags, facts_);
+      append_text(text, names);
+      text += ',';
+      const auto fields = page_flag_parts(page.flags, facts_).fields;
+      for (const FlagColumn& column : kFlagColumns) {
+        const auto found = std::ranges::find(
+            fields, column.field, [](const auto& field) { return std::string_view(field.first); });
+        if (found != fields.end())
+          append_number(text, found->second);
+        else if (!facts_.texts && std::string_view(column.name) == "nid")
+          text += '0';
+        text += ',';
+      }
+    });
+  }
+
+  void append_migrated(const pobpf_page& page, std::string& out) const {
+    if (has(PageField::kLastMigrateReason) &&
+        page.last_migrate_reason != facts_.migrate_reason_never)
+      append_name(out, facts_.migrate_reason_names, page.last_migrate_reason);
+    out += ',';
+  }
+
+  static const char* truth(bool is_true) { return is_true ? "true" : "false"; }
+
+  Status append_memcg(const pobpf_page& page, PageContext& context, std::string& out) const {
+    if (has(PageField::kMemcg)) out += truth((page.memcg_flags & POBPF_MEMCG_SLAB) != 0);
+    out += ',';
+    if (!has(PageField::kMemcg) || (page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) {
+      out += ",,,,";
+      return {};
+    }
+    auto name = context.cgroup_name(page.cgroup_id);
+    if (!name) return fail(std::move(name).error());
+    append_text(out, *name);
+    out += ',';
+    // that of an import is a number of its own
+    if (!facts_.texts) append_number(out, page.cgroup_id);
+    fmt::format_to(std::back_inserter(out), ",{},{},",
+                   truth((page.memcg_flags & POBPF_MEMCG_OFFLINE) == 0),
+                   truth((page.memcg_flags & POBPF_MEMCG_OBJCG) != 0));
+    return {};
+  }
+
+  Status append_stack(const pobpf_page& page, PageContext& context, std::string& out) {
+    if (has(PageField::kHandle)) {
+      auto stack = context.stack(page.handle);
+      if (!stack) return fail(std::move(stack).error());
+      out += stacks_.get(page.handle, [&](std::string& text) {
+        std::string frames;
+        for (const Frame& frame : (*stack)->frames) {
+          if (!frames.empty()) frames += ';';
+          frames += frame.symbol;
+        }
+        append_text(text, frames);
+      });
+    }
+    out += ',';
+    return {};
+  }
+
+  const KernelFacts& facts_;
+  bool has_stack_;
+  CommStyle style_;
+  PageFields fields_ = kAllPageFields;
+  TextCache<std::uint32_t> gfp_;
+  TextCache<std::uint64_t> flags_;
+  TextCache<std::uint32_t> stacks_;
+};
+
+}  // namespace
+
+std::unique_ptr<PageFormatter> make_csv_formatter(const KernelFacts& facts, pobpf_mode mode,
+                                                  CommStyle style) {
+  return std::make_unique<CsvFormatter>(facts, mode, style);
+}
+
+}  // namespace pobpf

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Records of every dialect from lines: quoted, wrapped, with timestamps in front, in pieces.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "import/import_report.h"
+#include "import/text_record.h"
+#include "pobpf/error.h"
+
+namespace pobpf {
+
+class RecordAssembler {
+ public:
+  /// Gets each record that is whole, with its first line; an error ends the import.
+  using Sink = std::function<Status(const TextRecord& record, std::uint64_t line)>;
+
+  RecordAssembler(Sink sink, ImportReport& report) : sink_(std::move(sink)), report_(report) {}
+
+  /// A line without its end. `is_too_long`: it is only the beginning of one that nobody could have
+  /// written.
+  [[nodiscard]] Status add(std::string_view line, std::uint64_t number, bool is_too_long);
+  /// Once there are no more lines; `is_cut`: the last had no end.
+  [[nodiscard]] Status end(bool is_cut);
+  /// Whether the next line belongs to nothing before it.
+  [[nodiscard]] bool is_idle() const {
+    return !is_open_ && joining_ == Joining::kNothing && !context_ && !is_in_other_stack_;
+  }
+
+ private:
+  enum class Stage { kHead, kPage, kStack, kTail, kFreed };
+  enum class Joining { kNothing, kHead, kPage, kReason, kFrame };
+  enum class Prefix { kNone, kQuote, kTime };
+
+  /// A record so far, as texts.
+  struct Pending {
+    Stage stage = Stage::kHead;
+    std::uint64_t line = 0;
+    std::string head;
+    std::string page_line;
+    std::string stack;
+    std::size_t nr_frames = 0;
+    std::string reason;
+    std::string cgroup;
+    __u8 memcg_flags = 0;
+    std::optional<__u32> handle;
+    bool is_group = false;
+    bool is_message = false;  // of the kernel's log
+    bool is_crash = false;    // the page line came first
+    bool has_stack = false;
+    std::uint64_t nr_foreign_lines = 0;  // behind the stack
+    std::optional<std::uint64_t> nr_allocations;
+    std::optional<std::uint64_t> nr_pages;
+    std::optional<__s32> pid;
+    std::optional<__s32> tgid;
+    std::string label;
+    std::string wrong;  // why it cannot be used; empty: it can
+  };
+  /// What the kernel's log says of a page before it tells who owns it.
+  struct MessageContext {
+    std::optional<std::uint64_t> pfn;
+    std::string flags;  // "0x1(lru)"
+  };
+
+  Status take(std::string_view text);
+  Status take_head(std::string_view text, bool is_message);
+  Status take_page_line(std::string_view text);
+  Status take_group_head(std::string_view text, bool& is_taken);
+  Status take_sum(std::string_view text, bool& is_taken);
+  bool take_tail(std::string_view text);
+  bool take_frame(std::string_view text, Status& status);
+  void add_frame(std::string_view frame);
+  bool take_message(std::string_view text, Status& status);
+  Status take_unknown(std::string_view text);
+  /// False: the line does not continue what was cut, and stands for itself.
+  bool continue_joining(std::string_view text, Status& status);
+  bool join_reason(std::string_view text);
+  bool join_frame(std::string_view text, Status& status);
+  bool join_head(std::string_view text);
+  bool join_page_line(std::string_view text);
+  bool rejoin(std::string_view text);
+  bool rejoin_name();
+  void check_head();
+  void check_page_line();
+  void open(bool is_group);
+  Status finish(bool is_cut);
+  /// What the log has said of the page before.
+  void add_context();
+  /// Why the record cannot be used; empty: it can.
+  [[nodiscard]] static std::string fill(const Pending& pending, TextRecord& record);
+  [[nodiscard]] static std::string fill_lines(const Pending& pending, TextRecord& record);
+  std::string_view strip(std::string_view line);
+
+  Sink sink_;
+  ImportReport& report_;
+  std::uint64_t number_ = 0;  // of the line
+  std::string_view raw_;      // the line
+  Prefix prefix_ = Prefix::kNone;
+  bool is_open_ = false;
+  Pending pending_;
+  Joining joining_ = Joining::kNothing;
+  std::size_t nr_joined_ = 0;  // lines
+  std::string half_frame_;
+  std::optional<MessageContext> context_;
+  bool is_in_other_stack_ = false;
+};
+
+}  // namespace pobpf

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "snapshot/page_place.h"
+
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "model/flag_text.h"
+
+namespace pobpf {
+namespace {
+
+/// 3 of "node=3"; no value for any other text.
+std::optional<std::uint32_t> number_behind(std::string_view part, std::string_view name) {
+  if (!part.starts_with(name)) return std::nullopt;
+  part.remove_prefix(name.size());
+  std::uint32_t number = 0;
+  const char* const end = part.data() + part.size();
+  const auto result = std::from_chars(part.data(), end, number);
+  if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+PagePlaces::PagePlaces(const KernelFacts& facts) : facts_(&facts) {
+  for (auto [field, name] : {std::pair(&node_, "node"), {&zone_, "zone"}})
+    if (const PageFlagField* found = facts.field(name); found != nullptr)
+      *field = {found->shift, found->mask};
+}
+
+PagePlace PagePlaces::imported(std::uint64_t flags) {
+  const auto [entry, is_new] = known_.try_emplace(flags);
+  PagePlace& place = entry->second;
+  if (!is_new) return place;
+  const auto text = facts_->texts->page_flags.find(flags);
+  if (text == facts_->texts->page_flags.end()) return place;
+  for (const std::string_view part : split_flag_names(text->second)) {
+    if (const auto nid = number_behind(part, "node=")) place.nid = nid;
+    if (const auto zone = number_behind(part, "zone=")) place.zone = zone;
+  }
+  return place;
+}
+
+}  // namespace pobpf

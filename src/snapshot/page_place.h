@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Node and zone of pages, which stand in the upper bits of page->flags.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+
+#include "pobpf/kernel_facts.h"
+
+namespace pobpf {
+
+struct PagePlace {
+  std::optional<std::uint32_t> nid;   ///< no value: an import does not say
+  std::optional<std::uint32_t> zone;  ///< enum zone_type; likewise
+};
+
+/// By the layout of the kernel, or of an import by what it says of each word.
+class PagePlaces {
+ public:
+  /// `facts` must outlive it; those of an import may grow.
+  explicit PagePlaces(const KernelFacts& facts);
+  [[nodiscard]] PagePlace of(std::uint64_t flags) {
+    if (facts_->texts) return imported(flags);
+    return {static_cast<std::uint32_t>(flags >> node_.shift & node_.mask),
+            static_cast<std::uint32_t>(flags >> zone_.shift & zone_.mask)};
+  }
+
+ private:
+  struct Field {
+    unsigned shift = 0;
+    std::uint64_t mask = 0;  // 0: the kernel keeps none, all pages have 0
+  };
+  PagePlace imported(std::uint64_t flags);
+
+  const KernelFacts* facts_;
+  Field node_;
+  Field zone_;
+  std::unordered_map<std::uint64_t, PagePlace> known_;  // of words that were met
+};
+
+}  // namespace pobpf
