@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "model/compile_filter.h"
@@ -85,6 +86,14 @@ Status check_import(const FilterSpec& spec, const SnapshotHeader& header) {
                       option),
           "filter by something else, or grep the text");
   return {};
+}
+
+/// `ranges` are ascending and disjoint; a list may have thousands.
+bool has_pfn(const std::vector<PfnRange>& ranges, std::uint64_t pfn) {
+  const auto behind = std::upper_bound(
+      ranges.begin(), ranges.end(), pfn,
+      [](std::uint64_t value, const PfnRange& range) { return value < range.begin; });
+  return behind != ranges.begin() && pfn < std::prev(behind)->end;
 }
 
 /// A file has names of cgroups, and no paths.
@@ -187,11 +196,7 @@ Status PageFilter::check_fields(PageFields known) const {
 }
 
 PageFilter::Verdict PageFilter::judge(const pobpf_page& page, pobpf_filter& filter) {
-  if (compiled_.pfns &&
-      std::none_of(compiled_.pfns->begin(), compiled_.pfns->end(), [&](const PfnRange& range) {
-        return page.pfn >= range.begin && page.pfn < range.end;
-      }))
-    return Verdict::kOutside;
+  if (compiled_.pfns && !has_pfn(*compiled_.pfns, page.pfn)) return Verdict::kOutside;
   if (active() == 0) return Verdict::kWanted;
   is_unknown_ = false;
   auto rejected = page_filters(page);

@@ -103,7 +103,7 @@ class MachineMaker {
     page_.pfn = next_pfn_;
     page_.flags &= ~(std::uint64_t{0xff} << kZoneShift);
     page_.flags |= std::min<std::uint64_t>(page_.pfn / kNodePages, 1) << kNodeShift |
-                   std::uint64_t{page_.pfn > 1U << 20} << kZoneShift;
+                   (page_.pfn > 1U << 20 ? 1ULL : 0) << kZoneShift;
     page_.ts_nsec = std::min<__u64>(kNow, page_.ts_nsec + 200 + random_() % 1500);
     page_.free_ts_nsec = is_free_in_turn_ ? page_.free_ts_nsec + random_() % 400
                                           : page_.ts_nsec - random_() % page_.ts_nsec;

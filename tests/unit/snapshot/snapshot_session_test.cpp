@@ -322,6 +322,18 @@ TEST_F(SnapshotSums, PfnsThatAreNotWantedAreNotLookedAt) {
   EXPECT_TRUE(sums->account.is_balanced());
 }
 
+TEST_F(SnapshotSums, ManyPfns) {
+  ReaderView view;
+  for (std::uint64_t pfn = 1; pfn < 0x8000; pfn += 3)
+    view.filter.pfns.wanted.push_back({pfn, pfn + 2});
+  auto sums = session()->sum_groups(view, {}, {});
+  ASSERT_TRUE(sums) << sums.error().what;
+  EXPECT_EQ(sums->account.emitted,
+            std::count_if(pages_.begin(), pages_.end(), [](const pobpf_page& page) {
+              return page.pfn != 0 && page.pfn <= 0x8000 && page.pfn % 3 != 0;
+            }));
+}
+
 TEST_F(SnapshotSums, SumsAreThoseOfTheListing) {
   const auto all = cases();
   const auto order_filter = std::find_if(all.begin(), all.end(), [](const Case& filter) {
