@@ -293,7 +293,7 @@ TEST(ImportCompressed, ABombTakesLittleMemory) {
     const std::string megabyte = zstd(text);
     std::string bomb;
     for (int i = 0; i < 96; ++i) bomb += megabyte;
-    const long before = peak_kib();
+    [[maybe_unused]] const long before = peak_kib();
     const Imported imported = import_bytes(bomb);
     EXPECT_FALSE(imported.error);
     EXPECT_GE(imported.report.nr_bytes, std::size_t{96} << 20);

@@ -386,9 +386,9 @@ TEST(Snapshot, IsAMessageForProtoc) {
   const std::string stream = decompressed(made_snapshot(pages));
   const test::TempDir dir;
   dir.write("stream", stream);
-  const std::string command = std::string(POBPF_PROTOC) + " --proto_path=" + POBPF_SNAPSHOT_PROTO +
-                              " --decode=pobpf.snapshot.Snapshot snapshot.proto <" +
-                              (dir / "stream").string() + " >" + (dir / "text").string();
+  const std::string command = "'" POBPF_PROTOC "' '--proto_path=" POBPF_SNAPSHOT_PROTO
+                              "' --decode=pobpf.snapshot.Snapshot snapshot.proto <'" +
+                              (dir / "stream").string() + "' >'" + (dir / "text").string() + "'";
   ASSERT_EQ(std::system(command.c_str()), 0);
   const std::string text = dir.read("text");
   EXPECT_THAT(text, HasSubstr("pobpf_version: \"0.0.0\""));
