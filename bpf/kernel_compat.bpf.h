@@ -310,6 +310,7 @@ struct page___dump {
 
 struct folio___dump {
 	unsigned long _flags_1;
+	unsigned char _folio_dtor;	       /* before v6.6 */
 	unsigned char _folio_order;	       /* before v6.6 */
 	struct atomic___dump _entire_mapcount; /* since v6.3 */
 	struct atomic___dump _pincount;
@@ -413,6 +414,34 @@ static __always_inline __u32 compound_order_of(const struct folio___dump *folio)
 	}
 	bpf_core_read(&flags, sizeof(flags), &folio->_flags_1);
 	return flags & 0xff;
+}
+
+enum compound_dtor_id___dump { /* before v6.6 */
+			       HUGETLB_PAGE_DTOR___dump = 2,
+};
+
+enum pageflags___dump {
+	PG_hugetlb___dump, /* v6.6 to v6.8, of the second page */
+};
+
+/*
+ * folio_test_hugetlb() of a compound page, where that is no page type. Checked by:
+ * tests/vm against /proc/kpageflags on v6.1.
+ */
+static __always_inline bool is_marked_hugetlb(const struct folio___dump *folio)
+{
+	unsigned long flags = 0;
+	unsigned char dtor = 0;
+
+	if (bpf_core_field_exists(struct folio___dump, _folio_dtor)) {
+		bpf_core_read(&dtor, sizeof(dtor), &folio->_folio_dtor);
+		return dtor ==
+		       bpf_core_enum_value(enum compound_dtor_id___dump, HUGETLB_PAGE_DTOR___dump);
+	}
+	if (!bpf_core_enum_value_exists(enum pageflags___dump, PG_hugetlb___dump))
+		return false;
+	bpf_core_read(&flags, sizeof(flags), &folio->_flags_1);
+	return flags >> bpf_core_enum_value(enum pageflags___dump, PG_hugetlb___dump) & 1;
 }
 
 /*

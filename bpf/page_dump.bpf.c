@@ -234,6 +234,8 @@ int read_page(void *ctx)
 	page_dump.pincount = pincount_of((const void *)head);
 	if (has_entire_mapcount())
 		page_dump.bits |= POBPF_DUMP_ENTIRE_COUNT;
+	if (is_marked_hugetlb((const void *)head))
+		page_dump.bits |= POBPF_DUMP_HUGETLB;
 	read_inode(page_dump.head.mapping);
 	read_slab_cache(head);
 	read_memcg();

@@ -6,7 +6,7 @@ packages_build=(
   bpftool clang cmake g++ git libbpf-dev libcap2-bin libcli11-dev libelf-dev libexpected-dev
   libbenchmark-dev libfmt-dev libgmock-dev libgtest-dev liblzma-dev libnuma-dev libprotobuf-dev
   libspdlog-dev libsqlite3-dev libzstd-dev llvm ninja-build nlohmann-json3-dev pahole pkg-config protobuf-compiler
-  python3 zlib1g-dev
+  python3 zlib1g-dev zstd
 )
 
 # What scripts/kernel and scripts/vm need.

@@ -507,6 +507,7 @@ enum pobpf_page_dump_bits {
 	POBPF_DUMP_ENTIRE_COUNT = 1
 				  << 6, /* v6.3: folio->_entire_mapcount; else compound_mapcount */
 	POBPF_DUMP_NO_CGROUP = 1 << 7,	/* memcg_data is set, but does not lead to a cgroup */
+	POBPF_DUMP_HUGETLB = 1 << 8,	/* before v6.9: if compound, a page of hugetlb */
 };
 
 /* How to tell a slab page; zero where the kernel has no such way. */

@@ -16,16 +16,13 @@ bool has_flag(std::uint64_t flags, std::string_view name, const KernelFacts& fac
   return false;
 }
 
-std::string_view text_of(const char* bytes, std::size_t size) {
-  return {bytes, strnlen(bytes, size)};
-}
-
 std::string_view kind_of(const pobpf_page_dump& raw, const PageReport& report,
                          const KernelFacts& facts) {
   if (report.state == PageState::kFree || report.state == PageState::kFreed) return "free";
   if (!report.page_type.empty()) return report.page_type == "buddy" ? "free" : report.page_type;
   if (raw.slab_cache[0] != '\0' || has_flag(raw.head.flags, "slab", facts)) return "slab";
   if (has_flag(raw.page.flags, "reserved", facts)) return "reserved";
+  if (report.is_compound && (raw.bits & POBPF_DUMP_HUGETLB) != 0) return "hugetlb";
   switch (raw.head.mapping & kMappingFlags) {
     case kMappingAnon:
       return "anonymous";
@@ -36,9 +33,7 @@ std::string_view kind_of(const pobpf_page_dump& raw, const PageReport& report,
     default:
       break;
   }
-  if ((raw.bits & POBPF_DUMP_INODE) == 0) return "kernel";
-  // v6.12 has a page type for it
-  return text_of(raw.filesystem, sizeof(raw.filesystem)) == "hugetlbfs" ? "hugetlb" : "file";
+  return (raw.bits & POBPF_DUMP_INODE) == 0 ? "kernel" : "file";
 }
 
 /// Mappings of the compound page as a whole that count for each of its pages.
@@ -152,11 +147,11 @@ PageReport make_page_report(const pobpf_page_dump& raw, const KernelFacts& facts
 
   if (report.state == PageState::kFree) report.first_pfn = raw.buddy_pfn;
   if (report.state == PageState::kTail) report.first_pfn = raw.owner_head_pfn;
+  report.is_compound = (raw.bits & POBPF_DUMP_TAIL) != 0 || has_flag(raw.head.flags, "head", facts);
   report.page_type = types.name(raw.head.page_type);
   report.kind = kind_of(raw, report, facts);
   report.refcount = raw.head.refcount;
   report.index = raw.head.index + (raw.pfn - raw.compound_pfn);
-  report.is_compound = (raw.bits & POBPF_DUMP_TAIL) != 0 || has_flag(raw.head.flags, "head", facts);
   if (!types.has_type(raw.page.page_type))
     report.mapcount = std::int64_t{static_cast<std::int32_t>(raw.page.page_type)} + 1;
   if (report.is_compound) {

@@ -10,20 +10,15 @@ One boot collects all output (guest/concurrency.py); the tests here judge it on 
 
 import argparse
 import functools
-import json
 import pathlib
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import unittest
 
-HERE = pathlib.Path(__file__).resolve().parent
-TOP = HERE.parent.parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import filter_oracle  # noqa: E402
 import records  # noqa: E402
+from collection import Collection, open_collection, parser_of  # noqa: E402
 
 NR_READERS = 64
 # Of the records that one of the two lone readings has, the share that both have alike; without the
@@ -43,75 +38,38 @@ TORN = re.compile(
 )
 
 options: argparse.Namespace
-collected: pathlib.Path
+collected: Collection
 
 
 def setUpModule() -> None:  # pylint: disable=invalid-name
     global collected  # pylint: disable=global-statement
-    if options.keep:
-        collected = pathlib.Path(options.keep).resolve()
-        collected.mkdir(parents=True, exist_ok=True)
-    else:
-        collected = pathlib.Path(tempfile.mkdtemp(prefix="pobpf-concurrency-"))
-        unittest.addModuleCleanup(shutil.rmtree, collected)
-    print(f"seed {options.seed}", file=sys.stderr)
-    if options.judge_only:
-        return
-    result = subprocess.run(
-        [str(TOP / "scripts" / "vm"), "--kernel", options.kernel, "--share-rw", str(collected)]
-        + ["--timeout", "900", "--profile", "preempt", "--memory", "1G", "--"]
-        + ["python3", str(HERE / "guest" / "concurrency.py"), str(collected), str(options.build)]
-        + [str(options.seed)],
-        capture_output=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if result.returncode != 0:
-        raise RuntimeError(
-            f"collecting in the guest failed with {result.returncode}\n"
-            + result.stdout.decode(errors="replace")
-            + result.stderr.decode(errors="replace")
-        )
-
-
-@functools.cache
-def results() -> dict:
-    return json.loads((collected / "results.json").read_text(encoding="utf-8"))
-
-
-def run_of(name: str) -> dict:
-    return results()["runs"][name]
-
-
-def err(name: str) -> str:
-    return (collected / f"{name}.err").read_text(encoding="utf-8", errors="replace")
-
-
-@functools.cache
-def parsed(name: str) -> dict[int, records.Record]:
-    return records.parse((collected / f"{name}.out").read_bytes())
+    collected = open_collection(options)
+    if not options.no_boot:
+        print(f"seed {options.seed}", file=sys.stderr)
+        vm = ("--profile", "preempt", "--memory", "1G")
+        collected.boot("concurrency.py", options.build, str(options.seed), vm=vm)
 
 
 def filters_of(view: str) -> tuple[list[str], str]:
     """The filters of a view and its mode."""
-    arguments = results()["views"][view]
+    arguments = collected.results["views"][view]
     at = arguments.index("--mode")
     return arguments[:at] + arguments[at + 2 :], arguments[at + 1]
 
 
 @functools.cache
 def facts() -> filter_oracle.Facts:
-    memcg = results()["memcg"]
+    memcg = collected.results["memcg"]
     return filter_oracle.Facts(
-        zones=results()["zones"],
+        zones=collected.results["zones"],
         memcgs={memcg: f"/{memcg}", "/": "/", "pobpf_gone": "/pobpf_gone"},
     )
 
 
 def readers_of(phase: str) -> dict[str, str]:
     """Names of all outputs of a phase, and what view each is of."""
-    found = {f"{phase}_thread_{view}": view for view in results()["views"]}
-    for name, run in results()["runs"].items():
+    found = {f"{phase}_thread_{view}": view for view in collected.results["views"]}
+    for name, run in collected.results["runs"].items():
         if name.startswith(f"{phase}_process_") or name.startswith(f"{phase}_cat"):
             found[name] = run["view"]
     return found
@@ -123,11 +81,11 @@ def same(one: records.Record, other: records.Record) -> bool:
 
 class ConcurrencyTest(unittest.TestCase):
     def assert_ended_well(self, name: str, may_be_torn: bool) -> None:
-        status = run_of(name)["status"]
+        status = collected.status(name)
         if may_be_torn and status == 4:
-            self.assertRegex(err(name), TORN)
+            self.assertRegex(collected.err(name), TORN)
             return
-        self.assertEqual((status, err(name)), (0, ""), name)
+        self.assertEqual((status, collected.err(name)), (0, ""), name)
 
     def assert_phase_ended_well(self, phase: str, may_be_torn: bool) -> None:
         self.assertEqual(len(readers_of(phase)), NR_READERS)
@@ -139,7 +97,7 @@ class ConcurrencyTest(unittest.TestCase):
     def assert_own_view(self, name: str, view: str) -> None:
         """Whole records, in the order of memory, in this mode, and all of this view."""
         filters, mode = filters_of(view)
-        found = parsed(name)
+        found = collected.parsed(name)
         self.assertEqual(list(found), sorted(found))
         oracle = filter_oracle.Filter(filters, facts_with_handles(name, mode))
         for record in found.values():
@@ -158,7 +116,7 @@ def facts_with_handles(name: str, mode: str) -> filter_oracle.Facts:
     return filter_oracle.Facts(
         zones=known.zones,
         memcgs=known.memcgs,
-        handles={(r.pfn, r.ts): r.handle or 0 for r in parsed(name).values()},
+        handles={(r.pfn, r.ts): r.handle or 0 for r in collected.parsed(name).values()},
     )
 
 
@@ -173,16 +131,16 @@ class UnderChurn(ConcurrencyTest):
 
     def test_there_was_churn(self):
         """A page that two readers of one view saw in different hands."""
-        one, other = parsed("churn_process_all"), parsed("churn_thread_all")
+        one, other = collected.parsed("churn_process_all"), collected.parsed("churn_thread_all")
         self.assertGreater(sum(1 for p in one if p in other and one[p].ts != other[p].ts), 100)
-        self.assertGreater(len(parsed("churn_process_churn_a")), 100)
+        self.assertGreater(len(collected.parsed("churn_process_churn_a")), 100)
 
     def test_one_handle_is_one_stack(self):
         stacks: dict[int, bytes] = {}
         for name, view in readers_of("churn").items():
             if filters_of(view)[1] != "stack_handle":
                 continue
-            for record in parsed(name).values():
+            for record in collected.parsed(name).values():
                 self.assertEqual(
                     stacks.setdefault(record.handle, record.stack), record.stack, name
                 )
@@ -204,8 +162,8 @@ class OnAQuietMachine(ConcurrencyTest):
                 self.assert_as_alone(name, view)
 
     def assert_as_alone(self, name: str, view: str) -> None:
-        before, after = parsed(f"before_process_{view}"), parsed(f"after_{view}")
-        found = parsed(name)
+        before, after = collected.parsed(f"before_process_{view}"), collected.parsed(f"after_{view}")
+        found = collected.parsed(name)
         stable = [p for p in before if p in after and same(before[p], after[p])]
         self.assertGreater(len(stable), 50)
         others = [
@@ -244,15 +202,15 @@ class Killed(ConcurrencyTest):
     def test_unkilled_they_would_have_done_their_work(self):
         for kind in ("text", "stacks", "file", "new_file", "pin", "delegated_pin", "replace"):
             with self.subTest(kind):
-                self.assertEqual(run_of(f"unkilled_{kind}")["status"], 0)
+                self.assertEqual(collected.status(f"unkilled_{kind}"), 0)
 
     def test_many_were_killed_in_the_middle(self):
-        statuses = [v[2] for kill in results()["kills"] for v in kill["victims"]]
+        statuses = [v[2] for kill in collected.results["kills"] for v in kill["victims"]]
         self.assertGreater(statuses.count(SIGKILL), 25)
         self.assertLessEqual(set(statuses), {SIGKILL, 0, 4})
 
     def test_files_are_whole_and_nothing_is_beside_them(self):
-        for kill in results()["kills"]:
+        for kill in collected.results["kills"]:
             self.assertLessEqual(set(kill["files"]), {"old", "new"}, kill)
             self.assertIn("old", kill["files"], kill)
             for name in kill["files"]:
@@ -264,8 +222,8 @@ class Killed(ConcurrencyTest):
 
     def test_pins_are_whole_or_not_there(self):
         leftovers = 0
-        pins = {*run_of("pins_before_kills")["names"], "killed"}
-        for kill in results()["kills"]:
+        pins = {*collected.run_of("pins_before_kills")["names"], "killed"}
+        for kill in collected.results["kills"]:
             for name, (uid, gid, mode) in kill["pins"].items():
                 if TEMPORARY_PIN.fullmatch(name):
                     leftovers += 1
@@ -282,47 +240,43 @@ class Killed(ConcurrencyTest):
         self.assertLessEqual(leftovers, 1)
 
     def test_leftovers_go_with_the_next_pin(self):
-        self.assertEqual(run_of("pin_next")["status"], 0)
-        names = set(run_of("pins_next")["names"])
-        self.assertEqual(names, {*run_of("pins_before_kills")["names"], "next"})
+        self.assertEqual(collected.status("pin_next"), 0)
+        names = set(collected.run_of("pins_next")["names"])
+        self.assertEqual(names, {*collected.run_of("pins_before_kills")["names"], "next"})
 
     def test_a_dead_process_leaves_a_pin_that_goes_with_the_next(self):
         """What a kill between pinning and renaming leaves, put there."""
-        planted = run_of("planted")
+        planted = collected.run_of("planted")
         self.assertIn(planted["dead"], planted["before"])
         self.assertNotIn(planted["dead"], planted["after"])
         self.assertIn(planted["living"], planted["after"])
 
     def test_nobody_else_is_disturbed(self):
-        for kind, count in results()["beside"].items():
+        for kind, count in collected.results["beside"].items():
             self.assertGreater(count, 5)
             for i in range(count):
                 name = f"beside_{kind}_{i}"
                 with self.subTest(name):
                     self.assert_ended_well(name, may_be_torn=True)
-                    self.assertGreater(len(parsed(name)), 50)
+                    self.assertGreater(len(collected.parsed(name)), 50)
                     self.assert_own_view(name, "orders")
-        self.assertGreater(len(parsed("slow")), 50)
+        self.assertGreater(len(collected.parsed("slow")), 50)
         self.assert_own_view("slow", "nid0")
 
     def test_nothing_is_left_in_the_kernel(self):
-        self.assertEqual(results()["with_pins"], results()["after_kills"])
-        self.assertEqual(results()["before"], results()["after"])
-        self.assertGreater(len(results()["with_pins"]["map"]), len(results()["before"]["map"]))
+        results = collected.results
+        self.assertEqual(results["with_pins"], results["after_kills"])
+        self.assertEqual(results["before"], results["after"])
+        self.assertGreater(len(results["with_pins"]["map"]), len(results["before"]["map"]))
 
 
-def main() -> int:
+def main() -> None:
     global options  # pylint: disable=global-statement
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
-    parser.add_argument("--kernel", required=True)
-    parser.add_argument("--keep", help="leave what the guest printed in this directory")
-    parser.add_argument("--judge-only", action="store_true", help="judge what --keep left")
+    parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=3, help="decides when readers are killed")
     options, rest = parser.parse_known_args()
-    program = unittest.main(argv=[sys.argv[0], *rest], exit=False, verbosity=2)
-    return 0 if program.result.wasSuccessful() else 1
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

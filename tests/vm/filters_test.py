@@ -10,23 +10,16 @@ before, and --no-boot, only the comparison is done again.
 
 import argparse
 import functools
-import json
 import pathlib
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
-import tomllib
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import filter_oracle  # noqa: E402
 import records  # noqa: E402
+from collection import Collection, open_collection, parser_of  # noqa: E402
 
-HERE = pathlib.Path(__file__).resolve().parent
-TOP = HERE.parent.parent
-TABLE = tomllib.loads((HERE / "kernels.toml").read_text(encoding="utf-8"))
 # The share of records that both readings of the kernel's file agree on.
 STABLE_SHARE_MIN = 0.9
 # The share of the stable records that the oracle must be able to judge for a case.
@@ -41,86 +34,37 @@ MAY_MATCH_NOTHING = {"nothing"}
 MAY_REJECT_NOTHING = {"since_mixed_units"}
 
 options: argparse.Namespace
-collected: pathlib.Path
-
-
-def has_sound_debugfs_memcg() -> bool:
-    return TABLE["series"][options.kernel].get("sound_debugfs_memcg", True)
+collected: Collection
 
 
 def setUpModule() -> None:  # pylint: disable=invalid-name
     global collected  # pylint: disable=global-statement
-    if options.keep:
-        collected = pathlib.Path(options.keep).resolve()
-        collected.mkdir(parents=True, exist_ok=True)
-    else:
-        collected = pathlib.Path(tempfile.mkdtemp(prefix="pobpf-filters-"))
-        unittest.addModuleCleanup(shutil.rmtree, collected)
-    if options.no_boot:
-        return
-    flags = [] if has_sound_debugfs_memcg() else ["--no-child-memcg"]
-    result = subprocess.run(
-        [str(TOP / "scripts" / "vm"), "--kernel", options.kernel, "--share-rw", str(collected)]
-        + ["--timeout", "1500", "--profile", "default", "--"]
-        + ["python3", str(HERE / "guest" / "filters.py"), str(collected), str(options.build)]
-        + flags,
-        capture_output=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if result.returncode != 0:
-        raise RuntimeError(
-            f"collecting in the guest failed with {result.returncode}\n"
-            + result.stdout.decode(errors="replace")
-            + result.stderr.decode(errors="replace")
-        )
+    collected = open_collection(options)
+    if not options.no_boot:
+        collected.boot("filters.py", options.build, *collected.memcg_flags)
 
 
-@functools.cache
-def results() -> dict:
-    return json.loads((collected / "results.json").read_text(encoding="utf-8"))
-
-
-def out(name: str) -> bytes:
-    return (collected / f"{name}.out").read_bytes()
-
-
-def err(name: str) -> str:
-    return (collected / f"{name}.err").read_text(encoding="utf-8", errors="replace")
-
-
-@functools.cache
-def parsed(name: str) -> dict[int, records.Record]:
-    return records.parse(out(name))
-
-
-@functools.cache
 def stable(phase: str) -> dict[int, records.Record]:
     """Records that both readings of a phase show alike, but for the page flags."""
-    one, two = parsed(f"{phase}.1"), parsed(f"{phase}.2")
-    return {
-        pfn: r
-        for pfn, r in one.items()
-        if pfn in two and records.without_flags(two[pfn].text) == records.without_flags(r.text)
-    }
+    return collected.stable(f"{phase}.1", f"{phase}.2")
 
 
 @functools.cache
 def shared_facts() -> filter_oracle.Facts:
-    found = results()
+    found = collected.results
     return filter_oracle.Facts(
         zones=found["zones"],
         living=found["living"],
         living_once=found["living_once"],
         memcgs=found["memcgs"],
-        handles={(r.pfn, r.ts): r.handle for r in parsed("sample").values()},
-        aliases=filter_oracle.read_aliases(out("kallsyms").decode()),
-        gfp_bits=filter_oracle.solve_gfp_bits(parsed("main.1").values()),
+        handles={(r.pfn, r.ts): r.handle for r in collected.parsed("sample").values()},
+        aliases=filter_oracle.read_aliases(collected.out("kallsyms").decode()),
+        gfp_bits=filter_oracle.solve_gfp_bits(collected.parsed("main.1").values()),
     )
 
 
 def oracle_of(name: str) -> filter_oracle.Filter:
-    case = results()["cases"][name]
+    case = collected.results["cases"][name]
     facts = filter_oracle.Facts(**vars(shared_facts()) | {"clock": tuple(case["clock"])})
     return filter_oracle.Filter(case["filters"], facts)
 
@@ -132,7 +76,7 @@ class Filters(unittest.TestCase):
             union = {
                 pfn
                 for turn in ("1", "2")
-                for pfn, record in parsed(f"{phase}.{turn}").items()
+                for pfn, record in collected.parsed(f"{phase}.{turn}").items()
                 if record.comm not in (b"pobpf", b"cat")
             }
             self.assertGreater(len(stable(phase)) / len(union), STABLE_SHARE_MIN, phase)
@@ -152,16 +96,16 @@ class Filters(unittest.TestCase):
         self.assertIn(b"memcg pobpf_sibling\n", charged)
 
     def test_each_case(self):
-        for name, case in results()["cases"].items():
+        for name, case in collected.results["cases"].items():
             with self.subTest(name, filters=" ".join(case["filters"])[:200]):
                 self.assert_case(name, case["phase"])
 
     def assert_case(self, name: str, phase: str) -> None:
-        self.assertEqual(results()["runs"][name]["status"], 0, err(name))
-        oracle, view, base = oracle_of(name), parsed(name), stable(phase)
+        self.assertEqual(collected.results["runs"][name]["status"], 0, collected.err(name))
+        oracle, view, base = oracle_of(name), collected.parsed(name), stable(phase)
         verdicts = {pfn: oracle.verdict(r) for pfn, r in base.items()}
         if "flags" in oracle.names:
-            again = parsed(f"{phase}.2")
+            again = collected.parsed(f"{phase}.2")
             verdicts = {
                 pfn: v if v == oracle.verdict(again[pfn]) else None for pfn, v in verdicts.items()
             }
@@ -192,31 +136,31 @@ class Filters(unittest.TestCase):
     def account(name: str) -> tuple[dict[str, int], dict[str, int]]:
         """Rows of the account by name, and what each filter rejected."""
         rows: dict[str, int] = {}
-        for line in err(name).splitlines():
+        for line in collected.err(name).splitlines():
             words = line.split()
             if len(words) >= 2 and words[1].isdigit():
                 rows.setdefault(words[0], int(words[1]))
         by_filter = {
             found[1]: int(found[2])
-            for found in re.finditer(r"^filtered_(\w+) +(\d+) ", err(name), re.MULTILINE)
+            for found in re.finditer(r"^filtered_(\w+) +(\d+) ", collected.err(name), re.MULTILINE)
         }
         return rows, by_filter
 
     def test_accounts_add_up(self):
         reasons = "emitted absent offline free unowned freed tail no_handle filtered torn errors"
-        for name in results()["cases"]:
+        for name in collected.results["cases"]:
             with self.subTest(name):
                 rows, by_filter = self.account(name)
                 self.assertEqual(rows["pages"], sum(rows[r] for r in reasons.split()))
                 self.assertEqual(rows["filtered"], sum(by_filter.values()))
-                self.assertEqual(rows["emitted"], len(parsed(name)))
+                self.assertEqual(rows["emitted"], len(collected.parsed(name)))
                 self.assertEqual(rows["torn"] + rows["errors"], 0)
 
     def test_accounts_say_which_filter_rejected(self):
         """A page is counted under the first filter that it does not pass. Nodes and PFNs narrow what
         is walked at all, so that less may be counted."""
-        own = 2 * sum(r.comm == b"pobpf" for r in parsed("sample").values())
-        for name, case in results()["cases"].items():
+        own = 2 * sum(r.comm == b"pobpf" for r in collected.parsed("sample").values())
+        for name, case in collected.results["cases"].items():
             with self.subTest(name, filters=" ".join(case["filters"])[:200]):
                 oracle = oracle_of(name)
                 _, by_filter = self.account(name)
@@ -226,7 +170,7 @@ class Filters(unittest.TestCase):
                 expected: dict[str, list[int]] = {}
                 for turn in ("1", "2"):
                     counts: dict[str, int] = {}
-                    for record in parsed(f"{case['phase']}.{turn}").values():
+                    for record in collected.parsed(f"{case['phase']}.{turn}").values():
                         first = oracle.first_rejection(record)
                         if first:
                             counts[first] = counts.get(first, 0) + 1
@@ -251,25 +195,25 @@ class Filters(unittest.TestCase):
 
     def test_long_lists_hold_what_they_should(self):
         for name in ("pid_long", "not_pid_long", "tgid_long"):
-            filters = results()["cases"][name]["filters"]
-            self.assertGreater(filters[1].count(","), results()["long_list"] - 1)
+            filters = collected.results["cases"][name]["filters"]
+            self.assertGreater(filters[1].count(","), collected.results["long_list"] - 1)
 
     def test_wrong_filters_are_usage_errors(self):
-        for name, refused in results()["refused"].items():
+        for name, refused in collected.results["refused"].items():
             with self.subTest(name):
-                self.assertEqual(results()["runs"][name]["status"], 2, err(name))
-                self.assertEqual(out(name), b"")
-                lines = err(name).strip().splitlines()
-                self.assertEqual(len(lines), 1, err(name))
+                self.assertEqual(collected.results["runs"][name]["status"], 2, collected.err(name))
+                self.assertEqual(collected.out(name), b"")
+                lines = collected.err(name).strip().splitlines()
+                self.assertEqual(len(lines), 1, collected.err(name))
                 for word in refused["words"]:
                     self.assertIn(word, lines[0])
 
 
 class Ground(unittest.TestCase):
     def test_symbols_cgroups_and_clock_where_no_test_is_skipped(self):
-        self.assertEqual(results()["runs"]["ground"]["status"], 0, out("ground").decode())
-        self.assertIn(b"[  PASSED  ] 15 tests.", out("ground"))
-        self.assertNotIn(b"SKIPPED", out("ground"))
+        self.assertEqual(collected.status("ground"), 0, collected.out("ground").decode())
+        self.assertIn(b"[  PASSED  ] 15 tests.", collected.out("ground"))
+        self.assertNotIn(b"SKIPPED", collected.out("ground"))
 
 
 class OracleItself(unittest.TestCase):
@@ -302,12 +246,7 @@ class OracleItself(unittest.TestCase):
 
 def main() -> None:
     global options  # pylint: disable=global-statement
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
-    parser.add_argument("--kernel", required=True, choices=sorted(TABLE["series"]))
-    parser.add_argument("--keep", help="collect into this directory and leave it")
-    parser.add_argument("--no-boot", action="store_true", help="compare what --keep holds")
-    options, rest = parser.parse_known_args()
+    options, rest = parser_of(__doc__).parse_known_args()
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
 
 

@@ -13,19 +13,13 @@ import argparse
 import functools
 import json
 import pathlib
-import shutil
-import subprocess
 import sys
-import tempfile
-import tomllib
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import records  # noqa: E402
+from collection import Collection, open_collection, parser_of  # noqa: E402
 
-HERE = pathlib.Path(__file__).resolve().parent
-TOP = HERE.parent.parent
-TABLE = tomllib.loads((HERE / "kernels.toml").read_text(encoding="utf-8"))
 
 # include/uapi/linux/kernel-page-flags.h
 KPF_BY_FLAG = {
@@ -48,46 +42,25 @@ KPF_SLAB, KPF_BUDDY, KPF_ANON = 7, 10, 12
 KPF_COMPOUND_HEAD, KPF_COMPOUND_TAIL, KPF_HUGE, KPF_PGTABLE = 15, 16, 17, 26
 
 options: argparse.Namespace
-collected: pathlib.Path
+collected: Collection
 
 
 def setUpModule() -> None:  # pylint: disable=invalid-name
     global collected  # pylint: disable=global-statement
-    if options.keep:
-        collected = pathlib.Path(options.keep).resolve()
-        collected.mkdir(parents=True, exist_ok=True)
-        if (collected / "pages.json").exists():
-            return
-    else:
-        collected = pathlib.Path(tempfile.mkdtemp(prefix="pobpf-vm-"))
-        unittest.addModuleCleanup(shutil.rmtree, collected)
-    flags = [] if TABLE["series"][options.kernel].get("sound_debugfs_memcg", True) else [
-        "--no-child-memcg"
-    ]
-    result = subprocess.run(
-        [str(TOP / "scripts" / "vm"), "--kernel", options.kernel, "--share-rw", str(collected)]
-        + ["--timeout", "900", "--", "python3", str(HERE / "guest" / "pages.py")]
-        + [str(collected), str(options.build), *flags],
-        capture_output=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if result.returncode != 0:
-        raise RuntimeError(
-            f"collecting in the guest failed with {result.returncode}\n"
-            + result.stdout.decode(errors="replace")
-            + result.stderr.decode(errors="replace")
-        )
+    collected = open_collection(options)
+    if not options.no_boot:
+        collected.boot("pages.py", options.build, *collected.memcg_flags)
 
 
 @functools.cache
 def facts() -> dict:
-    return json.loads((collected / "pages.json").read_text(encoding="utf-8"))
+    return json.loads((collected.directory / "pages.json").read_text(encoding="utf-8"))
 
 
 @functools.cache
 def reports(name: str) -> list[dict]:
-    return [json.loads(line) for line in (collected / f"{name}.jsonl").read_bytes().splitlines()]
+    text = (collected.directory / f"{name}.jsonl").read_bytes()
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def symbols(stack: list[dict]) -> list[str]:
@@ -102,8 +75,8 @@ class AgainstDebugfs(unittest.TestCase):
     """Allocations that both readings of the kernel's own file show alike."""
 
     def steady(self) -> list[tuple[records.Record, dict]]:
-        one = records.parse((collected / "debugfs.1.out").read_bytes())
-        two = records.parse((collected / "debugfs.2.out").read_bytes())
+        one = records.parse((collected.directory / "debugfs.1.out").read_bytes())
+        two = records.parse((collected.directory / "debugfs.2.out").read_bytes())
         return [
             (one[report["pfn"]], report)
             for report in reports("owned")
@@ -254,7 +227,7 @@ class AgainstProc(unittest.TestCase):
                 self.assertEqual(memcg["name"], name)
         self.assert_few(wrong, total)
         self.assertIn("/", seen)
-        if TABLE["series"][options.kernel].get("sound_debugfs_memcg", True):
+        if collected.has_sound_debugfs_memcg:
             self.assertIn("pobpf child", seen)
 
     def test_zone_names(self):
@@ -402,11 +375,7 @@ class Refusals(unittest.TestCase):
 
 def main() -> None:
     global options  # pylint: disable=global-statement
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
-    parser.add_argument("--kernel", required=True, choices=sorted(TABLE["series"]))
-    parser.add_argument("--keep", help="collect into this directory, or compare what is in it")
-    options, rest = parser.parse_known_args()
+    options, rest = parser_of(__doc__).parse_known_args()
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
 
 

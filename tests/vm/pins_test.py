@@ -8,19 +8,14 @@ One boot collects all output (guest/pins.py); the tests here compare on the host
 """
 
 import argparse
-import functools
 import json
 import pathlib
-import shutil
-import subprocess
 import sys
-import tempfile
 import unittest
 
-HERE = pathlib.Path(__file__).resolve().parent
-TOP = HERE.parent.parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import records  # noqa: E402
+from collection import Collection, open_collection, parser_of  # noqa: E402
 
 STABLE_SHARE_MIN = 0.8
 # flags change all the time (vm_test.py)
@@ -30,69 +25,29 @@ VIEWS = [*MODES, "longest", *(f"nid{n}-{mode}" for n in "01" for mode in MODES)]
 NOTHING = ("nothing_order", "nothing_comm", "nothing_tgid", "nothing_symbol")
 
 options: argparse.Namespace
-collected: pathlib.Path
+collected: Collection
 
 
 def setUpModule() -> None:  # pylint: disable=invalid-name
     global collected  # pylint: disable=global-statement
-    if options.keep:
-        collected = pathlib.Path(options.keep).resolve()
-        collected.mkdir(parents=True, exist_ok=True)
-    else:
-        collected = pathlib.Path(tempfile.mkdtemp(prefix="pobpf-pins-"))
-        unittest.addModuleCleanup(shutil.rmtree, collected)
-    result = subprocess.run(
-        [str(TOP / "scripts" / "vm"), "--kernel", options.kernel, "--share-rw", str(collected)]
-        + ["--timeout", "900", "--profile", "default", "--"]
-        + ["python3", str(HERE / "guest" / "pins.py"), str(collected), str(options.build)],
-        capture_output=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if result.returncode != 0:
-        raise RuntimeError(
-            f"collecting in the guest failed with {result.returncode}\n"
-            + result.stdout.decode(errors="replace")
-            + result.stderr.decode(errors="replace")
-        )
-
-
-@functools.cache
-def results() -> dict:
-    return json.loads((collected / "results.json").read_text(encoding="utf-8"))
-
-
-def run_of(name: str) -> dict:
-    return results()["runs"][name]
-
-
-@functools.cache
-def out(name: str) -> bytes:
-    return (collected / f"{name}.out").read_bytes()
-
-
-def err(name: str) -> str:
-    return (collected / f"{name}.err").read_text(encoding="utf-8", errors="replace")
-
-
-@functools.cache
-def parsed(name: str) -> dict[int, records.Record]:
-    return records.parse(out(name))
+    collected = open_collection(options)
+    if not options.no_boot:
+        collected.boot("pins.py", options.build)
 
 
 class PinTest(unittest.TestCase):
     def assert_status(self, name: str, status: int) -> None:
-        self.assertEqual(run_of(name)["status"], status, err(name))
+        self.assertEqual(collected.status(name), status, collected.err(name))
 
     def assert_says(self, name: str, status: int, text: str) -> None:
         self.assert_status(name, status)
-        self.assertEqual((out(name), err(name)), (b"", f"pobpf: {text}\n"))
+        self.assertEqual((collected.out(name), collected.err(name)), (b"", f"pobpf: {text}\n"))
 
     def assert_view(self, name: str, view: str) -> None:
         """What pobpf printed alike before and after is what was read in between."""
         self.assert_status(name, 0)
-        self.assertEqual(err(name), "")
-        before, after, pin = parsed(f"before_{view}"), parsed(f"after_{view}"), parsed(name)
+        self.assertEqual(collected.err(name), "")
+        before, after, pin = map(collected.parsed, (f"before_{view}", f"after_{view}", name))
         stable = [
             pfn
             for pfn, record in before.items()
@@ -130,14 +85,14 @@ class Text(PinTest):
     def test_nodes_hold_their_own_pages_only(self):
         for node in (0, 1):
             for mode in MODES:
-                nids = {record.nid for record in parsed(f"cat_nid{node}-{mode}").values()}
+                nids = {record.nid for record in collected.parsed(f"cat_nid{node}-{mode}").values()}
                 self.assertEqual(nids, {node})
 
     def test_probe_reads_print_the_same(self):
         self.assert_view("cat_probe", "stack")
 
     def test_every_kind_of_record_was_there(self):
-        text = out("cat_stack")
+        text = collected.out("cat_stack")
         self.assertIn(b"(anon\n\x1b[31mred)", text)
         self.assertIn(b"Page has been migrated, last migrate reason: syscall_or_cpuset\n", text)
         self.assertIn(b" [brd]\n", text)
@@ -151,7 +106,7 @@ class Text(PinTest):
 
     def test_records_that_no_buffer_holds_show_their_number(self):
         self.assert_status("cat_overlong", 0)
-        pin, view = parsed("cat_overlong"), parsed("before_stack_handle")
+        pin, view = collected.parsed("cat_overlong"), collected.parsed("before_stack_handle")
         numbered = [pfn for pfn in pin if pfn in view and pin[pfn].ts == view[pfn].ts]
         self.assertGreater(len(numbered), 1000)
         for pfn in numbered:
@@ -163,18 +118,19 @@ class Text(PinTest):
             with self.subTest(name):
                 self.assert_status(f"pin_{name}", 0)
                 self.assert_status(f"cat_{name}", 0)
-                self.assertEqual((out(f"cat_{name}"), err(f"cat_{name}")), (b"", ""))
+                self.assertEqual((collected.out(f"cat_{name}"), collected.err(f"cat_{name}")), (b"", ""))
 
     def test_the_longest_records_there_can_be(self):
         """Deep stacks, a cgroup whose name is cut, eight flags; read in small pieces as well."""
         self.assert_view("longest_small", "longest")
-        longest = max(parsed("cat_longest").values(), key=lambda record: len(record.text))
+        longest = max(collected.parsed("cat_longest").values(), key=lambda record: len(record.text))
         self.assertGreater(len(longest.text), 800, longest.text)
         self.assertIn(b" memcg pobpf-" + b"m" * 73 + b"\n", longest.text)
         self.assertGreaterEqual(longest.stack.count(b"\n"), 14)
         self.assertEqual(longest.comm, b"fifteen\nbytes\t!")
         flags = max(
-            len(record.fields["flag_names"].split(b"|")) for record in parsed("cat_longest").values()
+            len(record.fields["flag_names"].split(b"|"))
+            for record in collected.parsed("cat_longest").values()
         )
         self.assertGreater(flags, 9)
 
@@ -187,38 +143,39 @@ class Text(PinTest):
     def test_several_at_once_are_each_complete(self):
         for i in range(7):
             with self.subTest(i):
-                self.assert_view(f"at_once_{i}", run_of(f"at_once_{i}")["view"])
+                self.assert_view(f"at_once_{i}", collected.run_of(f"at_once_{i}")["view"])
 
 
 class Delegation(PinTest):
     def test_a_pin_is_private_at_first(self):
         self.assert_status("nobody_private", 1)
-        self.assertIn("Permission denied", err("nobody_private"))
+        self.assertIn("Permission denied", collected.err("nobody_private"))
 
     def test_a_closed_way_is_told(self):
         self.assert_status("pin_given", 0)
-        self.assertIn("warning: /sys/fs/bpf is closed to other users", err("pin_given"))
+        self.assertIn("warning: /sys/fs/bpf is closed to other users", collected.err("pin_given"))
         self.assert_status("nobody_behind_closed_door", 1)
 
     def test_nobody_reads_that_view_and_nothing_else(self):
         self.assert_view("nobody_given", "given")
         self.assert_status("nobody_group", 0)
-        self.assertGreater(len(parsed("nobody_group")), 1000)
+        self.assertGreater(len(collected.parsed("nobody_group")), 1000)
         self.assert_status("nobody_pobpf", 3)
-        self.assertRegex(out("pins_given").decode(), r"(?m)^given +nobody:root +400 +stack +--nid 1$")
-        self.assertRegex(out("pins_given").decode(), r"(?m)^group +root:nogroup +440 +stack +all")
+        pins = collected.out("pins_given").decode()
+        self.assertRegex(pins, r"(?m)^given +nobody:root +400 +stack +--nid 1$")
+        self.assertRegex(pins, r"(?m)^group +root:nogroup +440 +stack +all")
 
 
 class Listing(PinTest):
     def test_pins_are_listed_with_their_parameters(self):
         self.assert_status("pins", 0)
-        lines = out("pins").decode().splitlines()
+        lines = collected.out("pins").decode().splitlines()
         self.assertRegex(lines[0], r"^NAME +OWNER +PERM +MODE +VIEW$")
         self.assertEqual(len(lines), 1 + len(VIEWS) + 3)
         self.assertTrue(
             any(line.split() == "nid1-handle root:root 600 handle --nid 1".split() for line in lines)
         )
-        pins = json.loads(out("pins_json"))
+        pins = json.loads(collected.out("pins_json"))
         self.assertEqual(pins["directory"], "/sys/fs/bpf/pobpf")
         by_name = {pin["name"]: pin for pin in pins["pins"]}
         self.assertEqual(by_name["nid0-stack"]["nodes"], "0")
@@ -227,14 +184,14 @@ class Listing(PinTest):
         self.assertEqual({pin["kind"] for pin in pins["pins"]}, {"pin"})
 
     def test_what_is_not_ours_is_told_and_left_alone(self):
-        by_name = {pin["name"]: pin for pin in json.loads(out("pins_foreign_json"))["pins"]}
+        by_name = {pin["name"]: pin for pin in json.loads(collected.out("pins_foreign_json"))["pins"]}
         self.assertEqual(by_name["a_map"]["kind"], "foreign")
         self.assertEqual(by_name["a_map"]["what"], "map")
         self.assertEqual(by_name["a_directory"]["what"], "directory")
         others = [pin for pin in by_name.values() if pin["kind"] == "other_version"]
         self.assertEqual([pin["version"] for pin in others], ["9.9.9"])
         self.assertNotIn("mode", others[0])
-        self.assertIn("made by another version, pobpf 9.9.9", out("pins_foreign").decode())
+        self.assertIn("made by another version, pobpf 9.9.9", collected.out("pins_foreign").decode())
         hint = "remove it with rm if that is what you want"
         self.assert_says("unpin_a_map", 2, f"a_map is no pin of pobpf but a map: {hint}")
         self.assert_says(
@@ -251,22 +208,22 @@ class Names(PinTest):
         for i in range(9):
             with self.subTest(i):
                 self.assert_status(f"bad_name_{i}", 2)
-                self.assertRegex(err(f"bad_name_{i}"), r"\Apobpf: a pin's name must [^\n]*\n\Z")
+                self.assertRegex(collected.err(f"bad_name_{i}"), r"\Apobpf: a pin's name must [^\n]*\n\Z")
         self.assert_status("longest_name", 0)
 
     def test_no_place_for_pins(self):
         for name in ("no_bpffs", "no_parent", "unmounted"):
             with self.subTest(name):
                 self.assert_status(name, 1)
-                self.assertIn("BPF file system", err(name))
-        self.assertIn("mount -t bpf bpf /sys/fs/bpf", err("unmounted"))
+                self.assertIn("BPF file system", collected.err(name))
+        self.assertIn("mount -t bpf bpf /sys/fs/bpf", collected.err("unmounted"))
         self.assert_status("pins_unmounted", 0)
 
     def test_a_failed_pin_leaves_no_directory(self):
         self.assert_says(
             "no_node", 2, "this machine has no memory on node 7: nodes with memory are 0-1"
         )
-        self.assertNotIn("other", run_of("no_node")["left_behind"])
+        self.assertNotIn("other", collected.run_of("no_node")["left_behind"])
 
 
 class Replacing(PinTest):
@@ -278,43 +235,38 @@ class Replacing(PinTest):
     def test_there_is_always_one(self):
         for turn in range(6):
             self.assert_status(f"replace_{turn}", 0)
-        self.assertEqual(run_of("watched")["missing"], "")
-        self.assertEqual({r.nid for r in parsed("cat_changing").values()}, {0})
-        names = [pin["name"] for pin in json.loads(out("pins_replaced"))["pins"]]
+        self.assertEqual(collected.run_of("watched")["missing"], "")
+        self.assertEqual({r.nid for r in collected.parsed("cat_changing").values()}, {0})
+        names = [pin["name"] for pin in json.loads(collected.out("pins_replaced"))["pins"]]
         self.assertEqual([name for name in names if "~" in name], [])
 
 
 class Removal(PinTest):
     def test_unpin_removes_what_is_named(self):
         self.assert_status("unpin_stack", 0)
-        names = run_of("after_unpin")["names"]
+        names = collected.run_of("after_unpin")["names"]
         self.assertNotIn("stack", names)
         self.assertNotIn("handle", names)
         self.assertIn("stack_handle", names)
 
     def test_unpin_all_leaves_what_is_not_ours(self):
         self.assert_status("unpin_all", 0)
-        self.assertEqual(run_of("after_unpin_all")["names"], ["a_directory", "a_map"])
+        self.assertEqual(collected.run_of("after_unpin_all")["names"], ["a_directory", "a_map"])
 
     def test_the_directory_goes_with_the_last_pin_and_open_files_stay(self):
-        self.assertEqual(run_of("unpinned_while_open"), {"directory": False, "more": True})
+        self.assertEqual(collected.run_of("unpinned_while_open"), {"directory": False, "more": True})
 
     def test_nothing_is_left_in_the_kernel(self):
-        for kind, ids in results()["during"].items():
-            self.assertGreater(len(ids), len(results()["before"][kind]) + 10)
-        self.assertEqual(results()["before"], results()["after"])
+        for kind, ids in collected.results["during"].items():
+            self.assertGreater(len(ids), len(collected.results["before"][kind]) + 10)
+        self.assertEqual(collected.results["before"], collected.results["after"])
 
 
-def main() -> int:
+def main() -> None:
     global options  # pylint: disable=global-statement
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
-    parser.add_argument("--kernel", required=True)
-    parser.add_argument("--keep", help="leave what the guest printed in this directory")
-    options, rest = parser.parse_known_args()
-    program = unittest.main(argv=[sys.argv[0], *rest], exit=False, verbosity=2)
-    return 0 if program.result.wasSuccessful() else 1
+    options, rest = parser_of(__doc__).parse_known_args()
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -16,16 +16,14 @@ import io
 import json
 import pathlib
 import re
-import shutil
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import filter_oracle  # noqa: E402
 import records  # noqa: E402
 import top_oracle  # noqa: E402
-from collection import TABLE, Collection  # noqa: E402
+from collection import Collection, open_collection, parser_of  # noqa: E402
 from top_oracle import Facts, Key, Sum  # noqa: E402
 
 # Of processes that hold what they have: nobody allocates or frees for them meanwhile, so that their
@@ -58,20 +56,9 @@ collected: Collection
 
 def setUpModule() -> None:  # pylint: disable=invalid-name
     global collected  # pylint: disable=global-statement
-    if options.keep:
-        directory = pathlib.Path(options.keep).resolve()
-        directory.mkdir(parents=True, exist_ok=True)
-    else:
-        directory = pathlib.Path(tempfile.mkdtemp(prefix="pobpf-top-"))
-        unittest.addModuleCleanup(shutil.rmtree, directory)
-    collected = Collection(directory, options.kernel)
+    collected = open_collection(options)
     if not options.no_boot:
-        flags = [] if collected.series("sound_debugfs_memcg", True) else ["--no-child-memcg"]
-        collected.boot("top.py", options.build, *flags)
-
-
-def run_of(name: str) -> dict:
-    return collected.results["runs"][name]
+        collected.boot("top.py", options.build, *collected.memcg_flags)
 
 
 def stats_of(name: str) -> dict[str, int]:
@@ -468,7 +455,7 @@ class Allocators(unittest.TestCase):
         """Pages by /proc/meminfo, before and after the look."""
         sums = [
             sum(meminfo.get(name, 0) for name in names) // 4
-            for meminfo in run_of(f"look.{number}")["meminfo"]
+            for meminfo in collected.run_of(f"look.{number}")["meminfo"]
         ]
         return min(sums), max(sums)
 
@@ -533,7 +520,7 @@ class Allocators(unittest.TestCase):
         self.assertLess(abs(self.growth("page_cache", "shmem")), 32)
 
     def test_a_file_that_is_read(self):
-        pages = run_of(f"look.{self.number_of('read_file')}")["file_pages"]
+        pages = collected.run_of(f"look.{self.number_of('read_file')}")["file_pages"]
         self.assert_grown("read_file", "page cache", pages, 64)
 
     def test_threads(self):
@@ -556,7 +543,7 @@ class Allocators(unittest.TestCase):
     def test_the_other_rows_stay(self):
         quiet = ("early boot", "module brd", "cma", "hugetlb", "shmem", "page cache", "unaccounted")
         for number in range(1, self.nr_looks()):
-            step = run_of(f"look.{number}")["step"].replace("_", " ").replace("read file", "page cache")
+            step = collected.run_of(f"look.{number}")["step"].replace("_", " ").replace("read file", "page cache")
             for row in quiet:
                 if row != step:
                     with self.subTest(step=step, row=row):
@@ -572,8 +559,8 @@ class Watch(unittest.TestCase):
     MORE = 24
 
     def looks(self, name: str, rows: list[dict]) -> list[list[dict]]:
-        self.assertEqual(run_of(name)["status"], 0, collected.err(name))
-        self.assertTrue(run_of(name)["has_grown"])
+        self.assertEqual(collected.status(name), 0, collected.err(name))
+        self.assertTrue(collected.run_of(name)["has_grown"])
         looks: list[list[dict]] = [[]]
         for row in rows:
             looks[-1].append(row)
@@ -630,7 +617,7 @@ class Watch(unittest.TestCase):
         )
 
     def test_text(self):
-        self.assertEqual(run_of("watch_text")["status"], 0, collected.err("watch_text"))
+        self.assertEqual(collected.status("watch_text"), 0, collected.err("watch_text"))
         text = collected.out("watch_text").decode()
         looks = text.split("\n\n")
         self.assertEqual(looks.pop(), "")
@@ -664,7 +651,7 @@ class Terminal(unittest.TestCase):
         return found[1], found[2]
 
     def assert_restored(self, name: str) -> None:
-        run = run_of(name)
+        run = collected.run_of(name)
         self.assertIsNotNone(run["before"])
         self.assertNotEqual(run["during"], run["before"])
         self.assertEqual(run["after"], run["before"])
@@ -679,33 +666,34 @@ class Terminal(unittest.TestCase):
         )
         self.assertRegex(screens[1], r"GROWTH  FUNCTION")
         # at once, not after the interval of a minute
-        self.assertLess(max(run_of("keys")["seconds"]), 20)
-        self.assertEqual(run_of("keys")["status"], 0)
+        self.assertLess(max(collected.run_of("keys")["seconds"]), 20)
+        self.assertEqual(collected.status("keys"), 0)
         self.assert_restored("keys")
 
     def test_screens_come_at_the_interval(self):
         *screens, _ = self.screens("redrawn")
         # one may come before the key is seen
         self.assertIn(len(screens), (3, 4))
-        self.assertGreater(max(run_of("redrawn")["seconds"][:2]), 0.5)
+        self.assertGreater(max(collected.run_of("redrawn")["seconds"][:2]), 0.5)
         self.assertIn("early boot", screens[-1])
-        self.assertEqual(run_of("redrawn")["status"], 0)
+        self.assertEqual(collected.status("redrawn"), 0)
         self.assert_restored("redrawn")
 
     def test_ctrl_c_restores_the_terminal(self):
-        self.assertEqual(run_of("ctrl_c")["status"], SIGINT)
+        self.assertEqual(collected.status("ctrl_c"), SIGINT)
         self.assert_restored("ctrl_c")
 
     def test_one_look_is_a_plain_table(self):
         text = collected.out("not_watching").decode()
-        self.assertEqual(run_of("not_watching")["status"], 0, text)
+        self.assertEqual(collected.status("not_watching"), 0, text)
         self.assertNotIn("\x1b[H", text)
-        self.assertEqual(run_of("not_watching")["after"], run_of("not_watching")["before"])
+        not_watching = collected.run_of("not_watching")
+        self.assertEqual(not_watching["after"], not_watching["before"])
 
 
 class Interrupted(unittest.TestCase):
     def test_ends_by_the_signal_and_says_nothing(self):
-        statuses = run_of("interrupted")["statuses"]
+        statuses = collected.run_of("interrupted")["statuses"]
         for status, err, is_watching in statuses:
             # a single look may have ended before
             self.assertIn(status, (SIGINT,) if is_watching else (SIGINT, 0))
@@ -713,7 +701,7 @@ class Interrupted(unittest.TestCase):
         self.assertGreater(sum(status == SIGINT for status, _, _ in statuses), 4)
 
     def test_nothing_is_left(self):
-        self.assertEqual(run_of("interrupted")["left"], [])
+        self.assertEqual(collected.run_of("interrupted")["left"], [])
         self.assertEqual(collected.status("pins"), 0)
         self.assertEqual(collected.out("pins"), b"")
 
@@ -772,12 +760,7 @@ class Cgroups(unittest.TestCase):
 
 def main() -> None:
     global options  # pylint: disable=global-statement
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
-    parser.add_argument("--kernel", required=True, choices=sorted(TABLE["series"]))
-    parser.add_argument("--keep", help="collect into this directory and leave it")
-    parser.add_argument("--no-boot", action="store_true", help="compare what --keep holds")
-    options, rest = parser.parse_known_args()
+    options, rest = parser_of(__doc__).parse_known_args()
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
 
 

@@ -12,19 +12,15 @@ import argparse
 import functools
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import records  # noqa: E402
+from collection import Collection, open_collection, parser_of, run_vm, TABLE  # noqa: E402
 
-HERE = pathlib.Path(__file__).resolve().parent
-TOP = HERE.parent.parent
-TABLE = tomllib.loads((HERE / "kernels.toml").read_text(encoding="utf-8"))
 # The share of records that both readings of debugfs agree on; a guest that is not quiet would make
 # the comparison say little.
 STABLE_SHARE_MIN = 0.9
@@ -34,96 +30,30 @@ STABLE_SHARE_MIN = 0.9
 FLIPPED_SHARE_MAX = 0.01
 
 options: argparse.Namespace
-collected: pathlib.Path
-
-
-def run_vm(*arguments: str, share: pathlib.Path, timeout: int = 900) -> subprocess.CompletedProcess:
-    """Runs a command in the guest; its exit status, stdout and stderr."""
-    return subprocess.run(
-        [str(TOP / "scripts" / "vm"), "--kernel", options.kernel, "--share-rw", str(share)]
-        + ["--timeout", str(timeout), *arguments],
-        capture_output=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+collected: Collection
 
 
 def setUpModule() -> None:  # pylint: disable=invalid-name
     global collected  # pylint: disable=global-statement
-    if options.keep:
-        collected = pathlib.Path(options.keep).resolve()
-        collected.mkdir(parents=True, exist_ok=True)
-    else:
-        collected = pathlib.Path(tempfile.mkdtemp(prefix="pobpf-vm-"))
-        unittest.addModuleCleanup(shutil.rmtree, collected)
-    flags = [] if has_sound_debugfs_memcg() else ["--no-child-memcg"]
-    result = run_vm(
-        "--profile", "default", "--", "python3", str(HERE / "guest" / "collect.py"),
-        str(collected), str(options.build), *flags, share=collected,
-    )
-    if result.returncode != 0:
-        raise RuntimeError(
-            f"collecting in the guest failed with {result.returncode}\n"
-            + result.stdout.decode(errors="replace")
-            + result.stderr.decode(errors="replace")
-        )
-
-
-def has_sound_debugfs_memcg() -> bool:
-    """Whether this kernel's own file prints memcg lines as it should: 6.12.114 and later print none
-    for LRU pages and oops on child memcgs (docs/limitations.md)."""
-    return TABLE["series"][options.kernel].get("sound_debugfs_memcg", True)
-
-
-@functools.cache
-def results() -> dict:
-    return json.loads((collected / "results.json").read_text(encoding="utf-8"))
-
-
-def run_of(name: str) -> dict:
-    return results()["runs"][name]
-
-
-@functools.cache
-def out(name: str) -> bytes:
-    return (collected / f"{name}.out").read_bytes()
-
-
-def err(name: str) -> str:
-    return (collected / f"{name}.err").read_text(encoding="utf-8", errors="replace")
-
-
-@functools.cache
-def parsed(name: str) -> dict[int, records.Record]:
-    return records.parse(out(name))
-
-
-@functools.cache
-def stable_between(first: str, second: str) -> dict[int, records.Record]:
-    """Records that both readings of the kernel's own file show alike, except for the page flags,
-    which change without the allocation changing."""
-    one, two = parsed(first), parsed(second)
-    return {
-        pfn: r
-        for pfn, r in one.items()
-        if pfn in two and records.without_flags(two[pfn].text) == records.without_flags(r.text)
-    }
+    collected = open_collection(options)
+    if not options.no_boot:
+        collected.boot("collect.py", options.build, *collected.memcg_flags)
 
 
 @functools.cache
 def stable() -> dict[int, records.Record]:
-    return stable_between("debugfs.1", "debugfs.2")
+    return collected.stable("debugfs.1", "debugfs.2")
 
 
 @functools.cache
 def marker_ts() -> int:
     """When the first reading of debugfs had not begun yet."""
-    return max(r.ts for r in parsed("debugfs.1").values() if r.comm == b"pobpf_marker")
+    return max(r.ts for r in collected.parsed("debugfs.1").values() if r.comm == b"pobpf_marker")
 
 
 def comparable(record: records.Record) -> bytes:
     """The text that must be identical."""
-    return record.text if has_sound_debugfs_memcg() else record.without_memcg()
+    return record.text if collected.has_sound_debugfs_memcg else record.without_memcg()
 
 
 def with_handle(record: records.Record, handle: int, keep_stack: bool) -> bytes:
@@ -136,7 +66,7 @@ def with_handle(record: records.Record, handle: int, keep_stack: bool) -> bytes:
 
 
 def json_lines(name: str) -> list[dict]:
-    return [json.loads(line) for line in out(name).splitlines()]
+    return [json.loads(line) for line in collected.out(name).splitlines()]
 
 
 class ViewTest(unittest.TestCase):
@@ -145,8 +75,8 @@ class ViewTest(unittest.TestCase):
     def assert_view(self, name: str, nodes: set[int], text_of=comparable) -> None:
         """The view holds exactly the stable records of these nodes, text and all, and nothing else
         that was allocated before the first reading."""
-        self.assertEqual(run_of(name)["status"], 0, err(name))
-        view = parsed(name)
+        self.assertEqual(collected.status(name), 0, collected.err(name))
+        view = collected.parsed(name)
         wanted = {pfn: r for pfn, r in stable().items() if r.nid in nodes}
         self.assertGreater(len(wanted), 1000)
         missing = [hex(pfn) for pfn in wanted if pfn not in view]
@@ -154,14 +84,14 @@ class ViewTest(unittest.TestCase):
         flipped = 0
         for pfn, record in wanted.items():
             theirs, ours = text_of(record), comparable(view[pfn])
-            if theirs != ours and text_of(parsed("debugfs.2")[pfn]) != ours:
-                flipped += record.text == parsed("debugfs.2")[pfn].text
+            if theirs != ours and text_of(collected.parsed("debugfs.2")[pfn]) != ours:
+                flipped += record.text == collected.parsed("debugfs.2")[pfn].text
                 theirs, ours = records.without_flags(theirs), records.without_flags(ours)
                 self.assertEqual(
                     theirs.decode(errors="backslashreplace"), ours.decode(errors="backslashreplace")
                 )
         self.assertLess(flipped / len(wanted), FLIPPED_SHARE_MAX)
-        known = parsed("debugfs.1").keys()
+        known = collected.parsed("debugfs.1").keys()
         unexplained = [
             r.text for pfn, r in view.items() if pfn not in known and r.ts <= marker_ts()
         ]
@@ -174,7 +104,7 @@ class Oracle(ViewTest):
     """What pobpf prints in the guest."""
 
     def test_the_guest_was_quiet_enough_to_compare(self):
-        union = parsed("debugfs.1").keys() | parsed("debugfs.2").keys()
+        union = collected.parsed("debugfs.1").keys() | collected.parsed("debugfs.2").keys()
         self.assertGreater(len(stable()) / len(union), STABLE_SHARE_MIN)
 
     def test_stack_mode_is_byte_identical(self):
@@ -187,7 +117,7 @@ class Oracle(ViewTest):
         self.assert_view("nid_empty", {0, 1})
 
     def test_modes_differ_from_the_kernels_text_in_the_stack_only(self):
-        handles = {pfn: r.handle for pfn, r in parsed("stack_handle").items()}
+        handles = {pfn: r.handle for pfn, r in collected.parsed("stack_handle").items()}
         for name in ("handle", "handles", "nid_0_handle", "nid_1_handle", "nid_0-1_handle"):
             nodes = {"nid_0_handle": {0}, "nid_1_handle": {1}}.get(name, {0, 1})
             self.assert_view(
@@ -199,7 +129,7 @@ class Oracle(ViewTest):
 
     def test_one_handle_is_one_stack(self):
         stacks: dict[int, bytes] = {}
-        for record in parsed("stack_handle").values():
+        for record in collected.parsed("stack_handle").values():
             self.assertEqual(stacks.setdefault(record.handle, record.stack), record.stack)
 
     def test_fallbacks_print_the_same(self):
@@ -211,9 +141,9 @@ class Oracle(ViewTest):
         self.assert_view("least_privilege", {0, 1})
 
     def test_output_file_holds_the_same(self):
-        self.assertEqual(run_of("to_file")["status"], 0, err("to_file"))
-        self.assertEqual(out("to_file"), b"")
-        view = records.parse((collected / "to_file.text").read_bytes())
+        self.assertEqual(collected.status("to_file"), 0, collected.err("to_file"))
+        self.assertEqual(collected.out("to_file"), b"")
+        view = records.parse((collected.directory / "to_file.text").read_bytes())
         self.assertGreater(len(view), 1000)
 
     def test_every_kind_of_record_was_there(self):
@@ -230,17 +160,17 @@ class Oracle(ViewTest):
         self.assertIn(b"Page has been migrated, last migrate reason: syscall_or_cpuset\n", text)
         # a page flag until 6.10, then a page type that the text does not show
         self.assertRegex(text, rb"[(|]slab[|]" if options.kernel == "6.1" else rb"kmem_cache_alloc")
-        if "cma" in results()["made"]:
+        if "cma" in collected.results["made"]:
             self.assertTrue(any(r.fields["block_type"] == b"CMA" for r in stable().values()))
-        if has_sound_debugfs_memcg():
+        if collected.has_sound_debugfs_memcg:
             self.assertIn(b"\nCharged to memcg /\n", text)
             self.assertIn(b"\nCharged to memcg pobpf child\n", text)
             self.assertIn(b"\nCharged (via objcg) to memcg pobpf child\n", text)
-            if TABLE["series"][options.kernel].get("has_offline_memcg_pages", True):
+            if collected.series("has_offline_memcg_pages", True):
                 self.assertIn(b"\nCharged to offline memcg pobpf_gone\n", text)
             self.assertIn(b"\nSlab cache page\n", text)
         else:
-            self.assertIn(b"\nCharged to memcg /\n", out("stack"))
+            self.assertIn(b"\nCharged to memcg /\n", collected.out("stack"))
 
 
 class Snapshots(ViewTest):
@@ -248,18 +178,18 @@ class Snapshots(ViewTest):
 
     def report(self, recording: str, *arguments: str) -> str:
         """The name of the view."""
-        self.assertEqual(run_of(recording)["status"], 0, err(recording))
+        self.assertEqual(collected.status(recording), 0, collected.err(recording))
         name = "-".join(("report", recording, *(a.strip("-") for a in arguments)))
         with (
-            open(collected / f"{name}.out", "wb") as view,
-            open(collected / f"{name}.err", "wb") as errors,
+            open(collected.directory / f"{name}.out", "wb") as view,
+            open(collected.directory / f"{name}.err", "wb") as errors,
         ):
             status = subprocess.run(
                 [str(pathlib.Path(options.build) / "pobpf"), "report"]
-                + [str(collected / f"{recording}.pobpf"), *arguments],
+                + [str(collected.directory / f"{recording}.pobpf"), *arguments],
                 stdout=view, stderr=errors, check=False,
             ).returncode
-        results()["runs"][name] = {"status": status}
+        collected.results["runs"][name] = {"status": status}
         return name
 
     def test_the_text_is_byte_identical(self):
@@ -269,7 +199,7 @@ class Snapshots(ViewTest):
         self.assert_view(self.report("record_nid_1"), {1})
 
     def test_modes_differ_in_the_stack_only(self):
-        handles = {pfn: r.handle for pfn, r in parsed("stack_handle").items()}
+        handles = {pfn: r.handle for pfn, r in collected.parsed("stack_handle").items()}
         for mode in ("handle", "stack_handle"):
             self.assert_view(
                 self.report("record", "--mode", mode), {0, 1},
@@ -280,7 +210,7 @@ class Snapshots(ViewTest):
 
     def test_json_says_what_the_text_says(self):
         objects = {o["pfn"]: o for o in json_lines(self.report("record", "--format", "json"))}
-        text = parsed(self.report("record"))
+        text = collected.parsed(self.report("record"))
         self.assertEqual(objects.keys(), text.keys())
         for pfn, record in text.items():
             self.assertEqual(objects[pfn]["ts_nsec"], record.ts)
@@ -289,15 +219,15 @@ class Snapshots(ViewTest):
 
     def test_the_account_is_that_of_the_recording(self):
         name = self.report("record", "--stats")
-        self.assertEqual(Account.table(err(name)), Account.table(err("record")))
+        self.assertEqual(Account.table(collected.err(name)), Account.table(collected.err("record")))
 
 
 class Account(unittest.TestCase):
     """Every page has a reason."""
 
     def account(self, name: str) -> dict:
-        lines = [line for line in err(name).splitlines() if line.startswith("{")]
-        return json.loads(lines[-1])["stats"] if lines else self.table(err(name))
+        lines = [line for line in collected.err(name).splitlines() if line.startswith("{")]
+        return json.loads(lines[-1])["stats"] if lines else self.table(collected.err(name))
 
     @staticmethod
     def table(text: str) -> dict:
@@ -318,7 +248,7 @@ class Account(unittest.TestCase):
         for name in ("stack", "nid_0", "nid_1", "nid_0-1"):
             with self.subTest(name):
                 account = self.assert_balanced(name)
-                self.assertEqual(account["emitted"], len(parsed(name)))
+                self.assertEqual(account["emitted"], len(collected.parsed(name)))
                 self.assertEqual(account["torn"], 0)
                 self.assertEqual(account["errors"], 0)
 
@@ -337,11 +267,11 @@ class PageOwnerFilter(unittest.TestCase):
     """tools/mm/page_owner_filter of the kernel source, where the kernel serves it."""
 
     def test_every_mode_and_node(self):
-        if not (collected / "filter_stack_0.out").exists():
+        if not (collected.directory / "filter_stack_0.out").exists():
             # a kernel older than the tool: known, listed, and no part of what this one must show
-            self.assertFalse(TABLE["series"][options.kernel].get("has_page_owner_filter", False))
+            self.assertFalse(collected.series("has_page_owner_filter", False))
             return
-        agreed = stable_between("debugfs.2", "debugfs.3").keys() & stable().keys()
+        agreed = collected.stable("debugfs.2", "debugfs.3").keys() & stable().keys()
         for mode, view_of in (
             ("stack", {"0": "nid_0", "1": "nid_1", "0-1": "nid_0-1"}),
             ("handle", {n: f"nid_{n}_handle" for n in ("0", "1", "0-1")}),
@@ -350,8 +280,8 @@ class PageOwnerFilter(unittest.TestCase):
             for nodes, view in view_of.items():
                 with self.subTest(mode=mode, nodes=nodes):
                     name = f"filter_{mode}_{nodes}"
-                    self.assertEqual(run_of(name)["status"], 0, err(name))
-                    theirs, ours = parsed(name), parsed(view)
+                    self.assertEqual(collected.status(name), 0, collected.err(name))
+                    theirs, ours = collected.parsed(name), collected.parsed(view)
                     same = [pfn for pfn in theirs if pfn in agreed]
                     self.assertGreater(len(same), 1000)
                     for pfn in same:
@@ -366,7 +296,7 @@ class PageOwnerFilter(unittest.TestCase):
 
 class Json(unittest.TestCase):
     def test_says_what_the_text_says(self):
-        self.assertEqual(run_of("json")["status"], 0, err("json"))
+        self.assertEqual(collected.status("json"), 0, collected.err("json"))
         objects = {o["pfn"]: o for o in json_lines("json")}
         self.assertEqual(len(objects), len(json_lines("json")))
         flipped = 0
@@ -384,7 +314,7 @@ class Json(unittest.TestCase):
             self.assertEqual(got["migratetype"], fields["type"].decode())
             self.assertEqual(got["pageblock"], int(fields["block"]))
             self.assertEqual(got["pageblock_migratetype"], fields["block_type"].decode())
-            if record.text == parsed("debugfs.2")[pfn].text:
+            if record.text == collected.parsed("debugfs.2")[pfn].text:
                 flipped += int(got["flags"], 16) != int(fields["flags"], 16)
             self.assertEqual(got["nid"], record.nid)
             stack = "".join(f" {frame['symbol']}\n" for frame in got["stack"])
@@ -400,7 +330,7 @@ class Stacks(unittest.TestCase):
         """Of stacks whose pages did not change between the readings of the kernel's file."""
         pages: dict[int, int] = {}
         settled: dict[int, bool] = {}
-        for pfn, record in parsed("stack_handle").items():
+        for pfn, record in collected.parsed("stack_handle").items():
             pages[record.handle] = pages.get(record.handle, 0) + (1 << record.order)
             settled[record.handle] = settled.get(record.handle, True) and pfn in stable()
         # a stack is only settled if no page of it came or went: same total in the kernel's readings
@@ -419,13 +349,13 @@ class Stacks(unittest.TestCase):
     @functools.cache
     def stack_totals(self, name: str) -> dict[bytes, int]:
         totals: dict[bytes, int] = {}
-        for record in parsed(name).values():
+        for record in collected.parsed(name).values():
             totals[record.stack] = totals.get(record.stack, 0) + (1 << record.order)
         return totals
 
     @functools.cache
     def stack_of(self) -> dict[int, bytes]:
-        return {r.handle: r.stack for r in parsed("stack_handle").values()}
+        return {r.handle: r.stack for r in collected.parsed("stack_handle").values()}
 
     def same_in_both_readings(self, handle: int) -> bool:
         stack = self.stack_of()[handle]
@@ -439,7 +369,7 @@ class Stacks(unittest.TestCase):
         self.assertGreater(len(totals), 50)
 
     def test_text_and_json_are_the_same_list(self):
-        text = records.parse_stacks(out("stacks"), b"nr_base_pages")
+        text = records.parse_stacks(collected.out("stacks"), b"nr_base_pages")
         self.assertGreater(len(text), 50)
         listed = json_lines("stacks_json")
         stable_text = {
@@ -465,25 +395,25 @@ class Stacks(unittest.TestCase):
         """The kernel counts base pages as they come and go, from when page_owner started; pages of
         early boot are in the records only. Stacks with the same number in both of its readings
         must have it here too, unless early pages or a migration moved pages between stacks."""
-        if not (collected / "show_stacks.1.out").exists():
-            self.assertFalse(TABLE["series"][options.kernel].get("has_show_stacks", False))
+        if not (collected.directory / "show_stacks.1.out").exists():
+            self.assertFalse(collected.series("has_show_stacks", False))
             return
-        first = records.parse_stacks(out("show_stacks.1"), b"nr_base_pages")
-        second = records.parse_stacks(out("show_stacks.2"), b"nr_base_pages")
-        ours = records.parse_stacks(out("stacks"), b"nr_base_pages")
+        first = records.parse_stacks(collected.out("show_stacks.1"), b"nr_base_pages")
+        second = records.parse_stacks(collected.out("show_stacks.2"), b"nr_base_pages")
+        ours = records.parse_stacks(collected.out("stacks"), b"nr_base_pages")
         steady = {s: n for s, n in first.items() if second.get(s) == n and s}
         self.assertGreater(len(steady), 50)
         different = {s: (n, ours.get(s)) for s, n in steady.items() if ours.get(s) != n}
         self.assertLess(len(different) / len(steady), 0.1, different)
 
     def test_handles_are_the_kernels(self):
-        if not (collected / "show_stacks_handles.out").exists():
+        if not (collected.directory / "show_stacks_handles.out").exists():
             self.assertFalse(
-                TABLE["series"][options.kernel].get("has_show_stacks_handles", False)
+                collected.series("has_show_stacks_handles", False)
             )
             return
         theirs: dict[int, bytes] = {}
-        for piece in out("show_stacks_handles").split(b"\n\n"):
+        for piece in collected.out("show_stacks_handles").split(b"\n\n"):
             lines = piece.split(b"\n")
             handle = [line for line in lines if line.startswith(b"handle: ")]
             if handle:
@@ -502,10 +432,11 @@ class Stacks(unittest.TestCase):
 class Isolation(unittest.TestCase):
     def test_two_links_of_one_object_keep_their_views(self):
         self.assertEqual(
-            run_of("isolation")["status"], 0, out("isolation").decode() + err("isolation")
+            collected.status("isolation"), 0,
+            collected.out("isolation").decode() + collected.err("isolation"),
         )
-        self.assertIn(b"[  PASSED  ]", out("isolation"))
-        self.assertNotIn(b"SKIPPED", out("isolation"))
+        self.assertIn(b"[  PASSED  ]", collected.out("isolation"))
+        self.assertNotIn(b"SKIPPED", collected.out("isolation"))
 
 
 class Churn(unittest.TestCase):
@@ -515,8 +446,8 @@ class Churn(unittest.TestCase):
         seen = 0
         for turn in range(6):
             name = f"churn_{turn}"
-            self.assertIn(run_of(name)["status"], (0, 4), err(name))
-            for record in parsed(name).values():
+            self.assertIn(collected.status(name), (0, 4), collected.err(name))
+            for record in collected.parsed(name).values():
                 self.assertEqual(record.pfn % (1 << record.order), 0)
                 self.assertLess(record.order, 19)
                 self.assertIsNotNone(record.handle)
@@ -530,13 +461,13 @@ class Churn(unittest.TestCase):
             name = f"churn_{turn}"
             account = Account("assert_balanced").assert_balanced(name)
             lost = account["torn"] + account["errors"] + account["cgroup_errors"]
-            self.assertEqual(run_of(name)["status"], 4 if lost else 0, err(name))
+            self.assertEqual(collected.status(name), 4 if lost else 0, collected.err(name))
 
     def test_memory_went_offline_and_online_meanwhile(self):
-        self.assertGreater(run_of("churn")["toggled"], 2, run_of("churn"))
+        self.assertGreater(collected.run_of("churn")["toggled"], 2, collected.run_of("churn"))
 
     def test_an_offline_block_is_counted_as_such(self):
-        self.assertIn("offline_block", results()["runs"])
+        self.assertIn("offline_block", collected.results["runs"])
         account = Account("assert_balanced").assert_balanced("offline_block")
         self.assertGreaterEqual(account["offline"] + account["absent"] + account["outside"], 32768)
 
@@ -545,10 +476,10 @@ class BadPlaces(unittest.TestCase):
     """One clear sentence, the documented status, nothing on stdout."""
 
     def assert_refused(self, name: str, status: int, *words: str) -> None:
-        self.assertEqual(run_of(name)["status"], status, err(name))
-        self.assertEqual(out(name), b"", name)
-        lines = err(name).strip().splitlines()
-        self.assertEqual(len(lines), 1, err(name))
+        self.assertEqual(collected.status(name), status, collected.err(name))
+        self.assertEqual(collected.out(name), b"", name)
+        lines = collected.err(name).strip().splitlines()
+        self.assertEqual(len(lines), 1, collected.err(name))
         for word in words:
             self.assertIn(word, lines[0])
 
@@ -563,30 +494,32 @@ class BadPlaces(unittest.TestCase):
     def test_missing_privileges_are_named(self):
         self.assert_refused("unprivileged", 3, "CAP_BPF", "CAP_PERFMON")
         self.assert_refused("bpf_only", 3, "CAP_PERFMON")
-        self.assertNotIn("CAP_BPF", err("bpf_only"))
+        self.assertNotIn("CAP_BPF", collected.err("bpf_only"))
 
     def test_check_passes_here_and_fails_without_privileges(self):
-        self.assertEqual(run_of("check")["status"], 0, out("check").decode())
-        self.assertEqual(run_of("check_kptr_2")["status"], 0, out("check_kptr_2").decode())
-        self.assertEqual(run_of("check_json")["status"], 0)
-        json.loads(out("check_json"))
-        self.assertEqual(run_of("unprivileged_check")["status"], 3)
-        self.assertIn(b"CAP_PERFMON", out("unprivileged_check"))
+        self.assertEqual(collected.status("check"), 0, collected.out("check").decode())
+        self.assertEqual(
+            collected.status("check_kptr_2"), 0, collected.out("check_kptr_2").decode()
+        )
+        self.assertEqual(collected.status("check_json"), 0)
+        json.loads(collected.out("check_json"))
+        self.assertEqual(collected.status("unprivileged_check"), 3)
+        self.assertIn(b"CAP_PERFMON", collected.out("unprivileged_check"))
 
     def test_a_reader_that_leaves_is_no_failure(self):
-        self.assertEqual(run_of("head")["status"], 0, err("head"))
-        self.assertEqual(err("head"), "")
-        self.assertTrue(out("head").startswith(b"Page allocated via order "))
+        self.assertEqual(collected.status("head"), 0, collected.err("head"))
+        self.assertEqual(collected.err("head"), "")
+        self.assertTrue(collected.out("head").startswith(b"Page allocated via order "))
 
     def test_a_full_disk_is_a_failure_and_leaves_no_file(self):
         self.assert_refused("disk_full", 1, "No space left on device")
-        self.assertEqual(run_of("disk_full")["left_behind"], [])
+        self.assertEqual(collected.run_of("disk_full")["left_behind"], [])
         self.assert_refused("dev_full", 1, "No space left on device")
 
     def test_ctrl_c_ends_at_once(self):
-        self.assertEqual(run_of("interrupted")["status"], -2)
+        self.assertEqual(collected.status("interrupted"), -2)
         # milliseconds on a machine; this one is emulated and may share its host with other work
-        self.assertLess(run_of("interrupted")["seconds"], 3)
+        self.assertLess(collected.run_of("interrupted")["seconds"], 3)
 
 
 class OtherBoots(unittest.TestCase):
@@ -595,8 +528,8 @@ class OtherBoots(unittest.TestCase):
     def boot(self, *arguments: str, command: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
         with tempfile.TemporaryDirectory(prefix="pobpf-vm-") as share:
             return run_vm(
-                *arguments, "--", str(pathlib.Path(options.build) / "pobpf"), *command,
-                share=pathlib.Path(share), timeout=300,
+                options.kernel, pathlib.Path(share), *arguments,
+                "--", str(options.build / "pobpf"), *command, timeout=300,
             )
 
     def assert_cannot(self, result: subprocess.CompletedProcess, *words: str) -> None:
@@ -643,11 +576,7 @@ class OtherBoots(unittest.TestCase):
 
 def main() -> None:
     global options  # pylint: disable=global-statement
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
-    parser.add_argument("--kernel", required=True, choices=sorted(TABLE["series"]))
-    parser.add_argument("--keep", help="collect into this directory and leave it")
-    options, rest = parser.parse_known_args()
+    options, rest = parser_of(__doc__).parse_known_args()
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
 
 

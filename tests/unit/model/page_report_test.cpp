@@ -106,7 +106,14 @@ TEST_F(PageReportOf, KindsByMapping) {
   EXPECT_EQ(report().kind, "kernel") << "an address that is no inode's";
   raw_.bits |= POBPF_DUMP_INODE;
   EXPECT_EQ(report().kind, "file");
-  std::strcpy(raw_.filesystem, "hugetlbfs");
+}
+
+TEST_F(PageReportOf, HugetlbBeforeItWasAPageType) {
+  raw_.bits |= POBPF_DUMP_HUGETLB;
+  EXPECT_EQ(report().kind, "kernel") << "a single page has no second one that says so";
+  raw_.bits |= POBPF_DUMP_TAIL;
+  EXPECT_EQ(report().kind, "hugetlb");
+  raw_.head.mapping = 0x1001;
   EXPECT_EQ(report().kind, "hugetlb");
 }
 
