@@ -255,7 +255,7 @@ class SnapshotSums : public testing::Test {
     std::memcpy(page.comm, group.comm, sizeof(page.comm));
     page.order = group.order;
     // a group by migratetype alone has no mask
-    page.gfp_mask = (by & POBPF_GROUP_GFP) != 0 ? group.gfp_mask : group.migratetype << 3U;
+    page.gfp_mask = (by & POBPF_GROUP_GFP) != 0 ? group.gfp_mask : __u32{group.migratetype} << 3U;
     page.flags = std::uint64_t{group.nid} << 58 | std::uint64_t{group.zone} << 56;
     return key_of_page(page, by);
   }
