@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "snapshot/byte_planes.h"
 #include "snapshot/format.h"
 
 namespace pobpf {
@@ -94,7 +95,7 @@ PageFields known_fields(const snapshot::Pages& message) {
       {PageField::kPid, message.has_task() && message.tasks().pid_size() != 0},
       {PageField::kTgid, message.has_task() && message.tasks().tgid_size() != 0},
       {PageField::kComm, message.has_task() && message.tasks().comm_size() != 0},
-      {PageField::kTsNsec, message.ts_nsec_size() != 0},
+      {PageField::kTsNsec, message.has_ts_nsec()},
       {PageField::kFreeTsNsec, message.has_was_freed()},
       {PageField::kFlags, message.has_flags() && !message.has_flag_names_only()},
       {PageField::kFlagNames, message.has_flags() && message.has_flag_names_only()},
@@ -197,17 +198,17 @@ class Decoder {
   }
 
   Status read_times() {
-    if (message_.ts_nsec_size() == 0) return {};
-    if (static_cast<std::size_t>(message_.ts_nsec_size()) != pages_.size())
-      return contradiction(fmt::format("the column ts_nsec has {} values for {} pages",
-                                       message_.ts_nsec_size(), pages_.size()));
+    if (!message_.has_ts_nsec()) return {};
+    std::vector<std::int64_t> differences;
+    if (!read_planes(message_.ts_nsec(), pages_.size(), differences))
+      return contradiction("the planes of the column ts_nsec do not fit its pages");
     // of the last page of each task; tasks that had none yet count from the page before
     std::vector<std::uint64_t> times(std::max<std::size_t>(nr_tasks_, 1));
     std::vector<bool> has_page(times.size());
     std::uint64_t last = 0;
     for (std::size_t i = 0; i < pages_.size(); ++i) {
       const std::size_t task = task_of_page_.empty() ? 0 : task_of_page_[i];
-      last = plus(has_page[task] ? times[task] : last, message_.ts_nsec(static_cast<int>(i)));
+      last = plus(has_page[task] ? times[task] : last, differences[i]);
       times[task] = last;
       has_page[task] = true;
       pages_[i].ts_nsec = last;
@@ -217,20 +218,18 @@ class Decoder {
 
   Status read_free_times() {
     if (!message_.has_was_freed()) return {};
-    int nr_freed = 0;
-    std::uint64_t last = 0;
+    std::vector<pobpf_page*> freed;
     auto status = expand(message_.was_freed(), "was_freed", 1, pages_,
                          [&](pobpf_page& page, std::uint64_t was_freed) {
-                           if (was_freed == 0) return;
-                           if (nr_freed < message_.free_ts_nsec_size())
-                             last = plus(last, message_.free_ts_nsec(nr_freed));
-                           ++nr_freed;
-                           page.free_ts_nsec = last;
+                           if (was_freed != 0) freed.push_back(&page);
                          });
     if (!status) return status;
-    if (nr_freed != message_.free_ts_nsec_size())
-      return contradiction(fmt::format("the column free_ts_nsec has {} values for {} pages",
-                                       message_.free_ts_nsec_size(), nr_freed));
+    std::vector<std::int64_t> differences;
+    if (!read_planes(message_.free_ts_nsec(), freed.size(), differences))
+      return contradiction("the planes of the column free_ts_nsec do not fit its pages");
+    std::uint64_t last = 0;
+    for (std::size_t i = 0; i < freed.size(); ++i)
+      freed[i]->free_ts_nsec = last = plus(last, differences[i]);
     return {};
   }
 

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "snapshot/byte_planes.h"
+
 namespace pobpf {
 namespace {
 
@@ -45,14 +47,13 @@ void BlockEncoder::add(const pobpf_page& page) {
 
   if (task_ == ts_of_task_.size()) ts_of_task_.push_back(last_.ts_nsec);
   std::uint64_t& ts_of_task = ts_of_task_[task_];
-  message_.mutable_ts_nsec()->AddAlreadyReserved(difference(page.ts_nsec, ts_of_task));
+  ts_nsec_.push_back(difference(page.ts_nsec, ts_of_task));
   ts_of_task = page.ts_nsec;
 
   const bool was_freed = page.free_ts_nsec != 0;
   was_freed_.add(was_freed ? 1 : 0, 1);
   if (was_freed) {
-    message_.mutable_free_ts_nsec()->AddAlreadyReserved(
-        difference(page.free_ts_nsec, last_free_ts_));
+    free_ts_nsec_.push_back(difference(page.free_ts_nsec, last_free_ts_));
     last_free_ts_ = page.free_ts_nsec;
   }
   last_ = page;
@@ -122,8 +123,11 @@ void BlockEncoder::write_details() {
 /// A column of what is not known is absent.
 void BlockEncoder::write_columns() {
   if (has(PageField::kPfn)) gap_.write(*message_.mutable_gap(), nr_pages_);
-  if (!has(PageField::kTsNsec)) message_.clear_ts_nsec();
-  if (has(PageField::kFreeTsNsec)) was_freed_.write(*message_.mutable_was_freed(), nr_pages_);
+  if (has(PageField::kTsNsec)) write_planes(ts_nsec_, *message_.mutable_ts_nsec());
+  if (has(PageField::kFreeTsNsec)) {
+    was_freed_.write(*message_.mutable_was_freed(), nr_pages_);
+    write_planes(free_ts_nsec_, *message_.mutable_free_ts_nsec());
+  }
   if (has(PageField::kPageblockMigratetype))
     pageblock_migratetype_.write(*message_.mutable_pageblock_migratetype(), nr_pages_);
   if (has(PageField::kLastMigrateReason))
@@ -170,8 +174,8 @@ void BlockEncoder::write_flags() {
 void BlockEncoder::clear() {
   // keeps the room that there is
   message_.Clear();
-  message_.mutable_ts_nsec()->Reserve(kBlockPagesMax);
-  message_.mutable_free_ts_nsec()->Reserve(kBlockPagesMax);
+  ts_nsec_.clear();
+  free_ts_nsec_.clear();
   nr_pages_ = 0;
   last_ = {};
   next_pfn_ = 0;

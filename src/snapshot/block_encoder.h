@@ -100,7 +100,9 @@ class BlockEncoder {
   void write_flags();
   void write_details();
 
-  snapshot::Pages message_;  // holds ts_nsec and free_ts_nsec as they come
+  snapshot::Pages message_;
+  std::vector<std::int64_t> ts_nsec_;
+  std::vector<std::int64_t> free_ts_nsec_;
   PageFields fields_ = kAllPageFields;
   std::uint64_t nr_pages_ = 0;
   pobpf_page last_{};

@@ -29,6 +29,9 @@ class FrameWriter {
   [[nodiscard]] std::uint64_t nr_items() const { return nr_items_; }
 
  private:
+  /// Appends content_ as a frame.
+  [[nodiscard]] Status compress(std::string& out);
+
   struct ContextDeleter {
     void operator()(ZSTD_CCtx_s* context) const;
   };

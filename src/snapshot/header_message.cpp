@@ -219,6 +219,11 @@ Result<SnapshotHeader> read_header(const snapshot::Header& message) {
                             "versions up to {}: it was made by a newer pobpf",
                             message.format_version(), kSnapshotVersion),
                 "read it with that one");
+  if (message.format_version() < kSnapshotVersion)
+    return fail(ErrorKind::kFailed,
+                fmt::format("the snapshot has version {} of the format, which was never released",
+                            message.format_version()),
+                "record again");
   SnapshotHeader header;
   header.pobpf_version = message.pobpf_version();
   header.kernel_release = message.kernel_release();

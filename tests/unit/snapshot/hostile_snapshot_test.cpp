@@ -70,8 +70,8 @@ class MadeUpFile {
     pages.mutable_free_sides()->add_pid(1);
     pages.mutable_free_sides()->add_tgid(1);
     pages.add_flag_words(0);
-    pages.add_ts_nsec(1);
-    pages.add_ts_nsec(1);
+    pages.mutable_ts_nsec()->add_plane("ab");
+    pages.mutable_free_ts_nsec()->add_plane();
     if (change) change(pages);
     ++nr_blocks_;
     nr_pages_ += pages.nr_pages();
@@ -138,10 +138,17 @@ TEST(HostileSnapshot, NoSnapshotAtAll) {
 
 TEST(HostileSnapshot, ANewerPobpf) {
   MadeUpFile file;
-  file.item().mutable_header()->set_format_version(2);
+  file.item().mutable_header()->set_format_version(kSnapshotVersion + 1);
   file.add();
   EXPECT_THAT(error_of(file.get()), HasSubstr("made by a newer pobpf"));
   EXPECT_TRUE(read_snapshot(file.get(), DamagePolicy::kSalvage).error);
+}
+
+TEST(HostileSnapshot, AnOlderFormat) {
+  MadeUpFile file;
+  file.item().mutable_header()->set_format_version(kSnapshotVersion - 1);
+  file.add();
+  EXPECT_THAT(error_of(file.get()), HasSubstr("never released"));
 }
 
 TEST(HostileSnapshot, NumbersOfPagesThatCannotBe) {
@@ -168,8 +175,14 @@ TEST(HostileSnapshot, ColumnsThatDoNotFit) {
         pages.mutable_flags()->add_value(0);
         pages.mutable_flags()->add_run(0);
       },
-      [](auto& pages) { pages.add_ts_nsec(1); },
-      [](auto& pages) { pages.add_free_ts_nsec(1); },
+      [](auto& pages) { pages.mutable_ts_nsec()->clear_plane(); },
+      [](auto& pages) { pages.mutable_ts_nsec()->add_plane("abc"); },
+      [](auto& pages) { pages.mutable_ts_nsec()->add_plane("a"); },
+      [](auto& pages) {
+        for (int i = 0; i < 8; ++i) pages.mutable_ts_nsec()->add_plane("ab");
+      },
+      [](auto& pages) { pages.mutable_free_ts_nsec()->add_plane("a"); },
+      [](auto& pages) { pages.clear_free_ts_nsec(); },
       [](auto& pages) { pages.mutable_was_freed()->set_value(0, 1); },
       [](auto& pages) { pages.mutable_sites()->add_order(1); },
       [](auto& pages) { pages.mutable_tasks()->add_comm("other"); },
@@ -262,7 +275,7 @@ TEST(HostileSnapshot, ColumnsOfTablesMayBeAbsent) {
                         .pages([](auto& pages) {
                           pages.mutable_sites()->mutable_gfp_mask()->Clear();
                           pages.mutable_tasks()->mutable_pid()->Clear();
-                          pages.mutable_ts_nsec()->Clear();
+                          pages.clear_ts_nsec();
                         })
                         .footer()
                         .get();
