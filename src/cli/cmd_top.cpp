@@ -139,6 +139,9 @@ class Top {
       style_.now_ns = *now;
     }
     const bool is_table = options_.format == Format::kText;
+    // otherwise only those that are shown need names
+    if (sort_ == SortKey::kFields)
+      for (Row& row : rows) read_frames(row, session_, on_error);
     rank(rows, sort_,
          options_.top.has_limit || !is_table ? options_.top.limit
                                              : std::optional<std::size_t>(kLimitOfTables));

@@ -117,8 +117,9 @@ void add_row_options(CLI::App& command, RawTopOptions& raw) {
 
 void add_top_options(CLI::App& top, RawTopOptions& raw) {
   add_row_options(top, raw);
-  add_value(top, "--sort", raw.sort, "ORDER", kGroup,
-            "pages (default), allocs, age (the oldest\nfirst), growth (with --watch)");
+  add_value(
+      top, "--sort", raw.sort, "ORDER", kGroup,
+      "pages (default), allocs, age (the oldest\nfirst), growth (with --watch), fields (of --by)");
   add_value(
       top, "--watch", raw.watch, "SEC", kGroup,
       "look again every SEC seconds and show what has\nchanged; keys: q quits, s sorts by the "

@@ -14,11 +14,26 @@ namespace {
 constexpr std::pair<const char*, SortKey> kSortKeys[] = {{"pages", SortKey::kPages},
                                                          {"allocs", SortKey::kAllocations},
                                                          {"age", SortKey::kAge},
-                                                         {"growth", SortKey::kGrowth}};
+                                                         {"growth", SortKey::kGrowth},
+                                                         {"fields", SortKey::kFields}};
 
 /// Of the mean; what has no time was there before all else.
 std::uint64_t mean_ts(const Row& row) {
   return row.allocations == 0 ? UINT64_MAX : row.ts_sum / row.allocations;
+}
+
+/// Numbers before names.
+int compare(const Label& a, const Label& b) {
+  if (a.number.has_value() != b.number.has_value()) return a.number ? -1 : 1;
+  if (a.number && *a.number != *b.number) return *a.number < *b.number ? -1 : 1;
+  return a.text.compare(b.text);
+}
+
+int compare_fields(const Row& a, const Row& b) {
+  for (std::size_t i = 0; i < a.labels.size() && i < b.labels.size(); ++i)
+    if (const int order = compare(a.labels[i], b.labels[i]); order != 0) return order;
+  if (a.frames != b.frames) return a.frames < b.frames ? -1 : 1;
+  return 0;
 }
 
 bool is_before(const Row& a, const Row& b, SortKey key) {
@@ -34,6 +49,9 @@ bool is_before(const Row& a, const Row& b, SortKey key) {
       break;
     case SortKey::kGrowth:
       if (a.growth != b.growth) return a.growth > b.growth;
+      break;
+    case SortKey::kFields:
+      if (const int order = compare_fields(a, b); order != 0) return order < 0;
       break;
   }
   return a.pages != b.pages ? a.pages > b.pages : a.key < b.key;

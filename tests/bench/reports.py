@@ -3,7 +3,8 @@
 """What reports of a large snapshot cost on this machine, as a Markdown table.
 
 The snapshots are made up (make_snapshot.cpp): one of a machine full of page cache, one of a machine
-whose memory is in pieces. Each figure is the best of three.
+whose memory is in pieces. Each figure is the best of three. With --page-owner-sort, also what the
+kernel's tool takes for the same pages, once.
 """
 
 import argparse
@@ -35,17 +36,21 @@ class Cost:
     peak_bytes: int
 
 
-def run(pobpf: pathlib.Path, command: str, file: str, *behind: str) -> Cost:
-    words = [str(pobpf), *command.split(), *behind, "-o", "/dev/null"]
-    # the file stands behind the names of the view
-    words.insert(2 if command.split()[1:2] in ([], ["--handles"]) else 3, file)
+def measured(words: list[str]) -> Cost:
     start = time.monotonic()
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit(f"bench: {' '.join(words)} failed with {process.returncode}")
     return Cost(time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def run(pobpf: pathlib.Path, command: str, file: str, *behind: str) -> Cost:
+    words = [str(pobpf), *command.split(), *behind, "-o", "/dev/null"]
+    # the file stands behind the names of the view
+    words.insert(2 if command.split()[1:2] in ([], ["--handles"]) else 3, file)
+    return measured(words)
 
 
 def text_bytes(pobpf: pathlib.Path, command: str, file: str) -> int:
@@ -56,6 +61,33 @@ def text_bytes(pobpf: pathlib.Path, command: str, file: str) -> int:
         while size := process.stdout.readinto(buffer):
             total += size
     return total
+
+
+def beside_page_owner_sort(build: pathlib.Path, tool: str, nr_records: int) -> str:
+    """Sums by stack of one set of pages: the kernel's tool of their text, and pobpf."""
+    lines = [
+        "| records | what | reads | time | of CPUs | peak memory |",
+        "| ---: | --- | ---: | ---: | ---: | ---: |",
+    ]
+    pobpf = str(build / "pobpf")
+    with tempfile.TemporaryDirectory() as directory:
+        snapshot, text, out = (f"{directory}/{name}" for name in ("snapshot", "text", "out"))
+        with open(snapshot, "wb") as output:
+            make = str(build / "tests" / "bench" / "pobpf_make_snapshot")
+            subprocess.run([make, str(nr_records), "3"], stdout=output, check=True)
+        subprocess.run([pobpf, "report", snapshot, "-o", text], check=True)
+        for name, file, words in (
+            ("page_owner_sort --cull st", text, [tool, "--cull", "st", text, out]),
+            ("pobpf import", text, [pobpf, "import", "--quiet", text, "-o", f"{directory}/i"]),
+            ("pobpf report top", snapshot, [pobpf, "report", "top", snapshot, "-o", out]),
+        ):
+            cost = measured(words)
+            lines.append(
+                f"| {nr_records:,} | `{name}` | {os.path.getsize(file) / 1e6:,.0f} MB "
+                f"| {cost.seconds:.1f} s | {cost.cpu_seconds:.1f} s "
+                f"| {cost.peak_bytes / 2**20:,.0f} MiB |"
+            )
+    return "\n".join(lines)
 
 
 def rows(build: pathlib.Path, nr_records: int, mean_run: int) -> list[str]:
@@ -86,7 +118,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", type=pathlib.Path, help="build folder")
     parser.add_argument("--records", type=int, default=16_000_000)
+    parser.add_argument("--page-owner-sort", metavar="TOOL", help="compare with this program only")
     options = parser.parse_args()
+    if options.page_owner_sort:
+        print(beside_page_owner_sort(options.build, options.page_owner_sort, options.records))
+        return
     print(f"{options.records:,} records:\n")
     print("| records in a run | bytes a record | command | time | of CPUs | peak memory | text |")
     print("| ---: | ---: | --- | ---: | ---: | ---: | ---: |")

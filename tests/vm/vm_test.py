@@ -12,6 +12,7 @@ import argparse
 import functools
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import records  # noqa: E402
+import sort_oracle  # noqa: E402
 from collection import Collection, open_collection, parser_of, run_vm, TABLE  # noqa: E402
 
 # The share of records that both readings of debugfs agree on; a guest that is not quiet would make
@@ -171,6 +173,29 @@ class Oracle(ViewTest):
             self.assertIn(b"\nSlab cache page\n", text)
         else:
             self.assertIn(b"\nCharged to memcg /\n", collected.out("stack"))
+
+
+class PageOwnerSort(unittest.TestCase):
+    """The real tool's groups of the kernel's own text, and those of that text imported."""
+
+    def test_same_groups(self):
+        """Of records whose task names it can read."""
+        text = b"".join(
+            record.text + b"\n"
+            for record in collected.parsed("debugfs.1").values()
+            if re.fullmatch(rb"[\w/:. -]+", record.comm)
+        )
+        path = collected.directory / "sort.txt"
+        path.write_bytes(text)
+        snapshot = collected.directory / "sort.pobpf"
+        pobpf = str(options.build / "pobpf")
+        sort_oracle.import_text(pobpf, path, snapshot)
+        tool = sort_oracle.tool_of(options.kernel)
+        for cull in sort_oracle.CULLS:
+            with self.subTest(cull):
+                ours = sort_oracle.culled_by_pobpf(pobpf, snapshot, cull)
+                self.assertGreater(len(ours), 3)
+                self.assertEqual(sort_oracle.culled_by_tool(tool, path, cull), ours)
 
 
 class Snapshots(ViewTest):

@@ -120,9 +120,10 @@ TEST(TopOptions, SortTakesOrders) {
   EXPECT_EQ(parse({"--sort", "allocs"}).sort, SortKey::kAllocations);
   EXPECT_EQ(parse({"--sort", "age"}).sort, SortKey::kAge);
   EXPECT_EQ(parse({"--sort", "pages"}).sort, SortKey::kPages);
+  EXPECT_EQ(parse({"--sort", "fields"}).sort, SortKey::kFields);
   EXPECT_EQ(refusal({"--sort", "alocs"}),
             "--sort: 'alocs' is no order: did you mean 'allocs'? there are pages, allocs, age, "
-            "growth");
+            "growth, fields");
 }
 
 TEST(TopOptions, NothingGrowsInOneLook) {

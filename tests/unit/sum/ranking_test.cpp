@@ -51,6 +51,18 @@ TEST(Ranking, PutsTheOldestFirst) {
   EXPECT_THAT(ranked(kRows, SortKey::kAge), ElementsAre("d", "b", "a", "c"));
 }
 
+TEST(Ranking, PutsFieldsInTheirOrderNumbersAsNumbers) {
+  std::vector<Row> rows = {row("a", 1), row("b", 2), row("c", 3), row("d", 4), row("e", 5)};
+  rows[0].labels = {{"10", 10}, {"x", {}}};
+  rows[1].labels = {{"9", 9}, {"y", {}}};
+  rows[2].labels = {{"10", 10}, {"w", {}}};
+  rows[3].labels = {{"(none)", {}}, {"a", {}}};
+  rows[4].labels = {{"9", 9}, {"y", {}}};
+  rows[1].frames = {"f", "g"};
+  rows[4].frames = {"f"};
+  EXPECT_THAT(ranked(rows, SortKey::kFields), ElementsAre("e", "b", "c", "a", "d"));
+}
+
 TEST(Ranking, GroupsThatAreGoneAreTheYoungest) {
   EXPECT_THAT(ranked({row("gone", 0, 0), row("young", 1, 1, UINT64_MAX / 2)}, SortKey::kAge),
               ElementsAre("young", "gone"));
@@ -111,13 +123,13 @@ TEST(Ranking, TheTotalIsTheSameWithAnyLimit) {
 
 TEST(SortKey, IsReadByItsName) {
   for (const SortKey key :
-       {SortKey::kPages, SortKey::kAllocations, SortKey::kAge, SortKey::kGrowth})
+       {SortKey::kPages, SortKey::kAllocations, SortKey::kAge, SortKey::kGrowth, SortKey::kFields})
     EXPECT_EQ(parse_sort_key(sort_key_name(key)).value(), key);
   for (const char* text : {"", "page", "PAGES", "pages,age"}) {
     const auto key = parse_sort_key(text);
     ASSERT_FALSE(key) << text;
     EXPECT_EQ(key.error().kind, ErrorKind::kUsage);
-    EXPECT_THAT(key.error().hint, HasSubstr("pages, allocs, age, growth"));
+    EXPECT_THAT(key.error().hint, HasSubstr("pages, allocs, age, growth, fields"));
   }
 }
 
