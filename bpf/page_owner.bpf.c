@@ -307,6 +307,10 @@ static __always_inline int set_group(struct pobpf_group_key *key, const struct o
 		key->nid = ref->flags >> layout.node_shift & layout.node_mask;
 	if (by & POBPF_GROUP_ZONE)
 		key->zone = ref->flags >> layout.zone_shift & layout.zone_mask;
+	if (by & POBPF_GROUP_FREED)
+		key->was_freed = KERNEL_READ(owner, free_ts_nsec) != 0;
+	if (by & POBPF_GROUP_MIGRATE_REASON)
+		key->last_migrate_reason = KERNEL_READ(owner, last_migrate_reason);
 	if (!(by & POBPF_GROUP_MEMCG))
 		return 0;
 	memcg_state = find_memcg(KERNEL_PTR(struct page, ref->page), memcg);

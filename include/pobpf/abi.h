@@ -383,6 +383,8 @@ enum pobpf_group_field {
 	POBPF_GROUP_KIND = 1 << 10, /* page_type, mapping, page_flags; handle where they say nothing
 				     */
 	POBPF_GROUP_TIME = 1 << 11, /* no field of the key: ts_sum is wanted */
+	POBPF_GROUP_FREED = 1 << 12,
+	POBPF_GROUP_MIGRATE_REASON = 1 << 13,
 };
 
 /* What page->mapping is, by its low bits (FOLIO_MAPPING_FLAGS). */
@@ -411,7 +413,9 @@ struct pobpf_group_key {
 	__u8 mapping;	  /* enum pobpf_mapping */
 	__u8 memcg_flags; /* enum pobpf_memcg_flags, without SLAB */
 	__u8 is_other;	  /* all that found no room; nothing else is set */
-	__u8 reserved[4]; /* zero */
+	__u8 was_freed;	  /* 1: free_ts_nsec is not 0 */
+	__u8 reserved;	  /* zero */
+	__s16 last_migrate_reason;
 };
 POBPF_ASSERT_SIZE(struct pobpf_group_key, 64);
 

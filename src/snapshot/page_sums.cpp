@@ -36,7 +36,9 @@ PageFields PageSums::needed_fields() const {
       {POBPF_GROUP_ZONE, PageFields{} | PageField::kFlags},
       {POBPF_GROUP_MEMCG, PageFields{} | PageField::kMemcg},
       {POBPF_GROUP_KIND, PageFields{} | PageField::kKind | PageField::kHandle},
-      {POBPF_GROUP_TIME, PageFields{} | PageField::kTsNsec}};
+      {POBPF_GROUP_TIME, PageFields{} | PageField::kTsNsec},
+      {POBPF_GROUP_FREED, PageFields{} | PageField::kFreeTsNsec},
+      {POBPF_GROUP_MIGRATE_REASON, PageFields{} | PageField::kLastMigrateReason}};
   // how many pages an allocation has is always asked
   PageFields needed = PageFields{} | PageField::kOrder;
   for (const auto& [field, fields] : kNeeds)
@@ -89,6 +91,8 @@ pobpf_group_key PageSums::key_of(const pobpf_page& page, const pobpf_page_detail
     key.migratetype = static_cast<std::uint8_t>(migratetype);
   }
   if (is_by(POBPF_GROUP_NID) || is_by(POBPF_GROUP_ZONE)) set_place(key, page.flags);
+  if (is_by(POBPF_GROUP_FREED)) key.was_freed = page.free_ts_nsec != 0 ? 1 : 0;
+  if (is_by(POBPF_GROUP_MIGRATE_REASON)) key.last_migrate_reason = page.last_migrate_reason;
   if (is_by(POBPF_GROUP_MEMCG)) {
     key.cgroup_id = page.cgroup_id;
     key.memcg_flags = page.memcg_flags & POBPF_MEMCG_OFFLINE;

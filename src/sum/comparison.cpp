@@ -125,13 +125,16 @@ std::uint64_t keep_growing(std::vector<ComparedRow>& rows) {
   });
 }
 
-Result<CompareKey> parse_compare_key(std::string_view text) {
+std::vector<std::string> compare_key_names() {
   std::vector<std::string> names;
-  for (const auto& [name, key] : kKeys) {
+  for (const auto& [name, key] : kKeys) names.emplace_back(name);
+  return names;
+}
+
+Result<CompareKey> parse_compare_key(std::string_view text) {
+  for (const auto& [name, key] : kKeys)
     if (text == name) return key;
-    names.emplace_back(name);
-  }
-  return fail(unknown_name("order", text, names));
+  return fail(unknown_name("order", text, compare_key_names()));
 }
 
 void rank(std::vector<ComparedRow>& rows, CompareKey key, std::optional<std::size_t> limit) {

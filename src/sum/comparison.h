@@ -51,7 +51,9 @@ enum class CompareKey {
   kPages,  ///< at the last moment
 };
 
-/// "change", "growth", "shrinkage", "pages". kUsage, with the names that there are.
+/// "change", "growth", "shrinkage", "pages".
+[[nodiscard]] std::vector<std::string> compare_key_names();
+/// kUsage, with the names that there are.
 [[nodiscard]] Result<CompareKey> parse_compare_key(std::string_view text);
 
 /// As rank() of sum/ranking.h; the last row is the total.

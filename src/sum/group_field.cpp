@@ -32,6 +32,8 @@ constexpr Field kFields[] = {
     {"nid", GroupField::kNid, POBPF_GROUP_NID},
     {"zone", GroupField::kZone, POBPF_GROUP_ZONE},
     {"memcg", GroupField::kMemcg, POBPF_GROUP_MEMCG},
+    {"migrate_reason", GroupField::kMigrateReason, POBPF_GROUP_MIGRATE_REASON},
+    {"freed", GroupField::kFreed, POBPF_GROUP_FREED},
 };
 
 const Field& entry(GroupField field) {

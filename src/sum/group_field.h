@@ -26,6 +26,8 @@ enum class GroupField {
   kNid,
   kZone,
   kMemcg,
+  kMigrateReason,  ///< why it was migrated last
+  kFreed,          ///< whether it was freed before this allocation
 };
 
 /// As options, columns and JSON keys have it: "stack", "tgid", ...

@@ -65,13 +65,16 @@ const char* sort_key_name(SortKey key) {
   return "";
 }
 
-Result<SortKey> parse_sort_key(std::string_view text) {
+std::vector<std::string> sort_key_names() {
   std::vector<std::string> names;
-  for (const auto& [name, key] : kSortKeys) {
+  for (const auto& [name, key] : kSortKeys) names.emplace_back(name);
+  return names;
+}
+
+Result<SortKey> parse_sort_key(std::string_view text) {
+  for (const auto& [name, key] : kSortKeys)
     if (text == name) return key;
-    names.emplace_back(name);
-  }
-  return fail(unknown_name("order", text, names));
+  return fail(unknown_name("order", text, sort_key_names()));
 }
 
 void rank(std::vector<Row>& rows, SortKey key, std::optional<std::size_t> limit) {

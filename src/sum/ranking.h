@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +16,7 @@ namespace pobpf {
 enum class SortKey { kPages, kAllocations, kAge, kGrowth, kFields };
 
 [[nodiscard]] const char* sort_key_name(SortKey key);
+[[nodiscard]] std::vector<std::string> sort_key_names();
 /// kUsage, with the names that there are.
 [[nodiscard]] Result<SortKey> parse_sort_key(std::string_view text);
 

@@ -108,6 +108,12 @@ class RowMaker {
         return name_label(facts.zone_names, key.zone);
       case GroupField::kMemcg:
         return {memcg(key), std::nullopt};
+      case GroupField::kMigrateReason:
+        if (key.last_migrate_reason == facts.migrate_reason_never) return {"(none)", std::nullopt};
+        return name_label(facts.migrate_reason_names,
+                          static_cast<std::size_t>(key.last_migrate_reason));
+      case GroupField::kFreed:
+        return {key.was_freed != 0 ? "before" : "never", std::nullopt};
     }
     return {};
   }

@@ -203,24 +203,26 @@ TEST_P(Sums, ByAllFieldsAreThoseOfTheListing) {
                              .comm = pfn % 2 == 0 ? "even" : "odd"});
   open();
   using Group = std::tuple<std::uint32_t, std::int32_t, std::int32_t, std::string, std::uint32_t,
-                           std::uint64_t, std::uint64_t>;
+                           std::uint64_t, std::uint64_t, bool, std::int16_t>;
   const auto text = [](const __u8* comm) {
     return std::string(reinterpret_cast<const char*>(comm), POBPF_COMM_BYTES);
   };
   std::map<Group, std::uint64_t> listed;
   for (const pobpf_page& page : read().pages)
     ++listed[{page.handle, page.tgid, page.pid, text(page.comm), page.gfp_mask,
-              nid_of(page) * 8 + (page.flags >> kZoneShift & 7), page.cgroup_id}];
+              nid_of(page) * 8 + (page.flags >> kZoneShift & 7), page.cgroup_id,
+              page.free_ts_nsec != 0, page.last_migrate_reason}];
   SumRequest request;
   request.group_by = POBPF_GROUP_HANDLE | POBPF_GROUP_TGID | POBPF_GROUP_PID | POBPF_GROUP_COMM |
                      POBPF_GROUP_GFP | POBPF_GROUP_NID | POBPF_GROUP_ZONE | POBPF_GROUP_MEMCG |
-                     POBPF_GROUP_ORDER;
+                     POBPF_GROUP_ORDER | POBPF_GROUP_FREED | POBPF_GROUP_MIGRATE_REASON;
   auto sums = session_->sum_groups({}, request, {});
   ASSERT_TRUE(sums) << sums.error().what;
   std::map<Group, std::uint64_t> summed;
   for (const auto& [key, sum] : sums->groups)
     summed[{key.handle, key.tgid, key.pid, text(key.comm), key.gfp_mask,
-            std::uint64_t{key.nid} * 8 + key.zone, key.cgroup_id}] = sum.pages;
+            std::uint64_t{key.nid} * 8 + key.zone, key.cgroup_id, key.was_freed != 0,
+            key.last_migrate_reason}] = sum.pages;
   EXPECT_EQ(summed, listed);
   EXPECT_GT(listed.size(), 1000U);
 }

@@ -160,7 +160,7 @@ TEST_F(Abi, AccountHasOneLayout) {
 }
 
 TEST_F(Abi, SumsHaveOneLayout) {
-  EXPECT_EQ(bpf_nr_members("pobpf_group_key"), 16);
+  EXPECT_EQ(bpf_nr_members("pobpf_group_key"), 18);
   EXPECT_SAME_OFFSET(pobpf_group_key, cgroup_id);
   EXPECT_SAME_OFFSET(pobpf_group_key, page_flags);
   EXPECT_SAME_OFFSET(pobpf_group_key, comm);
@@ -176,7 +176,9 @@ TEST_F(Abi, SumsHaveOneLayout) {
   EXPECT_SAME_OFFSET(pobpf_group_key, mapping);
   EXPECT_SAME_OFFSET(pobpf_group_key, memcg_flags);
   EXPECT_SAME_OFFSET(pobpf_group_key, is_other);
+  EXPECT_SAME_OFFSET(pobpf_group_key, was_freed);
   EXPECT_SAME_OFFSET(pobpf_group_key, reserved);
+  EXPECT_SAME_OFFSET(pobpf_group_key, last_migrate_reason);
   EXPECT_EQ(bpf_nr_members("pobpf_group_sum"), 3);
   EXPECT_SAME_OFFSET(pobpf_group_sum, pages);
   EXPECT_SAME_OFFSET(pobpf_group_sum, allocations);

@@ -21,7 +21,7 @@ TEST(GroupField, NamesAreReadInTheirOrder) {
 
 TEST(GroupField, EachNameIsReadAsItself) {
   const auto names = group_field_names();
-  EXPECT_EQ(names.size(), 13U);
+  EXPECT_EQ(names.size(), 15U);
   for (const std::string& name : names) {
     const auto fields = parse_group_fields(name);
     ASSERT_TRUE(fields) << name;
@@ -66,6 +66,8 @@ TEST(GroupField, TheKernelTellsApartWhatRowsNeed) {
   EXPECT_EQ(bits("nid"), POBPF_GROUP_NID);
   EXPECT_EQ(bits("zone"), POBPF_GROUP_ZONE);
   EXPECT_EQ(bits("memcg"), POBPF_GROUP_MEMCG);
+  EXPECT_EQ(bits("migrate_reason"), POBPF_GROUP_MIGRATE_REASON);
+  EXPECT_EQ(bits("freed"), POBPF_GROUP_FREED);
   EXPECT_EQ(bits("stack,module,nid"), POBPF_GROUP_HANDLE | POBPF_GROUP_NID);
 }
 

@@ -166,6 +166,23 @@ TEST_F(Rows, CgroupsOfOneNameAreOneUnlessOneIsOffline) {
   EXPECT_EQ(pages({GroupField::kMemcg}), (Pages{{"a", 3}, {"a (offline)", 4}, {"(none)", 8}}));
 }
 
+TEST_F(Rows, ReasonsOfMigrationAreNamedAndNeverIsNone) {
+  session.kernel.migrate_reason_names = {"compaction", "memory_failure"};
+  session.kernel.migrate_reason_never = -1;
+  sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1), sum_of(0, 4, 1)};
+  sums.groups[0].key.last_migrate_reason = -1;
+  sums.groups[1].key.last_migrate_reason = 1;
+  sums.groups[2].key.last_migrate_reason = 9;
+  EXPECT_EQ(pages({GroupField::kMigrateReason}),
+            (Pages{{"(none)", 1}, {"memory_failure", 2}, {"9", 4}}));
+}
+
+TEST_F(Rows, WhetherPagesWereFreedBefore) {
+  sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1)};
+  sums.groups[1].key.was_freed = 1;
+  EXPECT_EQ(pages({GroupField::kFreed}), (Pages{{"never", 1}, {"before", 2}}));
+}
+
 TEST_F(Rows, WhatCannotBeNamedIsThereAndSaidOnceARow) {
   sums.groups = {sum_of(9, 1, 1), sum_of(1, 2, 1)};
   EXPECT_EQ(pages({GroupField::kFunction}), (Pages{{"(unreadable stack)", 1}, {"asker", 2}}));
