@@ -3,16 +3,21 @@
 
 # What compiles and tests pobpf on the machine itself.
 packages_build=(
-  bpftool clang cmake g++ git libbpf-dev libcap2-bin libcli11-dev libelf-dev libexpected-dev
+  bpftool clang cmake dpkg-dev g++ git libbpf-dev libcap2-bin libcli11-dev libelf-dev libexpected-dev
   libbenchmark-dev libfmt-dev libgmock-dev libgtest-dev liblzma-dev libnuma-dev libprotobuf-dev
-  libspdlog-dev libsqlite3-dev libzstd-dev llvm ninja-build nlohmann-json3-dev pahole pkg-config protobuf-compiler
-  python3 zlib1g-dev zstd
+  libspdlog-dev libsqlite3-dev libtomlplusplus-dev libzstd-dev llvm ninja-build nlohmann-json3-dev pahole pkg-config
+  protobuf-compiler python3 zlib1g-dev zstd
 )
 
 # What scripts/kernel and scripts/vm need.
 packages_vm=(
   bc bison busybox-static cpio flex gcc kmod libelf-dev libssl-dev make openssl pahole
   python3 qemu-system-x86 rsync xz-utils
+)
+
+# What tests the package: man pages, completion, lintian.
+packages_package=(
+  bash-completion binutils dpkg-dev fish groff-base init-system-helpers lintian mandoc passwd systemd zsh
 )
 
 # What checks the sources.

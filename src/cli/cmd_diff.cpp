@@ -6,6 +6,8 @@
 
 #include <memory>
 
+#include "archive/listing.h"
+#include "archive/snapshot_directory.h"
 #include "cli/command_end.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -23,6 +25,25 @@ using Snapshots = std::vector<std::unique_ptr<SnapshotSession>>;
 
 constexpr std::size_t kLimitOfTables = 20;
 constexpr double kNsAnHour = 3600e9;
+
+/// The files that --latest means.
+Result<std::vector<std::string>> find_latest(const DiffOptions& options) {
+  auto directory = SnapshotDirectory::open(options.directory, SnapshotDirectory::Missing::kFail);
+  if (!directory) return fail(std::move(directory).error());
+  auto listing = list_snapshots(*directory, is_interrupted);
+  if (!listing) return fail(std::move(listing).error());
+  auto latest = choose_latest(*listing, *options.nr_latest, options.directory);
+  if (!latest) return fail(std::move(latest).error());
+  if (latest->nr_other_filters != 0)
+    spdlog::warn("{} younger {} with other filters {} left out", latest->nr_other_filters,
+                 latest->nr_other_filters == 1 ? "snapshot" : "snapshots",
+                 latest->nr_other_filters == 1 ? "is" : "are");
+  std::vector<std::string> paths;
+  for (const std::string& file : latest->files) paths.push_back(directory->path() / file);
+  if (!options.finds_leaks) paths.erase(paths.begin() + 1, paths.end() - 1);
+  for (const std::string& path : paths) spdlog::debug("compares {}", path);
+  return paths;
+}
 
 Result<Snapshots> open_all(const Options& options) {
   Snapshots snapshots;
@@ -196,12 +217,18 @@ Result<ExitStatus> print_diff(std::vector<std::unique_ptr<SnapshotSession>>& sna
 }
 
 Result<ExitStatus> run_diff(const Options& options) {
-  auto snapshots = open_all(options);
+  Options chosen = options;
+  if (options.diff.nr_latest) {
+    auto paths = find_latest(options.diff);
+    if (!paths) return fail(std::move(paths).error());
+    chosen.diff.paths = *std::move(paths);
+  }
+  auto snapshots = open_all(chosen);
   if (!snapshots) return fail(std::move(snapshots).error());
-  warn_of_filters(*snapshots, options);
-  auto output = open_output(options);
+  warn_of_filters(*snapshots, chosen);
+  auto output = open_output(chosen);
   if (!output) return fail(std::move(output).error());
-  return print_diff(*snapshots, options, *output);
+  return print_diff(*snapshots, chosen, *output);
 }
 
 }  // namespace pobpf::cli

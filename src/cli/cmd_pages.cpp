@@ -40,8 +40,10 @@ Result<ExitStatus> print_pages(Session& session, const ReaderView& view, const O
         formatter->append_header(output.buffer());
       }
       formatter->set_fields((*reader)->fields());
-      for (const pobpf_page& page : *pages) {
-        if (auto status = formatter->append(page, session, output.buffer()); !status)
+      const auto details = (*reader)->details();
+      for (std::size_t i = 0; i < pages->size(); ++i) {
+        const auto* const detail = details.empty() ? nullptr : &details[i];
+        if (auto status = formatter->append((*pages)[i], detail, session, output.buffer()); !status)
           losses.add(std::move(status).error());
         // a file gives many pages at a time
         if (auto status = output.flush_if_full(); !status)

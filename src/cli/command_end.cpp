@@ -28,6 +28,10 @@ Error interrupted() { return {ErrorKind::kFailed, "interrupted", {}, EINTR}; }
 Result<ExitStatus> finish(Output& output, const Account& account, const Losses& losses,
                           const Options& options) {
   if (auto status = output.commit(); !status) return give_up(output, std::move(status).error());
+  return conclude(account, losses, options);
+}
+
+ExitStatus conclude(const Account& account, const Losses& losses, const Options& options) {
   if (options.wants_stats) fmt::print(stderr, "{}", account_report(account, options.format));
   const auto missing = incompleteness(account, losses);
   if (!missing) return ExitStatus::kComplete;

@@ -23,4 +23,8 @@ namespace pobpf::cli {
 [[nodiscard]] Result<ExitStatus> finish(Output& output, const Account& account,
                                         const Losses& losses, const Options& options);
 
+/// What finish() does once the output is committed.
+[[nodiscard]] ExitStatus conclude(const Account& account, const Losses& losses,
+                                  const Options& options);
+
 }  // namespace pobpf::cli

@@ -2,6 +2,7 @@
 // One function a command, each in its own file. Errors become an exit status in main.cpp.
 #pragma once
 
+#include "archive/listing.h"
 #include "cli/exit_status.h"
 #include "cli/options.h"
 #include "import/text_source.h"
@@ -37,12 +38,26 @@ namespace pobpf::cli {
 /// `pobpf import`
 [[nodiscard]] Result<ExitStatus> run_import(const Options& options);
 
+/// `pobpf snapshot`
+[[nodiscard]] Result<ExitStatus> run_snapshot(const Options& options);
+/// `pobpf list`
+[[nodiscard]] Result<ExitStatus> run_list(const Options& options);
+
 /// `pobpf pin`
 [[nodiscard]] Result<ExitStatus> run_pin(const Options& options);
 /// `pobpf pins`
 [[nodiscard]] Result<ExitStatus> run_pins(const Options& options);
 /// `pobpf unpin`
 [[nodiscard]] Result<ExitStatus> run_unpin(const Options& options);
+
+/// Not among the commands of --help.
+inline constexpr const char* kCompleteCommand = "__complete";
+/// Completes the last of `words`: a line that says what the shell itself has to add ("files",
+/// "directories") and whether more must follow ("unfinished"), then "WORD<tab>description" each.
+[[nodiscard]] Result<ExitStatus> run_complete(const std::vector<std::string>& words);
+
+/// The table of `pobpf list`; ages are those at `now_ns`, since 1970.
+void append_listing(std::string& out, const Listing& listing, std::uint64_t now_ns);
 
 /// The table of `pobpf pins`, one line a pin, with a head line.
 void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);

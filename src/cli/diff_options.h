@@ -2,6 +2,8 @@
 // Options of pobpf diff that no other command has; what makes rows is that of pobpf top.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +18,10 @@ class App;
 namespace pobpf::cli {
 
 struct DiffOptions {
-  std::vector<std::string> paths;  ///< oldest first; two, or with `finds_leaks` three and more
+  /// Oldest first; two, or with `finds_leaks` three and more. Empty with `nr_latest`.
+  std::vector<std::string> paths;
+  std::optional<std::uint32_t> nr_latest;  ///< so many of `directory`
+  std::string directory;
   bool finds_leaks = false;
   bool salvages = false;
   CompareKey sort = CompareKey::kChange;
@@ -26,6 +31,8 @@ struct DiffOptions {
 struct RawDiffOptions {
   std::vector<std::string> files;
   std::vector<std::string> sort;
+  std::vector<std::string> latest;
+  std::vector<std::string> directory;
   bool finds_leaks = false;
   bool salvages = false;
 };

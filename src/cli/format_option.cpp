@@ -46,6 +46,19 @@ const char* format_description(Formats formats) {
   return "";
 }
 
+std::vector<std::string> format_names(Formats formats) {
+  switch (formats) {
+    case Formats::kTextJson:
+      return {"text", "json"};
+    case Formats::kRows:
+    case Formats::kPages:
+      return {"text", "json", "csv"};
+    case Formats::kSnapshot:
+      return {"text", "json", "csv", "sqlite"};
+  }
+  return {};
+}
+
 Result<Format> parse_format_name(const std::string& name, Formats formats, bool has_file) {
   if (name == "text") return Format::kText;
   if (name == "json") return Format::kJson;

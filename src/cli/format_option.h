@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/options.h"
 #include "pobpf/error.h"
@@ -21,6 +22,9 @@ enum class Formats {
 
 /// What --help says of the option.
 [[nodiscard]] const char* format_description(Formats formats);
+
+/// The values it takes.
+[[nodiscard]] std::vector<std::string> format_names(Formats formats);
 
 /// `has_file`: -o names a file. kUsage for a name that is none of `formats`.
 [[nodiscard]] Result<Format> parse_format_name(const std::string& name, Formats formats,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What stderr looks like: "pobpf: <message>" lines, or one JSON object a line.
+// What stderr looks like: "pobpf: <message>" lines, or one JSON object a line. The journal is told
+// the priority of each.
 #pragma once
 
 #include "cli/exit_status.h"

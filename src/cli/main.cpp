@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Parse, dispatch, Error -> exit status; nothing else.
 #include <fcntl.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <exception>
@@ -62,17 +63,24 @@ Result<ExitStatus> run(const Options& options) {
       return run_diff(options);
     case Command::kImport:
       return run_import(options);
+    case Command::kSnapshot:
+      return run_snapshot(options);
+    case Command::kList:
+      return run_list(options);
   }
   return ExitStatus::kFailed;
 }
 
 Result<ExitStatus> run(const std::vector<std::string>& arguments) {
-  auto parsed = parse_options(arguments);
+  if (!arguments.empty() && arguments.front() == kCompleteCommand)
+    return run_complete({arguments.begin() + 1, arguments.end()});
+  auto parsed = parse_options(arguments, default_settings());
   if (!parsed) return pobpf::fail(std::move(parsed).error());
   if (const auto* information = std::get_if<Information>(&*parsed))
     return print_information(information->text);
   const auto& options = std::get<Options>(*parsed);
   set_up_logging(options.format, options.is_quiet, options.verbosity);
+  for (const std::string& setting : options.settings) spdlog::debug("{}", setting);
   return run(options);
 }
 

@@ -22,6 +22,10 @@ Status check_machine() {
 
 Result<std::unique_ptr<Session>> open_session(const Options& options) {
   if (auto status = check_machine(); !status) return fail(std::move(status).error());
+  return load_session(options);
+}
+
+Result<std::unique_ptr<Session>> load_session(const Options& options) {
   auto session = Session::open(options.session);
   if (!session) return fail(std::move(session).error());
   for (const auto& [name, value] : (*session)->describe()) spdlog::debug("{}: {}", name, value);

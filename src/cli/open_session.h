@@ -16,6 +16,9 @@ namespace pobpf::cli {
 /// The session, once the preflight says that it can work.
 [[nodiscard]] Result<std::unique_ptr<Session>> open_session(const Options& options);
 
+/// The session alone, behind check_machine().
+[[nodiscard]] Result<std::unique_ptr<Session>> load_session(const Options& options);
+
 /// What the options ask for; kUsage if they name a node that has no memory here.
 [[nodiscard]] Result<ReaderView> make_view(const Options& options, const Session& session);
 

@@ -6,192 +6,18 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
-#include <memory>
+#include <cerrno>
+#include <cstdlib>
 #include <utility>
 
-#include "cli/filter_options.h"
+#include "cli/command_line.h"
 #include "cli/format_option.h"
-#include "cli/hidden_options.h"
 #include "cli/option_value.h"
+#include "cli/settings.h"
 #include "cli/version.h"
-#include "model/name_list.h"
 
 namespace pobpf::cli {
 namespace {
-
-constexpr const char* kExitStatus = R"(
-Exit status:
-  0  complete; also when the reader of the output goes away (pobpf | head)
-  1  failed
-  2  wrong usage
-  3  this kernel or these privileges cannot; pobpf check says why
-  4  finished, but something is missing; one line on stderr says what)";
-
-constexpr const char* kPagesExamples = R"(Examples:
-  pobpf                               all pages, as debugfs page_owner has them
-  pobpf --nid 1 --handles             node 1 only, a number instead of a stack
-  pobpf --nid 0,2-3 --stats >pages    and what became of every other page
-  pobpf --format json -o pages.jsonl  one JSON object a page, into a file
-  pobpf top                           who has the memory, summed up
-  pobpf stacks --nid 0                all stacks of node 0, largest first
-  pobpf page 0x12345                  who has, and had, one page
-  pobpf pin node1 --nid 1             a file: cat prints this view each time
-  pobpf check                         what this machine lacks to run pobpf
-)";
-
-constexpr const char* kStacksExamples = R"(Examples:
-  pobpf stacks                        the stacks that own most memory come first
-  pobpf stacks --nid 1 --format json  of node 1 only, one JSON object a stack
-)";
-
-constexpr const char* kTopExamples = R"(Examples:
-  pobpf top                           who has most memory, by stack
-  pobpf top --by allocator,module     what it is used for
-  pobpf top --by tgid,comm --nid 0    processes, on node 0
-  pobpf top --by function --watch 5   who grows; --sort growth puts it first
-  pobpf top --by memcg --format csv   for a spreadsheet
-)";
-
-constexpr const char* kPageExamples = R"(Examples:
-  pobpf page 0x12345                  who has this page, who had it, what it is
-  pobpf page 74565+16 --format json   16 pages, one JSON object each
-  pobpf page --phys 0x12345678        the page of a physical address
-  pobpf page --pid 1 --addr 0x7ffd1000    and of an address of a process
-)";
-
-constexpr const char* kCheckExamples = R"(Examples:
-  pobpf check                         one line a check, with what to do
-  pobpf check --format json           the same for scripts
-)";
-
-constexpr const char* kPinExamples = R"(Examples:
-  pobpf pin node1 --nid 1 --handles      then: cat /sys/fs/bpf/pobpf/node1
-  pobpf pin a --chown :adm --chmod 440   for a group that can do nothing else
-  pobpf pin node1 --nid 0-1 --replace    the next cat prints both nodes
-)";
-
-constexpr const char* kRecordExamples = R"(Examples:
-  pobpf record -o now.pobpf               all pages, for later and elsewhere
-  pobpf record --nid 1 -o node1.pobpf     of node 1 only
-  pobpf record --level 12 -o small.pobpf  smaller by a little, slower by much
-)";
-
-constexpr const char* kReportExamples = R"(Examples:
-  pobpf report now.pobpf                  what pobpf would have printed then
-  pobpf report now.pobpf --format json    one JSON object a page
-  pobpf report now.pobpf --format csv     one line a page, for a spreadsheet
-  pobpf report now.pobpf --format sqlite -o now.db  a database, for any question
-  pobpf report top now.pobpf --by tgid    who had the memory
-  pobpf report stacks now.pobpf --nid 1   stacks of node 1
-  pobpf report page now.pobpf 0x12345     who had one page
-  pobpf report cut.pobpf --salvage        what is intact of a damaged file
-)";
-
-constexpr const char* kDiffExamples = R"(Examples:
-  pobpf diff old.pobpf new.pobpf          stacks, the largest changes first
-  pobpf diff old.pobpf new.pobpf --by allocator --sort growth
-  pobpf diff --leaks 1.pobpf 2.pobpf 3.pobpf  what only ever grew
-)";
-
-constexpr const char* kImportExamples = R"(Examples:
-  pobpf import page_owner.txt -o then.pobpf    what cat of debugfs has saved
-  pobpf import old.txt.gz -o old.pobpf         compressed: gz, xz or zst
-  pobpf import mail.txt -o mail.pobpf          a mail, a kernel log: as they are
-)";
-
-constexpr const char* kPinsExamples = R"(Examples:
-  pobpf pins                          the pins and what each shows
-  pobpf pins --format json            the same for scripts
-)";
-
-constexpr const char* kUnpinExamples = R"(Examples:
-  pobpf unpin node1                   one pin
-  pobpf unpin --all                   all that pobpf has made
-)";
-
-/// What the option parser fills in. Lists, because "given twice" is an error that we word.
-struct Raw {
-  std::vector<std::string> nodelist;
-  RawFilters filters;
-  std::vector<std::string> mode;
-  std::vector<std::string> format;
-  std::vector<std::string> output;
-  std::vector<std::string> disabled_features;
-  RawPageRequest page;
-  bool wants_handles = false;
-  bool wants_stats = false;
-  bool is_quiet = false;
-  int verbosity = 0;
-  bool wants_version = false;
-  RawPinOptions pin;
-  RawTopOptions top;
-  RawSnapshotOptions snapshot;
-  RawDiffOptions diff;
-  std::vector<std::string> threads;
-  std::vector<std::string> max_groups;
-};
-
-template <typename T>
-void add_flag(CLI::App& app, const char* names, T& value, const char* group,
-              const char* description) {
-  app.add_flag(names, value, description)->disable_flag_override()->group(group);
-}
-
-void add_filters(CLI::App& app, Raw& raw) {
-  add_value(app, "--nid", raw.nodelist, "LIST", "Filters",
-            "only pages on these NUMA nodes, in the kernel's\n"
-            "list syntax: 0 or 0,2 or 0-3 or 0-7:1/2;\n"
-            "an empty list means all nodes");
-  add_filter_options(app, raw.filters);
-}
-
-void add_mode(CLI::App& app, Raw& raw) {
-  add_value(app, "--mode", raw.mode, "MODE", "Output",
-            "what to show of a page's stack: stack (default),\n"
-            "handle (its number), stack_handle (both)");
-  add_flag(app, "--handles", raw.wants_handles, "Output", "short for --mode handle");
-}
-
-void add_output(CLI::App& app, Raw& raw, Formats formats = Formats::kTextJson) {
-  add_value(app, "--format", raw.format, "FORMAT", "Output", format_description(formats));
-  add_value(app, "-o,--output", raw.output, "FILE", "Output",
-            "write to FILE (mode 0600), which is replaced only\n"
-            "when the new one is complete; - is stdout");
-}
-
-void add_stats(CLI::App& app, Raw& raw) {
-  add_flag(app, "--stats", raw.wants_stats, "Output", "say on stderr what became of every page");
-}
-
-void add_max_groups(CLI::App& app, Raw& raw) {
-  add_value(app, "--max-groups", raw.max_groups, "N", "Other",
-            "groups that the kernel tells apart at most, about\n"
-            "200 bytes of its memory each; default 262144");
-}
-
-/// Of commands that sum up in the kernel.
-void add_sums(CLI::App& app, Raw& raw) {
-  add_value(app, "--threads", raw.threads, "N", "Other",
-            "read with N threads, spread over the nodes;\ndefault 1");
-  add_max_groups(app, raw);
-}
-
-void add_common(CLI::App& app, Raw& raw) {
-  app.set_help_flag("-h,--help", "print this help")->group("Other");
-  add_flag(app, "-q,--quiet", raw.is_quiet, "Other", "no warnings and no progress on stderr");
-  add_flag(app, "-v,--verbose", raw.verbosity, "Other",
-           "say what was found out about this kernel;\ntwice: with all messages of libbpf");
-  // forces the fallback of a kernel feature, for tests
-  add_value(app, "--no-feature", raw.disabled_features, "NAME", kHiddenGroup, "");
-}
-
-/// Of all views of a snapshot that show many pages.
-void add_report(CLI::App& app, Raw& raw) {
-  add_report_options(app, raw.snapshot);
-  add_filters(app, raw);
-  add_stats(app, raw);
-  add_common(app, raw);
-}
 
 tl::unexpected<Error> usage_error(std::string what, std::string hint) {
   return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
@@ -202,14 +28,6 @@ std::string help_text(const CLI::App& app) {
   std::string text = app.help();
   for (std::size_t at = 0; (at = text.find("\n\n\n", at)) != std::string::npos;) text.erase(at, 1);
   return text;
-}
-
-/// "report top": without the program's own.
-std::string full_name(const CLI::App& command) {
-  const CLI::App* parent = command.get_parent();
-  if (parent == nullptr) return {};
-  const std::string above = full_name(*parent);
-  return above + (above.empty() ? "" : " ") + command.get_name();
 }
 
 std::string help_hint(const CLI::App* command) {
@@ -322,7 +140,8 @@ Result<SessionOptions> parse_features(const Raw& raw) {
   return session;
 }
 
-Result<Options> check(const Raw& raw, Command command, ReportView view, const std::string& hint) {
+Result<Options> check_shared(const Raw& raw, Command command, ReportView view,
+                             const std::string& hint) {
   if (auto status = check_given_once(raw, hint); !status) return fail(std::move(status).error());
   if (raw.is_quiet && raw.verbosity != 0)
     return usage_error("--quiet and --verbose contradict each other", hint);
@@ -384,13 +203,6 @@ Result<Options> check(const Raw& raw, Command command, ReportView view, const st
   return options;
 }
 
-/// Some may stand in front of the command.
-std::string all_given_filters(const CLI::App& app, const CLI::App& command) {
-  const std::string front = given_filters(app);
-  const std::string behind = given_filters(command);
-  return front + (front.empty() || behind.empty() ? "" : " ") + behind;
-}
-
 /// In the order that CLI11 wants: the last one first. It takes "--nid=" for a missing value.
 std::vector<std::string> reversed(const std::vector<std::string>& arguments) {
   std::vector<std::string> result;
@@ -408,220 +220,160 @@ std::vector<std::string> reversed(const std::vector<std::string>& arguments) {
   return result;
 }
 
+tl::unexpected<Error> with_hint(Error error, const std::string& hint) {
+  if (error.hint.empty() && error.kind == ErrorKind::kUsage) error.hint = hint;
+  return tl::unexpected<Error>(std::move(error));
+}
+
+Status check_commands(const CommandLine& line) {
+  const CLI::App* command = line.chosen();
+  if (command == nullptr) return {};
+  if (!line.is_one_command())
+    return usage_error("more than one command is given", help_hint(nullptr));
+  for (const CLI::App* above = command->get_parent(); above != nullptr; above = above->get_parent())
+    if (auto status = check_options_in_front(*above, *command); !status)
+      return fail(std::move(status).error());
+  return {};
+}
+
+Status check_pin(const CommandLine& line, Options& options) {
+  auto pin = check_pin_options(line.raw().pin, line.chosen()->get_name());
+  if (!pin) return fail(std::move(pin).error());
+  options.pin = *std::move(pin);
+  options.pin.view_text = line.given_filters();
+  return {};
+}
+
+Status check_snapshot(const CommandLine& line, const std::string& hint, Options& options) {
+  const CLI::App* verb = line.chosen();
+  while (verb->get_parent()->get_parent() != nullptr) verb = verb->get_parent();
+  auto snapshot = check_snapshot_options(line.raw().snapshot, verb->get_name(),
+                                         !line.raw().output.empty(), hint);
+  if (!snapshot) return fail(std::move(snapshot).error());
+  options.snapshot = *std::move(snapshot);
+  options.snapshot.view = line.view();
+  options.snapshot.view_text = line.given_filters();
+  return {};
+}
+
+Status check_archive(const CommandLine& line, const std::string& hint, Options& options) {
+  auto archive = check_archive_options(line.raw().archive);
+  if (!archive) return with_hint(std::move(archive).error(), hint);
+  options.archive = *std::move(archive);
+  return {};
+}
+
+Status check_top(const CommandLine& line, const std::string& hint, Options& options) {
+  auto top = check_top_options(line.raw().top);
+  if (!top) return with_hint(std::move(top).error(), hint);
+  options.top = *std::move(top);
+  if (line.view() == ReportView::kTop && options.top.interval)
+    return usage_error("a snapshot does not change: there is nothing to --watch", hint);
+  return {};
+}
+
+Status check_diff(const CommandLine& line, const std::string& hint, Options& options) {
+  auto diff = check_diff_options(line.raw().diff);
+  if (!diff) return fail(std::move(diff).error());
+  options.diff = *std::move(diff);
+  return check_top(line, hint, options);
+}
+
+/// What only some commands have.
+Status check_own_options(const CommandLine& line, const std::string& hint, Options& options) {
+  switch (line.command()) {
+    case Command::kPin:
+    case Command::kPins:
+    case Command::kUnpin:
+      return check_pin(line, options);
+    case Command::kTop:
+      return check_top(line, hint, options);
+    case Command::kDiff:
+      return check_diff(line, hint, options);
+    case Command::kList:
+      return check_archive(line, hint, options);
+    case Command::kSnapshot:
+      if (auto status = check_snapshot(line, hint, options); !status) return status;
+      return check_archive(line, hint, options);
+    case Command::kReport:
+      if (auto status = check_snapshot(line, hint, options); !status) return status;
+      return line.view() == ReportView::kTop ? check_top(line, hint, options) : Status();
+    case Command::kRecord:
+    case Command::kImport:
+      return check_snapshot(line, hint, options);
+    case Command::kPages:
+    case Command::kPage:
+    case Command::kStacks:
+    case Command::kCheck:
+      break;
+  }
+  return {};
+}
+
+Result<Options> check(const CommandLine& line) {
+  const std::string hint = help_hint(line.chosen());
+  auto options = check_shared(line.raw(), line.command(), line.view(), hint);
+  if (!options) return options;
+  if (auto status = check_own_options(line, hint, *options); !status)
+    return fail(std::move(status).error());
+  return options;
+}
+
+bool is_missing(const Error& error) {
+  return error.os_errno == ENOENT || error.os_errno == ENOTDIR;
+}
+
+Result<Settings> take_settings(CommandLine& line, const std::string& default_path) {
+  const auto& given = line.raw().settings_path;
+  if (given.size() > 1)
+    return usage_error("--config is given more than once", help_hint(line.chosen()));
+  const std::string path = given.empty() ? default_path : given.front();
+  if (path.empty()) return usage_error("--config needs the name of a file", "/dev/null is empty");
+  auto settings = Settings::read(path, line.app());
+  if (!settings) {
+    auto error = std::move(settings).error();
+    if (given.empty() && is_missing(error)) return Settings();
+    if (error.hint.empty()) error.hint = "--config /dev/null runs without settings";
+    return fail(std::move(error));
+  }
+  if (auto status = settings->apply(line.chosen()); !status) return fail(std::move(status).error());
+  return settings;
+}
+
 }  // namespace
 
-Result<std::variant<Options, Information>> parse_options(
-    const std::vector<std::string>& arguments) {
-  Raw raw;
-  CLI::App app(
-      "Prints who owns this machine's memory: the allocated pages of a kernel booted\n"
-      "with page_owner=on, read through BPF, without debugfs.\n",
-      "pobpf");
-  app.formatter(std::make_shared<HelpFormatter>());
-  app.get_formatter()->column_width(24);
-  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
-  app.require_subcommand(0, 1);
-  app.footer(filter_footer() + kPagesExamples + kExitStatus);
-  add_filters(app, raw);
-  add_mode(app, raw);
-  add_output(app, raw, Formats::kPages);
-  add_stats(app, raw);
-  add_common(app, raw);
-  add_flag(app, "--version", raw.wants_version, "Other", "print versions");
+std::string default_settings() {
+  const char* const path = ::secure_getenv("POBPF_CONFIG");
+  return path != nullptr ? path : kSettingsPath;
+}
 
-  CLI::App& stacks = *app.add_subcommand("stacks", "call stacks and what they own, largest first");
-  stacks.group("Commands");
-  stacks.footer(filter_footer() + kStacksExamples + kExitStatus);
-  add_filters(stacks, raw);
-  add_output(stacks, raw);
-  add_stats(stacks, raw);
-  add_sums(stacks, raw);
-  add_common(stacks, raw);
-
-  CLI::App& top = *app.add_subcommand("top", "who has the memory, and who grows");
-  top.group("Commands");
-  top.footer(filter_footer() + kTopExamples + kExitStatus);
-  add_filters(top, raw);
-  add_top_options(top, raw.top);
-  add_output(top, raw, Formats::kRows);
-  add_stats(top, raw);
-  add_sums(top, raw);
-  add_common(top, raw);
-
-  CLI::App& page = *app.add_subcommand("page", "all that is known of single pages");
-  page.group("Commands");
-  page.footer(std::string(kPageExamples) + kExitStatus);
-  add_page_options(page, raw.page);
-  add_output(page, raw);
-  add_common(page, raw);
-
-  CLI::App& check_command = *app.add_subcommand("check", "what this machine lacks to run pobpf");
-  check_command.group("Commands");
-  check_command.footer(std::string(kCheckExamples) + kExitStatus);
-  add_output(check_command, raw);
-  add_common(check_command, raw);
-
-  CLI::App& record = *app.add_subcommand("record", "all pages into a file, for later");
-  record.group("Commands");
-  record.footer(filter_footer() + kRecordExamples + kExitStatus);
-  add_filters(record, raw);
-  add_value(record, "-o,--output", raw.output, "FILE", "Output",
-            "write to FILE (mode 0600), which is replaced only\n"
-            "when the new one is complete; - is stdout");
-  add_record_options(record, raw.snapshot);
-  add_stats(record, raw);
-  add_common(record, raw);
-
-  CLI::App& report = *app.add_subcommand("report", "show what record has written");
-  report.group("Commands");
-  report.footer(filter_footer() + kReportExamples + kExitStatus);
-  report.require_subcommand(0, 1);
-  add_report(report, raw);
-  add_mode(report, raw);
-  add_output(report, raw, Formats::kSnapshot);
-
-  CLI::App& report_stacks =
-      *report.add_subcommand("stacks", "call stacks and what they own, largest first");
-  report_stacks.group("Views");
-  report_stacks.footer(filter_footer() + kReportExamples + kExitStatus);
-  add_report(report_stacks, raw);
-  add_output(report_stacks, raw);
-  add_max_groups(report_stacks, raw);
-
-  CLI::App& report_top = *report.add_subcommand("top", "who has the memory");
-  report_top.group("Views");
-  report_top.footer(filter_footer() + kReportExamples + kExitStatus);
-  add_report(report_top, raw);
-  add_top_options(report_top, raw.top);
-  add_output(report_top, raw, Formats::kRows);
-  add_max_groups(report_top, raw);
-
-  CLI::App& report_page = *report.add_subcommand("page", "all that is known of single pages");
-  report_page.group("Views");
-  report_page.footer(std::string(kReportExamples) + kExitStatus);
-  add_report_page_options(report_page, raw.snapshot);
-  add_pfn_options(report_page, raw.page);
-  add_output(report_page, raw);
-  add_common(report_page, raw);
-
-  CLI::App& diff = *app.add_subcommand("diff", "what changed between snapshots");
-  diff.group("Commands");
-  diff.footer(filter_footer() + kDiffExamples + kExitStatus);
-  add_diff_options(diff, raw.diff, raw.top);
-  add_filters(diff, raw);
-  add_output(diff, raw);
-  add_stats(diff, raw);
-  add_max_groups(diff, raw);
-  add_common(diff, raw);
-
-  CLI::App& import =
-      *app.add_subcommand("import", "the text of any kernel's page_owner into such a file");
-  import.group("Commands");
-  import.footer(std::string(kImportExamples) + kExitStatus);
-  add_import_options(import, raw.snapshot);
-  add_value(import, "-o,--output", raw.output, "FILE", "Output",
-            "write to FILE (mode 0600), which is replaced only\n"
-            "when the new one is complete; - is stdout");
-  add_common(import, raw);
-
-  CLI::App& pin = *app.add_subcommand("pin", "a view as a file that cat reads");
-  pin.group("Commands");
-  pin.footer(filter_footer() + kPinExamples + kExitStatus);
-  add_filters(pin, raw);
-  add_mode(pin, raw);
-  add_pin_options(pin, raw.pin);
-  add_common(pin, raw);
-
-  CLI::App& pins = *app.add_subcommand("pins", "the pins there are and what they show");
-  pins.group("Commands");
-  pins.footer(std::string(kPinsExamples) + kExitStatus);
-  add_pins_options(pins, raw.pin);
-  add_output(pins, raw);
-  add_common(pins, raw);
-
-  CLI::App& unpin = *app.add_subcommand("unpin", "remove pins");
-  unpin.group("Commands");
-  unpin.footer(std::string(kUnpinExamples) + kExitStatus);
-  add_unpin_options(unpin, raw.pin);
-  add_common(unpin, raw);
-
-  const std::pair<CLI::App*, Command> commands[] = {
-      {&stacks, Command::kStacks},       {&top, Command::kTop},       {&page, Command::kPage},
-      {&check_command, Command::kCheck}, {&pin, Command::kPin},       {&pins, Command::kPins},
-      {&unpin, Command::kUnpin},         {&record, Command::kRecord}, {&report, Command::kReport},
-      {&diff, Command::kDiff},           {&import, Command::kImport}};
-  const std::pair<CLI::App*, ReportView> views[] = {{&report_stacks, ReportView::kStacks},
-                                                    {&report_top, ReportView::kTop},
-                                                    {&report_page, ReportView::kPage}};
-  const auto chosen = [&]() -> const CLI::App* {
-    for (const auto& [candidate, view] : views)
-      if (candidate->count() != 0) return candidate;
-    for (const auto& [candidate, number] : commands)
-      if (candidate->count() != 0) return candidate;
-    return nullptr;
-  };
+Result<std::variant<Options, Information>> parse_options(const std::vector<std::string>& arguments,
+                                                         const std::string& settings_path) {
+  CommandLine line;
   try {
-    app.parse(reversed(arguments));
+    line.app().parse(reversed(arguments));
   } catch (const CLI::CallForHelp&) {
-    return Information{help_text(app)};
+    return Information{help_text(line.app())};
   } catch (const CLI::ParseError& error) {
-    return usage_error(describe(error, app, chosen()), help_hint(chosen()));
+    return usage_error(describe(error, line.app(), line.chosen()), help_hint(line.chosen()));
   }
-
-  const CLI::App* command = chosen();
-  const std::string hint = help_hint(command);
-  if (command != nullptr) {
-    if (command->count() > 1 || app.get_subcommands().size() > 1 ||
-        report.get_subcommands().size() > 1)
-      return usage_error("more than one command is given", help_hint(nullptr));
-    for (const CLI::App* above = command->get_parent(); above != nullptr;
-         above = above->get_parent())
-      if (auto status = check_options_in_front(*above, *command); !status)
-        return fail(std::move(status).error());
+  if (auto status = check_commands(line); !status) return fail(std::move(status).error());
+  if (line.raw().wants_version) {
+    auto options = check(line);
+    if (!options) return fail(std::move(options).error());
+    return Information{version_text(options->format)};
   }
-  Command number = Command::kPages;
-  for (const auto& [candidate, its_number] : commands)
-    if (candidate == command || (command != nullptr && candidate == command->get_parent()))
-      number = its_number;
-  ReportView view = ReportView::kPages;
-  for (const auto& [candidate, its_view] : views)
-    if (candidate == command) view = its_view;
-  auto options = check(raw, number, view, hint);
-  if (!options) return fail(std::move(options).error());
-  if (command == &pin || command == &pins || command == &unpin) {
-    auto pin_options = check_pin_options(raw.pin, command->get_name());
-    if (!pin_options) return fail(std::move(pin_options).error());
-    options->pin = *std::move(pin_options);
-    options->pin.view_text = all_given_filters(app, *command);
-  }
-  if (number == Command::kRecord || number == Command::kReport || number == Command::kImport) {
-    const char* const verb = number == Command::kRecord   ? "record"
-                             : number == Command::kReport ? "report"
-                                                          : "import";
-    auto snapshot = check_snapshot_options(raw.snapshot, verb, !raw.output.empty(), hint);
-    if (!snapshot) return fail(std::move(snapshot).error());
-    options->snapshot = *std::move(snapshot);
-    options->snapshot.view = view;
-    options->snapshot.view_text = all_given_filters(app, *command);
-  }
-  if (command == &diff) {
-    auto diff_options = check_diff_options(raw.diff);
-    if (!diff_options) return fail(std::move(diff_options).error());
-    options->diff = *std::move(diff_options);
-  }
-  if (command == &top || command == &report_top || command == &diff) {
-    auto top_options = check_top_options(raw.top);
-    if (!top_options) {
-      auto error = std::move(top_options).error();
-      if (error.hint.empty() && error.kind == ErrorKind::kUsage) error.hint = hint;
-      return fail(std::move(error));
-    }
-    options->top = *std::move(top_options);
-    if (command == &report_top && options->top.interval)
-      return usage_error("a snapshot does not change: there is nothing to --watch", hint);
-  }
-  if (raw.wants_version) return Information{version_text(options->format)};
+  auto settings = take_settings(line, settings_path);
+  if (!settings) return fail(std::move(settings).error());
+  auto options = check(line);
+  if (!options) return fail(settings->blame(std::move(options).error()));
+  options->settings = settings->applied();
   return *std::move(options);
+}
+
+void visit_command_line(const std::function<void(const CLI::App&)>& visit) {
+  CommandLine line;
+  visit(line.app());
 }
 
 Format error_format(const std::vector<std::string>& arguments) {

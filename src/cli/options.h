@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "cli/archive_options.h"
 #include "cli/diff_options.h"
 #include "cli/page_request.h"
 #include "cli/pin_options.h"
@@ -19,6 +21,10 @@
 #include "pobpf/abi.h"
 #include "pobpf/error.h"
 #include "pobpf/reader.h"
+
+namespace CLI {
+class App;
+}
 
 namespace pobpf::cli {
 
@@ -34,7 +40,9 @@ enum class Command {
   kRecord,
   kReport,
   kDiff,
-  kImport
+  kImport,
+  kSnapshot,
+  kList
 };
 enum class Format { kText, kJson, kCsv, kSqlite };
 
@@ -55,7 +63,9 @@ struct Options {
   PinOptions pin;
   TopOptions top;
   DiffOptions diff;
-  SnapshotOptions snapshot;  ///< of Command::kRecord, kReport and kImport
+  SnapshotOptions snapshot;           ///< of Command::kRecord, kReport, kImport and kSnapshot
+  ArchiveOptions archive;             ///< of Command::kSnapshot and kList
+  std::vector<std::string> settings;  ///< what was taken from a settings file, for the log
 };
 
 /// What --help and --version print instead of running a command.
@@ -63,9 +73,19 @@ struct Information {
   std::string text;
 };
 
-/// `arguments` are those behind the program's name. Errors are kUsage.
+/// Settings are read from there unless --config or the environment (POBPF_CONFIG) names another.
+constexpr const char* kSettingsPath = "/etc/pobpf/pobpf.conf";
+[[nodiscard]] std::string default_settings();
+
+/// `arguments` are those behind the program's name. What they leave open is taken from the settings
+/// in `settings_path`, which need not exist, or in --config, which must. Errors are kUsage; kFailed
+/// if settings cannot be read.
 [[nodiscard]] Result<std::variant<Options, Information>> parse_options(
-    const std::vector<std::string>& arguments);
+    const std::vector<std::string>& arguments, const std::string& settings_path);
+
+/// Shows what parse_options() parses with, for man pages and completion, which are made of it. Ends
+/// with the call.
+void visit_command_line(const std::function<void(const CLI::App&)>& visit);
 
 /// Whether errors have to be JSON, told without parsing: the arguments may be what is wrong.
 [[nodiscard]] Format error_format(const std::vector<std::string>& arguments);

@@ -22,13 +22,18 @@ std::string read_line(const char* path) {
   return *std::move(content);
 }
 
+}  // namespace
+
 std::uint64_t wall_clock_ns() {
   using std::chrono::nanoseconds;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return static_cast<std::uint64_t>(std::chrono::duration_cast<nanoseconds>(now).count());
 }
 
-}  // namespace
+std::string host_name() {
+  utsname kernel{};
+  return ::uname(&kernel) == 0 ? kernel.nodename : "";
+}
 
 SnapshotHeader make_recording_header(const Session& session, std::string filters) {
   SnapshotHeader header;

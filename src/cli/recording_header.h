@@ -2,12 +2,19 @@
 // What a snapshot of this machine, now, says of it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "pobpf/reader.h"
 #include "snapshot/snapshot_header.h"
 
 namespace pobpf::cli {
+
+/// UTC, since 1970.
+[[nodiscard]] std::uint64_t wall_clock_ns();
+
+/// As the header has it.
+[[nodiscard]] std::string host_name();
 
 /// `filters`: as given on the command line. What this machine does not tell is left out.
 [[nodiscard]] SnapshotHeader make_recording_header(const Session& session, std::string filters);

@@ -85,14 +85,15 @@ void add_import_options(CLI::App& import, RawSnapshotOptions& raw) {
 Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw,
                                                const std::string& command, bool has_output,
                                                const std::string& hint) {
-  const bool writes = command != "report";
+  const bool needs_output = command == "record" || command == "import";
+  const bool needs_file = command == "report" || command == "import";
   SnapshotOptions options;
   options.salvages = raw.salvages;
   options.with_free_side = raw.with_free_side;
-  if (command != "record")
+  if (needs_file)
     if (auto status = check_file(raw, command, hint, options); !status)
       return fail(std::move(status).error());
-  if (writes && !has_output)
+  if (needs_output && !has_output)
     return usage_error(fmt::format("{} needs a file: -o FILE", command), hint);
   if (auto status = check_level(raw, hint, options); !status)
     return fail(std::move(status).error());

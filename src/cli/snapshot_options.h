@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Options of pobpf record, report and import that no other command has.
+// Options of pobpf record, report, import and snapshot that no other command has.
 #pragma once
 
 #include <string>
@@ -40,7 +40,8 @@ void add_import_options(CLI::App& import, RawSnapshotOptions& raw);
 /// Of one page: what follows the file are pages.
 void add_report_page_options(CLI::App& report, RawSnapshotOptions& raw);
 
-/// `command` is "record", "report" or "import"; `has_output`: -o was given; `hint`: where help is.
+/// `command` is "record", "report", "import" or "snapshot"; `has_output`: -o was given; `hint`:
+/// where help is.
 [[nodiscard]] Result<SnapshotOptions> check_snapshot_options(const RawSnapshotOptions& raw,
                                                              const std::string& command,
                                                              bool has_output,

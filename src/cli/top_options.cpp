@@ -105,7 +105,7 @@ void add_row_options(CLI::App& command, RawTopOptions& raw) {
   add_value(
       command, "--by", raw.by, "FIELDS", kGroup,
       "what makes a row: one or more of stack\n(default), function, module, allocator, tgid,\n"
-      "pid, comm, order, gfp, migratetype, nid, zone,\nmemcg");
+      "pid, comm, order, gfp, migratetype, nid, zone,\nmemcg, migrate_reason, freed");
   add_value(command, "--limit", raw.limit, "N", kGroup,
             "rows shown, the rest is one more; 0: all.\nDefault 20, all with json and csv");
   add_value(command, "--depth", raw.depth, "N", kGroup, "stacks by their innermost N calls");

@@ -40,10 +40,15 @@ class CsvFormatter final : public PageFormatter {
     for (const FlagColumn& column : kFlagColumns) out.append(",").append(column.name);
     out += ",last_migrate_reason,slab_memcg,memcg_name,memcg_id,memcg_online,memcg_via_objcg";
     if (has_stack_) out += ",stack";
+    // columns are only ever added at the end
+    out += ",free_handle,free_pid,free_tgid";
+    if (has_stack_) out += ",free_stack";
     out += "\r\n";
   }
 
-  Status append(const pobpf_page& page, PageContext& context, std::string& out) override {
+  using PageFormatter::append;
+  Status append(const pobpf_page& page, const pobpf_page_detail* detail, PageContext& context,
+                std::string& out) override {
     const std::size_t begin = out.size();
     append_size(page, out);
     append_task(page, out);
@@ -52,7 +57,9 @@ class CsvFormatter final : public PageFormatter {
     append_flags(page, out);
     append_migrated(page, out);
     auto status = append_memcg(page, context, out);
-    if (status && has_stack_) status = append_stack(page, context, out);
+    if (status && has_stack_)
+      status = append_stack(has(PageField::kHandle), page.handle, context, out);
+    if (status) status = append_free_side(detail, context, out);
     if (!status) {
       out.resize(begin);
       return status;
@@ -193,11 +200,25 @@ class CsvFormatter final : public PageFormatter {
     return {};
   }
 
-  Status append_stack(const pobpf_page& page, PageContext& context, std::string& out) {
-    if (has(PageField::kHandle)) {
-      auto stack = context.stack(page.handle);
+  Status append_free_side(const pobpf_page_detail* detail, PageContext& context, std::string& out) {
+    const bool is_known = detail != nullptr && has(PageField::kFreeSide);
+    const bool was_freed = is_known && detail->free_handle != 0;
+    const bool has_task = was_freed && detail->has_free_pid != 0;
+    if (is_known) append_number(out, detail->free_handle);
+    out += ',';
+    if (has_task) append_number(out, detail->free_pid);
+    out += ',';
+    if (has_task) append_number(out, detail->free_tgid);
+    out += ',';
+    if (!has_stack_) return {};
+    return append_stack(was_freed, was_freed ? detail->free_handle : 0, context, out);
+  }
+
+  Status append_stack(bool is_known, std::uint32_t handle, PageContext& context, std::string& out) {
+    if (is_known) {
+      auto stack = context.stack(handle);
       if (!stack) return fail(std::move(stack).error());
-      out += stacks_.get(page.handle, [&](std::string& text) {
+      out += stacks_.get(handle, [&](std::string& text) {
         std::string frames;
         for (const Frame& frame : (*stack)->frames) {
           if (!frames.empty()) frames += ';';

@@ -36,7 +36,9 @@ class JsonFormatter final : public PageFormatter {
 
   void set_fields(PageFields fields) override { fields_ = fields; }
 
-  Status append(const pobpf_page& page, PageContext& context, std::string& out) override {
+  using PageFormatter::append;
+  Status append(const pobpf_page& page, const pobpf_page_detail* detail, PageContext& context,
+                std::string& out) override {
     Json object = Json::object();
     // an ordered object copies all its members each time it grows
     object.get_ref<Json::object_t&>().reserve(32);
@@ -67,18 +69,19 @@ class JsonFormatter final : public PageFormatter {
       object["slab_memcg"] = (page.memcg_flags & POBPF_MEMCG_SLAB) != 0;
       if (auto status = add_memcg(page, context, object); !status) return status;
     }
+    const bool has_free_side = detail != nullptr && has(PageField::kFreeSide);
+    if (has_free_side) add_free_side(*detail, object);
+    const std::string* free_stack = nullptr;
     const std::string* stack = nullptr;
-    if (mode_ != POBPF_MODE_HANDLE && has(PageField::kHandle)) {
-      auto text = stack_text(page.handle, context);
-      if (!text) return fail(std::move(text).error());
-      stack = *text;
-    }
+    if (has_free_side && detail->free_handle != 0)
+      if (auto status = find_frames(detail->free_handle, context, free_stack); !status)
+        return status;
+    if (has(PageField::kHandle))
+      if (auto status = find_frames(page.handle, context, stack); !status) return status;
     out += dump(object);
-    if (stack != nullptr) {
-      // the stack was dumped once for all pages that have it; it goes in as the last member
-      out.back() = ',';
-      out += *stack;
-    }
+    // stacks were dumped once for all pages that have them; they go in as the last members
+    append_member(out, "free_stack", free_stack);
+    append_member(out, "stack", stack);
     out += '\n';
     return {};
   }
@@ -134,6 +137,14 @@ class JsonFormatter final : public PageFormatter {
     return {};
   }
 
+  static void add_free_side(const pobpf_page_detail& detail, Json& object) {
+    object["free_handle"] = detail.free_handle;
+    // what was never freed was freed by nobody
+    if (detail.free_handle == 0 || detail.has_free_pid == 0) return;
+    object["free_pid"] = detail.free_pid;
+    object["free_tgid"] = detail.free_tgid;
+  }
+
   /// Cgroup names and symbols are the kernel's bytes: what is no UTF-8 is replaced. All else beyond
   /// ASCII is \uXXXX, as JSON would let DEL, C1 and changes of direction reach a terminal.
   static std::string dump(const Json& object) {
@@ -141,10 +152,19 @@ class JsonFormatter final : public PageFormatter {
     return object.dump(-1, ' ', kAsciiOnly, Json::error_handler_t::replace);
   }
 
-  /// `"stack":[...]}`: the object {"stack": ...} without its opening brace.
-  Result<const std::string*> stack_text(std::uint32_t handle, PageContext& context) {
-    if (const auto known = stack_texts_.find(handle); known != stack_texts_.end())
-      return &known->second;
+  static void append_member(std::string& out, std::string_view name, const std::string* value) {
+    if (value == nullptr) return;
+    out.back() = ',';
+    out.append("\"").append(name).append("\":").append(*value).append("}");
+  }
+
+  /// Sets `text` to the array of frames, unless stacks are not wanted.
+  Status find_frames(std::uint32_t handle, PageContext& context, const std::string*& text) {
+    if (mode_ == POBPF_MODE_HANDLE) return {};
+    if (const auto known = frame_texts_.find(handle); known != frame_texts_.end()) {
+      text = &known->second;
+      return {};
+    }
     auto stack = context.stack(handle);
     if (!stack) return fail(std::move(stack).error());
     Json frames = Json::array();
@@ -154,14 +174,14 @@ class JsonFormatter final : public PageFormatter {
       object["symbol"] = frame.symbol;
       frames.push_back(std::move(object));
     }
-    const Json object{{"stack", std::move(frames)}};
-    return &stack_texts_.emplace(handle, dump(object).substr(1)).first->second;
+    text = &frame_texts_.emplace(handle, dump(frames)).first->second;
+    return {};
   }
 
   const KernelFacts& facts_;
   pobpf_mode mode_;
   PageFields fields_ = kAllPageFields;
-  std::unordered_map<std::uint32_t, std::string> stack_texts_;
+  std::unordered_map<std::uint32_t, std::string> frame_texts_;
 };
 
 }  // namespace

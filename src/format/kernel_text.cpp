@@ -97,7 +97,9 @@ class KernelTextFormatter final : public PageFormatter {
     last_stack_ = nullptr;
   }
 
-  Status append(const pobpf_page& page, PageContext& context, std::string& out) override {
+  using PageFormatter::append;
+  Status append(const pobpf_page& page, const pobpf_page_detail* /*detail*/, PageContext& context,
+                std::string& out) override {
     if (!rewrite_record(page)) return append_new(page, context, out);
     out.append(record_);
     return {};

@@ -54,8 +54,13 @@ class PageFormatter {
   PageFormatter(PageFormatter&&) = delete;
   PageFormatter& operator=(PageFormatter&&) = delete;
   virtual ~PageFormatter() = default;
-  /// Appends the record to `out`. On error `out` ends where it ended before.
-  virtual Status append(const pobpf_page& page, PageContext& context, std::string& out) = 0;
+  /// Appends the record to `out`. On error `out` ends where it ended before. `detail` may be null;
+  /// of it only what fields() of set_fields() say is known is shown.
+  virtual Status append(const pobpf_page& page, const pobpf_page_detail* detail,
+                        PageContext& context, std::string& out) = 0;
+  Status append(const pobpf_page& page, PageContext& context, std::string& out) {
+    return append(page, nullptr, context, out);
+  }
   /// What is known of the records that follow; kAllPageFields unless set. The rest is left out.
   virtual void set_fields(PageFields fields) = 0;
   /// What stands above the first record, even if there is none.

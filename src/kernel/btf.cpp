@@ -61,6 +61,20 @@ std::optional<std::uint64_t> find_enumerator(const btf* object, const btf_type* 
   return std::nullopt;
 }
 
+std::vector<std::pair<std::string, std::uint64_t>> enumerators_of(const btf* object,
+                                                                  const btf_type* type) {
+  std::vector<std::pair<std::string, std::uint64_t>> result;
+  const auto name = [&](std::uint32_t offset) { return btf__name_by_offset(object, offset); };
+  if (btf_is_enum(type)) {
+    for (const struct btf_enum& value : std::span(btf_enum(type), btf_vlen(type)))
+      result.emplace_back(name(value.name_off), static_cast<std::uint32_t>(value.val));
+  } else {
+    for (const struct btf_enum64& value : std::span(btf_enum64(type), btf_vlen(type)))
+      result.emplace_back(name(value.name_off), btf_enum64_value(&value));
+  }
+  return result;
+}
+
 /// A kernel has 50,000 types and more: most are ruled out by their first character.
 class NameFilter {
  public:
@@ -221,19 +235,18 @@ std::optional<std::uint64_t> KernelBtf::any_enum_value(std::string_view enumerat
 
 std::vector<std::pair<std::string, std::uint64_t>> KernelBtf::enumerators(
     const std::string& type) const {
-  std::vector<std::pair<std::string, std::uint64_t>> result;
   const std::int32_t id = find(type, {BTF_KIND_ENUM, BTF_KIND_ENUM64});
-  if (id < 0) return result;
-  const btf_type* found = btf__type_by_id(btf_.get(), static_cast<std::uint32_t>(id));
-  const auto name = [&](std::uint32_t offset) { return btf__name_by_offset(btf_.get(), offset); };
-  if (btf_is_enum(found)) {
-    for (const struct btf_enum& value : std::span(btf_enum(found), btf_vlen(found)))
-      result.emplace_back(name(value.name_off), static_cast<std::uint32_t>(value.val));
-  } else {
-    for (const struct btf_enum64& value : std::span(btf_enum64(found), btf_vlen(found)))
-      result.emplace_back(name(value.name_off), btf_enum64_value(&value));
+  if (id < 0) return {};
+  return enumerators_of(btf_.get(), btf__type_by_id(btf_.get(), static_cast<std::uint32_t>(id)));
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> KernelBtf::enumerators_beside(
+    std::string_view enumerator) const {
+  for (const std::uint32_t id : anonymous_enums_) {
+    const btf_type* type = btf__type_by_id(btf_.get(), id);
+    if (find_enumerator(btf_.get(), type, enumerator)) return enumerators_of(btf_.get(), type);
   }
-  return result;
+  return {};
 }
 
 bool KernelBtf::has_function(const std::string& name) const {

@@ -54,6 +54,9 @@ class KernelBtf {
   /// Names and values of a named enum; empty if the kernel has none of that name.
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> enumerators(
       const std::string& type) const;
+  /// Those of the anonymous enum that has this one; empty if there is none. After load() only.
+  [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> enumerators_beside(
+      std::string_view enumerator) const;
   [[nodiscard]] bool has_function(const std::string& name) const;
   /// Id of a function, for those who name it to the kernel.
   [[nodiscard]] std::optional<std::uint32_t> function_id(const std::string& name) const;

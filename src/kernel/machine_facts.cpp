@@ -33,6 +33,7 @@ class Discovery {
   Discovery(const KernelBtf& btf, KernelMemory& memory) : btf_(btf), memory_(memory) {}
 
   Result<MachineFacts> run();
+  Result<KernelFacts> run_names();
 
  private:
   Status page_owner();
@@ -45,6 +46,7 @@ class Discovery {
   Status processes();
   Status stack_depot();
   [[nodiscard]] Status plausible() const;
+  [[nodiscard]] Status plausible_names() const;
 
   [[nodiscard]] Result<std::uint64_t> address(const std::string& symbol) const {
     if (auto found = memory_.symbol(symbol)) return *found;
@@ -403,7 +405,7 @@ Status Discovery::stack_depot() {
 
 /// A symbol of the same name somewhere else in the kernel would be read as garbage: the tables must
 /// look like what they are.
-Status Discovery::plausible() const {
+Status Discovery::plausible_names() const {
   const auto is_name = [](const std::string& name) {
     return !name.empty() && name.size() < 64 && std::all_of(name.begin(), name.end(), [](char c) {
       return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
@@ -417,10 +419,21 @@ Status Discovery::plausible() const {
   if (!all_named(facts_.text.page_flag_names)) return fail(unknown_layout("pageflag_names"));
   if (facts_.text.migratetype_names.at(0) != "Unmovable")
     return fail(unknown_layout("migratetype_names"));
+  return {};
+}
+
+Status Discovery::plausible() const {
+  if (auto status = plausible_names(); !status) return status;
   if (facts_.text.page_flag_fields.at(0).name != "section") return fail(unknown_layout("pff"));
   if (facts_.present.empty() || facts_.present.back().begin >= facts_.max_pfn)
     return fail(unknown_layout("sections do not match max_pfn"));
   return {};
+}
+
+Result<KernelFacts> Discovery::run_names() {
+  if (auto status = names(); !status) return fail(std::move(status).error());
+  if (auto status = plausible_names(); !status) return fail(std::move(status).error());
+  return std::move(facts_.text);
 }
 
 Result<MachineFacts> Discovery::run() {
@@ -490,11 +503,24 @@ std::vector<std::string> fact_types() {
           "bpf_iter_bpf_map_elem"};
 }
 
+std::vector<std::string> name_symbols() {
+  return {"gfpflag_names", "pageflag_names", "migratetype_names", "migrate_reason_names",
+          "page_group_by_mobility_disabled"};
+}
+
+std::vector<std::string> name_types() {
+  return {"migratetype", "migrate_reason", "trace_print_flags"};
+}
+
 pobpf_cast_ids make_cast_ids(const KernelBtf& btf) {
   return {.page = btf.composite_id("page").value_or(0),
           .page_ext = btf.composite_id("page_ext").value_or(0),
           .page_owner = btf.composite_id("page_owner").value_or(0),
           .reserved = 0};
+}
+
+Result<KernelFacts> discover_names(const KernelBtf& btf, KernelMemory& memory) {
+  return Discovery(btf, memory).run_names();
 }
 
 Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory) {

@@ -47,6 +47,14 @@ struct MachineFacts {
 /// Ids of the types that programs look at kernel memory as; 0 where the kernel has no such type.
 [[nodiscard]] pobpf_cast_ids make_cast_ids(const KernelBtf& btf);
 
+/// What discover_names() needs of fact_symbols() and fact_types().
+[[nodiscard]] std::vector<std::string> name_symbols();
+[[nodiscard]] std::vector<std::string> name_types();
+
+/// The tables of gfp flags, page flags and migratetypes alone, which a kernel has without
+/// page_owner, too.
+[[nodiscard]] Result<KernelFacts> discover_names(const KernelBtf& btf, KernelMemory& memory);
+
 /// Asks the kernel. kUnsupported if it has no page_owner, has it switched off, or is laid out in a
 /// way that the walker does not know; each with a sentence that says what to do.
 [[nodiscard]] Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory);

@@ -16,7 +16,6 @@
 namespace pobpf {
 namespace {
 
-constexpr std::string_view kMagic("\x28\xb5\x2f\xfd", 4);
 constexpr std::size_t kReadBytes = std::size_t{256} << 10;
 /// Behind the magic: bit 2 says that a checksum of the content ends the frame.
 constexpr std::size_t kDescriptorAt = 4;
@@ -75,13 +74,13 @@ Result<std::size_t> FrameReader::frame_bytes() {
 Result<std::string_view> FrameReader::next(bool& at_end) {
   at_end = false;
   if (!context_) return fail(ErrorKind::kFailed, "no memory to decompress with", {}, ENOMEM);
-  if (auto status = fill(kMagic.size()); !status) return fail(std::move(status).error());
+  if (auto status = fill(kFrameMagic.size()); !status) return fail(std::move(status).error());
   if (available().empty()) {
     at_end = true;
     return std::string_view();
   }
   // zstd would take other frames too
-  if (!available().starts_with(kMagic)) return damaged("no frame of zstd");
+  if (!available().starts_with(kFrameMagic)) return damaged("no frame of zstd");
   auto size = frame_bytes();
   if (!size) return fail(std::move(size).error());
   const std::string_view frame = available().substr(0, *size);
@@ -112,7 +111,7 @@ Result<bool> FrameReader::resynchronize() {
   skip(1);
   while (true) {
     if (auto status = fill(kReadBytes); !status) return fail(std::move(status).error());
-    const std::size_t found = available().find(kMagic);
+    const std::size_t found = available().find(kFrameMagic);
     if (found != std::string_view::npos) {
       skip(found);
       return true;
@@ -123,7 +122,7 @@ Result<bool> FrameReader::resynchronize() {
       skip(nr_bytes);
       return false;
     }
-    skip(nr_bytes - std::min(nr_bytes, kMagic.size() - 1));
+    skip(nr_bytes - std::min(nr_bytes, kFrameMagic.size() - 1));
   }
 }
 

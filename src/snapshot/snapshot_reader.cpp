@@ -12,32 +12,14 @@
 
 #include "snapshot/format.h"
 #include "snapshot/header_message.h"
+#include "snapshot/item_message.h"
 #include "snapshot/texts_message.h"
 
 namespace pobpf {
 namespace {
 
-/// Tag of Snapshot.item: field 1, with a length.
-constexpr char kItemTag = 0x0a;
-
 tl::unexpected<Error> contradiction(std::string what) {
   return fail(ErrorKind::kFailed, std::move(what));
-}
-
-/// The item of the one message that is all of `content`.
-bool parse_item(std::string_view content, snapshot::Item& item) {
-  if (content.empty() || content.front() != kItemTag) return false;
-  content.remove_prefix(1);
-  std::uint64_t length = 0;
-  for (unsigned shift = 0;; shift += 7) {
-    if (content.empty() || shift > 28) return false;
-    const auto byte = static_cast<unsigned char>(content.front());
-    content.remove_prefix(1);
-    length |= std::uint64_t{byte & 0x7fU} << shift;
-    if ((byte & 0x80U) == 0) break;
-  }
-  return length == content.size() &&
-         item.ParseFromArray(content.data(), static_cast<int>(content.size()));
 }
 
 }  // namespace
@@ -53,10 +35,16 @@ Result<std::unique_ptr<SnapshotReader>> SnapshotReader::open(const std::filesyst
         ErrorKind::kFailed,
         fmt::format("opening {}: {}", path.string(), std::generic_category().message(errno)), {},
         errno);
+  return open(std::move(fd), path.string(), policy);
+}
+
+Result<std::unique_ptr<SnapshotReader>> SnapshotReader::open(Fd fd, std::string name,
+                                                             DamagePolicy policy) {
   struct stat status {};
   const bool has_size = ::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode);
   // make_unique() cannot reach the constructor
-  std::unique_ptr<SnapshotReader> reader(new SnapshotReader(std::move(fd), path.string(), policy));
+  std::unique_ptr<SnapshotReader> reader(
+      new SnapshotReader(std::move(fd), std::move(name), policy));
   if (has_size) reader->file_bytes_ = static_cast<std::uint64_t>(status.st_size);
   if (auto read = reader->read_head(); !read) return fail(std::move(read).error());
   return reader;

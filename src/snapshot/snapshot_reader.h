@@ -42,6 +42,8 @@ class SnapshotReader final : public PageContext {
   /// Reads up to the header, without which there is nothing to salvage either.
   static Result<std::unique_ptr<SnapshotReader>> open(const std::filesystem::path& path,
                                                       DamagePolicy policy);
+  /// Of an open file; `name` is for messages.
+  static Result<std::unique_ptr<SnapshotReader>> open(Fd fd, std::string name, DamagePolicy policy);
 
   [[nodiscard]] const SnapshotHeader& header() const { return header_; }
   /// Of the pages of blocks to come; others are not read, which is faster.

@@ -14,6 +14,8 @@
 namespace pobpf {
 namespace {
 
+constexpr std::string_view kTemporaryPrefix = ".pobpf.";
+
 bool is_same_file(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
@@ -88,7 +90,7 @@ Result<Output> Output::to_file(const std::filesystem::path& path, IsCancelled is
     return Output(std::move(fd), name, is_cancelled);
   }
 
-  return replace_file(path, exists, Naming::kUnnamed, is_cancelled);
+  return replace_file(path, exists, Naming::kUnnamed, kTemporaryPrefix, is_cancelled);
 }
 
 Result<Output> Output::to_named_file(const std::filesystem::path& path, IsCancelled is_cancelled) {
@@ -97,11 +99,16 @@ Result<Output> Output::to_named_file(const std::filesystem::path& path, IsCancel
   if (!exists && errno != ENOENT) return cannot_open(path.string(), errno);
   if (exists && !S_ISREG(existing.st_mode))
     return fail(ErrorKind::kUsage, path.string() + " is no regular file", "name a file");
-  return replace_file(path, exists, Naming::kNamed, is_cancelled);
+  return replace_file(path, exists, Naming::kNamed, kTemporaryPrefix, is_cancelled);
+}
+
+Result<Output> Output::to_new_file(const std::filesystem::path& path,
+                                   std::string_view temporary_prefix, IsCancelled is_cancelled) {
+  return replace_file(path, false, Naming::kUnnamed, temporary_prefix, is_cancelled);
 }
 
 Result<Output> Output::replace_file(const std::filesystem::path& path, bool exists, Naming naming,
-                                    IsCancelled is_cancelled) {
+                                    std::string_view temporary_prefix, IsCancelled is_cancelled) {
   const std::string name = path.string();
   // a symbolic link to a file stays a link: the file that it leads to is replaced
   std::error_code error;
@@ -114,7 +121,8 @@ Result<Output> Output::replace_file(const std::filesystem::path& path, bool exis
     output.is_unnamed_ = true;
     return output;
   }
-  std::string temporary = (target.parent_path() / ".pobpf.XXXXXX").string();
+  std::string temporary =
+      (target.parent_path() / fmt::format("{}XXXXXX", temporary_prefix)).string();
   Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return cannot_open(name, errno);
   Output output(std::move(fd), name, is_cancelled);

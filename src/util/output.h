@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "pobpf/error.h"
 #include "util/fd.h"
@@ -30,6 +31,13 @@ class Output {
   [[nodiscard]] static Result<Output> to_named_file(const std::filesystem::path& path,
                                                     IsCancelled is_cancelled = nullptr);
 
+  /// As to_file(), for a name that is not taken. Where the file has a name before commit(), it is
+  /// `temporary_prefix` and six letters or digits, by which one that was left behind is known
+  /// again.
+  [[nodiscard]] static Result<Output> to_new_file(const std::filesystem::path& path,
+                                                  std::string_view temporary_prefix,
+                                                  IsCancelled is_cancelled = nullptr);
+
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
   Output(Output&& other) noexcept;
@@ -38,9 +46,8 @@ class Output {
 
   /// Where to append; grows beyond its usual size if nobody flushes.
   [[nodiscard]] std::string& buffer() { return buffer_; }
-  [[nodiscard]] Status flush_if_full() {
-    return buffer_.size() < kBufferBytes ? Status() : flush();
-  }
+  [[nodiscard]] Status flush_if_full() { return is_full() ? flush() : Status(); }
+  [[nodiscard]] bool is_full() const { return buffer_.size() >= kBufferBytes; }
   /// Writes everything out. EPIPE of the standard output sets is_reader_gone().
   [[nodiscard]] Status flush();
   /// Flushes, checks that it is on its medium, and gives a file its name. Last call.
@@ -64,7 +71,8 @@ class Output {
   /// Whether the file has a name before commit().
   enum class Naming { kUnnamed, kNamed };
   [[nodiscard]] static Result<Output> replace_file(const std::filesystem::path& path, bool exists,
-                                                   Naming naming, IsCancelled is_cancelled);
+                                                   Naming naming, std::string_view temporary_prefix,
+                                                   IsCancelled is_cancelled);
   [[nodiscard]] Status name_unnamed();
   void discard();
 

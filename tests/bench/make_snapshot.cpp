@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A snapshot of a made-up machine on the standard output, the same for the same arguments:
 //
-//     pobpf_make_snapshot NR_RECORDS MEAN_RUN >FILE
+//     pobpf_make_snapshot NR_RECORDS MEAN_RUN [SECONDS] >FILE
 //
+// SECONDS: how much later it is taken than without.
 // MEAN_RUN: how many records in a row belong together (task, stack, flags). 64 is a machine full of
 // page cache, 3 one whose memory is in pieces. It streams: memory does not grow with NR_RECORDS.
 #include <fmt/format.h>
@@ -76,7 +77,7 @@ class MachineMaker {
       context_.cgroups[id] = fmt::format("service-{}.scope", id);
   }
 
-  static SnapshotHeader header() {
+  static SnapshotHeader header(std::uint64_t seconds_later) {
     SnapshotHeader header;
     header.pobpf_version = POBPF_VERSION;
     header.kernel_release = "6.12.0-made-up";
@@ -84,8 +85,8 @@ class MachineMaker {
     header.hostname = "made-up";
     header.boot_id = "00000000-0000-0000-0000-000000000000";
     header.page_size = 4096;
-    header.wall_clock_ns = 1'700'000'000 * kSecond;
-    header.local_clock_ns = kNow;
+    header.wall_clock_ns = (1'700'000'000 + seconds_later) * kSecond;
+    header.local_clock_ns = kNow + seconds_later * kSecond;
     header.nodes = {{0, {0, kNodePages}}, {1, {kNodePages, UINT64_MAX}}};
     header.max_nodes = 64;
     KernelFacts facts = samples::android_6_12();
@@ -189,12 +190,13 @@ class MachineMaker {
   bool is_free_in_turn_ = false;
 };
 
-Status make_snapshot(std::uint64_t nr_records, std::uint64_t mean_run) {
+Status make_snapshot(std::uint64_t nr_records, std::uint64_t mean_run,
+                     std::uint64_t seconds_later) {
   constexpr std::uint64_t kBatch = 4096;
   MachineMaker machine(mean_run);
   Output output = Output::to_stdout();
   SnapshotWriter writer(machine.context(), output.buffer(), kLevelDefault);
-  if (auto status = writer.begin(MachineMaker::header()); !status) return status;
+  if (auto status = writer.begin(MachineMaker::header(seconds_later)); !status) return status;
   std::vector<pobpf_page> pages;
   std::vector<pobpf_page_detail> details;
   for (std::uint64_t done = 0; done < nr_records; done += pages.size()) {
@@ -219,12 +221,13 @@ bool parse(std::string_view text, std::uint64_t& number) {
 int main(int argc, char** argv) {
   std::uint64_t nr_records = 0;
   std::uint64_t mean_run = 0;
-  if (argc != 3 || !pobpf::parse(argv[1], nr_records) || !pobpf::parse(argv[2], mean_run) ||
-      mean_run == 0) {
-    fmt::print(stderr, "usage: pobpf_make_snapshot NR_RECORDS MEAN_RUN >FILE\n");
+  std::uint64_t seconds_later = 0;
+  if (argc < 3 || argc > 4 || (argc == 4 && !pobpf::parse(argv[3], seconds_later)) ||
+      !pobpf::parse(argv[1], nr_records) || !pobpf::parse(argv[2], mean_run) || mean_run == 0) {
+    fmt::print(stderr, "usage: pobpf_make_snapshot NR_RECORDS MEAN_RUN [SECONDS] >FILE\n");
     return 2;
   }
-  if (auto status = pobpf::make_snapshot(nr_records, mean_run); !status) {
+  if (auto status = pobpf::make_snapshot(nr_records, mean_run, seconds_later); !status) {
     fmt::print(stderr, "pobpf_make_snapshot: {}\n", status.error().what);
     return 1;
   }

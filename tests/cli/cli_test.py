@@ -8,6 +8,7 @@ end; POBPF_TEST_REQUIRE=1 makes a failure of it.
 """
 
 import argparse
+import datetime
 import errno
 import fcntl
 import gzip
@@ -30,6 +31,9 @@ import unittest
 POBPF = ""
 MAKE_SNAPSHOT = ""
 TIMEOUT_SECONDS = 120
+# what this machine's own are is none of the tests' business
+os.environ["POBPF_CONFIG"] = "/dev/null"
+BOOT_ID = "00000000-0000-0000-0000-000000000000"
 CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
 
 
@@ -89,9 +93,25 @@ class Case(unittest.TestCase):
 DUMPS = pathlib.Path(__file__).parent.parent / "data" / "dumps"
 
 
+def archived_name(seconds: int, host: str = "made-up") -> str:
+    """As pobpf snapshot names what MAKE_SNAPSHOT makes so much later."""
+    taken = datetime.datetime.fromtimestamp(1_700_000_000 + seconds, datetime.UTC)
+    return f"{host}_{taken:%Y%m%dT%H%M%S}.000000000Z_{BOOT_ID}.pobpf"
+
+
+def write_archive(folder: pathlib.Path, seconds: list[int], nr_records: int = 100):
+    """Snapshots of the made-up machine as pobpf snapshot would have stored them."""
+    folder.mkdir()
+    for later in seconds:
+        with open(folder / archived_name(later), "wb") as file:
+            command = [MAKE_SNAPSHOT, str(nr_records), "3", str(later)]
+            subprocess.run(command, stdout=file, check=True)
+
+
 def write_example_files(directory: str):
     """What the examples read."""
     folder = pathlib.Path(directory)
+    write_archive(folder / "history", [0, 3600, 7200])
     text = (DUMPS / "v5.15-arm64-module-order3.txt").read_bytes()
     for name in ("page_owner.txt", "mail.txt"):
         (folder / name).write_bytes(text)
@@ -104,7 +124,8 @@ def write_example_files(directory: str):
 class Help(unittest.TestCase):
     def test_every_example_is_accepted(self):
         nr_examples = 0
-        commands = "stacks top page check pin pins unpin record report diff import".split()
+        commands = "stacks top page check pin pins unpin record report diff import snapshot list"
+        commands = commands.split()
         for command in ([], *([c] for c in commands)):
             text = pobpf(*command, "--help").stdout.decode()
             examples = re.findall(r"^  (pobpf.*?)(?:   *\S.*)?$", text, re.MULTILINE)
@@ -419,6 +440,80 @@ class Outputs(unittest.TestCase):
         with os.fdopen(writer, "wb") as pipe:
             result = pobpf("--help", stdout=pipe, stderr=subprocess.PIPE, capture_output=False)
         self.assertEqual((result.returncode, result.stderr), (0, b""))
+
+
+class Settings(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.file = pathlib.Path(temporary.name, "a file.conf")
+
+    def check(self, text: str, *arguments: str, **options) -> subprocess.CompletedProcess:
+        self.file.write_text(text, encoding="utf-8")
+        return pobpf("check", "--config", str(self.file), *arguments, **options)
+
+    def test_what_is_wrong_is_one_line_with_its_place(self):
+        for text, what in (
+            ("[snapshot]\nkepp = 3\n", ":2: unknown setting 'kepp' of [snapshot]: did you mean 'keep'?"),
+            ("[check]\nformat = 'jsn'\n", ":2: unknown format 'jsn'"),
+            ("[check]\n\n\"\\u001b[2J\" = 1\n", ":3: unknown setting '\\x1b[2J' of [check]"),
+            ("quiet = tru\n", ":1: "),
+        ):
+            with self.subTest(text):
+                result = self.check(text)
+                self.assertEqual((result.returncode, result.stdout), (2, b""))
+                said = result.stderr.decode()
+                self.assertTrue(said.startswith(f"pobpf: {self.file}{what}"), said)
+                self.assertEqual(said.count("\n"), 1)
+
+    def test_they_are_options(self):
+        text = '[check]\nformat = "json"\noutput = "-"\n'
+        result = self.check(text)
+        self.assertEqual(result.stdout, pobpf("check", "--format", "json").stdout)
+        self.assertEqual(self.check(text, "--format", "text").stdout, pobpf("check").stdout)
+
+    def test_where_they_come_from(self):
+        self.check('[check]\nformat = "json"\n')
+        environment = os.environ | {"POBPF_CONFIG": str(self.file)}
+        as_json = pobpf("check", "--format", "json").stdout
+        self.assertEqual(pobpf("check", env=environment).stdout, as_json)
+        self.assertNotEqual(pobpf("check", "--config=/dev/null", env=environment).stdout, as_json)
+        # the default's absence is none
+        environment["POBPF_CONFIG"] = f"{self.file}.missing"
+        self.assertEqual(pobpf("check", env=environment).stderr, b"")
+        result = pobpf("check", "--config", environment["POBPF_CONFIG"])
+        self.assertEqual((result.returncode, result.stdout), (1, b""))
+        self.assertIn(b"No such file or directory: --config /dev/null", result.stderr)
+
+    def test_verbose_says_what_they_gave(self):
+        said = self.check("[check]\nverbose = true\n").stderr.decode()
+        self.assertIn(f"debug: {self.file}:2: --verbose", said)
+
+
+class Journal(unittest.TestCase):
+    """A pipe stands for the journal's socket: both are told by device and inode."""
+
+    def said(self, shift: int, *arguments: str) -> bytes:
+        reader, writer = os.pipe()
+        with os.fdopen(reader, "rb") as said, os.fdopen(writer, "wb") as journal:
+            status = os.fstat(writer)
+            stream = f"{status.st_dev}:{status.st_ino + shift}"
+            pobpf(
+                *arguments, env=os.environ | {"JOURNAL_STREAM": stream},
+                stdout=subprocess.DEVNULL, stderr=journal, capture_output=False,
+            )
+            journal.close()
+            return said.read()
+
+    def test_lines_have_priorities(self):
+        self.assertRegex(self.said(0, "--nosuch"), rb"\A<3>pobpf: unknown option")
+        self.assertRegex(self.said(0, "--nosuch", "--format=json"), rb'\A<3>\{"level":"error"')
+        with tempfile.TemporaryDirectory() as directory:
+            pathlib.Path(directory, "other").touch()
+            self.assertRegex(self.said(0, "list", directory), rb"\A<4>pobpf: warning: .* 1 other file")
+
+    def test_other_streams_have_none(self):
+        self.assertRegex(self.said(1, "--nosuch"), rb"\Apobpf: unknown option")
 
 
 class Import(unittest.TestCase):

@@ -142,6 +142,11 @@ class Csv(ExportTest):
                 "stack": ";".join(STACKS[page["handle"]]),
                 "memcg_name": CGROUPS[page["cgroup_id"]] if page["memcg_flags"] & 2 else "",
             }
+            was_freed = page["free_handle"] != 0
+            expected["free_handle"] = str(page["free_handle"])
+            expected["free_pid"] = str(page["free_pid"]) if was_freed else ""
+            expected["free_tgid"] = str(page["free_tgid"]) if was_freed else ""
+            expected["free_stack"] = ";".join(STACKS[page["free_handle"]]) if was_freed else ""
             same = "order handle gfp_mask pid tgid comm ts_nsec free_ts_nsec".split()
             expected |= {name: str(page[name]) for name in same}
             self.assertEqual({name: row[name] for name in expected}, expected)
@@ -159,6 +164,10 @@ class Csv(ExportTest):
                 "zone": item["zone"],
                 "slab_memcg": item["slab_memcg"],
                 "memcg_id": memcg.get("id", ""),
+                "free_handle": item["free_handle"],
+                "free_pid": item.get("free_pid", ""),
+                "free_tgid": item.get("free_tgid", ""),
+                "free_stack": ";".join(f["symbol"] for f in item.get("free_stack", [])),
                 "memcg_online": memcg.get("online", ""),
                 "memcg_via_objcg": memcg.get("via_objcg", ""),
                 "lastcpupid": "",
@@ -179,7 +188,7 @@ class Csv(ExportTest):
     def test_has_no_stack_in_handle_mode(self):
         with_stack, without = self.rows(), self.rows("--handles")
         for row in with_stack:
-            del row["stack"]
+            del row["stack"], row["free_stack"]
         self.assertEqual(with_stack, without)
 
 

@@ -95,6 +95,20 @@ class Filters(unittest.TestCase):
         self.assertIn(b"memcg pobpf inner\n", charged)
         self.assertIn(b"memcg pobpf_sibling\n", charged)
 
+    def test_completion_offers_the_names_of_this_kernel(self):
+        printed: dict[str, set[bytes]] = {"gfp": set(), "flags": set(), "migratetype": set()}
+        for record in collected.parsed("main.1").values():
+            printed["gfp"].update((record.fields["gfp"] or b"").split(b"|"))
+            printed["flags"].update((record.fields["flag_names"] or b"").split(b"|"))
+            printed["migratetype"] |= {record.fields["type"], record.fields["block_type"]}
+        printed["zone"] = {zone.encode() for zone in collected.results["zones"]}
+        for option, names in printed.items():
+            # bits without a name, and numbers among the page flags
+            names = {n for n in names if n and b"=" not in n and not n.startswith(b"0x")}
+            rows = collected.out(f"complete_{option}").splitlines()[1:]
+            self.assertGreater(len(names), 1, option)
+            self.assertLessEqual(names, {row.split(b"\t")[0] for row in rows}, option)
+
     def test_each_case(self):
         for name, case in collected.results["cases"].items():
             with self.subTest(name, filters=" ".join(case["filters"])[:200]):

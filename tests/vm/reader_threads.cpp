@@ -85,7 +85,7 @@ std::vector<Job> read_list(const std::string& path, Session& session) {
     auto words = split(line);
     Job job;
     job.name = words.front();
-    auto options = cli::parse_options({words.begin() + 1, words.end()});
+    auto options = cli::parse_options({words.begin() + 1, words.end()}, "/dev/null");
     if (!options) give_up(line + ": " + options.error().what);
     auto view = cli::make_view(std::get<cli::Options>(*options), session);
     if (!view) give_up(line + ": " + view.error().what);

@@ -32,6 +32,7 @@ HELD = {
     "anon\n\x1b[31mred", "thp", "migrated", "pobpf plain", "pobpf_thread", "pobpf_files",
 }
 MANY = "pobpf_many"
+SUMS = ("pages", "bytes", "allocations")
 # A few of their slab pages may still come or go.
 SETTLED_SHARE_MIN = 0.95
 STABLE_SHARE_MIN = 0.9
@@ -275,25 +276,31 @@ class Rows(unittest.TestCase):
         self.assertAlmostEqual(rows[3]["groups"], len(every) - 3, delta=10)
         self.assertGreater(rows[3]["pages"], 0)
 
+    def sums_of_stacks(self, name: str) -> dict[tuple[str, str, str], list[int]]:
+        """Of who holds still; the keys as CSV writes them."""
+        return {
+            (r["comm"], str(r["order"]), ";".join(r["stack"])): [r[name] for name in SUMS]
+            for r in self.rows(name)
+            if r["kind"] == "group" and r["comm"] in HELD
+        }
+
     def test_csv_says_what_json_says(self):
         self.assertEqual(collected.status("csv"), 0, collected.err("csv"))
         text = collected.out("csv").decode()
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         self.assertEqual(text.splitlines()[0].split(",")[-3:], ["comm", "order", "stack"])
         from_csv = {
-            (r["comm"], r["order"], r["stack"]): (r["pages"], r["bytes"], r["allocations"])
+            (r["comm"], r["order"], r["stack"]): [int(r[name]) for name in SUMS]
             for r in rows
             if r["kind"] == "group" and r["comm"] in HELD
         }
-        from_json = {
-            (r["comm"], str(r["order"]), ";".join(r["stack"])): (
-                str(r["pages"]), str(r["bytes"]), str(r["allocations"]),
-            )
-            for r in self.rows("csv_as_json")
-            if r["kind"] == "group" and r["comm"] in HELD
-        }
         self.assertGreater(len(from_csv), 25)
-        self.assertEqual(from_csv, from_json)
+        around = [self.sums_of_stacks("json_before_csv"), self.sums_of_stacks("json_after_csv")]
+        for key in set().union(from_csv, *around):
+            # even who holds still gives a page back now and then
+            looks = [sums.get(key, [0] * len(SUMS)) for sums in around]
+            for name, value, *bounds in zip(SUMS, from_csv.get(key, [0] * len(SUMS)), *looks):
+                self.assertTrue(min(bounds) <= value <= max(bounds), (key, name, value, bounds))
         self.assertEqual(rows[-1]["kind"], "total")
         self.assertEqual(sum(int(r["pages"]) for r in rows[:-1]), int(rows[-1]["pages"]))
 

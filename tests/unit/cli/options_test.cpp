@@ -9,7 +9,7 @@ namespace {
 using Arguments = std::vector<std::string>;
 
 Options parse(const Arguments& arguments) {
-  auto parsed = parse_options(arguments);
+  auto parsed = parse_options(arguments, "/dev/null");
   if (!parsed) {
     ADD_FAILURE() << parsed.error().what;
     return {};
@@ -21,14 +21,14 @@ Options parse(const Arguments& arguments) {
 
 /// The sentence of a usage error.
 std::string refusal(const Arguments& arguments) {
-  auto parsed = parse_options(arguments);
+  auto parsed = parse_options(arguments, "/dev/null");
   if (parsed) return "accepted";
   EXPECT_EQ(parsed.error().kind, ErrorKind::kUsage);
   return parsed.error().what + ": " + parsed.error().hint;
 }
 
 std::string information(const Arguments& arguments) {
-  auto parsed = parse_options(arguments);
+  auto parsed = parse_options(arguments, "/dev/null");
   const auto* text = parsed ? std::get_if<Information>(&*parsed) : nullptr;
   return text != nullptr ? text->text : "no information";
 }

@@ -10,7 +10,7 @@ namespace {
 
 Result<PageRequest> request(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "page");
-  auto parsed = parse_options(arguments);
+  auto parsed = parse_options(arguments, "/dev/null");
   if (!parsed) return fail(std::move(parsed).error());
   const auto* options = std::get_if<Options>(&*parsed);
   EXPECT_NE(options, nullptr);
@@ -60,8 +60,8 @@ TEST(PageRequest, ARunIsBounded) {
 }
 
 TEST(PageRequest, OtherCommandsDoNotTakePages) {
-  EXPECT_FALSE(parse_options({"check", "5"}));
-  EXPECT_FALSE(parse_options({"page", "5", "--nid", "0"}));
+  EXPECT_FALSE(parse_options({"check", "5"}, "/dev/null"));
+  EXPECT_FALSE(parse_options({"page", "5", "--nid", "0"}, "/dev/null"));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace pobpf::cli {
 namespace {
 
 Result<Options> parse(const std::vector<std::string>& arguments) {
-  auto parsed = parse_options(arguments);
+  auto parsed = parse_options(arguments, "/dev/null");
   if (!parsed) return fail(std::move(parsed).error());
   return std::get<Options>(*std::move(parsed));
 }

@@ -22,7 +22,7 @@ constexpr const char* kSeeHelp = ": see pobpf top --help";
 
 Result<Options> parse_all(Arguments arguments) {
   arguments.insert(arguments.begin(), "top");
-  auto parsed = parse_options(arguments);
+  auto parsed = parse_options(arguments, "/dev/null");
   if (!parsed) return fail(std::move(parsed).error());
   return std::get<Options>(*std::move(parsed));
 }
@@ -67,7 +67,7 @@ TEST(TopOptions, OfTheWholeCommandAreThereToo) {
 
 TEST(TopOptions, FormatsOfTopAreThree) {
   EXPECT_EQ(refusal({"--format", "xml"}), "unknown format 'xml': --format takes text, json or csv");
-  EXPECT_FALSE(parse_options({"stacks", "--format", "csv"}));
+  EXPECT_FALSE(parse_options({"stacks", "--format", "csv"}, "/dev/null"));
 }
 
 // --by
@@ -95,8 +95,7 @@ TEST(TopOptions, ByAddsUpWhenRepeated) {
 TEST(TopOptions, ByNamesTheNearestFieldAndAllThatThereAre) {
   constexpr const char* kAll =
       "there are stack, function, module, allocator, tgid, pid, comm, order, gfp, migratetype, "
-      "nid, "
-      "zone, memcg";
+      "nid, zone, memcg, migrate_reason, freed";
   EXPECT_EQ(refusal({"--by", "functoin"}),
             std::string("--by: 'functoin' is no field: did you mean 'function'? ") + kAll);
   EXPECT_EQ(refusal({"--by", "comm,Zone"}),
@@ -215,7 +214,7 @@ TEST(TopOptions, AreOfNoOtherCommand) {
   for (const char* name :
        {"--by", "--sort", "--limit", "--depth", "--ignore", "--watch", "--count"})
     for (const Arguments& arguments : {Arguments{name, "1"}, {"stacks", name, "1"}}) {
-      const auto parsed = parse_options(arguments);
+      const auto parsed = parse_options(arguments, "/dev/null");
       ASSERT_FALSE(parsed);
       EXPECT_EQ(parsed.error().what, std::string("unknown option '") + name + "'");
     }

@@ -69,6 +69,45 @@ TEST_F(JsonLines, LeavesTheStackOutInHandleMode) {
   EXPECT_FALSE(object(android_migrated(), POBPF_MODE_HANDLE).contains("stack"));
 }
 
+TEST_F(JsonLines, TellsWhoFreedThePageBeforeOnlyIfThatIsKnown) {
+  context_.add_stack(8, {"free_frozen_pages+0x1/0x2"});
+  pobpf_page_detail detail{};
+  detail.free_handle = 8;
+  detail.free_pid = 31;
+  detail.free_tgid = 30;
+  detail.has_free_pid = 1;
+  const auto keys = [&](PageFields fields, pobpf_mode mode = POBPF_MODE_STACK) {
+    const auto formatter = make_json_formatter(facts_, mode);
+    formatter->set_fields(fields);
+    std::string out;
+    EXPECT_TRUE(formatter->append(android_migrated(), &detail, context_, out));
+    const json all = json::parse(out);
+    json freed = json::object();
+    for (const auto& [key, value] : all.items())
+      if (key.starts_with("free_") && key != "free_ts_nsec") freed[key] = value;
+    return freed;
+  };
+  const PageFields with_free_side = kAllPageFields | PageField::kFreeSide;
+  const json task = {{"free_handle", 8}, {"free_pid", 31}, {"free_tgid", 30}};
+  json all = task;
+  all["free_stack"] = {
+      {{"address", "0xffffffff81000000"}, {"symbol", "free_frozen_pages+0x1/0x2"}}};
+  EXPECT_EQ(keys(with_free_side), all);
+  EXPECT_EQ(keys(with_free_side, POBPF_MODE_HANDLE), task);
+  EXPECT_EQ(keys(kAllPageFields), json::object());
+  // Linux 6.1 to 6.7
+  detail.has_free_pid = 0;
+  EXPECT_EQ(keys(with_free_side, POBPF_MODE_HANDLE), json({{"free_handle", 8}}));
+  detail = {};
+  EXPECT_EQ(keys(with_free_side), json({{"free_handle", 0}}));
+  detail.free_handle = 99;
+  std::string out = "before";
+  const auto formatter = make_json_formatter(facts_, POBPF_MODE_STACK);
+  formatter->set_fields(with_free_side);
+  EXPECT_FALSE(formatter->append(android_migrated(), &detail, context_, out));
+  EXPECT_EQ(out, "before");
+}
+
 TEST_F(JsonLines, HasNullsForWhatIsNot) {
   pobpf_page page = android_migrated();
   page.last_migrate_reason = -1;

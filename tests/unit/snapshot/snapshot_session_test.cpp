@@ -396,7 +396,9 @@ TEST_F(SnapshotSums, FieldsThatAreNotThereAreAnError) {
   for (const auto& [by, field] : {std::pair(POBPF_GROUP_TGID, "tgid"),
                                   {POBPF_GROUP_KIND, "kind of page"},
                                   {POBPF_GROUP_NID, "page flags"},
-                                  {POBPF_GROUP_MEMCG, "cgroup"}}) {
+                                  {POBPF_GROUP_MEMCG, "cgroup"},
+                                  {POBPF_GROUP_FREED, "last free"},
+                                  {POBPF_GROUP_MIGRATE_REASON, "migrat"}}) {
     request.group_by = static_cast<std::uint32_t>(by);
     auto sums = session()->sum_groups({}, request, {});
     ASSERT_FALSE(sums) << field;

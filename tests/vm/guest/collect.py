@@ -25,6 +25,8 @@ class Collector:
         self.directory = pathlib.Path(directory)
         self.pobpf = str(pathlib.Path(build) / "pobpf")
         self.results: dict[str, dict] = {}
+        # the host's, whose root this is
+        os.environ["POBPF_CONFIG"] = "/dev/null"
 
     def run(self, name: str, argv: list[str], **options) -> int:
         """Runs argv; stdout and stderr to NAME.out and NAME.err. Returns the exit status."""

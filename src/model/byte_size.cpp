@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/byte_size.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "model/name_list.h"
+
+namespace pobpf {
+namespace {
+
+constexpr std::string_view kUnits = "KMGTP";
+constexpr long double kBytesEnd = 9223372036854775808.0L;
+
+tl::unexpected<Error> no_size(std::string_view text) {
+  return fail(ErrorKind::kUsage, fmt::format("'{}' is no size", shown(text)),
+              "sizes are such as 500M or 1.5G; units are K, M, G, T, P, powers of 1024");
+}
+
+}  // namespace
+
+Result<std::uint64_t> parse_byte_size(std::string_view text) {
+  const std::size_t nr_digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  std::string_view unit = text.substr(nr_digits);
+  long double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + nr_digits, number);
+  // "." and ".5" are no numbers of ours, and "1.2.3" ends early
+  if (nr_digits == 0 || text.front() == '.' || error != std::errc() ||
+      end != text.data() + nr_digits)
+    return no_size(text);
+  if (!unit.empty()) {
+    const std::size_t power = kUnits.find(unit.front());
+    unit.remove_prefix(1);
+    if (power == std::string_view::npos || (!unit.empty() && unit != "iB")) return no_size(text);
+    for (std::size_t i = 0; i <= power; ++i) number *= 1024;
+  }
+  if (number >= kBytesEnd)
+    return fail(ErrorKind::kUsage, fmt::format("'{}' is too large a size", shown(text)));
+  return static_cast<std::uint64_t>(number);
+}
+
+}  // namespace pobpf

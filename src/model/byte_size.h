@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Amounts of bytes as users write them.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "pobpf/error.h"
+
+namespace pobpf {
+
+/// A number, with a fraction or not, and one of the units K, M, G, T, P, powers of 1024 ("1.5G",
+/// "500M"; "KiB" and so on are the same), or none: bytes. kUsage for anything else, and for 2^63
+/// bytes and more.
+[[nodiscard]] Result<std::uint64_t> parse_byte_size(std::string_view text);
+
+}  // namespace pobpf

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "snapshot/item_message.h"
+
+#include <cstdint>
+
+namespace pobpf {
+namespace {
+
+/// Tag of Snapshot.item: field 1, with a length.
+constexpr char kItemTag = 0x0a;
+
+}  // namespace
+
+bool parse_item(std::string_view content, snapshot::Item& item) {
+  if (content.empty() || content.front() != kItemTag) return false;
+  content.remove_prefix(1);
+  std::uint64_t length = 0;
+  for (unsigned shift = 0;; shift += 7) {
+    if (content.empty() || shift > 28) return false;
+    const auto byte = static_cast<unsigned char>(content.front());
+    content.remove_prefix(1);
+    length |= std::uint64_t{byte & 0x7fU} << shift;
+    if ((byte & 0x80U) == 0) break;
+  }
+  return length == content.size() &&
+         item.ParseFromArray(content.data(), static_cast<int>(content.size()));
+}
+
+}  // namespace pobpf

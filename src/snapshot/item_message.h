@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a frame holds: a message Snapshot with one item.
+#pragma once
+
+#include <string_view>
+
+#include "snapshot.pb.h"
+
+namespace pobpf {
+
+/// False unless the item is all of `content`.
+[[nodiscard]] bool parse_item(std::string_view content, snapshot::Item& item);
+
+}  // namespace pobpf
