@@ -3,7 +3,7 @@
 
 # What compiles and tests pobpf on the machine itself.
 packages_build=(
-  bpftool clang cmake dpkg-dev g++ git libbpf-dev libcap2-bin libcli11-dev libelf-dev libexpected-dev
+  bpftool clang cmake dpkg-dev g++ git libbpf-dev libcap-dev libcap2-bin libcli11-dev libelf-dev libexpected-dev
   libbenchmark-dev libfmt-dev libgmock-dev libgtest-dev liblzma-dev libnuma-dev libprotobuf-dev
   libspdlog-dev libsqlite3-dev libtomlplusplus-dev libzstd-dev llvm ninja-build nlohmann-json3-dev pahole pkg-config
   protobuf-compiler python3 zlib1g-dev zstd

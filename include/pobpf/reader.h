@@ -23,6 +23,14 @@
 
 namespace pobpf {
 
+/// Capabilities that a process gives up for good once a session does not need them any more; what
+/// else it does must be able to do without (kernel/privileges.h).
+enum class PrivilegePolicy {
+  kKeep,
+  kOneReader,  ///< those of loading and attaching, once a reader is open or sums are made
+  kReaders,    ///< all that more readers do not need
+};
+
 /// Kernel features that can be switched off to force the fallback path (--no-feature NAME).
 struct SessionOptions {
   bool use_rdonly_cast = true;      ///< "rdonly-cast": else bpf_probe_read_kernel
@@ -35,6 +43,7 @@ struct SessionOptions {
   bool with_stacks = true;    ///< stack(); `--mode handle` does without
   /// Account::longest_read_ns is measured; two readings of the clock a read are 2 % of a run.
   bool with_read_times = false;
+  PrivilegePolicy privileges = PrivilegePolicy::kKeep;
 };
 
 /// What sum_groups() is asked for.

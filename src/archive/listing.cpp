@@ -34,6 +34,7 @@ ListedSnapshot listed(const DirectoryFile& file, SnapshotGlance glance) {
   snapshot.boot_id = std::move(header.boot_id);
   snapshot.kernel_release = std::move(header.kernel_release);
   snapshot.filters = std::move(header.filters);
+  snapshot.reason = std::move(header.reason);
   return snapshot;
 }
 

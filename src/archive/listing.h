@@ -25,6 +25,7 @@ struct ListedSnapshot {
   std::string boot_id;
   std::string kernel_release;
   std::string filters;
+  std::string reason;  ///< why it was taken by itself; empty: somebody asked for it
   std::optional<std::uint64_t> nr_pages;  ///< records, if it is complete
   /// Whether limits of pobpf snapshot may take it: it is complete, and what its name says.
   bool is_removable = false;

@@ -157,13 +157,11 @@ std::string SnapshotDirectory::why_not_snapshot(const std::string& file) const {
   return {};
 }
 
-Result<FreeSpace> SnapshotDirectory::free_space(const MinFree& min_free) const {
+Result<FreeSpace> SnapshotDirectory::free_space(const ByteShare& min_free) const {
   struct statvfs system {};
   if (::fstatvfs(fd_.get(), &system) != 0) return failed("asking for the free space of", errno);
   const auto bytes = static_cast<double>(system.f_blocks) * static_cast<double>(system.f_frsize);
-  return FreeSpace{
-      system.f_bavail * system.f_frsize,
-      std::max(min_free.bytes, static_cast<std::uint64_t>(bytes / 100 * min_free.percent))};
+  return FreeSpace{system.f_bavail * system.f_frsize, min_free.of(bytes)};
 }
 
 Status SnapshotDirectory::sync() const {

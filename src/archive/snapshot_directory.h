@@ -12,6 +12,7 @@
 #include "archive/directory_lock.h"
 #include "archive/retention.h"
 #include "archive/snapshot_name.h"
+#include "model/byte_size.h"
 #include "pobpf/error.h"
 #include "snapshot/snapshot_glance.h"
 #include "snapshot/snapshot_header.h"
@@ -20,15 +21,9 @@
 
 namespace pobpf {
 
-/// Room that the file system is to keep: the larger of both.
-struct MinFree {
-  std::uint64_t bytes = 0;
-  double percent = 0;  ///< of the file system's size
-};
-
 struct RetentionPolicy {
   RetentionLimits limits;
-  std::optional<MinFree> min_free;
+  std::optional<ByteShare> min_free;  ///< of the file system, which it is to keep free
 };
 
 /// A regular file whose name ends as snapshots do.
@@ -99,7 +94,7 @@ class SnapshotDirectory {
   SnapshotDirectory(Fd fd, std::filesystem::path path)
       : fd_(std::move(fd)), path_(std::move(path)) {}
   [[nodiscard]] tl::unexpected<Error> failed(const char* doing, int error) const;
-  [[nodiscard]] Result<FreeSpace> free_space(const MinFree& min_free) const;
+  [[nodiscard]] Result<FreeSpace> free_space(const ByteShare& min_free) const;
   [[nodiscard]] Status sync() const;
   /// Why the file is not the whole snapshot that its name says; empty: it is.
   [[nodiscard]] std::string why_not_snapshot(const std::string& file) const;

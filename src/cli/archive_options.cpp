@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 
 #include "cli/option_value.h"
 #include "model/byte_size.h"
@@ -30,22 +29,6 @@ Status check_given_once(const RawArchiveOptions& raw) {
   for (const auto& [name, values] : single)
     if (values.size() > 1) return usage_error(fmt::format("{} is given more than once", name));
   return {};
-}
-
-Result<MinFree> parse_min_free(const std::string& text) {
-  if (!text.ends_with('%')) {
-    auto size = parse_byte_size(text);
-    if (!size) return fail(std::move(size).error());
-    return MinFree{*size, 0};
-  }
-  constexpr double kPercentMax = 99;
-  double percent = 0;
-  const char* const end = text.data() + text.size() - 1;
-  const auto [at, error] = std::from_chars(text.data(), end, percent, std::chars_format::fixed);
-  if (error != std::errc() || at != end || !(percent >= 0 && percent <= kPercentMax))
-    return usage_error(fmt::format("'{}' is no share of the file system", shown(text)),
-                       "give 0% to 99%, or a size such as 2G");
-  return MinFree{0, percent};
 }
 
 Status check_limits(const RawArchiveOptions& raw, RetentionLimits& limits) {
@@ -88,11 +71,12 @@ Result<std::chrono::nanoseconds> parse_wait(const std::string& text) {
 
 }  // namespace
 
-void add_archive_options(CLI::App& snapshot, RawArchiveOptions& raw) {
+void add_archive_options(CLI::App& snapshot, RawArchiveOptions& raw, const char* directory) {
   constexpr const char* kPlace = "Directory";
   constexpr const char* kLimits = "What stays of older snapshots of this host (default: all)";
-  add_value(snapshot, "--dir", raw.directory, "DIR", kPlace,
-            "default /var/lib/pobpf; made (mode 0750) if it is\nmissing");
+  const std::string description =
+      fmt::format("default {};\nmade (mode 0750) if it is missing", directory);
+  add_value(snapshot, "--dir", raw.directory, "DIR", kPlace, description.c_str());
   add_value(snapshot, "--wait", raw.wait, "SEC", kPlace,
             "wait so long for another pobpf that takes a\nsnapshot into DIR; default 0");
   add_value(snapshot, "--keep", raw.keep, "N", kLimits, "the last N, with the new one");
@@ -108,9 +92,12 @@ void add_archive_options(CLI::App& snapshot, RawArchiveOptions& raw) {
       ->group(kLimits);
   add_value(snapshot, "--thin-tiers", raw.tiers, "LIST", kLimits,
             "the same with tiers of your own: AGE:EVERY,...;\n--thin is 1d:all,1w:1h,365d:1d");
+}
+
+void add_dry_run(CLI::App& snapshot, RawArchiveOptions& raw) {
   snapshot.add_flag("--dry-run", raw.is_dry_run, "take none; say on stderr what one would remove")
       ->disable_flag_override()
-      ->group(kLimits);
+      ->group("Other");
 }
 
 void add_list_options(CLI::App& list, RawArchiveOptions& raw) {
@@ -120,16 +107,16 @@ void add_list_options(CLI::App& list, RawArchiveOptions& raw) {
       ->group("Directory");
 }
 
-Result<ArchiveOptions> check_archive_options(const RawArchiveOptions& raw) {
+Result<ArchiveOptions> check_archive_options(const RawArchiveOptions& raw, const char* directory) {
   if (auto status = check_given_once(raw); !status) return fail(std::move(status).error());
   ArchiveOptions options;
   options.is_dry_run = raw.is_dry_run;
-  if (!raw.directory.empty()) options.directory = raw.directory.front();
+  options.directory = raw.directory.empty() ? directory : raw.directory.front();
   if (options.directory.empty()) return usage_error("the name of the directory is empty");
   if (auto status = check_limits(raw, options.policy.limits); !status)
     return fail(std::move(status).error());
   if (!raw.min_free.empty()) {
-    auto min_free = parse_min_free(raw.min_free.front());
+    auto min_free = parse_byte_share(raw.min_free.front(), "the file system");
     if (!min_free) return fail(std::move(min_free).error().in("--min-free"));
     options.policy.min_free = *min_free;
   }

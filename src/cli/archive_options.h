@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Options of pobpf snapshot and list: the directory, and what stays in it.
+// Options of pobpf snapshot, watch-pressure and list: the directory, and what stays in it.
 #pragma once
 
 #include <chrono>
@@ -38,10 +38,12 @@ struct RawArchiveOptions {
   bool is_dry_run = false;
 };
 
-/// Of pobpf snapshot.
-void add_archive_options(CLI::App& snapshot, RawArchiveOptions& raw);
+/// Of commands that take snapshots; `directory` is what --dir is by default.
+void add_archive_options(CLI::App& snapshot, RawArchiveOptions& raw, const char* directory);
+void add_dry_run(CLI::App& snapshot, RawArchiveOptions& raw);
 void add_list_options(CLI::App& list, RawArchiveOptions& raw);
 
-[[nodiscard]] Result<ArchiveOptions> check_archive_options(const RawArchiveOptions& raw);
+[[nodiscard]] Result<ArchiveOptions> check_archive_options(const RawArchiveOptions& raw,
+                                                           const char* directory);
 
 }  // namespace pobpf::cli

@@ -50,7 +50,8 @@ std::string age_cell(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
   return *snapshot.time_ns > now_ns ? "future" : age_text(now_ns - *snapshot.time_ns);
 }
 
-constexpr std::size_t kNrColumns = 9;
+constexpr std::size_t kNrColumns = 10;
+constexpr std::size_t kReasonColumn = 8;
 using Row = std::array<std::string, kNrColumns>;
 
 Row row_of(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
@@ -63,6 +64,7 @@ Row row_of(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
           size_text(snapshot.bytes),
           snapshot.nr_pages ? fmt::format("{}", *snapshot.nr_pages) : "-",
           state_name(snapshot.state),
+          cell(snapshot.reason),
           cell(snapshot.file)};
 }
 
@@ -73,11 +75,13 @@ std::size_t width_of(const std::string& text) {
   }));
 }
 
+/// A column of width 0 is left out.
 void append_row(std::string& out, const Row& row,
                 const std::array<std::size_t, kNrColumns>& width) {
   constexpr std::size_t kSizeColumn = 5;
   constexpr std::size_t kPagesColumn = 6;
   for (std::size_t i = 0; i < kNrColumns; ++i) {
+    if (width.at(i) == 0) continue;
     const std::string padding(width.at(i) - width_of(row.at(i)), ' ');
     const bool is_number = i == kSizeColumn || i == kPagesColumn;
     if (is_number) out += padding;
@@ -99,6 +103,7 @@ Json json_of(const ListedSnapshot& snapshot, const std::string& directory) {
   object["boot_id"] = snapshot.boot_id;
   object["kernel_release"] = snapshot.kernel_release;
   object["filters"] = snapshot.filters;
+  if (!snapshot.reason.empty()) object["reason"] = snapshot.reason;
   object["bytes"] = snapshot.bytes;
   if (snapshot.nr_pages) object["nr_records"] = *snapshot.nr_pages;
   object["state"] = state_name(snapshot.state);
@@ -121,19 +126,23 @@ void warn_of_others(const Listing& listing, const std::string& directory) {
 void append_listing(std::string& out, const Listing& listing, std::uint64_t now_ns) {
   if (listing.snapshots.empty()) return;
   std::vector<Row> rows{
-      {"TIME", "AGE", "HOST", "BOOT", "KERNEL", "SIZE", "RECORDS", "STATE", "FILE"}};
+      {"TIME", "AGE", "HOST", "BOOT", "KERNEL", "SIZE", "RECORDS", "STATE", "REASON", "FILE"}};
   std::uint64_t bytes = 0;
   for (const ListedSnapshot& snapshot : listing.snapshots) {
     rows.push_back(row_of(snapshot, now_ns));
     bytes += snapshot.bytes;
   }
-  rows.push_back({"(total)", "", "", "", "", size_text(bytes), "", "",
+  rows.push_back({"(total)", "", "", "", "", size_text(bytes), "", "", "",
                   fmt::format("({} {})", listing.snapshots.size(),
                               listing.snapshots.size() == 1 ? "snapshot" : "snapshots")});
   std::array<std::size_t, kNrColumns> width{};
   for (const Row& row : rows)
     for (std::size_t i = 0; i < kNrColumns; ++i)
       width.at(i) = std::max(width.at(i), width_of(row.at(i)));
+  const auto& snapshots = listing.snapshots;
+  if (std::all_of(snapshots.begin(), snapshots.end(),
+                  [](const ListedSnapshot& snapshot) { return snapshot.reason.empty(); }))
+    width.at(kReasonColumn) = 0;
   for (const Row& row : rows) append_row(out, row, width);
 }
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // pobpf snapshot: one more recording in a directory, and older ones out of it.
-#include <spdlog/spdlog.h>
-
 #include <chrono>
 #include <string>
 
@@ -9,18 +7,13 @@
 #include "cli/command_end.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/logging.h"
 #include "cli/open_session.h"
 #include "cli/recording_header.h"
 #include "cli/take_snapshot.h"
-#include "format/escape.h"
 
 namespace pobpf::cli {
 namespace {
-
-/// What was removed is news of this command, not detail.
-void show_removals(const Options& options) {
-  if (!options.is_quiet && options.verbosity == 0) spdlog::set_level(spdlog::level::info);
-}
 
 Result<ExitStatus> plan_removals(const Options& options) {
   auto directory =
@@ -31,22 +24,11 @@ Result<ExitStatus> plan_removals(const Options& options) {
   return report_retention(*plan, false, options);
 }
 
-/// For scripts; the snapshot is safe whatever becomes of this line.
-Result<ExitStatus> print_path(const std::string& path) {
-  Output output = Output::to_stdout(is_interrupted);
-  if (output.is_terminal())
-    append_escaped(output.buffer(), path);
-  else
-    output.buffer() += path;
-  output.buffer() += '\n';
-  if (auto status = output.commit(); !status) return give_up(output, std::move(status).error());
-  return ExitStatus::kComplete;
-}
-
 }  // namespace
 
 Result<ExitStatus> run_snapshot(const Options& options) {
-  show_removals(options);
+  // what is removed is news of this command, not detail
+  show_news(options);
   if (options.archive.is_dry_run) return plan_removals(options);
   if (auto status = check_machine(); !status) return fail(std::move(status).error());
   auto directory =

@@ -224,6 +224,7 @@ Result<ExitStatus> run_top(const Options& options) {
   Options needed = options;
   needed.session.with_read_times = options.wants_stats;
   needed.session.with_pages = false;
+  needed.reads_again = options.top.interval.has_value();
   auto session = open_session(needed);
   if (!session) return fail(std::move(session).error());
   auto view = make_view(options, **session);

@@ -2,7 +2,9 @@
 #include "cli/command_line.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "cli/format_option.h"
 #include "cli/hidden_options.h"
@@ -85,6 +87,11 @@ constexpr const char* kSnapshotExamples = R"(Examples:
   pobpf snapshot --dir history --keep 3 --dry-run     what would be removed
 )";
 
+constexpr const char* kWatchPressureExamples = R"(Examples:
+  pobpf watch-pressure --dir now --once    one, when memory is short
+  pobpf watch-pressure --stall none --low-memory 5%   before the OOM killer
+)";
+
 constexpr const char* kListExamples = R"(Examples:
   pobpf list history                       snapshots, the oldest first
   pobpf list history --format json         one JSON object each
@@ -162,8 +169,12 @@ void add_sums(CLI::App& app, Raw& raw) {
 void add_common(CLI::App& app, Raw& raw) {
   app.set_help_flag("-h,--help", "print this help")->group("Other");
   add_flag(app, "-q,--quiet", raw.is_quiet, "Other", "no warnings and no progress on stderr");
-  add_flag(app, "-v,--verbose", raw.verbosity, "Other",
-           "say what was found out about this kernel;\ntwice: with all messages of libbpf");
+  // a flag that counts into a variable clears it when it is added, which may be after parsing
+  app.add_flag_function(
+         "-v,--verbose", [&raw](std::int64_t count) { raw.verbosity = static_cast<int>(count); },
+         "say what was found out about this kernel;\ntwice: with all messages of libbpf")
+      ->disable_flag_override()
+      ->group("Other");
   add_value(app, "--config", raw.settings_path, "FILE", "Other",
             "settings (TOML) instead of those in\n"
             "/etc/pobpf/pobpf.conf; /dev/null: none");
@@ -181,7 +192,7 @@ void add_report(CLI::App& app, Raw& raw) {
 
 }  // namespace
 
-CommandLine::CommandLine()
+CommandLine::CommandLine(const std::vector<std::string>& arguments)
     : app_(
           "Prints who owns this machine's memory: the allocated pages of a kernel booted\n"
           "with page_owner=on, read through BPF, without debugfs.\n",
@@ -201,141 +212,167 @@ CommandLine::CommandLine()
   add_report_commands();
   add_history_commands();
   add_pin_commands();
+  for (auto& [command, add_options] : unfilled_)
+    if (std::find(arguments.begin(), arguments.end(), command->get_name()) != arguments.end())
+      std::exchange(add_options, nullptr)(*command);
+}
+
+void CommandLine::add_rest() {
+  for (auto& [command, add_options] : unfilled_)
+    if (add_options) std::exchange(add_options, nullptr)(*command);
 }
 
 void CommandLine::add_live_commands() {
-  CLI::App& stacks =
-      add_command(Command::kStacks, "stacks", "call stacks and what they own, largest first");
-  stacks.footer(filter_footer() + kStacksExamples + kExitStatus);
-  add_filters(stacks, raw_);
-  add_output(stacks, raw_);
-  add_stats(stacks, raw_);
-  add_sums(stacks, raw_);
-  add_common(stacks, raw_);
-
-  CLI::App& top = add_command(Command::kTop, "top", "who has the memory, and who grows");
-  top.footer(filter_footer() + kTopExamples + kExitStatus);
-  add_filters(top, raw_);
-  add_top_options(top, raw_.top);
-  add_output(top, raw_, Formats::kRows);
-  add_stats(top, raw_);
-  add_sums(top, raw_);
-  add_common(top, raw_);
-
-  CLI::App& page = add_command(Command::kPage, "page", "all that is known of single pages");
-  page.footer(std::string(kPageExamples) + kExitStatus);
-  add_page_options(page, raw_.page);
-  add_output(page, raw_);
-  add_common(page, raw_);
-
-  CLI::App& check_command =
-      add_command(Command::kCheck, "check", "what this machine lacks to run pobpf");
-  check_command.footer(std::string(kCheckExamples) + kExitStatus);
-  add_output(check_command, raw_);
-  add_common(check_command, raw_);
-
-  CLI::App& record = add_command(Command::kRecord, "record", "all pages into a file, for later");
-  record.footer(filter_footer() + kRecordExamples + kExitStatus);
-  add_filters(record, raw_);
-  add_value(record, "-o,--output", raw_.output, "FILE", "Output",
-            "write to FILE (mode 0600), which is replaced only\n"
-            "when the new one is complete; - is stdout");
-  add_record_options(record, raw_.snapshot);
-  add_stats(record, raw_);
-  add_common(record, raw_);
+  add_command(Command::kStacks, "stacks", "call stacks and what they own, largest first",
+              [this](CLI::App& stacks) {
+                stacks.footer(filter_footer() + kStacksExamples + kExitStatus);
+                add_filters(stacks, raw_);
+                add_output(stacks, raw_);
+                add_stats(stacks, raw_);
+                add_sums(stacks, raw_);
+                add_common(stacks, raw_);
+              });
+  add_command(Command::kTop, "top", "who has the memory, and who grows", [this](CLI::App& top) {
+    top.footer(filter_footer() + kTopExamples + kExitStatus);
+    add_filters(top, raw_);
+    add_top_options(top, raw_.top);
+    add_output(top, raw_, Formats::kRows);
+    add_stats(top, raw_);
+    add_sums(top, raw_);
+    add_common(top, raw_);
+  });
+  add_command(Command::kPage, "page", "all that is known of single pages", [this](CLI::App& page) {
+    page.footer(std::string(kPageExamples) + kExitStatus);
+    add_page_options(page, raw_.page);
+    add_output(page, raw_);
+    add_common(page, raw_);
+  });
+  add_command(Command::kCheck, "check", "what this machine lacks to run pobpf",
+              [this](CLI::App& check_command) {
+                check_command.footer(std::string(kCheckExamples) + kExitStatus);
+                add_output(check_command, raw_);
+                add_common(check_command, raw_);
+              });
+  add_command(Command::kRecord, "record", "all pages into a file, for later",
+              [this](CLI::App& record) {
+                record.footer(filter_footer() + kRecordExamples + kExitStatus);
+                add_filters(record, raw_);
+                add_value(record, "-o,--output", raw_.output, "FILE", "Output",
+                          "write to FILE (mode 0600), which is replaced only\n"
+                          "when the new one is complete; - is stdout");
+                add_record_options(record, raw_.snapshot);
+                add_stats(record, raw_);
+                add_common(record, raw_);
+              });
 }
 
 void CommandLine::add_report_commands() {
-  CLI::App& report = add_command(Command::kReport, "report", "show what record has written");
-  report.footer(filter_footer() + kReportExamples + kExitStatus);
-  report.require_subcommand(0, 1);
-  add_report(report, raw_);
-  add_mode(report, raw_);
-  add_output(report, raw_, Formats::kSnapshot);
+  add_command(Command::kReport, "report", "show what record has written", [this](CLI::App& report) {
+    report.footer(filter_footer() + kReportExamples + kExitStatus);
+    report.require_subcommand(0, 1);
+    add_report(report, raw_);
+    add_mode(report, raw_);
+    add_output(report, raw_, Formats::kSnapshot);
 
-  CLI::App& report_stacks = add_view(report, ReportView::kStacks, "stacks",
-                                     "call stacks and what they own, largest first");
-  report_stacks.footer(filter_footer() + kReportExamples + kExitStatus);
-  add_report(report_stacks, raw_);
-  add_output(report_stacks, raw_);
-  add_max_groups(report_stacks, raw_);
+    CLI::App& report_stacks = add_view(report, ReportView::kStacks, "stacks",
+                                       "call stacks and what they own, largest first");
+    report_stacks.footer(filter_footer() + kReportExamples + kExitStatus);
+    add_report(report_stacks, raw_);
+    add_output(report_stacks, raw_);
+    add_max_groups(report_stacks, raw_);
 
-  CLI::App& report_top = add_view(report, ReportView::kTop, "top", "who has the memory");
-  report_top.footer(filter_footer() + kReportExamples + kExitStatus);
-  add_report(report_top, raw_);
-  add_top_options(report_top, raw_.top);
-  add_output(report_top, raw_, Formats::kRows);
-  add_max_groups(report_top, raw_);
+    CLI::App& report_top = add_view(report, ReportView::kTop, "top", "who has the memory");
+    report_top.footer(filter_footer() + kReportExamples + kExitStatus);
+    add_report(report_top, raw_);
+    add_top_options(report_top, raw_.top);
+    add_output(report_top, raw_, Formats::kRows);
+    add_max_groups(report_top, raw_);
 
-  CLI::App& report_page =
-      add_view(report, ReportView::kPage, "page", "all that is known of single pages");
-  report_page.footer(std::string(kReportExamples) + kExitStatus);
-  add_report_page_options(report_page, raw_.snapshot);
-  add_pfn_options(report_page, raw_.page);
-  add_output(report_page, raw_);
-  add_common(report_page, raw_);
+    CLI::App& report_page =
+        add_view(report, ReportView::kPage, "page", "all that is known of single pages");
+    report_page.footer(std::string(kReportExamples) + kExitStatus);
+    add_report_page_options(report_page, raw_.snapshot);
+    add_pfn_options(report_page, raw_.page);
+    add_output(report_page, raw_);
+    add_common(report_page, raw_);
+  });
 }
 
 void CommandLine::add_history_commands() {
-  CLI::App& diff = add_command(Command::kDiff, "diff", "what changed between snapshots");
-  diff.footer(filter_footer() + kDiffExamples + kExitStatus);
-  add_diff_options(diff, raw_.diff, raw_.top);
-  add_filters(diff, raw_);
-  add_output(diff, raw_);
-  add_stats(diff, raw_);
-  add_max_groups(diff, raw_);
-  add_common(diff, raw_);
-
-  CLI::App& snapshot = add_command(Command::kSnapshot, "snapshot",
-                                   "all pages into a directory, whose old ones are removed");
-  snapshot.footer(filter_footer() + kSnapshotExamples + kExitStatus);
-  add_archive_options(snapshot, raw_.archive);
-  add_filters(snapshot, raw_);
-  add_record_options(snapshot, raw_.snapshot);
-  add_stats(snapshot, raw_);
-  add_common(snapshot, raw_);
-
-  CLI::App& list = add_command(Command::kList, "list", "what snapshots a directory has");
-  list.footer(std::string(kListExamples) + kExitStatus);
-  add_list_options(list, raw_.archive);
-  add_output(list, raw_);
-  add_common(list, raw_);
-
-  CLI::App& import = add_command(Command::kImport, "import",
-                                 "the text of any kernel's page_owner into such a file");
-  import.footer(std::string(kImportExamples) + kExitStatus);
-  add_import_options(import, raw_.snapshot);
-  add_value(import, "-o,--output", raw_.output, "FILE", "Output",
-            "write to FILE (mode 0600), which is replaced only\n"
-            "when the new one is complete; - is stdout");
-  add_common(import, raw_);
+  add_command(Command::kDiff, "diff", "what changed between snapshots", [this](CLI::App& diff) {
+    diff.footer(filter_footer() + kDiffExamples + kExitStatus);
+    add_diff_options(diff, raw_.diff, raw_.top);
+    add_filters(diff, raw_);
+    add_output(diff, raw_);
+    add_stats(diff, raw_);
+    add_max_groups(diff, raw_);
+    add_common(diff, raw_);
+  });
+  add_command(Command::kSnapshot, "snapshot",
+              "all pages into a directory, whose old ones are removed", [this](CLI::App& snapshot) {
+                snapshot.footer(filter_footer() + kSnapshotExamples + kExitStatus);
+                add_archive_options(snapshot, raw_.archive, kDefaultDirectory);
+                add_filters(snapshot, raw_);
+                add_record_options(snapshot, raw_.snapshot);
+                add_dry_run(snapshot, raw_.archive);
+                add_stats(snapshot, raw_);
+                add_common(snapshot, raw_);
+              });
+  add_command(Command::kWatchPressure, "watch-pressure", "a snapshot whenever memory is short",
+              [this](CLI::App& watch) {
+                watch.footer(filter_footer() + kWatchPressureExamples + kExitStatus);
+                add_pressure_options(watch, raw_.pressure);
+                add_archive_options(watch, raw_.archive, kPressureDirectory);
+                add_filters(watch, raw_);
+                add_record_options(watch, raw_.snapshot);
+                add_stats(watch, raw_);
+                add_common(watch, raw_);
+              });
+  add_command(Command::kList, "list", "what snapshots a directory has", [this](CLI::App& list) {
+    list.footer(std::string(kListExamples) + kExitStatus);
+    add_list_options(list, raw_.archive);
+    add_output(list, raw_);
+    add_common(list, raw_);
+  });
+  add_command(Command::kImport, "import", "the text of any kernel's page_owner into such a file",
+              [this](CLI::App& import) {
+                import.footer(std::string(kImportExamples) + kExitStatus);
+                add_import_options(import, raw_.snapshot);
+                add_value(import, "-o,--output", raw_.output, "FILE", "Output",
+                          "write to FILE (mode 0600), which is replaced only\n"
+                          "when the new one is complete; - is stdout");
+                add_common(import, raw_);
+              });
 }
 
 void CommandLine::add_pin_commands() {
-  CLI::App& pin = add_command(Command::kPin, "pin", "a view as a file that cat reads");
-  pin.footer(filter_footer() + kPinExamples + kExitStatus);
-  add_filters(pin, raw_);
-  add_mode(pin, raw_);
-  add_pin_options(pin, raw_.pin);
-  add_common(pin, raw_);
-
-  CLI::App& pins = add_command(Command::kPins, "pins", "the pins there are and what they show");
-  pins.footer(std::string(kPinsExamples) + kExitStatus);
-  add_pins_options(pins, raw_.pin);
-  add_output(pins, raw_);
-  add_common(pins, raw_);
-
-  CLI::App& unpin = add_command(Command::kUnpin, "unpin", "remove pins");
-  unpin.footer(std::string(kUnpinExamples) + kExitStatus);
-  add_unpin_options(unpin, raw_.pin);
-  add_common(unpin, raw_);
+  add_command(Command::kPin, "pin", "a view as a file that cat reads", [this](CLI::App& pin) {
+    pin.footer(filter_footer() + kPinExamples + kExitStatus);
+    add_filters(pin, raw_);
+    add_mode(pin, raw_);
+    add_pin_options(pin, raw_.pin);
+    add_common(pin, raw_);
+  });
+  add_command(Command::kPins, "pins", "the pins there are and what they show",
+              [this](CLI::App& pins) {
+                pins.footer(std::string(kPinsExamples) + kExitStatus);
+                add_pins_options(pins, raw_.pin);
+                add_output(pins, raw_);
+                add_common(pins, raw_);
+              });
+  add_command(Command::kUnpin, "unpin", "remove pins", [this](CLI::App& unpin) {
+    unpin.footer(std::string(kUnpinExamples) + kExitStatus);
+    add_unpin_options(unpin, raw_.pin);
+    add_common(unpin, raw_);
+  });
 }
 
-CLI::App& CommandLine::add_command(Command number, const char* name, const char* description) {
+void CommandLine::add_command(Command number, const char* name, const char* description,
+                              std::function<void(CLI::App&)> add_options) {
   CLI::App& command = *app_.add_subcommand(name, description);
   command.group("Commands");
   commands_.emplace_back(&command, number);
-  return command;
+  unfilled_.emplace_back(&command, std::move(add_options));
 }
 
 CLI::App& CommandLine::add_view(CLI::App& report, ReportView view, const char* name,

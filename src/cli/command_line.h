@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/page_request.h"
 #include "cli/pin_options.h"
+#include "cli/pressure_options.h"
 #include "cli/snapshot_options.h"
 #include "cli/top_options.h"
 
@@ -37,6 +39,7 @@ struct Raw {
   RawTopOptions top;
   RawSnapshotOptions snapshot;
   RawArchiveOptions archive;
+  RawPressureOptions pressure;
   RawDiffOptions diff;
   std::vector<std::string> threads;
   std::vector<std::string> max_groups;
@@ -45,9 +48,14 @@ struct Raw {
 /// Parses into raw(); for one use.
 class CommandLine {
  public:
-  CommandLine();
+  /// Only commands that `arguments` name get their options: all of them are a thousand, which would
+  /// be a tenth of what pobpf takes to start.
+  explicit CommandLine(const std::vector<std::string>& arguments);
   CommandLine(const CommandLine&) = delete;
   CommandLine& operator=(const CommandLine&) = delete;
+
+  /// Gives all other commands theirs.
+  void add_rest();
 
   [[nodiscard]] CLI::App& app() { return app_; }
   [[nodiscard]] const CLI::App& app() const { return app_; }
@@ -65,7 +73,8 @@ class CommandLine {
   [[nodiscard]] std::string given_filters() const;
 
  private:
-  CLI::App& add_command(Command number, const char* name, const char* description);
+  void add_command(Command number, const char* name, const char* description,
+                   std::function<void(CLI::App&)> add_options);
   CLI::App& add_view(CLI::App& report, ReportView view, const char* name, const char* description);
   void add_live_commands();
   void add_report_commands();
@@ -75,6 +84,7 @@ class CommandLine {
   Raw raw_;
   CLI::App app_;
   std::vector<std::pair<const CLI::App*, Command>> commands_;
+  std::vector<std::pair<CLI::App*, std::function<void(CLI::App&)>>> unfilled_;
   std::vector<std::pair<const CLI::App*, ReportView>> views_;
 };
 

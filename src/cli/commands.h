@@ -40,6 +40,8 @@ namespace pobpf::cli {
 
 /// `pobpf snapshot`
 [[nodiscard]] Result<ExitStatus> run_snapshot(const Options& options);
+/// `pobpf watch-pressure`
+[[nodiscard]] Result<ExitStatus> run_watch_pressure(const Options& options);
 /// `pobpf list`
 [[nodiscard]] Result<ExitStatus> run_list(const Options& options);
 

@@ -101,6 +101,10 @@ void set_up_logging(Format format, bool is_quiet, int verbosity) {
   route_libbpf_log();
 }
 
+void show_news(const Options& options) {
+  if (!options.is_quiet && options.verbosity == 0) spdlog::set_level(spdlog::level::info);
+}
+
 void report(const Error& error, ExitStatus status, Format format) {
   if (format != Format::kJson) {
     spdlog::error("{}{}{}", error.what, error.hint.empty() ? "" : ": ", error.hint);

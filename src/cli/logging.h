@@ -13,6 +13,9 @@ namespace pobpf::cli {
 /// out about the kernel with `verbosity` 1, all of libbpf's messages with 2.
 void set_up_logging(Format format, bool is_quiet, int verbosity);
 
+/// From now on information is shown too, unless the user has said how much to show.
+void show_news(const Options& options);
+
 /// One line: what happened and what to do about it. In JSON also the kind of error and the exit
 /// status that follows.
 void report(const Error& error, ExitStatus status, Format format);

@@ -65,6 +65,8 @@ Result<ExitStatus> run(const Options& options) {
       return run_import(options);
     case Command::kSnapshot:
       return run_snapshot(options);
+    case Command::kWatchPressure:
+      return run_watch_pressure(options);
     case Command::kList:
       return run_list(options);
   }

@@ -26,7 +26,9 @@ Result<std::unique_ptr<Session>> open_session(const Options& options) {
 }
 
 Result<std::unique_ptr<Session>> load_session(const Options& options) {
-  auto session = Session::open(options.session);
+  SessionOptions needed = options.session;
+  needed.privileges = options.reads_again ? PrivilegePolicy::kReaders : PrivilegePolicy::kOneReader;
+  auto session = Session::open(needed);
   if (!session) return fail(std::move(session).error());
   for (const auto& [name, value] : (*session)->describe()) spdlog::debug("{}: {}", name, value);
   return session;

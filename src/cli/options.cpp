@@ -257,7 +257,9 @@ Status check_snapshot(const CommandLine& line, const std::string& hint, Options&
 }
 
 Status check_archive(const CommandLine& line, const std::string& hint, Options& options) {
-  auto archive = check_archive_options(line.raw().archive);
+  auto archive = check_archive_options(
+      line.raw().archive,
+      options.command == Command::kWatchPressure ? kPressureDirectory : kDefaultDirectory);
   if (!archive) return with_hint(std::move(archive).error(), hint);
   options.archive = *std::move(archive);
   return {};
@@ -295,6 +297,13 @@ Status check_own_options(const CommandLine& line, const std::string& hint, Optio
     case Command::kSnapshot:
       if (auto status = check_snapshot(line, hint, options); !status) return status;
       return check_archive(line, hint, options);
+    case Command::kWatchPressure: {
+      if (auto status = check_snapshot(line, hint, options); !status) return status;
+      auto pressure = check_pressure_options(line.raw().pressure);
+      if (!pressure) return with_hint(std::move(pressure).error(), hint);
+      options.pressure = *std::move(pressure);
+      return check_archive(line, hint, options);
+    }
     case Command::kReport:
       if (auto status = check_snapshot(line, hint, options); !status) return status;
       return line.view() == ReportView::kTop ? check_top(line, hint, options) : Status();
@@ -329,7 +338,7 @@ Result<Settings> take_settings(CommandLine& line, const std::string& default_pat
     return usage_error("--config is given more than once", help_hint(line.chosen()));
   const std::string path = given.empty() ? default_path : given.front();
   if (path.empty()) return usage_error("--config needs the name of a file", "/dev/null is empty");
-  auto settings = Settings::read(path, line.app());
+  auto settings = Settings::read(path, line);
   if (!settings) {
     auto error = std::move(settings).error();
     if (given.empty() && is_missing(error)) return Settings();
@@ -349,7 +358,7 @@ std::string default_settings() {
 
 Result<std::variant<Options, Information>> parse_options(const std::vector<std::string>& arguments,
                                                          const std::string& settings_path) {
-  CommandLine line;
+  CommandLine line(arguments);
   try {
     line.app().parse(reversed(arguments));
   } catch (const CLI::CallForHelp&) {
@@ -372,7 +381,8 @@ Result<std::variant<Options, Information>> parse_options(const std::vector<std::
 }
 
 void visit_command_line(const std::function<void(const CLI::App&)>& visit) {
-  CommandLine line;
+  CommandLine line({});
+  line.add_rest();
   visit(line.app());
 }
 

@@ -14,6 +14,7 @@
 #include "cli/diff_options.h"
 #include "cli/page_request.h"
 #include "cli/pin_options.h"
+#include "cli/pressure_options.h"
 #include "cli/snapshot_options.h"
 #include "cli/top_options.h"
 #include "model/filter.h"
@@ -42,6 +43,7 @@ enum class Command {
   kDiff,
   kImport,
   kSnapshot,
+  kWatchPressure,
   kList
 };
 enum class Format { kText, kJson, kCsv, kSqlite };
@@ -60,11 +62,13 @@ struct Options {
   bool is_quiet = false;
   int verbosity = 0;  ///< how often -v was given
   SessionOptions session;
+  bool reads_again = false;  ///< more than one reader, or sums more than once
   PinOptions pin;
   TopOptions top;
   DiffOptions diff;
-  SnapshotOptions snapshot;           ///< of Command::kRecord, kReport, kImport and kSnapshot
-  ArchiveOptions archive;             ///< of Command::kSnapshot and kList
+  SnapshotOptions snapshot;           ///< of Command::kReport, and those that write snapshots
+  ArchiveOptions archive;             ///< of Command::kSnapshot, kWatchPressure and kList
+  PressureOptions pressure;           ///< of Command::kWatchPressure
   std::vector<std::string> settings;  ///< what was taken from a settings file, for the log
 };
 

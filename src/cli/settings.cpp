@@ -153,14 +153,15 @@ class Settings::Collector {
   Settings& settings_;
 };
 
-Result<Settings> Settings::read(const std::string& path, CLI::App& app) {
+Result<Settings> Settings::read(const std::string& path, CommandLine& line) {
   auto text = read_file(path, kBytesMax);
   if (!text) return fail(std::move(text).error());
   Settings settings;
   settings.path_ = path;
   try {
     const toml::table table = toml::parse(*text, path);
-    if (auto status = Collector(settings).collect(table, app); !status)
+    if (!table.empty()) line.add_rest();
+    if (auto status = Collector(settings).collect(table, line.app()); !status)
       return fail(std::move(status).error());
   } catch (const toml::parse_error& error) {
     return fail(

@@ -19,12 +19,14 @@
 
 namespace pobpf::cli {
 
+class CommandLine;
+
 class Settings {
  public:
-  /// `app` says which keys there are; it must live longer. kUsage, with file and line, for a file
+  /// `line` says which keys there are; it must live longer. kUsage, with file and line, for a file
   /// that is no TOML, and for keys and kinds of values that no command has; kFailed with os_errno
   /// if the file cannot be read.
-  [[nodiscard]] static Result<Settings> read(const std::string& path, CLI::App& app);
+  [[nodiscard]] static Result<Settings> read(const std::string& path, CommandLine& line);
 
   /// Gives each option of `command` (nullptr: of `app`) that was given neither behind it nor in
   /// front of it. kUsage, with file and line, for what the option refuses.

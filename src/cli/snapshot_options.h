@@ -24,6 +24,7 @@ struct SnapshotOptions {
   bool with_free_side = false;  ///< of record
   int level = kLevelDefault;    ///< of record and import
   std::string view_text;        ///< of record: the filters as given
+  std::string reason;           ///< why a snapshot is taken, if nobody asked for it
 };
 
 /// What the option parser fills in.

@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "cli/command_end.h"
+#include "cli/interrupt.h"
 #include "cli/logging.h"
 #include "cli/recording_header.h"
+#include "format/escape.h"
 
 namespace pobpf::cli {
 namespace {
@@ -38,6 +41,7 @@ const char* reason_text(RemovalReason reason) {
 Result<TakenSnapshot> take_snapshot(Session& session, const ReaderView& view,
                                     const Options& options, NewSnapshot& place) {
   SnapshotHeader header = make_recording_header(session, options.snapshot.view_text);
+  header.reason = options.snapshot.reason;
   if (auto status = place.open(header); !status) return fail(std::move(status).error());
   auto recording = write_recording(session, view, header, options, place.output(),
                                    [&place] { return place.check_room(); });
@@ -68,6 +72,17 @@ Result<ExitStatus> take_and_report(Session& session, const ReaderView& view, con
   const ExitStatus recorded = end_recording(taken->recording, options);
   const ExitStatus removed = report_retention(taken->retention, true, options);
   return recorded == ExitStatus::kComplete ? removed : recorded;
+}
+
+Result<ExitStatus> print_path(const std::string& path) {
+  Output output = Output::to_stdout(is_interrupted);
+  if (output.is_terminal())
+    append_escaped(output.buffer(), path);
+  else
+    output.buffer() += path;
+  output.buffer() += '\n';
+  if (auto status = output.commit(); !status) return give_up(output, std::move(status).error());
+  return ExitStatus::kComplete;
 }
 
 }  // namespace pobpf::cli

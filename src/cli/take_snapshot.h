@@ -2,6 +2,8 @@
 // One snapshot of a session that is open, into a directory. A session may be used again and again.
 #pragma once
 
+#include <string>
+
 #include "archive/snapshot_directory.h"
 #include "cli/exit_status.h"
 #include "cli/options.h"
@@ -29,5 +31,8 @@ struct TakenSnapshot {
 /// Both, with what the recording lacks and --stats.
 [[nodiscard]] Result<ExitStatus> take_and_report(Session& session, const ReaderView& view,
                                                  const Options& options, NewSnapshot& place);
+
+/// One line on stdout, for scripts; the snapshot is safe whatever becomes of it.
+[[nodiscard]] Result<ExitStatus> print_path(const std::string& path);
 
 }  // namespace pobpf::cli

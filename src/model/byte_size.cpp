@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "model/name_list.h"
@@ -38,6 +39,26 @@ Result<std::uint64_t> parse_byte_size(std::string_view text) {
   if (number >= kBytesEnd)
     return fail(ErrorKind::kUsage, fmt::format("'{}' is too large a size", shown(text)));
   return static_cast<std::uint64_t>(number);
+}
+
+std::uint64_t ByteShare::of(double total_bytes) const {
+  return std::max(bytes, static_cast<std::uint64_t>(total_bytes / 100 * percent));
+}
+
+Result<ByteShare> parse_byte_share(std::string_view text, const char* what) {
+  if (!text.ends_with('%')) {
+    auto size = parse_byte_size(text);
+    if (!size) return fail(std::move(size).error());
+    return ByteShare{*size, 0};
+  }
+  constexpr double kPercentMax = 99;
+  double percent = 0;
+  const char* const end = text.data() + text.size() - 1;
+  const auto [at, error] = std::from_chars(text.data(), end, percent, std::chars_format::fixed);
+  if (error != std::errc() || at != end || !(percent >= 0 && percent <= kPercentMax))
+    return fail(ErrorKind::kUsage, fmt::format("'{}' is no share of {}", shown(text), what),
+                "give 0% to 99%, or a size such as 2G");
+  return ByteShare{0, percent};
 }
 
 }  // namespace pobpf

@@ -14,4 +14,15 @@ namespace pobpf {
 /// bytes and more.
 [[nodiscard]] Result<std::uint64_t> parse_byte_size(std::string_view text);
 
+/// So many bytes, or such a share of some total: the larger of both.
+struct ByteShare {
+  std::uint64_t bytes = 0;
+  double percent = 0;
+  [[nodiscard]] std::uint64_t of(double total_bytes) const;
+};
+
+/// A size, or "10%": from 0 to 99 percent, with fractions. kUsage for anything else; `what` names
+/// the total in the message.
+[[nodiscard]] Result<ByteShare> parse_byte_share(std::string_view text, const char* what);
+
 }  // namespace pobpf

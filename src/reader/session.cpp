@@ -16,6 +16,7 @@
 #include "kernel/libbpf_log.h"
 #include "kernel/local_clock.h"
 #include "kernel/machine_facts.h"
+#include "kernel/privileges.h"
 #include "page_owner.skel.h"
 #include "page_owner_filters.skel.h"
 #include "page_owner_filters_probe.skel.h"
@@ -146,6 +147,7 @@ class KernelSession final : public Session {
         with_read_times_(options.with_read_times),
         has_filters_(options.with_filters),
         has_details_(options.with_details),
+        privileges_(options.privileges),
         use_kallsyms_lookup_(options.use_kallsyms_lookup) {}
 
   [[nodiscard]] const KernelFacts& facts() const override { return facts_.text; }
@@ -179,6 +181,10 @@ class KernelSession final : public Session {
     std::uint64_t outside;
   };
   Result<Prepared> prepare(const ReaderView& view, std::uint32_t group_by);
+  /// What is left to do takes descriptors only.
+  void end_attaching() const {
+    if (privileges_ == PrivilegePolicy::kOneReader) shed_privileges(StillToCome::kReading);
+  }
 
   Skeleton skeleton_;
   MachineFacts facts_;
@@ -189,6 +195,7 @@ class KernelSession final : public Session {
   bool with_read_times_;
   bool has_filters_;
   bool has_details_;
+  PrivilegePolicy privileges_;
   bool use_kallsyms_lookup_;
   std::uint32_t groups_room_ = kGroupsFirst;  // what the last sums needed
 };
@@ -226,6 +233,7 @@ Result<std::unique_ptr<PageReader>> KernelSession::open_reader(const ReaderView&
     if (!opened) return fail(std::move(opened).error());
     link.emplace(std::move(*opened));
   }
+  end_attaching();
   auto reader = std::make_unique<KernelReader>(std::move(prepared->slot), std::move(link),
                                                view.mode, windows.size(), prepared->outside);
   if (has_details_) reader->set_read_bytes(POBPF_DETAILED_READ_BYTES);
@@ -247,7 +255,10 @@ Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumReq
     sums.account = *account;
     sums.account.outside = prepared->outside;
     if (auto status = map->read(sums); !status) return fail(std::move(status).error());
-    if (sums.other.allocations == 0 || groups_room_ == request.groups_max) return sums;
+    if (sums.other.allocations == 0 || groups_room_ == request.groups_max) {
+      end_attaching();
+      return sums;
+    }
     // too small: once more with more room
     groups_room_ = std::min(request.groups_max, groups_room_ * kGroupsGrowth);
   }
@@ -326,6 +337,7 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
     return fail(libbpf_error("loading the page walker", error));
   auto own_programs = OwnPrograms::of(skeleton->obj);
   if (!own_programs) return fail(std::move(own_programs).error());
+  if (options.privileges != PrivilegePolicy::kKeep) shed_privileges(StillToCome::kReaders);
   return std::make_unique<KernelSession>(std::move(skeleton), std::move(facts),
                                          std::move(*own_programs), options);
 }

@@ -200,6 +200,7 @@ void write_header(const SnapshotHeader& header, snapshot::Header& message) {
   if (header.wall_clock_ns) message.set_wall_clock_ns(*header.wall_clock_ns);
   if (header.local_clock_ns) message.set_local_clock_ns(*header.local_clock_ns);
   message.set_filters(header.filters);
+  message.set_reason(header.reason);
   for (const NodeSpan& span : header.nodes) {
     snapshot::Node& node = *message.add_node();
     node.set_nid(span.nid);
@@ -236,6 +237,7 @@ Result<SnapshotHeader> read_header(const snapshot::Header& message) {
   if (message.has_wall_clock_ns()) header.wall_clock_ns = message.wall_clock_ns();
   if (message.has_local_clock_ns()) header.local_clock_ns = message.local_clock_ns();
   header.filters = message.filters();
+  header.reason = message.reason();
   if (auto status = read_nodes(message, header); !status) return fail(std::move(status).error());
   if (message.has_tables()) {
     auto facts = read_tables(message.tables());

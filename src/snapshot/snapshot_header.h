@@ -28,6 +28,7 @@ struct SnapshotHeader {
   std::optional<std::uint64_t> wall_clock_ns;
   std::optional<std::uint64_t> local_clock_ns;
   std::string filters;          ///< as given on the command line
+  std::string reason;           ///< why it was taken by itself; empty: somebody asked for it
   std::vector<NodeSpan> nodes;  ///< those with memory
   unsigned max_nodes = 0;       ///< 0: not known
   /// Without it the text of a record cannot be made.

@@ -189,6 +189,7 @@ std::vector<std::pair<std::string, std::string>> SnapshotSession::describe() con
       {"command line", header.command_line},
       {"boot id", header.boot_id},
       {"filters", header.filters.empty() ? "none" : header.filters},
+      {"reason", header.reason.empty() ? "somebody asked for it" : header.reason},
       {"nodes", format_nodelist(memory_nodes_)}};
   if (header.wall_clock_ns)
     lines.emplace_back("recorded at", fmt::format("{} ns since 1970", *header.wall_clock_ns));

@@ -227,16 +227,16 @@ TEST_F(Directory, TheSecondOfTwoRunsLeaves) {
 TEST_F(Directory, RefusesBeforeItStartsIfTooLittleStaysFree) {
   store(kFirst);
   RetentionPolicy policy;
-  policy.min_free = MinFree{std::uint64_t{1} << 60, 0};
+  policy.min_free = ByteShare{std::uint64_t{1} << 60, 0};
   auto report = take(kFirst + kSecond, policy);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().os_errno, ENOSPC);
   EXPECT_THAT(report.error().what, HasSubstr("are to stay free"));
   EXPECT_TRUE(has(name_at(kFirst)));
   EXPECT_FALSE(directory().begin(policy, "host", 0s));
-  policy.min_free = MinFree{0, 100};
+  policy.min_free = ByteShare{0, 100};
   EXPECT_FALSE(take(kFirst + kSecond, policy));
-  policy.min_free = MinFree{1, 0};
+  policy.min_free = ByteShare{1, 0};
   EXPECT_TRUE(take(kFirst + kSecond, policy));
 }
 

@@ -70,7 +70,7 @@ TEST_F(SettingsFile, GivesEachCommandItsOwn) {
   EXPECT_EQ(snapshot.nodelist, "");
   EXPECT_EQ(snapshot.archive.policy.limits.nr_max, 48U);
   EXPECT_FALSE(snapshot.archive.policy.limits.tiers.empty());
-  EXPECT_EQ(snapshot.archive.policy.min_free.value_or(MinFree()).percent, 10);
+  EXPECT_EQ(snapshot.archive.policy.min_free.value_or(ByteShare()).percent, 10);
   EXPECT_EQ(parse({"report", "top", "x"}).top.limit, 3U);
   EXPECT_NE(parse({"top"}).top.limit, 3U);
   EXPECT_EQ(parse({"report", "x"}).command, Command::kReport);
@@ -170,8 +170,8 @@ std::string all_settings(const CLI::App& command, const std::string& name) {
 
 TEST_F(SettingsFile, EveryOptionOfEveryCommandIsASetting) {
   visit_command_line([&](const CLI::App& app) { write(all_settings(app, "")); });
-  CommandLine line;
-  const auto settings = Settings::read(path_, line.app());
+  CommandLine line({});
+  const auto settings = Settings::read(path_, line);
   ASSERT_TRUE(settings) << settings.error().what;
 }
 

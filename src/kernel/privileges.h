@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What pobpf may do, given up once it is done.
+#pragma once
+
+namespace pobpf {
+
+/// What is still to come of a process.
+enum class StillToCome {
+  kReaders,  ///< more readers, which are maps (CAP_BPF) and times of the clock (CAP_PERFMON)
+  kReading,  ///< reading of what is attached: descriptors are enough
+};
+
+/// Gives up, for this thread and those that it starts, all capabilities that are not needed any
+/// more, and the chance to gain any by executing a program. Root keeps what it has over files,
+/// where its output may go. What the kernel refuses to take stays: nothing depends on it.
+void shed_privileges(StillToCome what);
+
+}  // namespace pobpf
