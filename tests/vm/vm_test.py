@@ -141,6 +141,23 @@ class Oracle(ViewTest):
 
     def test_two_capabilities_and_no_user_id_are_enough(self):
         self.assert_view("least_privilege", {0, 1})
+        self.assert_view("three_capabilities", {0, 1})
+
+    def test_capabilities_are_given_up_once_they_are_not_needed(self):
+        chown, dac_override, dac_read_search, fowner = (1 << n for n in range(4))
+        perfmon, bpf = 1 << 38, 1 << 39
+        of_files = chown | dac_override | dac_read_search | fowner
+        for name, kept in {
+            "pages": 0, "record": 0, "stacks": 0, "top_watch": bpf | perfmon, "root": of_files,
+        }.items():
+            with self.subTest(name):
+                held = collected.run_of(f"held_{name}")
+                self.assertTrue(held["has_printed"])
+                for row in ("CapPrm", "CapEff"):
+                    self.assertEqual(int(held["lines"][row], 16), kept, row)
+                for row in ("CapInh", "CapAmb"):
+                    self.assertEqual(int(held["lines"][row], 16), 0, row)
+                self.assertEqual(held["lines"]["NoNewPrivs"], "1")
 
     def test_output_file_holds_the_same(self):
         self.assertEqual(collected.status("to_file"), 0, collected.err("to_file"))
@@ -520,6 +537,8 @@ class BadPlaces(unittest.TestCase):
         self.assert_refused("unprivileged", 3, "CAP_BPF", "CAP_PERFMON")
         self.assert_refused("bpf_only", 3, "CAP_PERFMON")
         self.assertNotIn("CAP_BPF", collected.err("bpf_only"))
+        self.assert_refused("perfmon_only", 3, "no CAP_BPF")
+        self.assertNotIn("no CAP_PERFMON", collected.err("perfmon_only"))
 
     def test_check_passes_here_and_fails_without_privileges(self):
         self.assertEqual(collected.status("check"), 0, collected.out("check").decode())

@@ -89,6 +89,7 @@ def views(collector: Collector) -> None:
     collector.run_pobpf("check_kptr_2", "check")
     write_sysctl("kernel/kptr_restrict", "0")
     with_capabilities(collector, "least_privilege", "+bpf,+perfmon")
+    with_capabilities(collector, "three_capabilities", "+bpf,+perfmon,+syslog")
     recordings(collector)
 
     # the sums between two readings of what the kernel counts itself
@@ -127,14 +128,38 @@ def recordings(collector: Collector) -> None:
         collector.run_pobpf(name, "record", *arguments, "-o", str(path))
 
 
+def as_nobody(capabilities: str) -> list[str]:
+    """What runs a command as nobody with these capabilities and no other."""
+    return [
+        *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
+        *("--inh-caps", f"-all,{capabilities}", "--ambient-caps", f"-all,{capabilities}"),
+        *("--bounding-set", f"-all,{capabilities}"),
+    ]
+
+
 def with_capabilities(collector: Collector, name: str, capabilities: str, *arguments: str) -> None:
-    """As nobody with these capabilities and no other."""
-    collector.run(
-        name,
-        ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-        + ["--inh-caps", f"-all,{capabilities}", "--ambient-caps", f"-all,{capabilities}"]
-        + ["--bounding-set", f"-all,{capabilities}", collector.pobpf, *arguments],
-    )
+    collector.run(name, [*as_nobody(capabilities), collector.pobpf, *arguments])
+
+
+def held_privileges(collector: Collector) -> None:
+    """What processes may still do once they print: lines of /proc/PID/status."""
+    two = as_nobody("+bpf,+perfmon")
+    for name, argv in {
+        "pages": [*two, collector.pobpf],
+        "record": [*two, collector.pobpf, "record", "-o", "-"],
+        "stacks": [*two, collector.pobpf, "stacks"],
+        "top_watch": [*two, collector.pobpf, "top", "--watch", "1"],
+        "root": [collector.pobpf],
+    }.items():
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            # what follows fills the pipe, so it is still printing
+            seen = process.stdout.read1(1)
+            status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+            process.kill()
+        collector.results[f"held_{name}"] = {
+            "has_printed": len(seen) == 1,
+            "lines": dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line),
+        }
 
 
 def bad_places(collector: Collector) -> None:
@@ -153,6 +178,8 @@ def bad_places(collector: Collector) -> None:
         + [collector.pobpf, "check"],
     )
     with_capabilities(collector, "bpf_only", "+bpf")
+    with_capabilities(collector, "perfmon_only", "+perfmon,+syslog")
+    held_privileges(collector)
     collector.run_pobpf("check", "check")
     collector.run_pobpf("check_json", "check", "--format", "json")
     collector.run(
