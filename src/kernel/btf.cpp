@@ -2,17 +2,12 @@
 #include "kernel/btf.h"
 
 #include <bpf/btf.h>
-#include <bpf/libbpf.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
-#include <array>
+#include <bitset>
 #include <cerrno>
+#include <cstring>
 #include <set>
 #include <span>
-
-#include "util/fd.h"
 
 namespace pobpf {
 namespace {
@@ -23,48 +18,38 @@ struct Member {
   std::uint32_t bit_offset;  // from the start of the outermost type
 };
 
-std::uint32_t resolve(const btf* object, std::uint32_t id) {
-  const btf_type* type = btf__type_by_id(object, id);
-  while (type != nullptr && (btf_is_mod(type) || btf_is_typedef(type))) {
-    id = type->type;
-    type = btf__type_by_id(object, id);
-  }
-  return id;
-}
-
-std::optional<Member> find_member(const btf* object, std::uint32_t id, std::string_view name,
+std::optional<Member> find_member(const BtfView& btf, std::uint32_t id, std::string_view name,
                                   std::uint32_t base_bits) {
-  const btf_type* type = btf__type_by_id(object, resolve(object, id));
+  const btf_type* type = btf.type(btf.resolve(id));
   if (type == nullptr || !btf_is_composite(type)) return std::nullopt;
   const std::span members(btf_members(type), btf_vlen(type));
   for (std::uint32_t i = 0; i < members.size(); ++i) {
     const std::uint32_t bits = base_bits + btf_member_bit_offset(type, i);
-    const std::string_view member_name = btf__name_by_offset(object, members[i].name_off);
+    const std::string_view member_name = btf.name(members[i].name_off);
     if (member_name == name) return Member{type, i, bits};
     if (member_name.empty()) {
-      if (auto found = find_member(object, members[i].type, name, bits)) return found;
+      if (auto found = find_member(btf, members[i].type, name, bits)) return found;
     }
   }
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> find_enumerator(const btf* object, const btf_type* type,
+std::optional<std::uint64_t> find_enumerator(const BtfView& btf, const btf_type* type,
                                              std::string_view name) {
   if (btf_is_enum(type)) {
     for (const struct btf_enum& value : std::span(btf_enum(type), btf_vlen(type)))
-      if (name == btf__name_by_offset(object, value.name_off))
-        return static_cast<std::uint64_t>(value.val);
+      if (name == btf.name(value.name_off)) return static_cast<std::uint64_t>(value.val);
   } else if (btf_is_enum64(type)) {
     for (const struct btf_enum64& value : std::span(btf_enum64(type), btf_vlen(type)))
-      if (name == btf__name_by_offset(object, value.name_off)) return btf_enum64_value(&value);
+      if (name == btf.name(value.name_off)) return btf_enum64_value(&value);
   }
   return std::nullopt;
 }
 
-std::vector<std::pair<std::string, std::uint64_t>> enumerators_of(const btf* object,
+std::vector<std::pair<std::string, std::uint64_t>> enumerators_of(const BtfView& btf,
                                                                   const btf_type* type) {
   std::vector<std::pair<std::string, std::uint64_t>> result;
-  const auto name = [&](std::uint32_t offset) { return btf__name_by_offset(object, offset); };
+  const auto name = [&](std::uint32_t offset) { return btf.name(offset); };
   if (btf_is_enum(type)) {
     for (const struct btf_enum& value : std::span(btf_enum(type), btf_vlen(type)))
       result.emplace_back(name(value.name_off), static_cast<std::uint32_t>(value.val));
@@ -75,126 +60,138 @@ std::vector<std::pair<std::string, std::uint64_t>> enumerators_of(const btf* obj
   return result;
 }
 
-/// A kernel has 50,000 types and more: most are ruled out by their first character.
-class NameFilter {
+/// Goes through all types for some names. A kernel has 50,000 types and more, which start-up has
+/// to get past: all but a few are ruled out by the first four bytes of their name.
+class NameSearch {
  public:
   template <typename Names>
-  explicit NameFilter(const Names& names) : names_(names.begin(), names.end()) {
-    for (const std::string& name : names) is_first_[static_cast<unsigned char>(name.at(0))] = true;
+  NameSearch(const BtfView& btf, const Names& names)
+      : btf_(btf), names_(names.begin(), names.end()) {
+    for (const std::string_view name : names_) {
+      if (name.size() < sizeof(std::uint32_t))
+        is_short_start_.set(slot_of<std::uint16_t>(name.data()));
+      else
+        is_start_.set(slot_of<std::uint32_t>(name.data()));
+    }
   }
-  [[nodiscard]] bool has(const char* name) const {
-    return is_first_[static_cast<unsigned char>(*name)] && names_.contains(name);
+
+  /// Calls `found` with name and id of each type that has one of the names, and `unnamed` with type
+  /// and id of those without one.
+  template <typename Found, typename Unnamed>
+  void run(Found found, Unnamed unnamed) const {
+    for (std::uint32_t id = 1; id < btf_.nr_types(); ++id) {
+      const btf_type* type = btf_.type(id);
+      if (type->name_off == 0)
+        unnamed(type, id);
+      else if (may_match(type->name_off))
+        if (const auto name = names_.find(btf_.name(type->name_off)); name != names_.end())
+          found(*name, id);
+    }
   }
 
  private:
-  std::array<bool, 256> is_first_{};
-  std::set<std::string_view> names_;
-};
+  static constexpr std::size_t kNrSlots = 4096;
 
-/// Linux 6.17 lets its type information be mapped: read(2) takes a call for each 4 KiB of
-/// megabytes, and pages to put them in. nullptr where that cannot be.
-btf* map_vmlinux_btf() {
-  const Fd file(::open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC));
-  struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0 || status.st_size <= 0) return nullptr;
-  const auto size = static_cast<std::size_t>(status.st_size);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  if (data == MAP_FAILED) return nullptr;
-  btf* object = btf__new(data, static_cast<__u32>(size));
-  ::munmap(data, size);
-  return object;
-}
+  /// Of the bytes that a name begins with, its NUL included.
+  template <typename Start>
+  static std::size_t slot_of(const char* name) {
+    Start start = 0;
+    std::memcpy(&start, name, sizeof(start));
+    constexpr std::uint32_t kGolden = 0x9e3779b1;  // Knuth's multiplicative hash
+    constexpr unsigned kShift = 20;                // leaves as many bits as slots have
+    return start * kGolden >> kShift;
+  }
+
+  [[nodiscard]] bool may_match(std::uint32_t offset) const {
+    const std::string_view strings = btf_.strings();
+    if (offset >= strings.size()) return false;
+    const char* const name = strings.data() + offset;
+    if (strings.size() - offset < sizeof(std::uint32_t)) return true;
+    return is_start_.test(slot_of<std::uint32_t>(name)) ||
+           is_short_start_.test(slot_of<std::uint16_t>(name));
+  }
+
+  const BtfView& btf_;
+  std::set<std::string_view> names_;
+  std::bitset<kNrSlots> is_start_;
+  std::bitset<kNrSlots> is_short_start_;  ///< of names of less than four bytes
+};
 
 }  // namespace
 
-void KernelBtf::Deleter::operator()(btf* object) const { btf__free(object); }
-
 Result<KernelBtf> KernelBtf::load(const std::vector<std::string>& names) {
-  btf* object = map_vmlinux_btf();
-  if (object == nullptr) object = btf__load_vmlinux_btf();
-  if (object == nullptr)
+  auto view = BtfView::open("/sys/kernel/btf/vmlinux");
+  if (!view)
     return fail(ErrorKind::kUnsupported, "this kernel has no readable type information (BTF)",
-                "use a kernel built with CONFIG_DEBUG_INFO_BTF=y", errno);
-  KernelBtf result(object);
+                "use a kernel built with CONFIG_DEBUG_INFO_BTF=y", view.error().os_errno);
+  KernelBtf result(*std::move(view));
   result.index(names);
   return result;
 }
 
 Result<KernelBtf> KernelBtf::load_file(const std::string& path) {
-  btf* object = btf__parse(path.c_str(), nullptr);
-  if (object == nullptr) return fail(ErrorKind::kFailed, "no BTF in " + path, {}, errno);
-  return KernelBtf(object);
+  auto view = BtfView::open(path);
+  if (!view) return fail(std::move(view).error());
+  return KernelBtf(*std::move(view));
 }
 
 void KernelBtf::index(const std::vector<std::string>& names) {
-  const NameFilter filter(names);
-  const std::uint32_t nr_types = btf__type_cnt(btf_.get());
-  for (std::uint32_t id = 1; id < nr_types; ++id) {
-    const btf_type* type = btf__type_by_id(btf_.get(), id);
-    if (type->name_off == 0) {
-      if (btf_is_any_enum(type)) anonymous_enums_.push_back(id);
-      continue;
-    }
-    const char* name = btf__name_by_offset(btf_.get(), type->name_off);
-    if (filter.has(name)) ids_.emplace(name, id);
-  }
+  NameSearch(view_, names)
+      .run([this](std::string_view name, std::uint32_t id) { ids_.emplace(name, id); },
+           [this](const btf_type* type, std::uint32_t id) {
+             if (btf_is_any_enum(type)) anonymous_enums_.push_back(id);
+           });
   is_indexed_ = true;
 }
 
 std::vector<std::uint32_t> KernelBtf::ids_of(
     const std::set<std::string, std::less<>>& names) const {
-  const NameFilter filter(names);
   std::vector<std::uint32_t> ids;
-  const std::uint32_t nr_types = btf__type_cnt(btf_.get());
-  for (std::uint32_t id = 1; id < nr_types; ++id) {
-    const std::uint32_t name = btf__type_by_id(btf_.get(), id)->name_off;
-    if (name != 0 && filter.has(btf__name_by_offset(btf_.get(), name))) ids.push_back(id);
-  }
+  NameSearch(view_, names)
+      .run([&ids](std::string_view /*name*/, std::uint32_t id) { ids.push_back(id); },
+           [](const btf_type* /*type*/, std::uint32_t /*id*/) {});
   return ids;
 }
 
-std::int32_t KernelBtf::find(const std::string& name,
-                             std::initializer_list<std::uint32_t> kinds) const {
+std::optional<std::uint32_t> KernelBtf::find(const std::string& name,
+                                             std::initializer_list<std::uint32_t> kinds) const {
   const auto [begin, end] = ids_.equal_range(name);
   for (const std::uint32_t kind : kinds) {
     for (auto entry = begin; entry != end; ++entry)
-      if (btf_kind(btf__type_by_id(btf_.get(), entry->second)) == kind)
-        return static_cast<std::int32_t>(entry->second);
+      if (btf_kind(view_.type(entry->second)) == kind) return entry->second;
     // a name that was indexed and not found there is nowhere
     if (is_indexed_ && begin != end) continue;
-    const std::int32_t id = btf__find_by_name_kind(btf_.get(), name.c_str(), kind);
-    if (id >= 0) return id;
+    for (std::uint32_t id = 1; id < view_.nr_types(); ++id) {
+      const btf_type* const type = view_.type(id);
+      if (btf_kind(type) == kind && view_.name(type->name_off) == name) return id;
+    }
   }
-  return -ENOENT;
+  return std::nullopt;
 }
 
-std::int32_t KernelBtf::find_composite(const std::string& name) const {
+std::optional<std::uint32_t> KernelBtf::find_composite(const std::string& name) const {
   return find(name, {BTF_KIND_STRUCT, BTF_KIND_UNION});
 }
 
 std::optional<std::uint32_t> KernelBtf::size_of(const std::string& type) const {
-  const std::int32_t id =
-      find(type, {BTF_KIND_STRUCT, BTF_KIND_UNION, BTF_KIND_TYPEDEF, BTF_KIND_ENUM});
-  if (id < 0) return std::nullopt;
-  const std::int64_t size = btf__resolve_size(btf_.get(), static_cast<std::uint32_t>(id));
-  if (size < 0) return std::nullopt;
-  return static_cast<std::uint32_t>(size);
+  const auto id = find(type, {BTF_KIND_STRUCT, BTF_KIND_UNION, BTF_KIND_TYPEDEF, BTF_KIND_ENUM});
+  return id ? view_.size_of(*id) : std::nullopt;
 }
 
 std::optional<std::uint32_t> KernelBtf::offset_of(const std::string& type,
                                                   std::string_view member) const {
-  const std::int32_t id = find_composite(type);
-  if (id < 0) return std::nullopt;
-  const auto found = find_member(btf_.get(), static_cast<std::uint32_t>(id), member, 0);
+  const auto id = find_composite(type);
+  if (!id) return std::nullopt;
+  const auto found = find_member(view_, *id, member, 0);
   if (!found) return std::nullopt;
   return found->bit_offset / 8;
 }
 
 std::optional<BitField> KernelBtf::bit_field(const std::string& type,
                                              std::string_view member) const {
-  const std::int32_t id = find_composite(type);
-  if (id < 0) return std::nullopt;
-  const auto found = find_member(btf_.get(), static_cast<std::uint32_t>(id), member, 0);
+  const auto id = find_composite(type);
+  if (!id) return std::nullopt;
+  const auto found = find_member(view_, *id, member, 0);
   if (!found) return std::nullopt;
   const std::uint32_t width = btf_member_bitfield_size(found->parent, found->index);
   if (width == 0) return std::nullopt;
@@ -203,48 +200,43 @@ std::optional<BitField> KernelBtf::bit_field(const std::string& type,
 
 std::optional<std::uint32_t> KernelBtf::array_length(const std::string& type,
                                                      std::string_view member) const {
-  const std::int32_t id = find_composite(type);
-  if (id < 0) return std::nullopt;
-  const auto found = find_member(btf_.get(), static_cast<std::uint32_t>(id), member, 0);
+  const auto id = find_composite(type);
+  if (!id) return std::nullopt;
+  const auto found = find_member(view_, *id, member, 0);
   if (!found) return std::nullopt;
   const std::span members(btf_members(found->parent), btf_vlen(found->parent));
-  const btf_type* array =
-      btf__type_by_id(btf_.get(), resolve(btf_.get(), members[found->index].type));
+  const btf_type* array = view_.type(view_.resolve(members[found->index].type));
   if (array == nullptr || !btf_is_array(array)) return std::nullopt;
   return btf_array(array)->nelems;
 }
 
 std::optional<std::uint64_t> KernelBtf::enum_value(const std::string& type,
                                                    std::string_view enumerator) const {
-  const std::int32_t id = find(type, {BTF_KIND_ENUM, BTF_KIND_ENUM64});
-  if (id < 0) return std::nullopt;
-  return find_enumerator(btf_.get(), btf__type_by_id(btf_.get(), static_cast<std::uint32_t>(id)),
-                         enumerator);
+  const auto id = find(type, {BTF_KIND_ENUM, BTF_KIND_ENUM64});
+  if (!id) return std::nullopt;
+  return find_enumerator(view_, view_.type(*id), enumerator);
 }
 
 std::optional<std::uint64_t> KernelBtf::any_enum_value(std::string_view enumerator) const {
   for (const std::uint32_t id : anonymous_enums_)
-    if (auto value = find_enumerator(btf_.get(), btf__type_by_id(btf_.get(), id), enumerator))
-      return value;
-  const std::uint32_t nr_types = btf__type_cnt(btf_.get());
-  for (std::uint32_t id = 1; id < nr_types; ++id)
-    if (auto value = find_enumerator(btf_.get(), btf__type_by_id(btf_.get(), id), enumerator))
-      return value;
+    if (auto value = find_enumerator(view_, view_.type(id), enumerator)) return value;
+  for (std::uint32_t id = 1; id < view_.nr_types(); ++id)
+    if (auto value = find_enumerator(view_, view_.type(id), enumerator)) return value;
   return std::nullopt;
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> KernelBtf::enumerators(
     const std::string& type) const {
-  const std::int32_t id = find(type, {BTF_KIND_ENUM, BTF_KIND_ENUM64});
-  if (id < 0) return {};
-  return enumerators_of(btf_.get(), btf__type_by_id(btf_.get(), static_cast<std::uint32_t>(id)));
+  const auto id = find(type, {BTF_KIND_ENUM, BTF_KIND_ENUM64});
+  if (!id) return {};
+  return enumerators_of(view_, view_.type(*id));
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> KernelBtf::enumerators_beside(
     std::string_view enumerator) const {
   for (const std::uint32_t id : anonymous_enums_) {
-    const btf_type* type = btf__type_by_id(btf_.get(), id);
-    if (find_enumerator(btf_.get(), type, enumerator)) return enumerators_of(btf_.get(), type);
+    const btf_type* type = view_.type(id);
+    if (find_enumerator(view_, type, enumerator)) return enumerators_of(view_, type);
   }
   return {};
 }
@@ -254,13 +246,11 @@ bool KernelBtf::has_function(const std::string& name) const {
 }
 
 std::optional<std::uint32_t> KernelBtf::function_id(const std::string& name) const {
-  const std::int32_t id = find(name, {BTF_KIND_FUNC});
-  return id < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(id));
+  return find(name, {BTF_KIND_FUNC});
 }
 
 std::optional<std::uint32_t> KernelBtf::composite_id(const std::string& name) const {
-  const std::int32_t id = find_composite(name);
-  return id < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(id));
+  return find_composite(name);
 }
 
 }  // namespace pobpf

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -14,9 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/btf_view.h"
 #include "pobpf/error.h"
-
-struct btf;
 
 namespace pobpf {
 
@@ -66,20 +64,17 @@ class KernelBtf {
   [[nodiscard]] std::vector<std::uint32_t> ids_of(
       const std::set<std::string, std::less<>>& names) const;
   /// For what is not asked here; lives as long as this.
-  [[nodiscard]] const btf* get() const { return btf_.get(); }
+  [[nodiscard]] const BtfView& view() const { return view_; }
 
  private:
-  struct Deleter {
-    void operator()(btf* object) const;
-  };
-  explicit KernelBtf(btf* object) : btf_(object) {}
+  explicit KernelBtf(BtfView view) : view_(std::move(view)) {}
   void index(const std::vector<std::string>& names);
-  /// Id of a type of this name and one of these kinds (BTF_KIND_*); negative if there is none.
-  [[nodiscard]] std::int32_t find(const std::string& name,
-                                  std::initializer_list<std::uint32_t> kinds) const;
-  [[nodiscard]] std::int32_t find_composite(const std::string& name) const;
+  /// Id of a type of this name and one of these kinds (BTF_KIND_*).
+  [[nodiscard]] std::optional<std::uint32_t> find(const std::string& name,
+                                                  std::initializer_list<std::uint32_t> kinds) const;
+  [[nodiscard]] std::optional<std::uint32_t> find_composite(const std::string& name) const;
 
-  std::unique_ptr<btf, Deleter> btf_;
+  BtfView view_;
   std::unordered_multimap<std::string, std::uint32_t> ids_;  // of the names given to load()
   std::vector<std::uint32_t> anonymous_enums_;
   bool is_indexed_ = false;

@@ -51,7 +51,7 @@ Wanted wanted_by(const btf* object) {
 
 class Excerpt {
  public:
-  Excerpt(const btf* kernel, const Wanted& wanted)
+  Excerpt(const BtfView& kernel, const Wanted& wanted)
       : kernel_(kernel), wanted_(wanted), excerpt_(btf__new_empty()) {}
 
   /// Id of the copy of a type; negative: an errno.
@@ -73,14 +73,17 @@ class Excerpt {
 
  private:
   std::int32_t add(std::uint32_t id) {
-    const btf_type* type = btf__type_by_id(kernel_, id);
+    const btf_type* type = kernel_.type(id);
     if (type == nullptr) return -EINVAL;
     switch (btf_kind(type)) {
       case BTF_KIND_INT:
+        return btf__add_int(excerpt_.get(), name(type->name_off), type->size,
+                            btf_int_encoding(type));
       case BTF_KIND_FLOAT:
+        return btf__add_float(excerpt_.get(), name(type->name_off), type->size);
       case BTF_KIND_ENUM:
       case BTF_KIND_ENUM64:
-        return btf__add_type(excerpt_.get(), kernel_, type);
+        return add_enum(type);
       case BTF_KIND_PTR:
         // relocations end at a pointer: what it points to does not matter
         return btf__add_ptr(excerpt_.get(), 0);
@@ -93,6 +96,30 @@ class Excerpt {
         // typedefs and qualifiers are looked through by those who compare types
         return btf_is_mod(type) || btf_is_typedef(type) ? copy(type->type) : -EINVAL;
     }
+  }
+
+  /// With the NUL that libbpf wants.
+  [[nodiscard]] const char* name(std::uint32_t offset) const { return kernel_.name(offset).data(); }
+
+  std::int32_t add_enum(const btf_type* type) {
+    const bool is_wide = btf_is_enum64(type);
+    const bool is_signed = btf_kflag(type);
+    const std::int32_t result =
+        is_wide ? btf__add_enum64(excerpt_.get(), name(type->name_off), type->size, is_signed)
+                : btf__add_enum(excerpt_.get(), name(type->name_off), type->size);
+    if (result < 0) return result;
+    int error = 0;
+    if (is_wide) {
+      for (const struct btf_enum64& value : std::span(btf_enum64(type), btf_vlen(type)))
+        if (error == 0)
+          error =
+              btf__add_enum64_value(excerpt_.get(), name(value.name_off), btf_enum64_value(&value));
+    } else {
+      for (const struct btf_enum& value : std::span(btf_enum(type), btf_vlen(type)))
+        if (error == 0)
+          error = btf__add_enum_value(excerpt_.get(), name(value.name_off), value.val);
+    }
+    return error == 0 ? result : error;
   }
 
   std::int32_t add_array(const struct btf_array* array) {
@@ -108,27 +135,26 @@ class Excerpt {
     std::vector<std::pair<std::uint32_t, std::int32_t>> fields;
     const std::span members(btf_members(type), btf_vlen(type));
     for (std::uint32_t i = 0; i < members.size(); ++i) {
-      const std::string_view name = btf__name_by_offset(kernel_, members[i].name_off);
-      if (!name.empty() && !wanted_.members.contains(name)) continue;
+      const std::string_view member = kernel_.name(members[i].name_off);
+      if (!member.empty() && !wanted_.members.contains(member)) continue;
       const std::int32_t field = copy(members[i].type);
       if (field < 0) return field;
       fields.emplace_back(i, field);
     }
-    const char* name = btf__name_by_offset(kernel_, type->name_off);
-    const std::int32_t result = btf_is_struct(type)
-                                    ? btf__add_struct(excerpt_.get(), name, type->size)
-                                    : btf__add_union(excerpt_.get(), name, type->size);
+    const std::int32_t result =
+        btf_is_struct(type) ? btf__add_struct(excerpt_.get(), name(type->name_off), type->size)
+                            : btf__add_union(excerpt_.get(), name(type->name_off), type->size);
     if (result < 0) return result;
     for (const auto& [index, field] : fields) {
-      const int error = btf__add_field(
-          excerpt_.get(), btf__name_by_offset(kernel_, members[index].name_off), field,
-          btf_member_bit_offset(type, index), btf_member_bitfield_size(type, index));
+      const int error =
+          btf__add_field(excerpt_.get(), name(members[index].name_off), field,
+                         btf_member_bit_offset(type, index), btf_member_bitfield_size(type, index));
       if (error != 0) return error;
     }
     return result;
   }
 
-  const btf* kernel_;
+  const BtfView& kernel_;
   const Wanted& wanted_;
   std::unique_ptr<btf, BtfDeleter> excerpt_;
   std::unordered_map<std::uint32_t, std::int32_t> copies_;
@@ -138,10 +164,10 @@ class Excerpt {
 
 Result<std::vector<std::byte>> excerpt_btf(const KernelBtf& kernel, const btf* object) {
   const Wanted wanted = wanted_by(object);
-  Excerpt excerpt(kernel.get(), wanted);
+  Excerpt excerpt(kernel.view(), wanted);
   if (!excerpt.is_valid()) return fail(libbpf_error("making type information", errno));
   for (const std::uint32_t id : kernel.ids_of(wanted.types)) {
-    const btf_type* type = btf__type_by_id(kernel.get(), id);
+    const btf_type* type = kernel.view().type(id);
     if (!btf_is_composite(type) && !btf_is_any_enum(type)) continue;
     if (const std::int32_t copied = excerpt.copy(id); copied < 0)
       return fail(libbpf_error("picking the kernel's types", copied));

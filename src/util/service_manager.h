@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Word to the service manager that started us, as sd_notify(3) describes it. libsystemd would do the
-// same and take six libraries into every start of pobpf.
+// Word to the service manager that started us, as sd_notify(3) describes it. libsystemd would do
+// the same and take six libraries into every start of pobpf.
 #pragma once
 
 #include <string_view>

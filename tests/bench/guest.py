@@ -61,7 +61,7 @@ def in_memory(program: str) -> list[str]:
     """A command that runs a copy of the program with its libraries from tmpfs: waiting for the host's
     file system would count as instructions."""
     directory = pathlib.Path("/run/pobpf-bench.d") / pathlib.Path(program).name
-    directory.mkdir(parents=True)
+    directory.mkdir(parents=True, exist_ok=True)
     listing = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
     libraries = re.findall(r"(/\S+) \(0x", listing)
     for file in [program, *libraries]:

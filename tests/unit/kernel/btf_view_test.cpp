@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Raw type information, compared with what libbpf reads of the same bytes.
+#include "kernel/btf_view.h"
+
+#include <bpf/btf.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "kernel/btf.h"
+
+namespace pobpf {
+namespace {
+
+struct BtfDeleter {
+  void operator()(btf* object) const { btf__free(object); }
+};
+using Btf = std::unique_ptr<btf, BtfDeleter>;
+
+/// One of each kind that this libbpf can make.
+Btf all_kinds() {
+  Btf object(btf__new_empty());
+  const int number = btf__add_int(object.get(), "int", 4, BTF_INT_SIGNED);
+  btf__add_float(object.get(), "double", 8);
+  const int pointer = btf__add_ptr(object.get(), number);
+  const int array = btf__add_array(object.get(), number, pointer, 5);
+  const int composite = btf__add_struct(object.get(), "thing", 56);
+  btf__add_field(object.get(), "first", number, 0, 0);
+  btf__add_field(object.get(), "bits", number, 32, 3);
+  btf__add_field(object.get(), "list", array, 64, 0);
+  btf__add_union(object.get(), "either", 8);
+  btf__add_field(object.get(), "one", pointer, 0, 0);
+  btf__add_enum(object.get(), "small", 4);
+  btf__add_enum_value(object.get(), "SMALL", -1);
+  btf__add_enum64(object.get(), "large", 8, false);
+  btf__add_enum64_value(object.get(), "LARGE", 1ULL << 40);
+  btf__add_fwd(object.get(), "later", BTF_FWD_STRUCT);
+  const int name = btf__add_typedef(object.get(), "name_t", composite);
+  const int constant = btf__add_const(object.get(), name);
+  btf__add_array(object.get(), number, constant, 3);
+  btf__add_volatile(object.get(), number);
+  btf__add_restrict(object.get(), pointer);
+  const int prototype = btf__add_func_proto(object.get(), number);
+  btf__add_func_param(object.get(), "x", number);
+  btf__add_func(object.get(), "run", BTF_FUNC_GLOBAL, prototype);
+  const int variable = btf__add_var(object.get(), "v", BTF_VAR_STATIC, number);
+  btf__add_datasec(object.get(), ".data", 4);
+  btf__add_datasec_var_info(object.get(), variable, 0, 4);
+  btf__add_decl_tag(object.get(), "note", composite, -1);
+  btf__add_type_tag(object.get(), "tag", number);
+  return object;
+}
+
+std::string bytes_of(const btf* object) {
+  std::uint32_t size = 0;
+  const void* const data = btf__raw_data(object, &size);
+  return {static_cast<const char*>(data), size};
+}
+
+class BtfViewTest : public ::testing::Test {
+ protected:
+  ~BtfViewTest() override { std::filesystem::remove(path_); }
+
+  Result<BtfView> open(const std::string& bytes) const {
+    std::ofstream(path_, std::ios::binary) << bytes;
+    return BtfView::open(path_);
+  }
+
+  std::string path_ =
+      (std::filesystem::temp_directory_path() / ("pobpf-btf-" + std::to_string(::getpid())))
+          .string();
+};
+
+/// Everything that can be asked of a view, so that a wrong one is noticed (ASan).
+std::size_t look_at_all(const BtfView& view) {
+  std::size_t sum = 0;
+  for (std::uint32_t id = 0; id < view.nr_types() + 2; ++id) {
+    const btf_type* const type = view.type(id);
+    if (type == nullptr) continue;
+    sum += view.name(type->name_off).size() + view.resolve(id) + view.size_of(id).value_or(0);
+    if (btf_is_composite(type))
+      for (std::uint32_t i = 0; i < btf_vlen(type); ++i)
+        sum += view.name(btf_members(type)[i].name_off).size();
+  }
+  return sum;
+}
+
+void expect_same(const BtfView& view, const btf* object) {
+  ASSERT_EQ(view.nr_types(), btf__type_cnt(object));
+  for (std::uint32_t id = 1; id < view.nr_types(); ++id) {
+    const btf_type* const ours = view.type(id);
+    const btf_type* const theirs = btf__type_by_id(object, id);
+    ASSERT_EQ(ours->info, theirs->info) << id;
+    ASSERT_EQ(ours->size, theirs->size) << id;
+    ASSERT_EQ(view.name(ours->name_off), btf__name_by_offset(object, theirs->name_off)) << id;
+    const std::int64_t size = btf__resolve_size(object, id);
+    // libbpf gives these the size of the type that they are about; nobody asks us
+    if (btf_is_var(ours) || btf_is_datasec(ours) || btf_is_decl_tag(ours)) continue;
+    const auto our_size = view.size_of(id);
+    ASSERT_EQ(our_size ? std::int64_t{*our_size} : -1, size < 0 ? -1 : size) << id;
+  }
+}
+
+TEST_F(BtfViewTest, EachKindIsWhatLibbpfReads) {
+  const Btf object = all_kinds();
+  const auto view = open(bytes_of(object.get()));
+  ASSERT_TRUE(view) << view.error().what;
+  EXPECT_GT(view->nr_types(), 18U);
+  expect_same(*view, object.get());
+  EXPECT_EQ(view->type(0), nullptr);
+  EXPECT_EQ(view->type(view->nr_types()), nullptr);
+  EXPECT_EQ(view->name(UINT32_MAX), "");
+}
+
+TEST_F(BtfViewTest, TheRunningKernelIsWhatLibbpfReads) {
+  const char* const path = "/sys/kernel/btf/vmlinux";
+  ASSERT_TRUE(std::filesystem::exists(path)) << "tests need a kernel with BTF";
+  const auto view = BtfView::open(path);
+  ASSERT_TRUE(view) << view.error().what;
+  const Btf object(btf__parse(path, nullptr));
+  ASSERT_TRUE(object);
+  EXPECT_GT(view->nr_types(), 10000U);
+  expect_same(*view, object.get());
+}
+
+TEST_F(BtfViewTest, LookUpsByNameAreLibbpfs) {
+  const auto kernel = KernelBtf::load({"page", "rq", "task_struct", "no_such_type_at_all"});
+  ASSERT_TRUE(kernel) << kernel.error().what;
+  const Btf object(btf__parse("/sys/kernel/btf/vmlinux", nullptr));
+  for (const char* name : {"page", "rq", "task_struct", "mm_struct", "pid"})
+    EXPECT_EQ(kernel->composite_id(name), static_cast<std::uint32_t>(btf__find_by_name_kind(
+                                              object.get(), name, BTF_KIND_STRUCT)))
+        << name;
+  EXPECT_FALSE(kernel->composite_id("no_such_type_at_all"));
+  EXPECT_FALSE(kernel->size_of("no_such_type_either"));
+  for (const std::uint32_t id : kernel->ids_of({"page", "rq"})) {
+    const std::string_view name = kernel->view().name(kernel->view().type(id)->name_off);
+    EXPECT_TRUE(name == "page" || name == "rq") << name;
+  }
+  EXPECT_GE(kernel->ids_of({"page", "rq"}).size(), 2U);
+}
+
+TEST_F(BtfViewTest, CutAndChangedBytesAreRefusedOrHarmless) {
+  const std::string good = bytes_of(all_kinds().get());
+  for (std::size_t length = 0; length < good.size(); ++length)
+    EXPECT_FALSE(open(good.substr(0, length))) << length;
+  std::size_t nr_refused = 0;
+  for (std::size_t at = 0; at < good.size(); ++at)
+    for (const int change : {0x01, 0x80, 0xff}) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ change);
+      const auto view = open(bad);
+      if (view)
+        look_at_all(*view);
+      else
+        ++nr_refused;
+    }
+  EXPECT_GT(nr_refused, 20U);
+}
+
+TEST_F(BtfViewTest, TypesInALoopEnd) {
+  Btf object(btf__new_empty());
+  btf__add_typedef(object.get(), "a", 2);
+  btf__add_typedef(object.get(), "b", 1);
+  btf__add_array(object.get(), 1, 3, 1);
+  const auto view = open(bytes_of(object.get()));
+  ASSERT_TRUE(view);
+  look_at_all(*view);
+  EXPECT_FALSE(view->size_of(1));
+  EXPECT_FALSE(view->size_of(3));
+}
+
+}  // namespace
+}  // namespace pobpf
