@@ -144,6 +144,25 @@ TEST_F(TakeSnapshot, AListShowsAllThereIs) {
   EXPECT_THAT(out, HasSubstr("future"));
 }
 
+TEST_F(TakeSnapshot, WhyItWasTakenIsShownWhereOneHasAReason) {
+  ASSERT_TRUE(take());
+  std::string out;
+  append_listing(out, list(), 0);
+  EXPECT_THAT(out, Not(HasSubstr("REASON")));
+  options.snapshot.reason = "only 1M of 2G left\x1b";
+  ASSERT_TRUE(take());
+  const Listing listing = list();
+  ASSERT_EQ(listing.snapshots.size(), 2U);
+  EXPECT_EQ(listing.snapshots[0].reason, "");
+  EXPECT_EQ(listing.snapshots[1].reason, options.snapshot.reason);
+  out.clear();
+  append_listing(out, listing, 0);
+  EXPECT_THAT(out,
+              AllOf(HasSubstr("STATE     REASON                  FILE\n"),
+                    HasSubstr("complete  -                       " + listing.snapshots[0].file),
+                    HasSubstr("complete  only 1M of 2G left\\x1b  " + path.filename().string())));
+}
+
 ListedSnapshot listed(std::string file, std::string host, std::string filters = {}) {
   ListedSnapshot snapshot;
   snapshot.file = std::move(file);
