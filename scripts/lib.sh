@@ -9,10 +9,10 @@ packages_build=(
   protobuf-compiler python3 zlib1g-dev zstd
 )
 
-# What scripts/kernel and scripts/vm need.
+# What scripts/kernel, scripts/vm and scripts/debian-root need.
 packages_vm=(
-  bc bison busybox-static cpio flex gcc kmod libelf-dev libssl-dev make openssl pahole
-  python3 qemu-system-x86 rsync xz-utils
+  bc bison busybox-static cpio e2fsprogs flex gcc kmod libelf-dev libssl-dev make mmdebstrap openssl pahole
+  python3 qemu-system-x86 qemu-utils rsync xz-utils
 )
 
 # What tests the package: man pages, completion, lintian.

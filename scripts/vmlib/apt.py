@@ -32,7 +32,7 @@ def _fetch(series: Series, directory: Path) -> Path:
     for part in ("etc", "state/lists/partial", "cache/archives/partial"):
         (state / part).mkdir(parents=True, exist_ok=True)
     (state / "etc" / "pobpf.sources").write_text(
-        "\n".join(_source_stanza(suite) for suite in series.suites)
+        "\n".join(source_stanza(suite) for suite in series.suites)
     )
     options = [
         f"-oDir::State={state / 'state'}",
@@ -96,10 +96,10 @@ def _candidate_version(package: str, options: list[str]) -> str | None:
     return match[1] if match else None
 
 
-def _source_stanza(suite: str) -> str:
+def source_stanza(suite: str) -> str:
     """An apt source for one suite, on the mirror that the machine uses for such suites."""
     is_security = suite.endswith("-security")
-    own_codename = _os_release().get("VERSION_CODENAME", "")
+    own_codename = os_release().get("VERSION_CODENAME", "")
     own_suites = [f"{own_codename}-security"] if is_security else [own_codename]
     targets = _run(
         ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI) $(SOURCESENTRY)"]
@@ -132,7 +132,7 @@ def _signed_by(entry: str, uri: str) -> str:
     return ""
 
 
-def _os_release() -> dict[str, str]:
+def os_release() -> dict[str, str]:
     fields = {}
     for line in Path("/etc/os-release").read_text().splitlines():
         name, _, value = line.partition("=")

@@ -52,14 +52,8 @@ def command_line(
     channels: Channels,
     share: str | None,
 ) -> list[str]:
-    line = [PROGRAM, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
-    line += ["-machine", "q35"]
-    line += _accelerator(machine, accelerator)
-    line += _memory(machine)
-    line += ["-kernel", str(image), "-initrd", str(initramfs)]
-    line += ["-append", " ".join(kernel_arguments)]
-    line += ["-chardev", f"file,id=console,path={_escape(channels.console)}"]
-    line += ["-serial", "chardev:console"]
+    line = begin_line(machine, accelerator, image, kernel_arguments, channels.console)
+    line += ["-initrd", str(initramfs)]
     line += ["-device", "virtio-serial-pci,max_ports=4"]
     ports = (
         (guest.STDOUT_PORT, channels.stdout),
@@ -69,9 +63,23 @@ def command_line(
     for number, (name, descriptor) in enumerate(ports, start=1):
         line += ["-chardev", f"socket,id=port{number},fd={descriptor}"]
         line += ["-device", f"virtserialport,chardev=port{number},name={name},nr={number}"]
-    line += _share("root", "/", guest.ROOT_TAG, ",readonly=on,multidevs=remap")
+    line += share_directory("root", "/", guest.ROOT_TAG, ",readonly=on,multidevs=remap")
     if share is not None:
-        line += _share("share", share, guest.SHARE_TAG, ",multidevs=remap")
+        line += share_directory("share", share, guest.SHARE_TAG, ",multidevs=remap")
+    return line
+
+
+def begin_line(
+    machine: Machine, accelerator: str, image: Path, kernel_arguments: list[str], console: Path
+) -> list[str]:
+    """What all machines have: CPUs, memory, kernel, and a console that is a file."""
+    line = [PROGRAM, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
+    line += ["-machine", "q35"]
+    line += _accelerator(machine, accelerator)
+    line += _memory(machine)
+    line += ["-kernel", str(image), "-append", " ".join(kernel_arguments)]
+    line += ["-chardev", f"file,id=console,path={escape(console)}"]
+    line += ["-serial", "chardev:console"]
     return line
 
 
@@ -109,13 +117,14 @@ def _memory(machine: Machine) -> list[str]:
     return line
 
 
-def _share(name: str, path: str, tag: str, options: str) -> list[str]:
+def share_directory(name: str, path: str, tag: str, options: str) -> list[str]:
+    """A directory of the host, as a 9p file system."""
     return [
-        *("-fsdev", f"local,id={name},path={_escape(path)},security_model=none{options}"),
+        *("-fsdev", f"local,id={name},path={escape(path)},security_model=none{options}"),
         *("-device", f"virtio-9p-pci,fsdev={name},mount_tag={tag}"),
     ]
 
 
-def _escape(value: object) -> str:
+def escape(value: object) -> str:
     """QEMU ends an option's value at a comma unless it is doubled."""
     return str(value).replace(",", ",,")

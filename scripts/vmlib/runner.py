@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from . import guest, qemu
@@ -93,7 +93,7 @@ def _judge(
     job: Run, streams: _Streams, timed_out: bool, qemu_status: int, qemu_says: str
 ) -> Result:
     # A kernel in trouble explains a lost machine and a time-out, so it comes first.
-    bad_line = _bad_console_line(job)
+    bad_line = bad_console_line(job.console, job.console_allowed)
     if bad_line is not None:
         return Result(Outcome.KERNEL, streams.status, bad_line)
     if timed_out:
@@ -104,12 +104,13 @@ def _judge(
     return Result(Outcome.FINISHED, streams.status, "")
 
 
-def _bad_console_line(job: Run) -> str | None:
-    text = job.console.read_text(errors="replace")
+def bad_console_line(console: Path, allowed: list[str]) -> str | None:
+    """The first line of the kernel that is bad news, and is not known to be none."""
+    text = console.read_text(errors="replace")
     for match in BAD_CONSOLE_LINE.finditer(text):
         end = text.find("\n", match.end())
         line = text[match.start() : end if end >= 0 else None].strip()
-        if not any(re.search(pattern, line) for pattern in job.console_allowed):
+        if not any(re.search(pattern, line) for pattern in allowed):
             return line
     return None
 
@@ -130,6 +131,24 @@ def _started_qemu(
         qemu.Channels(theirs[0], theirs[1], theirs[2], job.console),
         job.share,
     )
+    try:
+        process = spawn_qemu(line, complaints, theirs)
+    finally:
+        for _, their_end in pairs:
+            their_end.close()
+    try:
+        yield process, [pair[0] for pair in pairs]
+    finally:
+        process.kill()
+        process.wait()
+        for our_end, _ in pairs:
+            our_end.close()
+
+
+def spawn_qemu(
+    line: list[str], complaints: Path, descriptors: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """QEMU, which dies with this process; what it says goes to a file."""
     libc = ctypes.CDLL(None, use_errno=True)
     parent = os.getpid()
 
@@ -141,26 +160,16 @@ def _started_qemu(
 
     try:
         with complaints.open("wb") as output:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 line,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                pass_fds=theirs,
+                pass_fds=descriptors,
                 preexec_fn=die_with_parent,
             )
     except FileNotFoundError as error:
-        raise VmError(f"not installed: {qemu.PROGRAM}; run scripts/setup vm") from error
-    finally:
-        for _, their_end in pairs:
-            their_end.close()
-    try:
-        yield process, [pair[0] for pair in pairs]
-    finally:
-        process.kill()
-        process.wait()
-        for our_end, _ in pairs:
-            our_end.close()
+        raise VmError(f"not installed: {line[0]}; run scripts/setup vm") from error
 
 
 class _Streams:

@@ -125,6 +125,7 @@ class Bench:
         self.add_pobpf("top", "--by", "tgid,comm")
         self.add_pobpf("top", "--by", "allocator")
         self.add_pobpf("--tgid", small, is_filtered=True)
+        self._add_pin("--tgid", small)
         self.add_pobpf("--order", "30", is_filtered=True)
         self.add_pobpf("--pid", "4000000", is_filtered=True)
         self.add_pobpf("--comm", "no such*", is_filtered=True)
@@ -134,6 +135,14 @@ class Bench:
             tool = page_owner_tools / "page_owner_filter"
             if tool.exists():
                 self.add(f"page_owner_filter -m {mode}", [*in_memory(str(tool)), "-m", mode], 2)
+
+    def _add_pin(self, *options: str) -> None:
+        """A view that is loaded already, as whoever looks again and again has it."""
+        subprocess.run([*self.pobpf, "pin", "bench", *options], check=True)
+        cat = [*in_memory("/bin/cat"), "/sys/fs/bpf/pobpf/bench"]
+        name = " ".join(options).replace(str(self._small.pid), "PID")
+        self.add(f"cat of a pin, {name}", cat)
+        subprocess.run([*self.pobpf, "unpin", "bench"], check=True)
 
     def _add_pipelines(self, page_owner_tools: pathlib.Path, small: str) -> None:
         shell = " ".join(in_memory("/bin/dash"))
