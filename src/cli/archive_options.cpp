@@ -61,9 +61,7 @@ Status check_limits(const RawArchiveOptions& raw, RetentionLimits& limits) {
 }
 
 Result<std::chrono::nanoseconds> parse_wait(const std::string& text) {
-  // a plain number is seconds, as in --watch
-  const bool is_plain = !text.empty() && text.find_first_not_of("0123456789.") == std::string::npos;
-  auto wait = parse_duration(is_plain ? text + "s" : text);
+  auto wait = parse_seconds(text);
   if (!wait) return fail(std::move(wait).error().in("--wait"));
   if (*wait > kWaitMaxNs) return usage_error("--wait: that is too long", "give a year or less");
   return std::chrono::nanoseconds(*wait);

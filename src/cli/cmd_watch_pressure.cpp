@@ -145,8 +145,11 @@ class Recorder {
     auto directory =
         SnapshotDirectory::open(options.archive.directory, SnapshotDirectory::Missing::kCreate);
     if (!directory) return fail(std::move(directory).error());
+    auto zones = read_and_parse(kZoneinfo, parse_zoneinfo);
+    if (!zones) return fail(std::move(zones).error());
     Recorder recorder(options, *std::move(directory));
-    if (auto status = recorder.prepare(); !status) return fail(std::move(status).error());
+    if (auto status = recorder.prepare(*std::move(zones)); !status)
+      return fail(std::move(status).error());
     return recorder;
   }
 
@@ -159,7 +162,7 @@ class Recorder {
     if (!zones) return fail(std::move(zones).error());
     if (is_same_memory(*zones, zones_)) return {};
     spdlog::info("memory came or went: programs are loaded again");
-    return prepare();
+    return prepare(*std::move(zones));
   }
 
   Result<ExitStatus> take(const Occasion& occasion) {
@@ -184,14 +187,13 @@ class Recorder {
     options_.reads_again = true;
   }
 
-  Status prepare() {
-    auto zones = read_and_parse(kZoneinfo, parse_zoneinfo);
-    if (!zones) return fail(std::move(zones).error());
+  /// `zones` were read before, so that memory that comes meanwhile is noticed later.
+  Status prepare(std::vector<ZoneState> zones) {
     session_.reset();
     auto session = load_session(options_);
     if (!session) return fail(std::move(session).error());
     session_ = *std::move(session);
-    zones_ = *std::move(zones);
+    zones_ = std::move(zones);
     auto view = make_view(options_, *session_);
     if (!view) return fail(std::move(view).error());
     return rehearse(*view);
@@ -278,7 +280,7 @@ Result<ExitStatus> run_watch_pressure(const Options& options) {
   lock_memory();
   spdlog::info("ready: {}", lookout->is_woken_by_kernel()
                                 ? "the kernel says when tasks wait for memory"
-                                : "looks at the memory once a second or more");
+                                : "looks at the memory itself, from time to time");
   tell_service_manager("READY=1");
   return watch(*lookout, *recorder, options);
 }

@@ -73,11 +73,7 @@ Status parse_rows(const RawTopOptions& raw, TopOptions& options) {
 
 Status parse_watch(const RawTopOptions& raw, TopOptions& options) {
   if (!raw.watch.empty()) {
-    // a plain number is seconds, as with watch(1) and top(1)
-    const std::string& text = raw.watch.front();
-    const bool is_plain =
-        !text.empty() && text.find_first_not_of("0123456789.") == std::string::npos;
-    auto interval = parse_duration(is_plain ? text + "s" : text);
+    auto interval = parse_seconds(raw.watch.front());
     if (!interval) return fail(std::move(interval).error().in("--watch"));
     if (*interval < kIntervalMinNs)
       return usage_error("--watch: the interval is too short", "give 0.1 seconds or more");

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <iterator>
+#include <string>
 #include <utility>
 
 #include "model/name_list.h"
@@ -78,6 +79,12 @@ Result<std::uint64_t> parse_duration(std::string_view text) {
     rest.remove_prefix(static_cast<std::size_t>(unit_end - rest.begin()));
   }
   return total;
+}
+
+Result<std::uint64_t> parse_seconds(std::string_view text) {
+  const bool is_plain =
+      !text.empty() && text.find_first_not_of("0123456789.") == std::string_view::npos;
+  return parse_duration(is_plain ? std::string(text) + "s" : std::string(text));
 }
 
 Result<ClockTime> parse_clock_time(std::string_view text) {

@@ -14,6 +14,9 @@ namespace pobpf {
 /// us, ms, s, m, h, d, w. In ns; kUsage for anything else, and for more than 2^63 ns.
 [[nodiscard]] Result<std::uint64_t> parse_duration(std::string_view text);
 
+/// The same, where a plain number is seconds, as with watch(1) and top(1).
+[[nodiscard]] Result<std::uint64_t> parse_seconds(std::string_view text);
+
 /// A duration ago, or a plain number: ns since boot, as `ts` in the records.
 [[nodiscard]] Result<ClockTime> parse_clock_time(std::string_view text);
 
