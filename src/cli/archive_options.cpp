@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/option_value.h"
+#include "cli/usage_error.h"
 #include "model/byte_size.h"
 #include "model/duration.h"
 #include "model/name_list.h"
@@ -16,10 +17,6 @@ namespace {
 constexpr std::uint32_t kKeepMax = 1'000'000;
 /// 365 days: what is meant to end ends.
 constexpr std::uint64_t kWaitMaxNs = 365ULL * 86400 * 1'000'000'000;
-
-tl::unexpected<Error> usage_error(std::string what, std::string hint = {}) {
-  return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
-}
 
 Status check_given_once(const RawArchiveOptions& raw) {
   const std::pair<const char*, const std::vector<std::string>&> single[] = {

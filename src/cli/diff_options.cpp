@@ -6,15 +6,12 @@
 
 #include "cli/archive_options.h"
 #include "cli/option_value.h"
+#include "cli/usage_error.h"
 
 namespace pobpf::cli {
 namespace {
 
 constexpr const char* kHint = "see pobpf diff --help";
-
-tl::unexpected<Error> usage_error(std::string what, std::string hint) {
-  return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
-}
 
 /// Files are named, or --latest chooses them.
 Status check_sources(const RawDiffOptions& raw, DiffOptions& options) {

@@ -3,12 +3,10 @@
 
 #include <fmt/format.h>
 
+#include "cli/usage_error.h"
+
 namespace pobpf::cli {
 namespace {
-
-tl::unexpected<Error> usage_error(std::string what, std::string hint) {
-  return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
-}
 
 const char* known_formats(Formats formats) {
   switch (formats) {

@@ -14,14 +14,11 @@
 #include "cli/format_option.h"
 #include "cli/option_value.h"
 #include "cli/settings.h"
+#include "cli/usage_error.h"
 #include "cli/version.h"
 
 namespace pobpf::cli {
 namespace {
-
-tl::unexpected<Error> usage_error(std::string what, std::string hint) {
-  return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
-}
 
 /// CLI11 leaves two empty lines between groups.
 std::string help_text(const CLI::App& app) {

@@ -12,6 +12,7 @@
 #include "cli/filter_options.h"
 #include "cli/hidden_options.h"
 #include "cli/option_value.h"
+#include "cli/usage_error.h"
 #include "reader/pin_name.h"
 
 namespace pobpf::cli {
@@ -27,10 +28,6 @@ void add_names(CLI::App& app, RawPinOptions& raw, const char* placeholder,
 void add_directory(CLI::App& app, RawPinOptions& raw) {
   add_value(app, "--dir", raw.directory, "DIR", "Pins",
             "directory in a BPF file system;\ndefault /sys/fs/bpf/pobpf");
-}
-
-tl::unexpected<Error> usage_error(std::string what, std::string hint) {
-  return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
 }
 
 std::optional<std::uint32_t> number(std::string_view text, int base) {

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/option_value.h"
+#include "cli/usage_error.h"
 #include "model/duration.h"
 
 namespace pobpf::cli {
@@ -14,10 +15,6 @@ namespace {
 constexpr const char* kStallDefault = "some:300ms/2s";
 constexpr const char* kLowMemoryDefault = "3%";
 constexpr const char* kIntervalDefault = "10m";
-
-tl::unexpected<Error> usage_error(std::string what, std::string hint = {}) {
-  return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
-}
 
 Result<std::string> single(const char* name, const std::vector<std::string>& values,
                            const char* otherwise) {

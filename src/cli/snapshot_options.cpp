@@ -6,13 +6,10 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/option_value.h"
+#include "cli/usage_error.h"
 
 namespace pobpf::cli {
 namespace {
-
-tl::unexpected<Error> usage_error(std::string what, std::string hint) {
-  return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
-}
 
 Status check_file(const RawSnapshotOptions& raw, const std::string& command,
                   const std::string& hint, SnapshotOptions& options) {

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "cli/option_value.h"
+#include "cli/usage_error.h"
 #include "model/duration.h"
 #include "model/name_list.h"
 #include "util/file.h"
@@ -22,10 +23,6 @@ constexpr std::uint64_t kIntervalMinNs = 100'000'000;
 // the time of a look that no clock can count to would be over at once
 constexpr std::uint64_t kIntervalMaxNs = 365ULL * 86400 * 1'000'000'000;
 constexpr std::uint32_t kNumberMax = std::numeric_limits<std::uint32_t>::max();
-
-tl::unexpected<Error> usage_error(std::string what, std::string hint) {
-  return fail(ErrorKind::kUsage, std::move(what), std::move(hint));
-}
 
 Status check_given_once(const RawTopOptions& raw) {
   const std::pair<const char*, const std::vector<std::string>&> single[] = {
