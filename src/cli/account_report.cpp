@@ -6,16 +6,18 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "cli/counted.h"
+
 namespace pobpf::cli {
 namespace {
 
-struct Row {
+struct AccountLine {
   const char* name;
   std::uint64_t count;
   const char* meaning;
 };
 
-std::vector<Row> rows(const Account& account) {
+std::vector<AccountLine> lines_of(const Account& account) {
   return {{"windows", account.windows, "read"},
           {"pages", account.pages, "in these windows; the sum of what follows, to errors"},
           {"emitted", account.emitted, "first pages of allocations, shown"},
@@ -34,24 +36,20 @@ std::vector<Row> rows(const Account& account) {
           {"longest_read_ns", account.longest_read_ns, "longest read(2) of the iterator, ns"}};
 }
 
-std::string counted(std::uint64_t count, const char* one, const char* many) {
-  return fmt::format("{} {}", count, count == 1 ? one : many);
-}
-
 }  // namespace
 
 std::string account_report(const Account& account, Format format) {
   if (format == Format::kJson) {
     nlohmann::ordered_json stats;
-    for (const Row& row : rows(account)) stats[row.name] = row.count;
+    for (const AccountLine& line : lines_of(account)) stats[line.name] = line.count;
     // the parts of "filtered"
     for (std::size_t i = 0; i < account.filtered.size(); ++i)
       stats[fmt::format("filtered_{}", kFilterNames[i])] = account.filtered[i];
     return nlohmann::ordered_json{{"stats", stats}}.dump() + "\n";
   }
   std::string table;
-  for (const Row& row : rows(account))
-    table += fmt::format("{:<15} {:>14}  {}\n", row.name, row.count, row.meaning);
+  for (const AccountLine& line : lines_of(account))
+    table += fmt::format("{:<15} {:>14}  {}\n", line.name, line.count, line.meaning);
   for (std::size_t i = 0; i < account.filtered.size(); ++i)
     if (account.filtered[i] != 0)
       table += fmt::format("{:<15} {:>14}  of the filtered ones, by this filter\n",

@@ -12,6 +12,8 @@
 namespace pobpf::cli {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 struct StateName {
   const char* text;
   const char* json;
@@ -39,7 +41,6 @@ void append_text(std::string& out, const std::vector<Check>& checks) {
 }
 
 void append_json(std::string& out, const std::vector<Check>& checks, bool can_run) {
-  using Json = nlohmann::ordered_json;
   Json list = Json::array();
   for (const Check& check : checks)
     list.push_back({{"name", check.name},

@@ -23,7 +23,6 @@ namespace {
 
 using Snapshots = std::vector<std::unique_ptr<SnapshotSession>>;
 
-constexpr std::size_t kLimitOfTables = 20;
 constexpr double kNsAnHour = 3600e9;
 
 /// The files that --latest means.
@@ -131,7 +130,7 @@ class Diff {
   [[nodiscard]] std::optional<std::size_t> limit() const {
     const bool is_table = options_.format == Format::kText;
     if (options_.top.has_limit || !is_table) return options_.top.limit;
-    return kLimitOfTables;
+    return kTableRowsDefault;
   }
 
   static ProgressCallback on_progress(ProgressMeter& meter) {

@@ -6,16 +6,13 @@
 
 #include "cli/command_end.h"
 #include "cli/commands.h"
+#include "cli/counted.h"
 #include "cli/interrupt.h"
 #include "cli/logging.h"
 #include "import/importer.h"
 
 namespace pobpf::cli {
 namespace {
-
-std::string counted(std::uint64_t count, const char* one, const char* many) {
-  return fmt::format("{} {}", count, count == 1 ? one : many);
-}
 
 /// What is in the snapshot, and what is not though it was understood.
 std::string summary(const ImportReport& report) {
@@ -50,11 +47,6 @@ Error incomplete(const ImportReport& report) {
                       counted(report.nr_unknown_lines, "line", "lines")),
           {},
           0};
-}
-
-tl::unexpected<Error> refuse_terminal() {
-  return fail(ErrorKind::kUsage, "a snapshot is no text, and this is a terminal",
-              "give the name of a file to -o");
 }
 
 }  // namespace

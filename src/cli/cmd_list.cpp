@@ -52,9 +52,9 @@ std::string age_cell(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
 
 constexpr std::size_t kNrColumns = 10;
 constexpr std::size_t kReasonColumn = 8;
-using Row = std::array<std::string, kNrColumns>;
+using ListRow = std::array<std::string, kNrColumns>;
 
-Row row_of(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
+ListRow row_of(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
   constexpr std::size_t kBootDigits = 8;
   return {snapshot.time_ns ? utc_text(*snapshot.time_ns, false) : "-",
           age_cell(snapshot, now_ns),
@@ -76,7 +76,7 @@ std::size_t width_of(const std::string& text) {
 }
 
 /// A column of width 0 is left out.
-void append_row(std::string& out, const Row& row,
+void append_row(std::string& out, const ListRow& row,
                 const std::array<std::size_t, kNrColumns>& width) {
   constexpr std::size_t kSizeColumn = 5;
   constexpr std::size_t kPagesColumn = 6;
@@ -125,7 +125,7 @@ void warn_of_others(const Listing& listing, const std::string& directory) {
 
 void append_listing(std::string& out, const Listing& listing, std::uint64_t now_ns) {
   if (listing.snapshots.empty()) return;
-  std::vector<Row> rows{
+  std::vector<ListRow> rows{
       {"TIME", "AGE", "HOST", "BOOT", "KERNEL", "SIZE", "RECORDS", "STATE", "REASON", "FILE"}};
   std::uint64_t bytes = 0;
   for (const ListedSnapshot& snapshot : listing.snapshots) {
@@ -136,14 +136,14 @@ void append_listing(std::string& out, const Listing& listing, std::uint64_t now_
                   fmt::format("({} {})", listing.snapshots.size(),
                               listing.snapshots.size() == 1 ? "snapshot" : "snapshots")});
   std::array<std::size_t, kNrColumns> width{};
-  for (const Row& row : rows)
+  for (const ListRow& row : rows)
     for (std::size_t i = 0; i < kNrColumns; ++i)
       width.at(i) = std::max(width.at(i), width_of(row.at(i)));
   const auto& snapshots = listing.snapshots;
   if (std::all_of(snapshots.begin(), snapshots.end(),
                   [](const ListedSnapshot& snapshot) { return snapshot.reason.empty(); }))
     width.at(kReasonColumn) = 0;
-  for (const Row& row : rows) append_row(out, row, width);
+  for (const ListRow& row : rows) append_row(out, row, width);
 }
 
 Result<ExitStatus> run_list(const Options& options) {

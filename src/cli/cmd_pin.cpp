@@ -19,6 +19,8 @@
 namespace pobpf::cli {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 const char* mode_name(pobpf_mode mode) {
   switch (mode) {
     case POBPF_MODE_HANDLE:
@@ -61,7 +63,6 @@ std::array<std::string, 2> view_columns(const PinInfo& pin) {
 }
 
 void append_json(std::string& out, const std::vector<PinInfo>& pins, const std::string& directory) {
-  using Json = nlohmann::ordered_json;
   Json list = Json::array();
   for (const PinInfo& pin : pins) {
     constexpr std::array kKinds{"pin", "other_version", "foreign"};
@@ -100,18 +101,18 @@ void warn_of_closed_directories(const PinOptions& options) {
 }  // namespace
 
 void append_pin_table(std::string& out, const std::vector<PinInfo>& pins) {
-  using Row = std::array<std::string, 5>;
-  std::vector<Row> rows{{"NAME", "OWNER", "PERM", "MODE", "VIEW"}};
+  using PinRow = std::array<std::string, 5>;
+  std::vector<PinRow> rows{{"NAME", "OWNER", "PERM", "MODE", "VIEW"}};
   for (const PinInfo& pin : pins) {
     const auto [mode, view] = view_columns(pin);
     rows.push_back({escaped(pin.name),
                     fmt::format("{}:{}", user_name(pin.uid), group_name(pin.gid)),
                     fmt::format("{:03o}", pin.permissions), mode, view});
   }
-  Row::size_type width[4] = {};
-  for (const Row& row : rows)
+  PinRow::size_type width[4] = {};
+  for (const PinRow& row : rows)
     for (std::size_t i = 0; i < 4; ++i) width[i] = std::max(width[i], row.at(i).size());
-  for (const Row& row : rows)
+  for (const PinRow& row : rows)
     fmt::format_to(std::back_inserter(out), "{:<{}}  {:<{}}  {:<{}}  {:<{}}  {}\n", row[0],
                    width[0], row[1], width[1], row[2], width[2], row[3], width[3], row[4]);
 }

@@ -9,14 +9,6 @@
 #include "cli/recording_header.h"
 
 namespace pobpf::cli {
-namespace {
-
-tl::unexpected<Error> refuse_terminal() {
-  return fail(ErrorKind::kUsage, "a snapshot is no text, and this is a terminal",
-              "give the name of a file to -o");
-}
-
-}  // namespace
 
 Result<ExitStatus> record_pages(Session& session, const ReaderView& view, const Options& options,
                                 Output& output) {

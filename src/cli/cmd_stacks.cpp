@@ -16,6 +16,8 @@
 namespace pobpf::cli {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 /// Frames as mm/page_owner.c: stack_print() has them, then a line a number.
 void append_text(std::string& out, const GroupSum& group, const Stack* stack, bool is_terminal) {
   if (stack != nullptr && !is_terminal) out += stack->kernel_text;
@@ -32,7 +34,6 @@ void append_text(std::string& out, const GroupSum& group, const Stack* stack, bo
 
 /// "stack" is null if the frames could not be read.
 void append_json(std::string& out, const GroupSum& group, const Stack* stack) {
-  using Json = nlohmann::ordered_json;
   Json frames;
   if (stack != nullptr) {
     frames = Json::array();

@@ -23,8 +23,6 @@ namespace {
 
 using std::chrono::system_clock;
 
-constexpr std::size_t kLimitOfTables = 20;
-
 /// What key `f` goes through.
 constexpr GroupField kFieldCycle[] = {
     GroupField::kStack,  GroupField::kFunction, GroupField::kAllocator,
@@ -144,7 +142,7 @@ class Top {
       for (Row& row : rows) read_frames(row, session_, on_error);
     rank(rows, sort_,
          options_.top.has_limit || !is_table ? options_.top.limit
-                                             : std::optional<std::size_t>(kLimitOfTables));
+                                             : std::optional<std::size_t>(kTableRowsDefault));
     for (Row& row : rows) {
       if (is_interrupted()) return fail(interrupted());
       read_frames(row, session_, on_error);

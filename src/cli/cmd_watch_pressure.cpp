@@ -43,7 +43,7 @@ constexpr const char* kPressureFile = "/proc/pressure/memory";
 constexpr const char* kMeminfo = "/proc/meminfo";
 constexpr const char* kZoneinfo = "/proc/zoneinfo";
 /// A zone is some 2 KiB, and there are up to 6 on each of 1,024 nodes; CPUs add 100 bytes each.
-constexpr std::size_t kFileBytesMax = 64 << 20;
+constexpr std::size_t kZoneinfoBytesMax = 64 << 20;
 
 /// Between two looks at the memory if nothing wakes us.
 constexpr milliseconds kLookAtLeast{5000};
@@ -52,7 +52,7 @@ constexpr milliseconds kSampleAtLeast{1000};
 
 template <typename T>
 Result<T> read_and_parse(const char* path, Result<T> (*parse)(std::string_view)) {
-  auto text = read_file(path, kFileBytesMax);
+  auto text = read_file(path, kZoneinfoBytesMax);
   if (!text) return fail(std::move(text).error());
   return parse(*text);
 }

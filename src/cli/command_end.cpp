@@ -23,6 +23,11 @@ Result<ExitStatus> give_up(const Output& output, Error error) {
   return fail(std::move(error));
 }
 
+tl::unexpected<Error> refuse_terminal() {
+  return fail(ErrorKind::kUsage, "a snapshot is no text, and this is a terminal",
+              "give the name of a file to -o");
+}
+
 Error interrupted() { return {ErrorKind::kFailed, "interrupted", {}, EINTR}; }
 
 Result<ExitStatus> finish(Output& output, const Account& account, const Losses& losses,

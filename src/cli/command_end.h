@@ -16,6 +16,9 @@ namespace pobpf::cli {
 /// After a failed write: an error, unless the reader of our standard output has had enough.
 [[nodiscard]] Result<ExitStatus> give_up(const Output& output, Error error);
 
+/// Instead of a snapshot to a terminal.
+[[nodiscard]] tl::unexpected<Error> refuse_terminal();
+
 /// For loops that a signal has ended. Never shown: the process ends by that signal.
 [[nodiscard]] Error interrupted();
 

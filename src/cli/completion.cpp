@@ -77,9 +77,9 @@ std::string plain_name(const CLI::Option& option) {
 }
 
 /// The command line up to the word that is typed.
-class CommandLine {
+class TypedLine {
  public:
-  CommandLine(const CLI::App& app, const std::vector<std::string>& words) : command_(&app) {
+  TypedLine(const CLI::App& app, const std::vector<std::string>& words) : command_(&app) {
     for (std::size_t i = 0; i + 1 < words.size(); ++i) read(words[i]);
   }
 
@@ -162,7 +162,7 @@ class CommandLine {
 
 class Completer {
  public:
-  Completer(const CommandLine& line, std::string typed, NameSource& source)
+  Completer(const TypedLine& line, std::string typed, NameSource& source)
       : line_(line), typed_(std::move(typed)), source_(source) {}
 
   Completion run() {
@@ -317,7 +317,7 @@ class Completer {
 
   static constexpr std::string_view kGroups[] = {"all:", "any:", "none:"};
 
-  const CommandLine& line_;
+  const TypedLine& line_;
   std::string typed_;
   NameSource& source_;
   Completion result_;
@@ -327,7 +327,7 @@ class Completer {
 
 Completion complete(const CLI::App& app, const std::vector<std::string>& words,
                     NameSource& source) {
-  const CommandLine line(app, words);
+  const TypedLine line(app, words);
   return Completer(line, words.empty() ? std::string() : words.back(), source).run();
 }
 

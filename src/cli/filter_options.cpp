@@ -19,7 +19,7 @@ namespace pobpf::cli {
 namespace {
 
 /// Options show in --help under this heading; their opposites are named by it alone.
-constexpr const char* kGroup = "Filters";
+constexpr const char* kFiltersGroup = "Filters";
 
 template <typename T>
 std::vector<T>& side(Choice<T>& choice, bool is_not) {
@@ -206,7 +206,7 @@ Status check_contradictions(const FilterSpec& spec) {
 
 void add_filter_options(CLI::App& app, RawFilters& raw) {
   for (const ValueFilter& filter : kValueFilters) {
-    add_value(app, option_name(filter.name, false), raw, filter, kGroup);
+    add_value(app, option_name(filter.name, false), raw, filter, kFiltersGroup);
     // a line of its own for each opposite would double the list
     if (has_opposite(filter))
       add_value(app, option_name(filter.name, true), raw, filter, kHiddenGroup);
@@ -216,7 +216,7 @@ void add_filter_options(CLI::App& app, RawFilters& raw) {
       const std::string name = option_name(filter.name, is_not);
       app.add_flag(name, raw.flags[name], filter.description)
           ->disable_flag_override()
-          ->group(is_not ? kHiddenGroup : kGroup);
+          ->group(is_not ? kHiddenGroup : kFiltersGroup);
     }
   }
 }

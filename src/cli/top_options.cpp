@@ -17,7 +17,7 @@
 namespace pobpf::cli {
 namespace {
 
-constexpr const char* kGroup = "Rows";
+constexpr const char* kRowsGroup = "Rows";
 constexpr std::size_t kIgnoreBytesMax = 1 << 20;
 constexpr std::uint64_t kIntervalMinNs = 100'000'000;
 // the time of a look that no clock can count to would be over at once
@@ -96,28 +96,28 @@ Status parse_watch(const RawTopOptions& raw, TopOptions& options) {
 
 void add_row_options(CLI::App& command, RawTopOptions& raw) {
   add_value(
-      command, "--by", raw.by, "FIELDS", kGroup,
+      command, "--by", raw.by, "FIELDS", kRowsGroup,
       "what makes a row: one or more of stack\n(default), function, module, allocator, tgid,\n"
       "pid, comm, order, gfp, migratetype, nid, zone,\nmemcg, migrate_reason, freed");
-  add_value(command, "--limit", raw.limit, "N", kGroup,
+  add_value(command, "--limit", raw.limit, "N", kRowsGroup,
             "rows shown, the rest is one more; 0: all.\nDefault 20, all with json and csv");
-  add_value(command, "--depth", raw.depth, "N", kGroup, "stacks by their innermost N calls");
+  add_value(command, "--depth", raw.depth, "N", kRowsGroup, "stacks by their innermost N calls");
   add_value(
-      command, "--ignore", raw.ignore, "FILE", kGroup,
+      command, "--ignore", raw.ignore, "FILE", kRowsGroup,
       "stacks with one of these functions are one row:\na glob pattern a line, # for comments");
-  command.add_flag("--bytes", raw.is_exact, "exact sizes")->disable_flag_override()->group(kGroup);
+  command.add_flag("--bytes", raw.is_exact, "exact sizes")->disable_flag_override()->group(kRowsGroup);
 }
 
 void add_top_options(CLI::App& top, RawTopOptions& raw) {
   add_row_options(top, raw);
   add_value(
-      top, "--sort", raw.sort, "ORDER", kGroup,
+      top, "--sort", raw.sort, "ORDER", kRowsGroup,
       "pages (default), allocs, age (the oldest\nfirst), growth (with --watch), fields (of --by)");
   add_value(
-      top, "--watch", raw.watch, "SEC", kGroup,
+      top, "--watch", raw.watch, "SEC", kRowsGroup,
       "look again every SEC seconds and show what has\nchanged; keys: q quits, s sorts by the "
       "next\norder, f groups by the next field, space looks\nat once");
-  add_value(top, "--count", raw.count, "N", kGroup, "end after N looks");
+  add_value(top, "--count", raw.count, "N", kRowsGroup, "end after N looks");
 }
 
 Result<std::vector<std::string>> parse_ignored_functions(const std::string& text) {

@@ -18,6 +18,9 @@ class App;
 
 namespace pobpf::cli {
 
+/// Rows of a table where no --limit is given.
+constexpr std::size_t kTableRowsDefault = 20;
+
 struct TopOptions {
   std::vector<GroupField> fields = {GroupField::kStack};
   SortKey sort = SortKey::kPages;
