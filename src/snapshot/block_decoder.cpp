@@ -9,15 +9,11 @@
 #include <utility>
 
 #include "snapshot/byte_planes.h"
+#include "snapshot/contradiction.h"
 #include "snapshot/format.h"
 
 namespace pobpf {
 namespace {
-
-/// Found by the reader to be damage of the file; it adds where and what to do.
-tl::unexpected<Error> contradiction(std::string what) {
-  return fail(ErrorKind::kFailed, std::move(what));
-}
 
 /// Length of a table whose columns, those that are there, must have one length.
 class TableLength {

@@ -17,6 +17,9 @@ constexpr std::size_t kFrameBytesMax = std::size_t{12} << 20;
 /// Of the item in it, in front of which stand a tag and the length.
 constexpr std::size_t kItemBytesMax = kFrameBytesMax - 8;
 
+/// Tag of Snapshot.item: field 1, with a length.
+constexpr char kItemTag = 0x0a;
+
 /// Distinct stacks and their frames: more than a stack depot holds (128 MiB in all).
 constexpr std::size_t kStacksMax = std::size_t{1} << 20;
 constexpr std::size_t kStackFramesMax = std::size_t{1} << 24;

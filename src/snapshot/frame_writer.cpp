@@ -13,9 +13,6 @@
 namespace pobpf {
 namespace {
 
-/// Tag of Snapshot.item: field 1, with a length.
-constexpr char kItemTag = 0x0a;
-
 // Columns differ in which bytes are frequent: a code for each piece takes 4 % less of real times
 // than one for 128 KiB.
 constexpr std::size_t kPieceBytes = 16 << 10;

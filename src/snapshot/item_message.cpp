@@ -3,13 +3,9 @@
 
 #include <cstdint>
 
+#include "snapshot/format.h"
+
 namespace pobpf {
-namespace {
-
-/// Tag of Snapshot.item: field 1, with a length.
-constexpr char kItemTag = 0x0a;
-
-}  // namespace
 
 bool parse_item(std::string_view content, snapshot::Item& item) {
   if (content.empty() || content.front() != kItemTag) return false;

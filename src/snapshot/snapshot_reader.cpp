@@ -10,19 +10,13 @@
 #include <system_error>
 #include <utility>
 
+#include "snapshot/contradiction.h"
 #include "snapshot/format.h"
 #include "snapshot/header_message.h"
 #include "snapshot/item_message.h"
 #include "snapshot/texts_message.h"
 
 namespace pobpf {
-namespace {
-
-tl::unexpected<Error> contradiction(std::string what) {
-  return fail(ErrorKind::kFailed, std::move(what));
-}
-
-}  // namespace
 
 SnapshotReader::SnapshotReader(Fd fd, std::string name, DamagePolicy policy)
     : name_(std::move(name)), policy_(policy), frames_(std::move(fd)) {}

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "snapshot/contradiction.h"
 #include "snapshot/format.h"
 
 namespace pobpf {
@@ -15,10 +16,6 @@ namespace {
 
 /// Of the stacks that were asked for, as PageContext keeps them.
 constexpr std::size_t kTextsBytesMax = std::size_t{512} << 20;
-
-tl::unexpected<Error> contradiction(std::string what) {
-  return fail(ErrorKind::kFailed, std::move(what));
-}
 
 template <typename Names>
 std::size_t total_bytes(const Names& names) {

@@ -3,14 +3,11 @@
 
 #include <algorithm>
 
+#include "snapshot/contradiction.h"
 #include "snapshot/format.h"
 
 namespace pobpf {
 namespace {
-
-tl::unexpected<Error> contradiction(std::string what) {
-  return fail(ErrorKind::kFailed, std::move(what));
-}
 
 template <typename Names>
 Status append_names(const Names& messages, std::vector<std::string>& names) {
