@@ -40,9 +40,7 @@ const char* state_name(SnapshotState state) {
 
 /// Escaped, and a hyphen for nothing.
 std::string cell(std::string_view text) {
-  std::string out;
-  append_escaped(out, text);
-  return out.empty() ? "-" : out;
+  return text.empty() ? "-" : escaped(text);
 }
 
 std::string age_cell(const ListedSnapshot& snapshot, std::uint64_t now_ns) {

@@ -43,12 +43,6 @@ std::string group_name(gid_t gid) {
   return found != nullptr ? found->gr_name : std::to_string(gid);
 }
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  append_escaped(out, text);
-  return out;
-}
-
 /// What a row says behind the mode bits.
 std::array<std::string, 2> view_columns(const PinInfo& pin) {
   switch (pin.kind) {

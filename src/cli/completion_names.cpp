@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 /// Nobody reads through more than that.
 constexpr std::size_t kNamesMax = 2000;
-constexpr std::size_t kListBytesMax = 4 << 20;
+constexpr std::size_t kLineFileBytesMax = 4 << 20;
 /// Shorter ones begin thousands of functions.
 constexpr std::size_t kSymbolLengthMin = 3;
 
@@ -50,7 +50,7 @@ std::vector<std::string> names_of(const std::vector<FlagName>& rows) {
 }
 
 std::string line_of(const fs::path& path) {
-  auto text = read_file(path, kListBytesMax);
+  auto text = read_file(path, kLineFileBytesMax);
   return text ? text->substr(0, text->find('\n')) : std::string();
 }
 

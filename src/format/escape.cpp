@@ -50,6 +50,15 @@ std::size_t utf8_length(std::string_view text) {
   return is_overlong || is_surrogate || code > 0x10ffff ? 0 : length;
 }
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 void append_escaped(std::string& out, std::string_view text) {
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);
@@ -63,6 +72,12 @@ void append_escaped(std::string& out, std::string_view text) {
       fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
     text.remove_prefix(length == 0 ? 1 : length);
   }
+}
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  append_escaped(out, text);
+  return out;
 }
 
 }  // namespace pobpf

@@ -12,8 +12,10 @@ namespace pobpf {
 /// control characters (C0, DEL, C1), invalid sequences, surrogates, and the characters that turn
 /// the direction of text around.
 void append_escaped(std::string& out, std::string_view text);
+[[nodiscard]] std::string escaped(std::string_view text);
 
 /// Bytes of the valid UTF-8 sequence that `text` starts with; 0 if it is none.
 [[nodiscard]] std::size_t utf8_length(std::string_view text);
+[[nodiscard]] bool is_utf8(std::string_view text);
 
 }  // namespace pobpf

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "format/escape.h"
+#include "format/json_value.h"
 #include "format/page_formatter.h"
 #include "model/flag_text.h"
 
@@ -14,21 +15,6 @@ namespace pobpf {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json name_or_null(const std::vector<std::string>& names, long index) {
-  if (index < 0 || static_cast<std::size_t>(index) >= names.size()) return nullptr;
-  const std::string& name = names[static_cast<std::size_t>(index)];
-  return name.empty() ? Json(nullptr) : Json(name);
-}
-
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
 
 class JsonFormatter final : public PageFormatter {
  public:

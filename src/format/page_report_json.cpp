@@ -5,7 +5,9 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "format/bounded.h"
 #include "format/escape.h"
+#include "format/json_value.h"
 #include "format/page_report_formatter.h"
 #include "model/flag_text.h"
 
@@ -13,11 +15,6 @@ namespace pobpf {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string_view bounded(const void* bytes, std::size_t size) {
-  const auto* text = static_cast<const char*>(bytes);
-  return {text, strnlen(text, size)};
-}
 
 Json text_or_null(const void* bytes, std::size_t size) {
   const auto text = bounded(bytes, size);
@@ -34,21 +31,6 @@ Json names_of(std::uint64_t flags, const std::vector<FlagName>& names) {
   }
   if (flags != 0) list.push_back(fmt::format("{:#x}", flags));
   return list;
-}
-
-Json name_or_null(const std::vector<std::string>& names, std::int64_t index) {
-  if (index < 0 || static_cast<std::size_t>(index) >= names.size()) return nullptr;
-  const std::string& name = names[static_cast<std::size_t>(index)];
-  return name.empty() ? Json(nullptr) : Json(name);
-}
-
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
 }
 
 class JsonReport {

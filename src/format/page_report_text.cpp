@@ -5,23 +5,13 @@
 #include <cstring>
 #include <iterator>
 
+#include "format/bounded.h"
 #include "format/escape.h"
 #include "format/page_report_formatter.h"
 #include "model/flag_text.h"
 
 namespace pobpf {
 namespace {
-
-std::string_view bounded(const void* bytes, std::size_t size) {
-  const auto* text = static_cast<const char*>(bytes);
-  return {text, strnlen(text, size)};
-}
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  append_escaped(out, text);
-  return out;
-}
 
 std::string name_or_number(const std::vector<std::string>& names, std::int64_t index) {
   if (index >= 0 && static_cast<std::size_t>(index) < names.size() &&

@@ -26,12 +26,6 @@ double share_of(const Row& row, const RowStyle& style) {
              : static_cast<double>(row.pages) / static_cast<double>(style.total_pages);
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  append_escaped(out, text);
-  return out;
-}
-
 std::string signed_bytes_text(std::int64_t pages, const RowStyle& style) {
   if (pages == 0) return "0";
   return (pages < 0 ? "-" : "+") + bytes_text(magnitude(pages), style);

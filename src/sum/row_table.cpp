@@ -38,12 +38,6 @@ std::size_t columns_of(std::string_view text) {
   }));
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  append_escaped(out, text);
-  return out;
-}
-
 std::string upper(std::string_view name) {
   std::string result(name);
   std::transform(result.begin(), result.end(), result.begin(),
