@@ -16,6 +16,7 @@
 #include "ksyms.skel.h"
 #include "pobpf/abi.h"
 #include "util/fd.h"
+#include "util/report_hint.h"
 
 namespace pobpf {
 namespace {
@@ -129,7 +130,7 @@ Result<std::vector<std::byte>> KernelMemory::read(std::uint64_t address, std::si
     if (request.error != 0)
       return fail(ErrorKind::kFailed,
                   fmt::format("kernel memory at {:#x} cannot be read", request.address),
-                  "report this kernel with the output of `pobpf check`", -request.error);
+                  kReportKernel, -request.error);
     const auto* bytes = reinterpret_cast<const std::byte*>(request.bytes);
     result.insert(result.end(), bytes, bytes + chunk);
   }
@@ -158,7 +159,7 @@ Result<std::string> KernelMemory::read_string(std::uint64_t address) {
     }
   }
   return fail(ErrorKind::kFailed, fmt::format("no string ends at {:#x}", address),
-              "report this kernel with the output of `pobpf check`");
+              kReportKernel);
 }
 
 }  // namespace pobpf

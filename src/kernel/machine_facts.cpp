@@ -16,15 +16,14 @@
 
 #include "kernel/page_block.h"
 #include "kernel/sections.h"
+#include "util/report_hint.h"
 
 namespace pobpf {
 namespace {
 
-constexpr const char* kReport = "report this kernel with the output of `pobpf check`";
-
 Error unknown_layout(const std::string& what) {
   return Error{ErrorKind::kUnsupported, "this kernel's memory layout is not known: " + what,
-               kReport, 0};
+               kReportKernel, 0};
 }
 
 /// Stops at the first fact that cannot be had and keeps the reason.

@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "util/report_hint.h"
+
 namespace pobpf {
 
 Result<std::vector<Section>> read_sections(const KernelBtf& btf, KernelMemory& memory,
@@ -12,7 +14,7 @@ Result<std::vector<Section>> read_sections(const KernelBtf& btf, KernelMemory& m
   const auto section_bytes = btf.size_of("mem_section");
   if (!map_at || !usage_at || !section_bytes)
     return fail(ErrorKind::kUnsupported, "struct mem_section is not what pobpf knows",
-                "report this kernel with the output of `pobpf check`");
+                kReportKernel);
   auto roots = memory.read(layout.mem_section_roots, layout.nr_section_roots * 8);
   if (!roots) return fail(std::move(roots).error());
 

@@ -15,17 +15,16 @@
 #include "kernel/libbpf_log.h"
 #include "symbol_list.skel.h"
 #include "util/fd.h"
+#include "util/report_hint.h"
 
 namespace pobpf {
 namespace {
 
-constexpr const char* kReport = "report this kernel with the output of `pobpf check`";
-
 /// More modules than any machine has: the list was followed while it changed.
 constexpr std::size_t kModulesMax = 10'000;
 
-tl::unexpected<Error> unknown_layout(const std::string& what) {
-  return fail(ErrorKind::kUnsupported, "this kernel's modules cannot be read: " + what, kReport);
+tl::unexpected<Error> unknown_modules(const std::string& what) {
+  return fail(ErrorKind::kUnsupported, "this kernel's modules cannot be read: " + what, kReportKernel);
 }
 
 std::uint64_t number_at(const std::vector<std::byte>& bytes, std::size_t at, std::size_t size) {
@@ -58,7 +57,7 @@ Result<ModuleLayout> find_module_layout(const KernelBtf& btf) {
   const auto name_bytes = btf.array_length("module", "name");
   const auto unformed = btf.enum_value("module_state", "MODULE_STATE_UNFORMED");
   if (!bytes || !list_at || !state_at || !name_at || !name_bytes || !unformed)
-    return unknown_layout("struct module is not what pobpf knows");
+    return unknown_modules("struct module is not what pobpf knows");
   ModuleLayout layout{*bytes, *list_at, *state_at, *name_at, *name_bytes, *unformed, {}};
 
   // v6.4: ac3b43283923 ("module: replace module_layout with module_memory")
@@ -69,7 +68,7 @@ Result<ModuleLayout> find_module_layout(const KernelBtf& btf) {
     const auto text = btf.enum_value("mod_mem_type", "MOD_TEXT");
     const auto init_text = btf.enum_value("mod_mem_type", "MOD_INIT_TEXT");
     if (!each || !base_at || !size_at || !text || !init_text)
-      return unknown_layout("struct module_memory is not what pobpf knows");
+      return unknown_modules("struct module_memory is not what pobpf knows");
     for (const std::uint64_t type : {*text, *init_text}) {
       const auto at = static_cast<std::uint32_t>(*memory_at + type * *each);
       layout.texts.push_back({at + *base_at, at + *size_at});
@@ -81,7 +80,7 @@ Result<ModuleLayout> find_module_layout(const KernelBtf& btf) {
   for (const char* member : {"core_layout", "init_layout"}) {
     const auto at = btf.offset_of("module", member);
     if (!at || !base_at || !size_at)
-      return unknown_layout("struct module_layout is not what pobpf knows");
+      return unknown_modules("struct module_layout is not what pobpf knows");
     layout.texts.push_back({*at + *base_at, *at + *size_at});
   }
   return layout;
@@ -182,7 +181,7 @@ Result<SymbolTable> SymbolTable::open(bool use_kallsyms_lookup) {
     const auto last = memory->symbol(end);
     if (!first || !last)
       return fail(ErrorKind::kUnsupported,
-                  fmt::format("the kernel's symbol table has no {}", first ? end : begin), kReport);
+                  fmt::format("the kernel's symbol table has no {}", first ? end : begin), kReportKernel);
     table.kernel_texts_.push_back({*first, *last});
   }
   // a kernel without CONFIG_MODULES has none

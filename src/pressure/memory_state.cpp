@@ -10,6 +10,8 @@
 #include <tuple>
 #include <utility>
 
+#include "util/report_hint.h"
+
 namespace pobpf {
 namespace {
 
@@ -39,7 +41,7 @@ std::optional<std::uint64_t> number(std::string_view word) {
 
 tl::unexpected<Error> unknown_text(const char* file, std::string_view what) {
   return fail(ErrorKind::kFailed, fmt::format("{} of this kernel has no {}", file, what),
-              "report this kernel with the output of `pobpf check`");
+              kReportKernel);
 }
 
 }  // namespace

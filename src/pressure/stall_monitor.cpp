@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "util/file.h"
+#include "util/report_hint.h"
 
 namespace pobpf {
 namespace {
@@ -39,7 +40,7 @@ Result<StallTotals> parse_pressure(std::string_view text) {
   const auto full = total_of(text, StallKind::kFull);
   if (!some || !full)
     return fail(ErrorKind::kFailed, "the kernel's pressure file has an unknown format",
-                "report this kernel with the output of `pobpf check`");
+                kReportKernel);
   return StallTotals{*some, *full};
 }
 

@@ -15,6 +15,7 @@
 #include "pobpf/abi.h"
 #include "reader/own_programs.h"
 #include "stacks/stack_table.h"
+#include "util/report_hint.h"
 
 namespace pobpf {
 
@@ -41,7 +42,7 @@ class KernelStacks final : public StackSource {
       return fail(std::move(status).error());
     if (request.nr_frames < 0 || request.nr_frames > POBPF_MAX_FRAMES)
       return fail(ErrorKind::kFailed, fmt::format("the stack depot has no stack {}", handle),
-                  "report this kernel with the output of `pobpf check`");
+                  kReportKernel);
     return std::vector<std::uint64_t>(request.frames, request.frames + request.nr_frames);
   }
 

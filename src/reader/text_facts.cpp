@@ -9,6 +9,7 @@
 #include <span>
 
 #include "model/flag_text.h"
+#include "util/report_hint.h"
 
 namespace pobpf {
 namespace {
@@ -20,7 +21,7 @@ constexpr std::size_t kFixedTextBytes = 512;
 
 Status does_not_fit(const std::string& what) {
   return fail(ErrorKind::kUnsupported, fmt::format("pins cannot print this kernel's {}", what),
-              "report this kernel with the output of `pobpf check`");
+              kReportKernel);
 }
 
 Status copy_name(char (&to)[POBPF_FLAG_NAME_BYTES], const std::string& name) {

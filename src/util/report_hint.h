@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+namespace pobpf {
+
+/// Of errors about a kernel that is not as pobpf knows them.
+constexpr const char* kReportKernel = "report this kernel with the output of `pobpf check`";
+
+}  // namespace pobpf
