@@ -14,8 +14,6 @@
 namespace pobpf {
 namespace {
 
-constexpr std::uint64_t kHourNs = 3'600'000'000'000;
-constexpr std::uint64_t kDayNs = 24 * kHourNs;
 constexpr std::size_t kTiersMax = 16;
 
 tl::unexpected<Error> tier_error(std::string what) {

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <chrono>
 
+#include "model/duration.h"
+
 namespace pobpf {
 namespace {
 
@@ -17,8 +19,6 @@ using std::chrono::nanoseconds;
 /// 255.
 constexpr std::size_t kHostBytesMax = 180;
 constexpr std::size_t kBootIdBytesMax = 36;
-constexpr std::uint64_t kSecondNs = 1'000'000'000;
-constexpr std::uint64_t kDayNs = 86400 * kSecondNs;
 constexpr std::string_view kTimeForm = "00000000T000000.000000000Z";
 
 struct CivilTime {

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t kKeepMax = 1'000'000;
 /// 365 days: what is meant to end ends.
-constexpr std::uint64_t kWaitMaxNs = 365ULL * 86400 * 1'000'000'000;
+constexpr std::uint64_t kWaitMaxNs = 365 * kDayNs;
 
 Status check_given_once(const RawArchiveOptions& raw) {
   const std::pair<const char*, const std::vector<std::string>&> single[] = {

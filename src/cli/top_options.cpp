@@ -21,7 +21,7 @@ constexpr const char* kRowsGroup = "Rows";
 constexpr std::size_t kIgnoreBytesMax = 1 << 20;
 constexpr std::uint64_t kIntervalMinNs = 100'000'000;
 // the time of a look that no clock can count to would be over at once
-constexpr std::uint64_t kIntervalMaxNs = 365ULL * 86400 * 1'000'000'000;
+constexpr std::uint64_t kIntervalMaxNs = 365 * kDayNs;
 constexpr std::uint32_t kNumberMax = std::numeric_limits<std::uint32_t>::max();
 
 Status check_given_once(const RawTopOptions& raw) {

@@ -11,7 +11,7 @@
 namespace pobpf {
 namespace {
 
-constexpr std::string_view kUnits = "KMGTP";
+constexpr std::string_view kSizeUnits = "KMGTP";
 constexpr long double kBytesEnd = 9223372036854775808.0L;
 
 tl::unexpected<Error> no_size(std::string_view text) {
@@ -31,7 +31,7 @@ Result<std::uint64_t> parse_byte_size(std::string_view text) {
       end != text.data() + nr_digits)
     return no_size(text);
   if (!unit.empty()) {
-    const std::size_t power = kUnits.find(unit.front());
+    const std::size_t power = kSizeUnits.find(unit.front());
     unit.remove_prefix(1);
     if (power == std::string_view::npos || (!unit.empty() && unit != "iB")) return no_size(text);
     for (std::size_t i = 0; i <= power; ++i) number *= 1024;

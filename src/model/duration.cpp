@@ -20,7 +20,7 @@ struct Unit {
   std::uint64_t ns;
 };
 
-constexpr Unit kUnits[] = {{"ns", 1},
+constexpr Unit kTimeUnits[] = {{"ns", 1},
                            {"us", 1'000},
                            {"ms", 1'000'000},
                            {"s", 1'000'000'000},
@@ -54,10 +54,10 @@ Result<std::uint64_t> parse_duration(std::string_view text) {
     const auto* unit_end =
         std::find_if(number_end, rest.end(), [](char c) { return is_digit(c) || c == '.'; });
     const std::string_view unit_name(number_end, static_cast<std::size_t>(unit_end - number_end));
-    const auto* unit = std::find_if(std::begin(kUnits), std::end(kUnits),
+    const auto* unit = std::find_if(std::begin(kTimeUnits), std::end(kTimeUnits),
                                     [&](const Unit& known) { return known.name == unit_name; });
     // from_chars takes "inf" and "1e9" too, and stops at a second point
-    if (unit == std::end(kUnits) || !is_digit(rest.front())) return no_duration(text);
+    if (unit == std::end(kTimeUnits) || !is_digit(rest.front())) return no_duration(text);
     std::uint64_t ns = 0;
     std::uint64_t whole = 0;
     if (const auto [end, error] = std::from_chars(rest.data(), number_end, whole);

@@ -10,6 +10,10 @@
 
 namespace pobpf {
 
+constexpr std::uint64_t kSecondNs = 1'000'000'000;
+constexpr std::uint64_t kHourNs = 3600 * kSecondNs;
+constexpr std::uint64_t kDayNs = 24 * kHourNs;
+
 /// One or more numbers, with fractions, each with its unit: "10m", "1h30m", "1.5h". Units are ns,
 /// us, ms, s, m, h, d, w. In ns; kUsage for anything else, and for more than 2^63 ns.
 [[nodiscard]] Result<std::uint64_t> parse_duration(std::string_view text);

@@ -16,7 +16,7 @@ namespace {
 
 using std::chrono::microseconds;
 
-constexpr std::size_t kFileBytesMax = 4096;
+constexpr std::size_t kPressureBytesMax = 4096;
 
 /// "total=N" of the line that begins with `kind`.
 std::optional<microseconds> total_of(std::string_view text, StallKind kind) {
@@ -47,7 +47,7 @@ Result<StallTotals> parse_pressure(std::string_view text) {
 Result<StallMonitor> StallMonitor::open(const std::filesystem::path& path,
                                         const StallLimit& limit) {
   // EOPNOTSUPP: built in, and off
-  if (auto text = read_file(path, kFileBytesMax); !text)
+  if (auto text = read_file(path, kPressureBytesMax); !text)
     return fail(ErrorKind::kUnsupported,
                 fmt::format("this kernel tells no memory pressure: {}", text.error().what),
                 "boot a kernel built with CONFIG_PSI=y, with psi=1 on its command line, or use "
@@ -62,7 +62,7 @@ Result<StallMonitor> StallMonitor::open(const std::filesystem::path& path,
 }
 
 Result<bool> StallMonitor::check(Clock::time_point now) {
-  auto text = read_file(path_, kFileBytesMax);
+  auto text = read_file(path_, kPressureBytesMax);
   if (!text) return fail(std::move(text).error());
   auto totals = parse_pressure(*text);
   if (!totals) return fail(std::move(totals).error());
