@@ -13,6 +13,7 @@
 #include "kernel/machine_facts.h"
 #include "page_dump.skel.h"
 #include "reader/kernel_stacks.h"
+#include "reader/skeleton_deleter.h"
 #include "reader/view.h"
 
 namespace pobpf {
@@ -22,10 +23,7 @@ namespace {
 // worth waiting for.
 constexpr int kReadingsMax = 8;
 
-struct SkeletonDeleter {
-  void operator()(page_dump_bpf* skeleton) const { page_dump_bpf__destroy(skeleton); }
-};
-using Skeleton = std::unique_ptr<page_dump_bpf, SkeletonDeleter>;
+using DumpSkeleton = std::unique_ptr<page_dump_bpf, SkeletonDeleter<page_dump_bpf__destroy>>;
 
 std::uint64_t monotonic_ns() {
   return static_cast<std::uint64_t>(
@@ -34,7 +32,7 @@ std::uint64_t monotonic_ns() {
 
 class KernelInspector final : public PageInspector {
  public:
-  KernelInspector(Skeleton skeleton, MachineFacts facts, PageNames names, OwnPrograms own_programs)
+  KernelInspector(DumpSkeleton skeleton, MachineFacts facts, PageNames names, OwnPrograms own_programs)
       : skeleton_(std::move(skeleton)),
         facts_(std::move(facts)),
         names_(std::move(names)),
@@ -59,7 +57,7 @@ class KernelInspector final : public PageInspector {
   Status read_once(std::uint64_t pfn, pobpf_page_dump& dump);
   Status keep_cgroup_name(std::uint64_t cgroup_id);
 
-  Skeleton skeleton_;
+  DumpSkeleton skeleton_;
   MachineFacts facts_;
   PageNames names_;
   KernelStacks<page_dump_bpf> stack_source_;
@@ -123,7 +121,7 @@ Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions&
   if (!btf) return fail(std::move(btf).error());
   LIBBPF_OPTS(bpf_object_open_opts, open_options);
   open_options.btf_custom_path = btf->path();
-  Skeleton skeleton(page_dump_bpf__open_opts(&open_options));
+  DumpSkeleton skeleton(page_dump_bpf__open_opts(&open_options));
   if (!skeleton) return fail(libbpf_error("opening the page reader", errno));
   if (auto status = btf->write(kernel->btf, skeleton->obj); !status)
     return fail(std::move(status).error());

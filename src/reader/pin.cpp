@@ -28,6 +28,7 @@
 #include "page_text_probe.skel.h"
 #include "reader/pin_name.h"
 #include "reader/reader_maps.h"
+#include "reader/skeleton_deleter.h"
 #include "reader/text_facts.h"
 #include "reader/view.h"
 #include "util/fd.h"
@@ -35,10 +36,7 @@
 namespace pobpf {
 namespace {
 
-struct SkeletonDeleter {
-  void operator()(page_text_bpf* skeleton) const { page_text_bpf__destroy(skeleton); }
-};
-using Skeleton = std::unique_ptr<page_text_bpf, SkeletonDeleter>;
+using PinSkeleton = std::unique_ptr<page_text_bpf, SkeletonDeleter<page_text_bpf__destroy>>;
 
 Error system_error(const std::string& what, int error) {
   return {ErrorKind::kFailed,
@@ -48,11 +46,11 @@ Error system_error(const std::string& what, int error) {
 }
 
 /// Both objects are compiled from one source, so one skeleton type serves both (session.cpp).
-Skeleton open_skeleton(bool has_rdonly_cast, const char* btf_path) {
+PinSkeleton open_printer(bool has_rdonly_cast, const char* btf_path) {
   LIBBPF_OPTS(bpf_object_open_opts, options);
   options.btf_custom_path = btf_path;
-  if (has_rdonly_cast) return Skeleton(page_text_bpf__open_opts(&options));
-  Skeleton skeleton(static_cast<page_text_bpf*>(std::calloc(1, sizeof(page_text_bpf))));
+  if (has_rdonly_cast) return PinSkeleton(page_text_bpf__open_opts(&options));
+  PinSkeleton skeleton(static_cast<page_text_bpf*>(std::calloc(1, sizeof(page_text_bpf))));
   if (!skeleton || page_text_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   std::size_t size = 0;
   const void* bytes = page_text_probe_bpf__elf_bytes(&size);
@@ -118,7 +116,7 @@ void copy_text(char (&to)[kBytes], const std::string& text) {
 }
 
 /// The loaded program with everything that its maps have to hold.
-Result<Skeleton> load(const PinRequest& request, const RunningKernel& kernel) {
+Result<PinSkeleton> load(const PinRequest& request, const RunningKernel& kernel) {
   const MachineFacts& facts = kernel.facts;
   auto filter = compile_view(facts, request.view, request.session.use_kallsyms_lookup);
   if (!filter) return fail(std::move(filter).error());
@@ -138,7 +136,7 @@ Result<Skeleton> load(const PinRequest& request, const RunningKernel& kernel) {
 
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
-  Skeleton skeleton = open_skeleton(facts.has_rdonly_cast, btf->path());
+  PinSkeleton skeleton = open_printer(facts.has_rdonly_cast, btf->path());
   if (!skeleton) return fail(libbpf_error("opening the page printer", errno));
   if (auto status = btf->write(kernel.btf, skeleton->obj); !status)
     return fail(std::move(status).error());

@@ -27,6 +27,7 @@
 #include "reader/own_programs.h"
 #include "reader/reader_maps.h"
 #include "reader/session_on.h"
+#include "reader/skeleton_deleter.h"
 #include "reader/sum_map.h"
 #include "reader/sum_walk.h"
 #include "reader/view.h"
@@ -40,10 +41,7 @@ namespace {
 constexpr std::uint32_t kGroupsFirst = 1U << 14;
 constexpr std::uint32_t kGroupsGrowth = 4;
 
-struct SkeletonDeleter {
-  void operator()(page_owner_bpf* skeleton) const { page_owner_bpf__destroy(skeleton); }
-};
-using Skeleton = std::unique_ptr<page_owner_bpf, SkeletonDeleter>;
+using WalkerSkeleton = std::unique_ptr<page_owner_bpf, SkeletonDeleter<page_owner_bpf__destroy>>;
 
 /// Parameter slots of one loaded object, given out to links and taken back.
 class Slots {
@@ -137,7 +135,7 @@ class KernelReader final : public PageReader {
 
 class KernelSession final : public Session {
  public:
-  KernelSession(Skeleton skeleton, MachineFacts facts, OwnPrograms own_programs,
+  KernelSession(WalkerSkeleton skeleton, MachineFacts facts, OwnPrograms own_programs,
                 const SessionOptions& options)
       : skeleton_(std::move(skeleton)),
         facts_(std::move(facts)),
@@ -186,7 +184,7 @@ class KernelSession final : public Session {
     if (privileges_ == PrivilegePolicy::kOneReader) shed_privileges(StillToCome::kReading);
   }
 
-  Skeleton skeleton_;
+  WalkerSkeleton skeleton_;
   MachineFacts facts_;
   KernelStacks<page_owner_bpf> stack_source_;
   StackTable stacks_;
@@ -279,11 +277,11 @@ Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
 
 /// The walker for this kernel, not loaded yet. All objects are compiled from one source: programs
 /// and variables are the same (abi_test.cpp), so one skeleton type serves them.
-Skeleton open_skeleton(bool has_rdonly_cast, bool with_filters, const char* btf_path) {
+WalkerSkeleton open_walker(bool has_rdonly_cast, bool with_filters, const char* btf_path) {
   LIBBPF_OPTS(bpf_object_open_opts, options);
   options.btf_custom_path = btf_path;
-  if (has_rdonly_cast && !with_filters) return Skeleton(page_owner_bpf__open_opts(&options));
-  Skeleton skeleton(static_cast<page_owner_bpf*>(std::calloc(1, sizeof(page_owner_bpf))));
+  if (has_rdonly_cast && !with_filters) return WalkerSkeleton(page_owner_bpf__open_opts(&options));
+  WalkerSkeleton skeleton(static_cast<page_owner_bpf*>(std::calloc(1, sizeof(page_owner_bpf))));
   if (!skeleton || page_owner_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   std::size_t size = 0;
   const void* bytes = !with_filters     ? page_owner_probe_bpf__elf_bytes(&size)
@@ -312,7 +310,7 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
                                                  const KernelBtf& types) {
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
-  Skeleton skeleton = open_skeleton(facts.has_rdonly_cast, options.with_filters, btf->path());
+  WalkerSkeleton skeleton = open_walker(facts.has_rdonly_cast, options.with_filters, btf->path());
   if (!skeleton) return fail(libbpf_error("opening the page walker", errno));
   if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());
