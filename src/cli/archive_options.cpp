@@ -30,7 +30,7 @@ Status check_given_once(const RawArchiveOptions& raw) {
 
 Status check_limits(const RawArchiveOptions& raw, RetentionLimits& limits) {
   if (!raw.keep.empty()) {
-    auto number = parse_number("--keep", raw.keep.front(), 1, kKeepMax);
+    auto number = parse_number_between("--keep", raw.keep.front(), 1, kKeepMax);
     if (!number) return fail(std::move(number).error());
     limits.nr_max = *number;
   }

@@ -39,9 +39,7 @@ const char* state_name(SnapshotState state) {
 }
 
 /// Escaped, and a hyphen for nothing.
-std::string cell(std::string_view text) {
-  return text.empty() ? "-" : escaped(text);
-}
+std::string cell(std::string_view text) { return text.empty() ? "-" : escaped(text); }
 
 std::string age_cell(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
   if (!snapshot.time_ns) return "-";

@@ -39,7 +39,7 @@ Status check_present(const std::vector<PfnRange>& wanted, const std::vector<PfnR
 }
 
 /// What the answer lacks.
-std::optional<Error> incompleteness(std::uint64_t nr_changed, const Losses& losses) {
+std::optional<Error> what_is_missing(std::uint64_t nr_changed, const Losses& losses) {
   std::vector<std::string> reasons;
   if (nr_changed != 0)
     reasons.push_back(nr_changed == 1
@@ -72,7 +72,7 @@ class PagePrinter {
 
   Result<ExitStatus> end() {
     if (auto status = output_.commit(); !status) return give_up(output_, std::move(status).error());
-    const auto missing = incompleteness(nr_changed_, losses_);
+    const auto missing = what_is_missing(nr_changed_, losses_);
     if (!missing) return ExitStatus::kComplete;
     report(*missing, ExitStatus::kIncomplete, options_.format);
     return ExitStatus::kIncomplete;

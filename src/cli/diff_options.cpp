@@ -25,7 +25,7 @@ Status check_sources(const RawDiffOptions& raw, DiffOptions& options) {
     const std::string& text = raw.latest.front();
     if (!text.empty()) {
       constexpr std::uint32_t kLatestMax = 10000;
-      auto number = parse_number("--latest", text, nr_min, kLatestMax);
+      auto number = parse_number_between("--latest", text, nr_min, kLatestMax);
       if (!number) return fail(std::move(number).error());
       options.nr_latest = *number;
     }

@@ -181,8 +181,8 @@ std::string option_name(const char* name, bool is_not) {
   return fmt::format("{}{}", is_not ? "--not-" : "--", name);
 }
 
-void add_value(CLI::App& app, const std::string& name, RawFilters& raw, const ValueFilter& filter,
-               const std::string& group) {
+void add_filter(CLI::App& app, const std::string& name, RawFilters& raw, const ValueFilter& filter,
+                const std::string& group) {
   app.add_option(name, raw.values[name], filter.description)
       ->type_name(filter.placeholder)
       ->type_size(1)
@@ -206,10 +206,10 @@ Status check_contradictions(const FilterSpec& spec) {
 
 void add_filter_options(CLI::App& app, RawFilters& raw) {
   for (const ValueFilter& filter : kValueFilters) {
-    add_value(app, option_name(filter.name, false), raw, filter, kFiltersGroup);
+    add_filter(app, option_name(filter.name, false), raw, filter, kFiltersGroup);
     // a line of its own for each opposite would double the list
     if (has_opposite(filter))
-      add_value(app, option_name(filter.name, true), raw, filter, kHiddenGroup);
+      add_filter(app, option_name(filter.name, true), raw, filter, kHiddenGroup);
   }
   for (const FlagFilter& filter : kFlagFilters) {
     for (const bool is_not : {false, true}) {

@@ -21,8 +21,8 @@ void add_value(CLI::App& app, const std::string& names, std::vector<std::string>
       ->group(group);
 }
 
-Result<std::uint32_t> parse_number(const char* option, const std::string& text, std::uint32_t min,
-                                   std::uint32_t max) {
+Result<std::uint32_t> parse_number_between(const char* option, const std::string& text,
+                                           std::uint32_t min, std::uint32_t max) {
   std::uint32_t value = 0;
   const char* const text_end = text.data() + text.size();
   const auto [end, error] = std::from_chars(text.data(), text_end, value);

@@ -19,7 +19,8 @@ void add_value(CLI::App& app, const std::string& names, std::vector<std::string>
                const char* placeholder, const char* group, const char* description);
 
 /// A whole number from `min` to `max`; kUsage for all else.
-[[nodiscard]] Result<std::uint32_t> parse_number(const char* option, const std::string& text,
-                                                 std::uint32_t min, std::uint32_t max);
+[[nodiscard]] Result<std::uint32_t> parse_number_between(const char* option,
+                                                         const std::string& text, std::uint32_t min,
+                                                         std::uint32_t max);
 
 }  // namespace pobpf::cli

@@ -114,13 +114,13 @@ Result<Format> parse_format(const Raw& raw, Command command, ReportView view) {
 Result<unsigned> parse_threads(const Raw& raw) {
   if (raw.threads.empty()) return 1;
   constexpr unsigned kThreadsMax = 256;
-  return parse_number("--threads", raw.threads.front(), 1, kThreadsMax);
+  return parse_number_between("--threads", raw.threads.front(), 1, kThreadsMax);
 }
 
 Result<std::uint32_t> parse_max_groups(const Raw& raw) {
   if (raw.max_groups.empty()) return SumRequest().groups_max;
   constexpr std::uint32_t kGroupsMax = 1U << 24;
-  return parse_number("--max-groups", raw.max_groups.front(), 1, kGroupsMax);
+  return parse_number_between("--max-groups", raw.max_groups.front(), 1, kGroupsMax);
 }
 
 Result<SessionOptions> parse_features(const Raw& raw) {

@@ -25,7 +25,7 @@ Status check_level(const RawSnapshotOptions& raw, const std::string& hint,
                    SnapshotOptions& options) {
   if (raw.level.size() > 1) return usage_error("--level is given more than once", hint);
   if (raw.level.empty()) return {};
-  auto level = parse_number("--level", raw.level.front(), kLevelMin, kLevelMax);
+  auto level = parse_number_between("--level", raw.level.front(), kLevelMin, kLevelMax);
   if (!level) return fail(std::move(level).error());
   options.level = static_cast<int>(*level);
   return {};

@@ -51,14 +51,14 @@ Status parse_rows(const RawTopOptions& raw, TopOptions& options) {
     options.sort = *sort;
   }
   if (!raw.limit.empty()) {
-    auto limit = parse_number("--limit", raw.limit.front(), 0, kNumberMax);
+    auto limit = parse_number_between("--limit", raw.limit.front(), 0, kNumberMax);
     if (!limit) return fail(std::move(limit).error());
     options.has_limit = true;
     // none at all would say nothing
     if (*limit != 0) options.limit = *limit;
   }
   if (!raw.depth.empty()) {
-    auto depth = parse_number("--depth", raw.depth.front(), 1, kNumberMax);
+    auto depth = parse_number_between("--depth", raw.depth.front(), 1, kNumberMax);
     if (!depth) return fail(std::move(depth).error());
     if (std::find(options.fields.begin(), options.fields.end(), GroupField::kStack) ==
         options.fields.end())
@@ -82,7 +82,7 @@ Status parse_watch(const RawTopOptions& raw, TopOptions& options) {
   if (!raw.count.empty()) {
     if (!options.interval)
       return usage_error("--count is of intervals, but there is no --watch", "add --watch SEC");
-    auto count = parse_number("--count", raw.count.front(), 1, kNumberMax);
+    auto count = parse_number_between("--count", raw.count.front(), 1, kNumberMax);
     if (!count) return fail(std::move(count).error());
     options.count = *count;
   }
@@ -105,7 +105,9 @@ void add_row_options(CLI::App& command, RawTopOptions& raw) {
   add_value(
       command, "--ignore", raw.ignore, "FILE", kRowsGroup,
       "stacks with one of these functions are one row:\na glob pattern a line, # for comments");
-  command.add_flag("--bytes", raw.is_exact, "exact sizes")->disable_flag_override()->group(kRowsGroup);
+  command.add_flag("--bytes", raw.is_exact, "exact sizes")
+      ->disable_flag_override()
+      ->group(kRowsGroup);
 }
 
 void add_top_options(CLI::App& top, RawTopOptions& raw) {

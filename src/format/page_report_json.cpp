@@ -2,7 +2,6 @@
 // JSON of `pobpf page`; docs/json.md is the contract. Keys that the listing has too mean the same.
 #include <fmt/format.h>
 
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "format/bounded.h"

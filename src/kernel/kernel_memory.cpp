@@ -158,8 +158,7 @@ Result<std::string> KernelMemory::read_string(std::uint64_t address) {
       result.push_back(static_cast<char>(value));
     }
   }
-  return fail(ErrorKind::kFailed, fmt::format("no string ends at {:#x}", address),
-              kReportKernel);
+  return fail(ErrorKind::kFailed, fmt::format("no string ends at {:#x}", address), kReportKernel);
 }
 
 }  // namespace pobpf

@@ -24,7 +24,8 @@ namespace {
 constexpr std::size_t kModulesMax = 10'000;
 
 tl::unexpected<Error> unknown_modules(const std::string& what) {
-  return fail(ErrorKind::kUnsupported, "this kernel's modules cannot be read: " + what, kReportKernel);
+  return fail(ErrorKind::kUnsupported, "this kernel's modules cannot be read: " + what,
+              kReportKernel);
 }
 
 std::uint64_t number_at(const std::vector<std::byte>& bytes, std::size_t at, std::size_t size) {
@@ -181,7 +182,8 @@ Result<SymbolTable> SymbolTable::open(bool use_kallsyms_lookup) {
     const auto last = memory->symbol(end);
     if (!first || !last)
       return fail(ErrorKind::kUnsupported,
-                  fmt::format("the kernel's symbol table has no {}", first ? end : begin), kReportKernel);
+                  fmt::format("the kernel's symbol table has no {}", first ? end : begin),
+                  kReportKernel);
     table.kernel_texts_.push_back({*first, *last});
   }
   // a kernel without CONFIG_MODULES has none

@@ -32,7 +32,8 @@ std::uint64_t monotonic_ns() {
 
 class KernelInspector final : public PageInspector {
  public:
-  KernelInspector(DumpSkeleton skeleton, MachineFacts facts, PageNames names, OwnPrograms own_programs)
+  KernelInspector(DumpSkeleton skeleton, MachineFacts facts, PageNames names,
+                  OwnPrograms own_programs)
       : skeleton_(std::move(skeleton)),
         facts_(std::move(facts)),
         names_(std::move(names)),
