@@ -15,6 +15,7 @@ STDERR_PORT = "pobpf.stderr"
 STATUS_PORT = "pobpf.status"
 ROOT_TAG = "pobpf-root"
 SHARE_TAG = "pobpf-share"
+STREAM_TAG = "pobpf-stream"
 
 # Directories in which the guest has its own files, not the host's.
 GUEST_OWN_DIRS = ("/dev", "/proc", "/run", "/sys")
@@ -48,7 +49,7 @@ $bb mount -t securityfs securityfs $new/sys/kernel/security
 $bb mount -t bpf -o mode=700 bpf $new/sys/fs/bpf
 $bb mount -t cgroup2 cgroup2 $new/sys/fs/cgroup
 . /share.sh
-$bb mkdir $new/run/pobpf-vm
+$bb mkdir -p $new/run/pobpf-vm
 $bb cp /bin/busybox /main.sh $new/run/pobpf-vm/
 exec $bb switch_root $new /run/pobpf-vm/busybox sh /run/pobpf-vm/main.sh
 """
@@ -110,11 +111,18 @@ read -r _ <&5
 $bb poweroff -f
 """
 
+# Where the guest has the shared directory once more; POBPF_VM_STREAM tells.
+STREAM_DIRECTORY = "/run/pobpf-vm/stream"
+
 # Without a cache the host has each write at once; the price is no shared writable memory mapping.
+# From Linux 6.8 on it sends each page by itself then, so there is a second way for what is long: with
+# a cache, which whoever writes has to empty.
 MOUNT_SHARE = """\
-$bb mkdir -p "$new"@directory@
+$bb mkdir -p "$new"@directory@ $new@stream_directory@
 $bb mount -t 9p -o rw,trans=virtio,version=9p2000.L,msize=@msize@,cache=none \\
     @tag@ "$new"@directory@ || fail "cannot mount the shared directory"
+$bb mount -t 9p -o rw,trans=virtio,version=9p2000.L,msize=@msize@,cache=loose \\
+    @stream_tag@ $new@stream_directory@ || fail "cannot mount the shared directory twice"
 """
 
 
@@ -129,7 +137,12 @@ def make_initramfs(
     mount_share = ""
     if share is not None:
         mount_share = _fill(
-            MOUNT_SHARE, msize=str(MSIZE), tag=SHARE_TAG, directory=shlex.quote(share)
+            MOUNT_SHARE,
+            msize=str(MSIZE),
+            tag=SHARE_TAG,
+            directory=shlex.quote(share),
+            stream_tag=STREAM_TAG,
+            stream_directory=STREAM_DIRECTORY,
         )
     main = _fill(
         MAIN,

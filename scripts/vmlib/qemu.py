@@ -66,6 +66,7 @@ def command_line(
     line += share_directory("root", "/", guest.ROOT_TAG, ",readonly=on,multidevs=remap")
     if share is not None:
         line += share_directory("share", share, guest.SHARE_TAG, ",multidevs=remap")
+        line += share_directory("stream", share, guest.STREAM_TAG, ",multidevs=remap")
     return line
 
 

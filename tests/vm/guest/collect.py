@@ -6,18 +6,67 @@ in a directory shared with the host, which compares (vm_test.py). Nothing is jud
 collect.py DIRECTORY BUILD [--no-child-memcg]
 """
 
+import contextlib
+import ctypes
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from workload import Workload  # noqa: E402
 
 DEBUGFS = pathlib.Path("/sys/kernel/debug")
+# Of one request of the file system that is shared with the host.
+REQUEST_BYTES = 125 * 4096
+SYNC_FILE_RANGE_ALL = 7  # wait before, write, wait after
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def send(file: int, piece: memoryview, at: int) -> None:
+    """Writes and leaves nothing in the page cache, which the tests look at."""
+    os.pwrite(file, piece, at)
+    # not fsync(), which would have the host write to its disk
+    where = (ctypes.c_int64(at), ctypes.c_int64(len(piece)))
+    if libc.sync_file_range(file, *where, SYNC_FILE_RANGE_ALL) != 0:
+        raise OSError(ctypes.get_errno(), "sync_file_range")
+    os.posix_fadvise(file, at, len(piece), os.POSIX_FADV_DONTNEED)
+
+
+def relay(reader: int, path: pathlib.Path) -> None:
+    # once, so that the collector's own memory holds still
+    buffer = memoryview(bytearray(REQUEST_BYTES))
+    at, held = 0, 0
+    with open(path, "wb", buffering=0) as file, open(reader, "rb", buffering=0) as pipe:
+        while nr_bytes := pipe.readinto(buffer[held:]):
+            held += nr_bytes
+            if held == REQUEST_BYTES:
+                send(file.fileno(), buffer, at)
+                at, held = at + held, 0
+        if held:
+            send(file.fileno(), buffer[:held], at)
+
+
+@contextlib.contextmanager
+def in_large_writes(path: pathlib.Path) -> Iterator[int]:
+    """A pipe whose contents go to a file of the shared directory. Each request to it costs a
+    millisecond or two, whatever its size, and cat writes each record of the kernel's file by itself:
+    15 times as long as reading it."""
+    stream = os.environ["POBPF_VM_STREAM"]
+    reader, writer = os.pipe()
+    thread = threading.Thread(target=relay, args=(reader, pathlib.Path(stream, path.name)))
+    thread.start()
+    try:
+        yield writer
+    finally:
+        os.close(writer)
+        thread.join()
 
 
 class Collector:
@@ -32,7 +81,7 @@ class Collector:
         """Runs argv; stdout and stderr to NAME.out and NAME.err. Returns the exit status."""
         started = time.monotonic()
         with (
-            open(self.directory / f"{name}.out", "wb") as out,
+            in_large_writes(self.directory / f"{name}.out") as out,
             open(self.directory / f"{name}.err", "wb") as err,
         ):
             status = subprocess.run(

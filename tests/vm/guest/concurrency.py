@@ -19,10 +19,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from collect import Collector  # noqa: E402
+from collect import Collector, in_large_writes  # noqa: E402
 from pins import bpf_ids  # noqa: E402
 from workload import CGROUPS, CHILD_MEMCG, PAGE, Workload, set_comm  # noqa: E402
 
@@ -126,11 +127,10 @@ class Readers:
         self._views = views
         self._threads = str(pathlib.Path(collector.pobpf).parent / "tests/vm/pobpf_reader_threads")
 
-    def _start(self, name: str, view: str, argv: list[str]) -> Running:
-        with (
-            open(self._collector.directory / f"{name}.out", "wb") as out,
-            open(self._collector.directory / f"{name}.err", "wb") as err,
-        ):
+    def _start(self, name: str, view: str, argv: list[str], until: ExitStack) -> Running:
+        """Its output is complete when `until` is closed."""
+        out = until.enter_context(in_large_writes(self._collector.directory / f"{name}.out"))
+        with open(self._collector.directory / f"{name}.err", "wb") as err:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         return Running(name, view, process)
 
@@ -145,24 +145,23 @@ class Readers:
         return [self._threads, str(self._collector.directory), str(path), *flags]
 
     def at_once(self, phase: str) -> None:
-        running = [
-            self._start(
-                f"{phase}_threads", "", self.threads(f"{phase}_thread", "--cpu", CROWDED_CPU)
-            )
-        ]
-        for view, arguments in self._views.items():
-            running.append(
-                self._start(f"{phase}_process_{view}", view, [self._collector.pobpf, *arguments])
-            )
-        for view, count in CATS.items():
-            for i in range(count):
-                running.append(
-                    self._start(f"{phase}_cat{i}_{view}", view, ["cat", str(PINS / view)])
+        with ExitStack() as until:
+            running = [
+                self._start(
+                    f"{phase}_threads", "", self.threads(f"{phase}_thread", "--cpu", CROWDED_CPU), until
                 )
-        for reader in running:
-            self._collector.results[reader.name] = {
-                "status": reader.process.wait(), "view": reader.view
-            }  # fmt: skip
+            ]
+            for view, arguments in self._views.items():
+                argv = [self._collector.pobpf, *arguments]
+                running.append(self._start(f"{phase}_process_{view}", view, argv, until))
+            for view, count in CATS.items():
+                for i in range(count):
+                    argv = ["cat", str(PINS / view)]
+                    running.append(self._start(f"{phase}_cat{i}_{view}", view, argv, until))
+            for reader in running:
+                self._collector.results[reader.name] = {
+                    "status": reader.process.wait(), "view": reader.view
+                }  # fmt: skip
 
     def alone(self, phase: str) -> None:
         """Each view by a process of its own, then by a reader of one object, nobody else reading."""
@@ -356,6 +355,7 @@ def main() -> None:
     after_kills = settled(with_pins)
     seconds["killed"] = time.monotonic()
 
+    collector.run_pobpf("horizon", "--handles")
     readers.alone("before")
     seconds["before"] = time.monotonic()
     readers.at_once("quiet")

@@ -6,6 +6,7 @@ output in a directory shared with the host, which compares (pins_test.py). Nothi
 pins.py DIRECTORY BUILD
 """
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -16,7 +17,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from collect import Collector  # noqa: E402
+from collect import Collector, in_large_writes  # noqa: E402
 from workload import CGROUPS, Workload, set_comm  # noqa: E402
 
 # as long as a name can be, and longer than the kernel prints
@@ -101,7 +102,7 @@ def views(collector: Collector) -> None:
     collector.run_pobpf("pins", "pins")
     collector.run_pobpf("pins_json", "pins", "--format", "json")
     # everything that will run has run once: its files are in the page cache
-    subprocess.run(["cat", str(PINS / "stack")], stdout=subprocess.DEVNULL, check=False)
+    cat(collector, "horizon", "handle")
     for turn in ("before", "after"):
         for name, arguments in VIEWS.items():
             collector.run_pobpf(f"{turn}_{name}", *arguments)
@@ -126,16 +127,17 @@ def at_once(collector: Collector) -> None:
     """Several cats of one pin and of others, on two CPUs."""
     names = ["stack", "stack", "stack", "stack_handle", "nid0-stack", "nid1-handle", "stack"]
     running = []
-    for i, name in enumerate(names):
-        with open(collector.directory / f"at_once_{i}.out", "wb") as out:
+    with contextlib.ExitStack() as stack:
+        for i, name in enumerate(names):
+            out = stack.enter_context(in_large_writes(collector.directory / f"at_once_{i}.out"))
             running.append(
                 # pylint: disable-next=consider-using-with
                 subprocess.Popen(["cat", str(PINS / name)], stdout=out, stderr=subprocess.PIPE)
             )
-    for i, process in enumerate(running):
-        error = process.communicate()[1]
-        (collector.directory / f"at_once_{i}.err").write_bytes(error)
-        collector.results[f"at_once_{i}"] = {"status": process.returncode, "view": names[i]}
+        for i, process in enumerate(running):
+            error = process.communicate()[1]
+            (collector.directory / f"at_once_{i}.err").write_bytes(error)
+            collector.results[f"at_once_{i}"] = {"status": process.returncode, "view": names[i]}
 
 
 def delegation(collector: Collector) -> None:
