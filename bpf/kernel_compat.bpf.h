@@ -63,6 +63,33 @@ static __always_inline void *rdonly_cast(__u64 address, __u32 btf_id)
 #endif
 
 /*
+ * v6.9: 011832b97b31 ("bpf: Introduce may_goto instruction"): a loop that the verifier
+ * bounds. Before: bpf_loop(), whose callback costs a call and a return for each step,
+ * and a copy of the body for each page of a step. Objects of their own, too; clang does
+ * not know the instruction before 19. Checked by: tests/vm, both on kernels that have it.
+ *
+ * MAY_GO_ON is true 65,535 times at least: a window takes twice its pages at most.
+ */
+#ifdef POBPF_MAY_GOTO
+#define MAY_GO_ON                                                                                  \
+	({                                                                                         \
+		__label__ out_of_turns, on;                                                        \
+		bool may__ = true;                                                                 \
+		asm volatile goto("1: .byte 0xe5; .byte 0;"                                        \
+				  ".long ((%l[out_of_turns] - 1b - 8) / 8) & 0xffff; .short 0"     \
+				  :                                                                \
+				  :                                                                \
+				  :                                                                \
+				  : out_of_turns);                                                 \
+		goto on;                                                                           \
+	out_of_turns:                                                                              \
+		may__ = false;                                                                     \
+	on:;                                                                                       \
+		may__;                                                                             \
+	})
+#endif
+
+/*
  * 8 bytes of kernel memory, 0 if they cannot be read. Whatever it is, it is taken for
  * a struct page of which one word is loaded: a call would cost ten times as much.
  */

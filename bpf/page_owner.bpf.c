@@ -52,7 +52,10 @@ struct {
 	__array(values, struct group_sums);
 } reader_sums SEC(".maps");
 
-/* A call for each page would cost more than the page. With filters it does not matter. */
+/*
+ * Pages of one call of bpf_loop(), which would cost more than the page does. With
+ * filters it does not matter.
+ */
 #ifdef POBPF_FILTERS
 enum { PAGES_A_STEP = 1, RECORDS_A_STEP = 1 };
 #else
@@ -180,6 +183,14 @@ static __always_inline bool emit_page(struct walk *w, bool is_detailed)
 	return true;
 }
 
+#ifdef POBPF_MAY_GOTO
+static __always_inline void emit_all_pages(struct walk *w, bool is_detailed)
+{
+	while (MAY_GO_ON)
+		if (!emit_page(w, is_detailed))
+			break;
+}
+#else
 static long emit_some_pages(__u32 step, struct walk *w)
 {
 #pragma clang loop unroll(full)
@@ -193,6 +204,16 @@ static long emit_detailed_page(__u32 step, struct walk *w)
 {
 	return emit_page(w, true) ? 0 : 1;
 }
+
+static __always_inline void emit_all_pages(struct walk *w, bool is_detailed)
+{
+	/* twice: a torn page is looked at once more */
+	if (is_detailed)
+		bpf_loop(2 * POBPF_WINDOW_PAGES + 1, emit_detailed_page, w, 0);
+	else
+		bpf_loop(2 * POBPF_WINDOW_PAGES / RECORDS_A_STEP + 1, emit_some_pages, w, 0);
+}
+#endif
 
 static __always_inline int emit_window(struct bpf_iter__bpf_map_elem *ctx, bool is_detailed)
 {
@@ -208,12 +229,7 @@ static __always_inline int emit_window(struct bpf_iter__bpf_map_elem *ctx, bool 
 	if (begin(ctx, window, &w)) {
 		w.run->batch.memcg = (struct memcg_memo){};
 		w.run->batch.nr_pages = 0;
-		/* twice: a torn page is looked at once more */
-		if (is_detailed)
-			bpf_loop(2 * POBPF_WINDOW_PAGES + 1, emit_detailed_page, &w, 0);
-		else
-			bpf_loop(2 * POBPF_WINDOW_PAGES / RECORDS_A_STEP + 1, emit_some_pages, &w,
-				 0);
+		emit_all_pages(&w, is_detailed);
 		flush_batch(&w, is_detailed);
 	}
 	write_account(&w);
@@ -379,6 +395,14 @@ static __always_inline bool count_page(struct walk *w)
 	return true;
 }
 
+#ifdef POBPF_MAY_GOTO
+static __always_inline void count_all_pages(struct walk *w)
+{
+	while (MAY_GO_ON)
+		if (!count_page(w))
+			break;
+}
+#else
 static long count_some_pages(__u32 step, struct walk *w)
 {
 #pragma clang loop unroll(full)
@@ -387,6 +411,12 @@ static long count_some_pages(__u32 step, struct walk *w)
 			return 1;
 	return 0;
 }
+
+static __always_inline void count_all_pages(struct walk *w)
+{
+	bpf_loop(POBPF_WINDOW_PAGES / PAGES_A_STEP + 1, count_some_pages, w, 0);
+}
+#endif
 
 SEC("pobpf/bpf_map_elem")
 int count_pages(struct bpf_iter__bpf_map_elem *ctx)
@@ -407,7 +437,7 @@ int count_pages(struct bpf_iter__bpf_map_elem *ctx)
 		memo->sum = (struct pobpf_group_sum){};
 		memo->memcg = (struct memcg_memo){};
 		memo->lost = 0;
-		bpf_loop(POBPF_WINDOW_PAGES / PAGES_A_STEP + 1, count_some_pages, &w, 0);
+		count_all_pages(&w);
 		flush_sum(memo);
 		w.run->at.account.emitted -= memo->lost;
 		w.run->at.account.errors += memo->lost;

@@ -141,14 +141,15 @@ struct run {
 };
 
 /*
- * Runs at a time: each thread that reads has one at most. 1.4 MB for all readers of a
- * process, 80 KB for those of a pin.
+ * Runs at a time, a power of two: each thread that reads has one at most. 1.4 MB if a
+ * process does not say that it reads with fewer, 80 KB for the readers of a pin.
  */
 #ifdef POBPF_PRINTS
 #define RUNS_MAX 256
 #else
 #define RUNS_MAX 512
 #endif
+const volatile __u32 runs_mask = RUNS_MAX - 1;
 
 /* Not per CPU, as runs can be preempted in the middle of a window by others. */
 struct {
@@ -169,7 +170,7 @@ static __always_inline struct run *try_run(__u32 index)
 {
 	struct run *run;
 
-	index %= RUNS_MAX;
+	index &= runs_mask;
 	run = bpf_map_lookup_elem(&runs, &index);
 	return run && !__sync_val_compare_and_swap(&run->is_busy, 0, 1) ? run : NULL;
 }
@@ -183,7 +184,7 @@ static long search_run(__u32 step, struct run_search *search)
 {
 	if (!try_run(search->first + step))
 		return 0;
-	search->found = (search->first + step) % RUNS_MAX;
+	search->found = (search->first + step) & runs_mask;
 	return 1;
 }
 
@@ -197,7 +198,7 @@ static __always_inline struct run *begin_run(void)
 	run = try_run(search.first);
 	if (run)
 		return run;
-	bpf_loop(RUNS_MAX, search_run, &search, 0);
+	bpf_loop(runs_mask + 1, search_run, &search, 0);
 	return bpf_map_lookup_elem(&runs, &search.found);
 }
 

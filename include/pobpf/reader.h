@@ -34,6 +34,7 @@ enum class PrivilegePolicy {
 /// Kernel features that can be switched off to force the fallback path (--no-feature NAME).
 struct SessionOptions {
   bool use_rdonly_cast = true;      ///< "rdonly-cast": else bpf_probe_read_kernel
+  bool use_may_goto = true;         ///< "may-goto": else bpf_loop(); so without bpf_rdonly_cast()
   bool use_kallsyms_lookup = true;  ///< "kallsyms-lookup": else iter/ksym
   /// What the session will be asked for; programs that are not needed are not loaded.
   bool with_pages = true;     ///< open_reader()
@@ -41,6 +42,9 @@ struct SessionOptions {
   bool with_sums = true;      ///< sum_groups()
   bool with_filters = false;  ///< readers that filter by more than nodes
   bool with_stacks = true;    ///< stack(); `--mode handle` does without
+  /// Threads that will read at a time, of all readers together; each has 3 KB in the kernel. 0: up to
+  /// 512.
+  unsigned threads_max = 0;
   /// Account::longest_read_ns is measured; two readings of the clock a read are 2 % of a run.
   bool with_read_times = false;
   PrivilegePolicy privileges = PrivilegePolicy::kKeep;

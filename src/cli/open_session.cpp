@@ -27,6 +27,7 @@ Result<std::unique_ptr<Session>> open_session(const Options& options) {
 
 Result<std::unique_ptr<Session>> load_session(const Options& options) {
   SessionOptions needed = options.session;
+  needed.threads_max = options.nr_threads;
   needed.privileges = options.reads_again ? PrivilegePolicy::kReaders : PrivilegePolicy::kOneReader;
   auto session = Session::open(needed);
   if (!session) return fail(std::move(session).error());

@@ -128,11 +128,13 @@ Result<SessionOptions> parse_features(const Raw& raw) {
   for (const std::string& name : raw.disabled_features) {
     if (name == "rdonly-cast")
       session.use_rdonly_cast = false;
+    else if (name == "may-goto")
+      session.use_may_goto = false;
     else if (name == "kallsyms-lookup")
       session.use_kallsyms_lookup = false;
     else
       return usage_error(fmt::format("unknown feature '{}'", name),
-                         "--no-feature takes rdonly-cast or kallsyms-lookup");
+                         "--no-feature takes rdonly-cast, may-goto or kallsyms-lookup");
   }
   return session;
 }

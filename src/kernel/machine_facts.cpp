@@ -499,7 +499,14 @@ std::vector<std::string> fact_types() {
           "page",
           "page_ext",
           "bpf_rdonly_cast",
+          "bpf_verifier_state",
           "bpf_iter_bpf_map_elem"};
+}
+
+bool has_rdonly_cast(const KernelBtf& btf) { return btf.has_function("bpf_rdonly_cast"); }
+
+bool has_may_goto(const KernelBtf& btf) {
+  return btf.offset_of("bpf_verifier_state", "may_goto_depth").has_value();
 }
 
 std::vector<std::string> name_symbols() {
@@ -541,6 +548,7 @@ std::vector<std::pair<std::string, std::string>> MachineFacts::describe() const 
       {"pageblock order",
        fmt::format("{} (from {})", layout.pageblock_order, pageblock_order_source)},
       {"kernel reads", has_rdonly_cast ? "bpf_rdonly_cast" : "bpf_probe_read_kernel"},
+      {"loops", has_may_goto ? "may_goto" : "bpf_loop"},
   };
 }
 

@@ -32,11 +32,18 @@ struct MachineFacts {
   std::vector<PfnRange> present;
   PageTypes page_types;
   bool has_rdonly_cast = false;  ///< the kernel has bpf_rdonly_cast(), and it may be used
+  bool has_may_goto = false;     ///< the kernel has that instruction, and it may be used
   std::string pageblock_order_source;
   std::string symbol_source;
 
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const;
 };
+
+/// v6.2: loads of single words of kernel memory instead of calls that copy them.
+[[nodiscard]] bool has_rdonly_cast(const KernelBtf& btf);
+/// v6.9: loops in a program instead of bpf_loop(). It is the verifier's own state that tells of the
+/// instruction; implies bpf_rdonly_cast().
+[[nodiscard]] bool has_may_goto(const KernelBtf& btf);
 
 /// Names of the kernel variables that discover_facts() reads, required and optional ones.
 [[nodiscard]] std::vector<std::string> fact_symbols();

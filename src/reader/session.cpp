@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <bitset>
 #include <cerrno>
 #include <cstdlib>
@@ -19,7 +20,9 @@
 #include "kernel/privileges.h"
 #include "page_owner.skel.h"
 #include "page_owner_filters.skel.h"
+#include "page_owner_filters_goto.skel.h"
 #include "page_owner_filters_probe.skel.h"
+#include "page_owner_goto.skel.h"
 #include "page_owner_probe.skel.h"
 #include "pobpf/reader.h"
 #include "reader/kernel_stacks.h"
@@ -240,6 +243,11 @@ Result<std::unique_ptr<PageReader>> KernelSession::open_reader(const ReaderView&
 
 Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumRequest& request,
                                             const ProgressCallback& on_progress) {
+  if (const auto runs_max = bpf_map__max_entries(skeleton_->maps.runs);
+      request.nr_threads > runs_max)
+    return fail(ErrorKind::kUsage,
+                fmt::format("{} threads are more than the {} that there is room for",
+                            request.nr_threads, runs_max));
   auto prepared = prepare(view, request.group_by);
   if (!prepared) return fail(std::move(prepared).error());
   groups_room_ = std::min(groups_room_, request.groups_max);
@@ -275,18 +283,26 @@ Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
   return std::string_view(entry->second);
 }
 
+const void* elf_of_walker(const MachineFacts& facts, bool with_filters, std::size_t& size) {
+  if (!facts.has_rdonly_cast)
+    return with_filters ? page_owner_filters_probe_bpf__elf_bytes(&size)
+                        : page_owner_probe_bpf__elf_bytes(&size);
+  if (!facts.has_may_goto)
+    return with_filters ? page_owner_filters_bpf__elf_bytes(&size)
+                        : page_owner_bpf__elf_bytes(&size);
+  return with_filters ? page_owner_filters_goto_bpf__elf_bytes(&size)
+                      : page_owner_goto_bpf__elf_bytes(&size);
+}
+
 /// The walker for this kernel, not loaded yet. All objects are compiled from one source: programs
 /// and variables are the same (abi_test.cpp), so one skeleton type serves them.
-WalkerSkeleton open_walker(bool has_rdonly_cast, bool with_filters, const char* btf_path) {
+WalkerSkeleton open_walker(const MachineFacts& facts, bool with_filters, const char* btf_path) {
   LIBBPF_OPTS(bpf_object_open_opts, options);
   options.btf_custom_path = btf_path;
-  if (has_rdonly_cast && !with_filters) return WalkerSkeleton(page_owner_bpf__open_opts(&options));
   WalkerSkeleton skeleton(static_cast<page_owner_bpf*>(std::calloc(1, sizeof(page_owner_bpf))));
   if (!skeleton || page_owner_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   std::size_t size = 0;
-  const void* bytes = !with_filters     ? page_owner_probe_bpf__elf_bytes(&size)
-                      : has_rdonly_cast ? page_owner_filters_bpf__elf_bytes(&size)
-                                        : page_owner_filters_probe_bpf__elf_bytes(&size);
+  const void* bytes = elf_of_walker(facts, with_filters, size);
   // libbpf only reads them
   skeleton->skeleton->data = const_cast<void*>(bytes);
   skeleton->skeleton->data_sz = size;
@@ -310,7 +326,7 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
                                                  const KernelBtf& types) {
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
-  WalkerSkeleton skeleton = open_walker(facts.has_rdonly_cast, options.with_filters, btf->path());
+  WalkerSkeleton skeleton = open_walker(facts, options.with_filters, btf->path());
   if (!skeleton) return fail(libbpf_error("opening the page walker", errno));
   if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());
@@ -323,6 +339,12 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   const pobpf_kind_facts kind_facts = make_kind_facts(facts.page_types, facts.text);
   std::memcpy(const_cast<pobpf_kind_facts*>(&skeleton->rodata->kind_facts), &kind_facts,
               sizeof(kind_facts));
+  if (options.threads_max != 0) {
+    const std::uint32_t nr_runs =
+        std::min(std::bit_ceil(options.threads_max), bpf_map__max_entries(skeleton->maps.runs));
+    bpf_map__set_max_entries(skeleton->maps.runs, nr_runs);
+    const_cast<volatile std::uint32_t&>(skeleton->rodata->runs_mask) = nr_runs - 1;
+  }
   bpf_program__set_autoload(skeleton->progs.emit_pages,
                             options.with_pages && !options.with_details);
   bpf_program__set_autoload(skeleton->progs.emit_detailed_pages,

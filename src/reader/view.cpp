@@ -22,7 +22,8 @@ Result<RunningKernel> read_kernel(const SessionOptions& options) {
   if (!memory) return fail(std::move(memory).error());
   auto facts = discover_facts(*btf, *memory);
   if (!facts) return fail(std::move(facts).error());
-  facts->has_rdonly_cast = options.use_rdonly_cast && btf->has_function("bpf_rdonly_cast");
+  facts->has_rdonly_cast = options.use_rdonly_cast && has_rdonly_cast(*btf);
+  facts->has_may_goto = options.use_may_goto && has_may_goto(*btf);
   if (auto status = set_program_ids(*btf); !status) return fail(std::move(status).error());
   return RunningKernel{std::move(*btf), std::move(*facts)};
 }

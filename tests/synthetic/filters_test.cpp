@@ -38,7 +38,7 @@ TEST_P(Filters, SelectsWhatItSaysAndCountsTheRest) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, Filters,
-                         testing::Combine(testing::Values(kObjects[2], kObjects[3]),
+                         testing::Combine(testing::Values(kObjects[3], kObjects[4], kObjects[5]),
                                           testing::ValuesIn(cases())),
                          [](const testing::TestParamInfo<std::tuple<ObjectChoice, Case>>& test) {
                            return std::string(std::get<0>(test.param).name) +

@@ -460,7 +460,8 @@ Result<MachineFacts> Machine::facts() const {
   for (const NodeSpan& node : facts.node_spans) facts.memory_nodes.set(node.nid);
   facts.cast_ids = make_cast_ids(types_);
   facts.page_types = make_page_types(types_.enumerators("pagetype"));
-  facts.has_rdonly_cast = types_.has_function("bpf_rdonly_cast");
+  facts.has_rdonly_cast = has_rdonly_cast(types_);
+  facts.has_may_goto = has_may_goto(types_);
   facts.symbol_source = "the synthetic machine";
   facts.pageblock_order_source = facts.symbol_source;
   if (present_) {
@@ -479,6 +480,7 @@ Result<std::unique_ptr<Session>> Machine::open_session(const SessionOptions& opt
   auto made = facts();
   if (!made) return fail(std::move(made).error());
   made->has_rdonly_cast &= options.use_rdonly_cast;
+  made->has_may_goto &= options.use_may_goto;
   if (auto status = set_program_ids(types_); !status) return fail(std::move(status).error());
   return open_session_on(*std::move(made), options, types_);
 }

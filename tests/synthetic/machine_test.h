@@ -31,13 +31,18 @@ namespace pobpf::synthetic {
 struct ObjectChoice {
   const char* name;
   bool use_rdonly_cast;
+  bool use_may_goto;
   bool with_filters;
 };
 
-inline constexpr ObjectChoice kObjects[] = {{"Plain", true, false},
-                                            {"Probe", false, false},
-                                            {"Filters", true, true},
-                                            {"FiltersProbe", false, true}};
+/// As on kernels since 6.9, since 6.2, and before.
+inline constexpr ObjectChoice kObjects[] = {
+    {"Goto", true, true, false},    {"Plain", true, false, false},
+    {"Probe", false, false, false}, {"FiltersGoto", true, true, true},
+    {"Filters", true, false, true}, {"FiltersProbe", false, false, true}};
+
+inline constexpr const ObjectChoice& kPlainObject = kObjects[0];
+inline constexpr const ObjectChoice& kFiltersObject = kObjects[3];
 
 inline std::string object_name(const testing::TestParamInfo<ObjectChoice>& info) {
   return info.param.name;
@@ -74,6 +79,7 @@ class MachineTestBase : public testing::Test {
     SessionOptions options;
     options.with_details = with_details;
     options.use_rdonly_cast = object.use_rdonly_cast;
+    options.use_may_goto = object.use_may_goto;
     options.with_filters = object.with_filters;
     auto opened = machine_->open_session(options);
     ASSERT_TRUE(opened) << opened.error().what;

@@ -272,7 +272,8 @@ TEST_P(Terabytes, SparseWindowsAreAllReadAndCounted) {
   EXPECT_EQ(delivered.account.windows, kSections * kSectionPages / POBPF_WINDOW_PAGES);
 }
 
-INSTANTIATE_TEST_SUITE_P(Object, Terabytes, testing::Values(kObjects[0], kObjects[2]), object_name);
+INSTANTIATE_TEST_SUITE_P(Object, Terabytes, testing::Values(kPlainObject, kFiltersObject),
+                         object_name);
 
 }  // namespace
 }  // namespace pobpf::synthetic

@@ -135,7 +135,7 @@ class Oracle(ViewTest):
             self.assertEqual(stacks.setdefault(record.handle, record.stack), record.stack)
 
     def test_fallbacks_print_the_same(self):
-        for name in ("probe_read", "ksym_iterator", "kptr_1", "kptr_2"):
+        for name in ("probe_read", "bpf_loop", "ksym_iterator", "kptr_1", "kptr_2"):
             with self.subTest(name):
                 self.assert_view(name, {0, 1})
 
@@ -235,7 +235,7 @@ class Snapshots(ViewTest):
         return name
 
     def test_the_text_is_byte_identical(self):
-        for recording in ("record", "record_free", "record_probe_read"):
+        for recording in ("record", "record_free", "record_probe_read", "record_bpf_loop"):
             with self.subTest(recording):
                 self.assert_view(self.report(recording), {0, 1})
         self.assert_view(self.report("record_nid_1"), {1})

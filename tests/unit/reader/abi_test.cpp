@@ -329,7 +329,8 @@ class SharedSkeleton : public testing::Test {
 };
 
 TEST_F(SharedSkeleton, OfThePageWalkers) {
-  for (const char* other : {"page_owner_probe", "page_owner_filters", "page_owner_filters_probe"})
+  for (const char* other : {"page_owner_probe", "page_owner_goto", "page_owner_filters",
+                            "page_owner_filters_probe", "page_owner_filters_goto"})
     expect_fits("page_owner", other);
 }
 

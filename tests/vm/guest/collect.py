@@ -130,6 +130,7 @@ def views(collector: Collector) -> None:
     collector.run_pobpf("nid_empty", "--nid", "")
     collector.run_pobpf("json", "--format", "json")
     collector.run_pobpf("probe_read", "--no-feature", "rdonly-cast")
+    collector.run_pobpf("bpf_loop", "--no-feature", "may-goto")
     collector.run_pobpf("ksym_iterator", "--no-feature", "kallsyms-lookup")
     write_sysctl("kernel/kptr_restrict", "1")
     collector.run_pobpf("kptr_1")
@@ -172,6 +173,7 @@ def recordings(collector: Collector) -> None:
         "record_free": ("--free",),
         "record_nid_1": ("--nid", "1"),
         "record_probe_read": ("--no-feature", "rdonly-cast"),
+        "record_bpf_loop": ("--no-feature", "may-goto"),
     }.items():
         path = collector.directory / f"{name}.pobpf"
         collector.run_pobpf(name, "record", *arguments, "-o", str(path))
