@@ -14,6 +14,8 @@
 namespace pobpf {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 /// What stands where a group's fields would be.
 std::string kind_text(const Row& row) {
   switch (row.kind) {
@@ -71,7 +73,6 @@ std::string bytes_text(std::uint64_t pages, const RowStyle& style) {
 }
 
 void append_json_labels(nlohmann::ordered_json& object, const Row& row, const Grouping& grouping) {
-  using Json = nlohmann::ordered_json;
   if (row.kind == RowKind::kIgnored || row.kind == RowKind::kRest) object["groups"] = row.nr_rows;
   if (row.kind != RowKind::kGroup) return;
   std::size_t label = 0;
