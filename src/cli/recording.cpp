@@ -23,6 +23,14 @@ Error unreadable(const Recording& recording) {
           "run pobpf again if this matters", 0};
 }
 
+/// All that this kernel's text has. The time of the last free, which it has up to 6.7 only, is of
+/// the free side elsewhere: a number that nothing foretells, so half of a file.
+PageFields recorded_fields(const SnapshotHeader& header, const Options& options) {
+  if (options.snapshot.with_free_side || (header.facts && header.facts->is_pre_v68_text))
+    return kAllPageFields;
+  return kAllPageFields & ~static_cast<PageFields>(PageField::kFreeTsNsec);
+}
+
 }  // namespace
 
 Result<Recording> write_recording(Session& session, const ReaderView& view,
@@ -34,13 +42,14 @@ Result<Recording> write_recording(Session& session, const ReaderView& view,
       session, output.buffer(), options.snapshot.level,
       options.snapshot.with_free_side ? FreeSidePolicy::kRecord : FreeSidePolicy::kOmit);
   if (auto status = writer.begin(header); !status) return fail(std::move(status).error());
+  const PageFields fields = recorded_fields(header, options);
   {
     ProgressMeter meter(options, false);
     for (bool at_end = false; !at_end;) {
       if (is_interrupted()) return fail(interrupted());
       auto pages = (*reader)->next(at_end);
       if (!pages) return fail(std::move(pages).error());
-      if (auto status = writer.append(*pages, kAllPageFields, (*reader)->details()); !status)
+      if (auto status = writer.append(*pages, fields, (*reader)->details()); !status)
         return fail(std::move(status).error());
       const bool is_full = output.is_full();
       if (auto status = output.flush_if_full(); !status) return fail(std::move(status).error());

@@ -50,11 +50,13 @@ void BlockEncoder::add(const pobpf_page& page) {
   ts_nsec_.push_back(difference(page.ts_nsec, ts_of_task));
   ts_of_task = page.ts_nsec;
 
-  const bool was_freed = page.free_ts_nsec != 0;
-  was_freed_.add(was_freed ? 1 : 0, 1);
-  if (was_freed) {
-    free_ts_nsec_.push_back(difference(page.free_ts_nsec, last_free_ts_));
-    last_free_ts_ = page.free_ts_nsec;
+  if (has(PageField::kFreeTsNsec)) {
+    const bool was_freed = page.free_ts_nsec != 0;
+    was_freed_.add(was_freed ? 1 : 0, 1);
+    if (was_freed) {
+      free_ts_nsec_.push_back(difference(page.free_ts_nsec, last_free_ts_));
+      last_free_ts_ = page.free_ts_nsec;
+    }
   }
   last_ = page;
   ++nr_pages_;

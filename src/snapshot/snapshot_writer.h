@@ -36,7 +36,7 @@ class SnapshotWriter {
   /// First call, once.
   [[nodiscard]] Status begin(const SnapshotHeader& header);
   /// Stacks that cannot be read are noted in the snapshot: errors are those of the writer alone.
-  /// `fields`: what is known of the pages; the rest of them has to be zero. `details`: one a page,
+  /// `fields`: what is known of the pages; the rest of them is left out. `details`: one a page,
   /// or empty if they are not known.
   [[nodiscard]] Status append(std::span<const pobpf_page> pages, PageFields fields = kAllPageFields,
                               std::span<const pobpf_page_detail> details = {});

@@ -49,7 +49,7 @@ class StillSession final : public Session {
   Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
     return context.cgroup_name(cgroup_id);
   }
-  [[nodiscard]] const KernelFacts& facts() const override { return facts_; }
+  [[nodiscard]] const KernelFacts& facts() const override { return kernel_facts; }
   [[nodiscard]] const NodeSet& memory_nodes() const override { return nodes_; }
   [[nodiscard]] unsigned max_nodes() const override { return 64; }
   [[nodiscard]] Result<std::uint64_t> now_ns() const override { return std::uint64_t{1} << 40; }
@@ -70,9 +70,9 @@ class StillSession final : public Session {
   std::vector<pobpf_page> pages;
   std::vector<NodeSpan> spans;
   samples::MadeUpContext context;
+  KernelFacts kernel_facts = samples::android_6_12();
 
  private:
-  KernelFacts facts_ = samples::android_6_12();
   PageTypes page_types_;
   NodeSet nodes_{1};
 };
