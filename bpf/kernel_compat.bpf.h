@@ -63,10 +63,11 @@ static __always_inline void *rdonly_cast(__u64 address, __u32 btf_id)
 #endif
 
 /*
- * v6.9: 011832b97b31 ("bpf: Introduce may_goto instruction"): a loop that the verifier
- * bounds. Before: bpf_loop(), whose callback costs a call and a return for each step,
- * and a copy of the body for each page of a step. Objects of their own, too; clang does
- * not know the instruction before 19. Checked by: tests/vm, both on kernels that have it.
+ * v6.17 ("bpf: propagate read/precision marks over state graph backedges", struct bpf_scc_info):
+ * loops that the verifier bounds (may_goto, v6.9) are verified fast. Before: bpf_loop(),
+ * whose callback costs a call and a return for each step, and a copy of the body for
+ * each page of a step. Objects of their own, too; clang does not know the instruction
+ * before 19. Checked by: tests/vm, both on 7.3.
  *
  * MAY_GO_ON is true 65,535 times at least: a window takes twice its pages at most.
  */

@@ -499,14 +499,14 @@ std::vector<std::string> fact_types() {
           "page",
           "page_ext",
           "bpf_rdonly_cast",
-          "bpf_verifier_state",
+          "bpf_scc_info",
           "bpf_iter_bpf_map_elem"};
 }
 
 bool has_rdonly_cast(const KernelBtf& btf) { return btf.has_function("bpf_rdonly_cast"); }
 
 bool has_may_goto(const KernelBtf& btf) {
-  return btf.offset_of("bpf_verifier_state", "may_goto_depth").has_value();
+  return btf.composite_id("bpf_scc_info").has_value();
 }
 
 std::vector<std::string> name_symbols() {

@@ -32,7 +32,7 @@ struct MachineFacts {
   std::vector<PfnRange> present;
   PageTypes page_types;
   bool has_rdonly_cast = false;  ///< the kernel has bpf_rdonly_cast(), and it may be used
-  bool has_may_goto = false;     ///< the kernel has that instruction, and it may be used
+  bool has_may_goto = false;     ///< programs may loop by that instruction
   std::string pageblock_order_source;
   std::string symbol_source;
 
@@ -41,8 +41,10 @@ struct MachineFacts {
 
 /// v6.2: loads of single words of kernel memory instead of calls that copy them.
 [[nodiscard]] bool has_rdonly_cast(const KernelBtf& btf);
-/// v6.9: loops in a program instead of bpf_loop(). It is the verifier's own state that tells of the
-/// instruction; implies bpf_rdonly_cast().
+/// v6.17: loops in a program (may_goto, v6.9) instead of bpf_loop(). Up to 6.16 the verifier compares
+/// states in a loop so strictly that it takes twice as long for all of the program as with bpf_loop();
+/// since then it knows strongly connected components, whose type tells of it. Implies
+/// bpf_rdonly_cast().
 [[nodiscard]] bool has_may_goto(const KernelBtf& btf);
 
 /// Names of the kernel variables that discover_facts() reads, required and optional ones.
