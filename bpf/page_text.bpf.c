@@ -369,10 +369,26 @@ __noinline int begin_ticket(__u64 session, __u32 ticket, struct view_place *begi
 	return 0;
 }
 
-/* Remembers where the next call of an open file begins; not 0 if that cannot be. */
-__noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *next)
+/*
+ * Whether there is nothing left for this call. Most elements of a pin are there for
+ * text that a view hardly ever has, and the iterator goes through all of them.
+ */
+static __always_inline bool is_behind_end(__u64 session, __u32 ticket)
 {
-	struct pobpf_position position = {.session = session, .ticket = ticket};
+	const struct pobpf_position *last = bpf_map_lookup_elem(&sessions, &session);
+
+	return last && last->is_at_end && last->session == session && last->ticket != ticket;
+}
+
+/* Remembers where the next call of an open file begins; not 0 if that cannot be. */
+__noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *next,
+			  __u32 is_at_end)
+{
+	struct pobpf_position position = {
+		.session = session,
+		.ticket = ticket,
+		.is_at_end = is_at_end,
+	};
 	struct view_place begin;
 
 	if (!next || begin_ticket(session, ticket, &begin))
@@ -409,7 +425,7 @@ static __always_inline int print_ticket(struct walk *w, __u64 session, __u32 tic
 	/* no call is left for the rest: an error must tell the reader so */
 	if (!at->is_at_end && ticket + 1 >= nr_tickets)
 		return 1;
-	return end_ticket(session, ticket, &print->next) != 0;
+	return end_ticket(session, ticket, &print->next, at->is_at_end) != 0;
 }
 
 SEC("pobpf/bpf_map_elem")
@@ -433,6 +449,8 @@ int print_pages(struct bpf_iter__bpf_map_elem *ctx)
 	 */
 	if (seq_file_count(w.seq))
 		return 1;
+	if (is_behind_end(session, *key))
+		return 0;
 	w.run = begin_run();
 	if (!w.run)
 		return 1;
