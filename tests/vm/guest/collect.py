@@ -242,7 +242,10 @@ def bad_places(collector: Collector) -> None:
     collector.run_pobpf("disk_full", "-o", str(full / "out"))
     collector.results["disk_full"]["left_behind"] = sorted(os.listdir(full))
     collector.run("dev_full", ["bash", "-c", '"$0" > /dev/full', collector.pobpf])
-    collector.run_pobpf("to_file", "-o", str(collector.directory / "to_file.text"))
+    file = pathlib.Path("/run/to_file")
+    collector.run_pobpf("to_file", "-o", str(file))
+    collector.copy("to_file_text", file)
+    file.unlink()
     interrupt(collector)
 
 
@@ -296,7 +299,7 @@ def churn(collector: Collector) -> None:
     # a node's last block may hold reserved pages, and then never goes
     offline = next((block for block in blocks if put_block(block, "offline")), None)
     if offline is not None:
-        collector.run_pobpf("offline_block", "--stats", "--format", "json")
+        collector.run_pobpf("offline_block", "--handles", "--stats")
         put_block(offline, "online_movable")
     collector.results["churn"] = {
         "blocks": [block.name for block in blocks],
