@@ -24,7 +24,7 @@ NR_READERS = 64
 # Of the records that one of the two lone readings has, the share that both have alike; without the
 # pages of the readers themselves, which come and go.
 STABLE_SHARE_MIN = 0.85
-READER_COMMS = (b"pobpf", b"cat", b"python3", b"kworker", b"rcu")
+READER_COMMS = (b"pobpf", b"cat", b"dd", b"python3", b"kworker", b"rcu")
 # Slabs that 64 readers use move on and off their lists, which page flags show (vm_test.py).
 FLIPPED_SHARE_MAX = 0.25
 # Filters whose verdict on a page may change without a new allocation.

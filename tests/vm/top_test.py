@@ -173,7 +173,7 @@ class Rows(unittest.TestCase):
                 pfn
                 for turn in ("1", "2")
                 for pfn, r in collected.parsed(f"{phase}.{turn}").items()
-                if r.comm not in (b"pobpf", b"cat")
+                if r.comm not in (b"pobpf", b"cat", b"dd")
             }
             self.assertGreater(len(stable) / len(union), STABLE_SHARE_MIN, phase)
 

@@ -170,8 +170,9 @@ class Pages:
     def debugfs(self, name: str) -> list[int]:
         """A reading of the kernel's own file; the PFNs in it."""
         # the kernel allocates a buffer as large as each read
+        copy = ["dd", "if=/sys/kernel/debug/page_owner", "ibs=128k", "obs=512000", "status=none"]
         with in_large_writes(self.directory / f"{name}.out") as out:
-            subprocess.run(["cat", "/sys/kernel/debug/page_owner"], stdout=out, check=True)
+            subprocess.run(copy, stdout=out, check=True)
         data = (self.directory / f"{name}.out").read_bytes()
         return [int(text, 0) for text in re.findall(rb"^PFN (0x[0-9a-f]+|\d+) type", data, re.M)]
 

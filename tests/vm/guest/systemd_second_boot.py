@@ -13,36 +13,40 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import listing
 import systemd_tools as tools
 from systemd_tools import DIRECTORY, ERROR, PRESSURE, SERVICE, names, run, show, start
 
 PRESSURE_DIRECTORY = pathlib.Path("/var/lib/pobpf-pressure")
-LOW_MIB = 150
+CGROUP = pathlib.Path("/sys/fs/cgroup/system.slice") / SERVICE
+LOW_MIB = 100
 NR_HOGS_MAX = 5
 
-# Takes what there is. The kernel is to judge it as it judges any process. Its code stays in memory:
-# reading it again and again, as the kernel throws it out for lack of others, would take minutes.
+# Takes what there is, and stops once when as little is left as it is told, to be sent on at the right
+# moment. The kernel is to judge it as it judges any process. Its code stays in memory: reading it again
+# and again, as the kernel throws it out for lack of others, would take minutes.
 HOG = """\
-import ctypes
+import ctypes, os, re, signal, sys
 if ctypes.CDLL(None).mlockall(1) != 0:
     raise SystemExit("mlockall has failed")
 open("/proc/self/oom_score_adj", "w").write("0")
 open("/proc/self/comm", "w").write("memory-hog")
 taken = []
+low_mib = int(sys.argv[1])
 while True:
+    if low_mib:
+        available = re.search(r"MemAvailable: +([0-9]+) kB", open("/proc/meminfo").read())
+        if int(available[1]) >> 10 < low_mib:
+            low_mib = 0
+            os.kill(os.getpid(), signal.SIGSTOP)
     taken.append(b"x" * (4 << 20))
 """
 
 
-def start_hog() -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", HOG], stdin=subprocess.DEVNULL)
-
-
-def available_mib() -> int:
-    text = pathlib.Path("/proc/meminfo").read_text("ascii")
-    return int(re.search(r"^MemAvailable: +(\d+) kB", text, re.MULTILINE)[1]) >> 10
+def start_hog(low_mib: int = 0) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", HOG, str(low_mib)], stdin=subprocess.DEVNULL)
 
 
 def programs() -> set[str]:
@@ -110,29 +114,36 @@ class SecondBoot(tools.Machine):
         self.assertEqual(show(SERVICE, "Result"), ["success"])
 
     def memory_runs_out_during_a_snapshot(self):
-        # one run after the other, so that nearly always the end of the hog lies in one of them
         for _ in range(NR_HOGS_MAX):
             nr_killed = len(tools.killed_for_memory())
-            hog = start_hog()
-            tools.wait_for("little memory", lambda: available_mib() < LOW_MIB)
-            spans = []
-            while hog.poll() is None:
-                spans.append(self.one_run())
-            self.assertEqual(hog.returncode, -signal.SIGKILL)
+            hog = start_hog(LOW_MIB)
+            os.waitid(os.P_PID, hog.pid, os.WSTOPPED)
+            begin, end = self.one_run(lambda: hog.send_signal(signal.SIGCONT))
+            self.assertEqual(hog.wait(tools.TIMEOUT_SECONDS), -signal.SIGKILL)
             # the kernel has not taken another one for the large one
             killed = tools.killed_for_memory()[nr_killed:]
             self.assertEqual([name for name, _ in killed], ["memory-hog"])
-            if any(begin < killed[0][1] < end for begin, end in spans):
+            if begin < killed[0][1] < end:
                 break
         else:
             self.fail("memory never ran out during a snapshot")
         self.assert_whole()
         start()
 
-    def one_run(self) -> tuple[float, float]:
+    @staticmethod
+    def is_running() -> bool:
+        try:
+            return (CGROUP / "cgroup.procs").read_text("ascii") != ""
+        except FileNotFoundError:
+            return False
+
+    def one_run(self, when_it_runs: Callable[[], None]) -> tuple[float, float]:
         """Succeeds or fails cleanly; when it began and ended."""
         before = names()
-        run("systemctl", "start", SERVICE, status=None)
+        run("systemctl", "start", "--no-block", SERVICE)
+        tools.wait_for("its process", self.is_running)
+        when_it_runs()
+        tools.wait_for("the end", lambda: not tools.is_busy(SERVICE))
         result, status, invocation, begin, end = show(
             *(SERVICE, "Result", "ExecMainStatus", "InvocationID"),
             *("ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic"),
