@@ -42,8 +42,8 @@ struct SessionOptions {
   bool with_sums = true;      ///< sum_groups()
   bool with_filters = false;  ///< readers that filter by more than nodes
   bool with_stacks = true;    ///< stack(); `--mode handle` does without
-  /// Threads that will read at a time, of all readers together; each has 3 KB in the kernel. 0: up to
-  /// 512.
+  /// Threads that will read at a time, of all readers together; each has 3 KB in the kernel. 0: up
+  /// to 512.
   unsigned threads_max = 0;
   /// Account::longest_read_ns is measured; two readings of the clock a read are 2 % of a run.
   bool with_read_times = false;

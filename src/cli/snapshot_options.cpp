@@ -39,8 +39,9 @@ void add_level(CLI::App& command, RawSnapshotOptions& raw) {
 
 void add_record_options(CLI::App& record, RawSnapshotOptions& raw) {
   record
-      .add_flag("--free", raw.with_free_side,
-                "also when each page was freed before, by whom\nand with which stack, for a larger file")
+      .add_flag(
+          "--free", raw.with_free_side,
+          "also when each page was freed before, by whom\nand with which stack, for a larger file")
       ->disable_flag_override()
       ->group("Output");
   add_level(record, raw);

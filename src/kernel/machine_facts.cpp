@@ -505,9 +505,7 @@ std::vector<std::string> fact_types() {
 
 bool has_rdonly_cast(const KernelBtf& btf) { return btf.has_function("bpf_rdonly_cast"); }
 
-bool has_may_goto(const KernelBtf& btf) {
-  return btf.composite_id("bpf_scc_info").has_value();
-}
+bool has_may_goto(const KernelBtf& btf) { return btf.composite_id("bpf_scc_info").has_value(); }
 
 std::vector<std::string> name_symbols() {
   return {"gfpflag_names", "pageflag_names", "migratetype_names", "migrate_reason_names",

@@ -41,9 +41,9 @@ struct MachineFacts {
 
 /// v6.2: loads of single words of kernel memory instead of calls that copy them.
 [[nodiscard]] bool has_rdonly_cast(const KernelBtf& btf);
-/// v6.17: loops in a program (may_goto, v6.9) instead of bpf_loop(). Up to 6.16 the verifier compares
-/// states in a loop so strictly that it takes twice as long for all of the program as with bpf_loop();
-/// since then it knows strongly connected components, whose type tells of it. Implies
+/// v6.17: loops in a program (may_goto, v6.9) instead of bpf_loop(). Up to 6.16 the verifier
+/// compares states in a loop so strictly that it takes twice as long for all of the program as with
+/// bpf_loop(); since then it knows strongly connected components, whose type tells of it. Implies
 /// bpf_rdonly_cast().
 [[nodiscard]] bool has_may_goto(const KernelBtf& btf);
 

@@ -65,8 +65,8 @@ PinSkeleton open_printer(bool has_rdonly_cast, const char* btf_path) {
 }
 
 /// Calls of the program that one reading may take. A call that prints leaves less than one record's
-/// room in its 32 KiB, so it prints over half of them: 2.2 KB a page, more than any record seen. Each
-/// call costs the kernel 1,000 instructions, needed or not; see docs/pins.md.
+/// room in its 32 KiB, so it prints over half of them: 2.2 KB a page, more than any record seen.
+/// Each call costs the kernel 1,000 instructions, needed or not; see docs/pins.md.
 __u32 ticket_count(std::uint64_t nr_pages) {
   constexpr std::uint64_t kPagesPerTicket = 8;
   constexpr std::uint64_t kTicketsMin = 4096;
