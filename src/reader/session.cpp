@@ -247,7 +247,8 @@ Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumReq
       request.nr_threads > runs_max)
     return fail(ErrorKind::kUsage,
                 fmt::format("{} threads are more than the {} that there is room for",
-                            request.nr_threads, runs_max));
+                            request.nr_threads, runs_max),
+                "open the session with SessionOptions::threads_max");
   auto prepared = prepare(view, request.group_by);
   if (!prepared) return fail(std::move(prepared).error());
   groups_room_ = std::min(groups_room_, request.groups_max);

@@ -47,11 +47,14 @@ PageFields PageSums::needed_fields() const {
 }
 
 Status PageSums::check_fields(PageFields known) const {
-  if ((needed_fields() & ~known) == 0) return {};
-  return fail(ErrorKind::kFailed,
-              fmt::format("pages of the snapshot lack what is summed up by: {}",
-                          page_field_names(needed_fields() & ~known)),
-              "choose other fields with --by");
+  const PageFields missing = needed_fields() & ~known;
+  if (missing == 0) return {};
+  return fail(
+      ErrorKind::kFailed,
+      fmt::format("pages of the snapshot lack what is summed up by: {}", page_field_names(missing)),
+      has_field(missing, PageField::kFreeTsNsec)
+          ? "choose other fields with --by, or take the snapshot with pobpf record --free"
+          : "choose other fields with --by");
 }
 
 void set_kind(pobpf_group_key& key, const pobpf_page& page, const pobpf_page_detail& detail,

@@ -35,14 +35,14 @@ struct ObjectChoice {
   bool with_filters;
 };
 
-/// As on kernels since 6.9, since 6.2, and before.
+/// As on kernels since 6.17, since 6.2, and before.
 inline constexpr ObjectChoice kObjects[] = {
     {"Goto", true, true, false},    {"Plain", true, false, false},
     {"Probe", false, false, false}, {"FiltersGoto", true, true, true},
     {"Filters", true, false, true}, {"FiltersProbe", false, false, true}};
 
-inline constexpr const ObjectChoice& kPlainObject = kObjects[0];
-inline constexpr const ObjectChoice& kFiltersObject = kObjects[3];
+inline constexpr const ObjectChoice& kNewestObject = kObjects[0];
+inline constexpr const ObjectChoice& kNewestFiltersObject = kObjects[3];
 
 inline std::string object_name(const testing::TestParamInfo<ObjectChoice>& info) {
   return info.param.name;

@@ -272,7 +272,7 @@ TEST_P(Terabytes, SparseWindowsAreAllReadAndCounted) {
   EXPECT_EQ(delivered.account.windows, kSections * kSectionPages / POBPF_WINDOW_PAGES);
 }
 
-INSTANTIATE_TEST_SUITE_P(Object, Terabytes, testing::Values(kPlainObject, kFiltersObject),
+INSTANTIATE_TEST_SUITE_P(Object, Terabytes, testing::Values(kNewestObject, kNewestFiltersObject),
                          object_name);
 
 }  // namespace

@@ -29,10 +29,10 @@ class Recording : public MachineTestBase {
       machine_->allocate(pfn + 2, {.handle = 7, .mapping = 0x1001});
       machine_->allocate(pfn + 3, {.handle = 8, .mapping = 0x1000, .free_pid = 9});
     }
-    open(kPlainObject, true);
+    open(kNewestObject, true);
     if (session_) record();
     session_.reset();
-    open(kFiltersObject);
+    open(kNewestFiltersObject);
   }
 
   void record() {

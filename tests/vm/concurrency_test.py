@@ -24,7 +24,7 @@ NR_READERS = 64
 # Of the records that one of the two lone readings has, the share that both have alike; without the
 # pages of the readers themselves, which come and go.
 STABLE_SHARE_MIN = 0.85
-READER_COMMS = (b"pobpf", b"cat", b"dd", b"python3", b"kworker", b"rcu")
+READER_COMMS = (*records.READER_COMMS, b"python3", b"kworker", b"rcu")
 # Slabs that 64 readers use move on and off their lists, which page flags show (vm_test.py).
 FLIPPED_SHARE_MAX = 0.25
 # Filters whose verdict on a page may change without a new allocation.
@@ -189,12 +189,12 @@ class OnAQuietMachine(ConcurrencyTest):
         if CHANGING & filter_oracle.Filter(filters_of(view)[0], facts()).names:
             flipped += len(missing) + len(strangers)
         else:
-            # The kernel takes pages that lay on a CPU's free list at boot for swapper's until they
-            # are allocated: they show while no free block is around them. And what is not in
-            # `after` was allocated for the lone reading itself, behind its back.
-            self.assertEqual([p for p in missing if before[int(p, 16)].comm != b"swapper/0"], [])
             self.assertEqual(
-                [hex(p) for p in strangers if p in after and found[p].comm != b"swapper/0"], []
+                [p for p in missing if before[int(p, 16)].comm != records.BOOT_COMM], []
+            )
+            # what is not in `after` was allocated for the lone reading itself, behind its back
+            self.assertEqual(
+                [hex(p) for p in strangers if p in after and found[p].comm != records.BOOT_COMM], []
             )
         self.assertLessEqual(flipped / len(stable), FLIPPED_SHARE_MAX)
 

@@ -77,7 +77,7 @@ class Filters(unittest.TestCase):
                 pfn
                 for turn in ("1", "2")
                 for pfn, record in collected.parsed(f"{phase}.{turn}").items()
-                if record.comm not in (b"pobpf", b"cat", b"dd")
+                if record.comm not in records.READER_COMMS
             }
             self.assertGreater(len(stable(phase)) / len(union), STABLE_SHARE_MIN, phase)
 

@@ -20,9 +20,6 @@ from collection import Collection, open_collection, parser_of  # noqa: E402
 STABLE_SHARE_MIN = 0.8
 # flags change all the time (vm_test.py)
 FLIPPED_SHARE_MAX = 0.01
-# The kernel takes pages that lay on a CPU's free list at boot for swapper's until they are allocated:
-# they show while no free block is around them.
-BOOT_COMM = b"swapper/0"
 MODES = ("stack", "handle", "stack_handle")
 VIEWS = [*MODES, "longest", *(f"nid{n}-{mode}" for n in "01" for mode in MODES)]
 NOTHING = ("nothing_order", "nothing_comm", "nothing_tgid", "nothing_symbol")
@@ -59,7 +56,7 @@ class PinTest(unittest.TestCase):
         ]
         self.assertGreater(len(stable), 1000)
         self.assertGreater(len(stable) / len(before.keys() | after.keys()), STABLE_SHARE_MIN)
-        missing = [pfn for pfn in stable if pfn not in pin and before[pfn].comm != BOOT_COMM]
+        missing = [pfn for pfn in stable if pfn not in pin and before[pfn].comm != records.BOOT_COMM]
         self.assertEqual([before[pfn].text for pfn in missing], [])
         flipped = 0
         for pfn in stable:
@@ -79,7 +76,7 @@ class PinTest(unittest.TestCase):
         strangers = [
             r.text
             for pfn, r in pin.items()
-            if r.ts <= newest and pfn not in before and r.comm != BOOT_COMM
+            if r.ts <= newest and pfn not in before and r.comm != records.BOOT_COMM
         ]
         self.assertEqual(strangers, [])
 

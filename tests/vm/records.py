@@ -14,6 +14,11 @@ FIRST_LINE = re.compile(
 )
 NODE = re.compile(rb"node=(\d+)")
 HANDLE = re.compile(rb"^handle: (\d+)$", re.MULTILINE)
+# The kernel takes pages that lay on a CPU's free list at boot for swapper's until they are allocated:
+# they show while no free block is around them.
+BOOT_COMM = b"swapper/0"
+# Who prints and copies what is compared.
+READER_COMMS = (b"pobpf", b"cat", b"dd")
 MEMCG_LINE = re.compile(
     rb"^(?:Slab cache page|Charged (?:\(via objcg\) )?to (?:offline )?memcg .*)\n", re.MULTILINE
 )

@@ -173,7 +173,7 @@ class Rows(unittest.TestCase):
                 pfn
                 for turn in ("1", "2")
                 for pfn, r in collected.parsed(f"{phase}.{turn}").items()
-                if r.comm not in (b"pobpf", b"cat", b"dd")
+                if r.comm not in records.READER_COMMS
             }
             self.assertGreater(len(stable) / len(union), STABLE_SHARE_MIN, phase)
 

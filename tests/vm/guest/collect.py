@@ -19,23 +19,20 @@ import time
 from collections.abc import Iterator
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from workload import Workload  # noqa: E402
+from workload import Workload, libc  # noqa: E402
 
 DEBUGFS = pathlib.Path("/sys/kernel/debug")
 # Of one request of the file system that is shared with the host (scripts/vmlib/guest.py).
 REQUEST_BYTES = 125 * 4096
-SYNC_FILE_RANGE_ALL = 7  # wait before, write, wait after
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-# Before Linux 6.8 it is the other way round: pages go one by one where there is a cache.
+# Whether it sends large pieces without a cache; from Linux 6.8 on only with one.
 HAS_LARGE_UNCACHED_WRITES = tuple(map(int, os.uname().release.split(".")[:2])) < (6, 8)
+SYNC_FILE_RANGE_ALL = 7  # wait before, write, wait after
 
 
 def send(file: int, piece: memoryview, at: int) -> None:
     """Writes and leaves nothing in the page cache, which the tests look at."""
-    os.pwrite(file, piece, at)
+    if os.pwrite(file, piece, at) != len(piece):
+        raise OSError("short write to the host")
     if HAS_LARGE_UNCACHED_WRITES:
         return
     # not fsync(), which would have the host write to its disk
@@ -76,6 +73,11 @@ def in_large_writes(path: pathlib.Path) -> Iterator[int]:
         thread.join()
 
 
+def copy_of(source: pathlib.Path) -> list[str]:
+    """What cat does, but cat would wake the relay for each record."""
+    return ["dd", f"if={source}", "ibs=128k", f"obs={REQUEST_BYTES}", "status=none"]
+
+
 class Collector:
     def __init__(self, directory: str, build: str) -> None:
         self.directory = pathlib.Path(directory)
@@ -105,8 +107,7 @@ class Collector:
         return self.run(name, [self.pobpf, *arguments])
 
     def copy(self, name: str, source: pathlib.Path) -> None:
-        # cat would wake the relay for each record
-        self.run(name, ["dd", f"if={source}", "ibs=128k", f"obs={REQUEST_BYTES}", "status=none"])
+        self.run(name, copy_of(source))
 
     def save(self, **facts) -> None:
         with open(self.directory / "results.json", "w", encoding="utf-8") as file:

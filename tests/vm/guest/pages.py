@@ -19,7 +19,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import workload  # noqa: E402
-from collect import in_large_writes  # noqa: E402
+from collect import DEBUGFS, copy_of, in_large_writes  # noqa: E402
 from workload import PAGE, Workload  # noqa: E402
 
 PROC = pathlib.Path("/proc")
@@ -170,9 +170,8 @@ class Pages:
     def debugfs(self, name: str) -> list[int]:
         """A reading of the kernel's own file; the PFNs in it."""
         # the kernel allocates a buffer as large as each read
-        copy = ["dd", "if=/sys/kernel/debug/page_owner", "ibs=128k", "obs=512000", "status=none"]
         with in_large_writes(self.directory / f"{name}.out") as out:
-            subprocess.run(copy, stdout=out, check=True)
+            subprocess.run(copy_of(DEBUGFS / "page_owner"), stdout=out, check=True)
         data = (self.directory / f"{name}.out").read_bytes()
         return [int(text, 0) for text in re.findall(rb"^PFN (0x[0-9a-f]+|\d+) type", data, re.M)]
 
