@@ -11,6 +11,18 @@
 #include "page_walk.bpf.h"
 #include "stack_depot.bpf.h"
 
+/*
+ * Filters that a reader of this object may have, bits enum pobpf_filter. Written by user
+ * space before the object is loaded: the verifier goes through no other.
+ */
+const volatile __u32 possible_filters = ~0U;
+
+/* Filters that a reader has. */
+static __always_inline __u32 active_filters(const struct pobpf_params *params)
+{
+	return params->active & possible_filters;
+}
+
 static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u64 flags)
 {
 	__u32 nid;
@@ -306,123 +318,150 @@ static __always_inline bool time_passes(const struct pobpf_params *params, __u64
 	return age >= params->age_min && age <= params->age_max;
 }
 
-#define IS_ACTIVE(params, filter) ((params)->active & 1U << (filter))
+#define PAGE_WORD_FILTERS                                                                          \
+	(1U << POBPF_FILTER_NID | 1U << POBPF_FILTER_ZONE | 1U << POBPF_FILTER_FLAGS)
+#define PAGE_FILTERS                                                                               \
+	(PAGE_WORD_FILTERS | 1U << POBPF_FILTER_ORDER | 1U << POBPF_FILTER_BLOCK_MIGRATETYPE)
 #define GFP_FILTERS                                                                                \
 	(1U << POBPF_FILTER_GFP | 1U << POBPF_FILTER_MIGRATETYPE | 1U << POBPF_FILTER_MIXED)
+#define TGID_FILTERS (1U << POBPF_FILTER_TGID | 1U << POBPF_FILTER_DEAD)
+#define DEEP_FILTERS (1U << POBPF_FILTER_MEMCG | 1U << POBPF_FILTER_STACK)
+#define ALL_FILTERS ((1U << POBPF_NR_FILTERS) - 1)
+#define OWNER_FILTERS (ALL_FILTERS & ~PAGE_FILTERS & ~DEEP_FILTERS)
 
-static __always_inline int reject(struct window_walk *w, enum pobpf_filter filter)
+static __always_inline bool reject(struct window_walk *w, enum pobpf_filter filter)
 {
 	w->account.filtered[filter]++;
-	return 0;
+	return false;
 }
 
-/* Filters that look at struct page and what the walk has read anyway: 0: counted under the first
- * one. */
-__noinline int passes_page_filters(const struct pobpf_params *params, struct owner_ref *ref,
-				   struct window_walk *w)
+/* Filters that look at struct page and what the walk has read anyway. */
+static __always_inline bool passes_page_filters(const struct pobpf_params *params, __u32 active,
+						const struct owner_ref *ref, struct window_walk *w)
 {
-	if (!params || !ref || !w)
-		return 0;
-	if (IS_ACTIVE(params, POBPF_FILTER_NID) && !nid_is_wanted(params, ref->flags))
+	if (active & 1U << POBPF_FILTER_NID && !nid_is_wanted(params, ref->flags))
 		return reject(w, POBPF_FILTER_NID);
-	if (IS_ACTIVE(params, POBPF_FILTER_ZONE) &&
+	if (active & 1U << POBPF_FILTER_ZONE &&
 	    !(params->zone_mask >> (ref->flags >> layout.zone_shift & layout.zone_mask & 31) & 1))
 		return reject(w, POBPF_FILTER_ZONE);
-	if (IS_ACTIVE(params, POBPF_FILTER_FLAGS) &&
+	if (active & 1U << POBPF_FILTER_FLAGS &&
 	    !masks_pass(ref->flags, params->flags_all, params->flags_any, params->flags_none))
 		return reject(w, POBPF_FILTER_FLAGS);
-	if (IS_ACTIVE(params, POBPF_FILTER_ORDER) && !(params->order_mask >> (ref->order & 63) & 1))
+	if (active & 1U << POBPF_FILTER_ORDER && !(params->order_mask >> (ref->order & 63) & 1))
 		return reject(w, POBPF_FILTER_ORDER);
-	if (IS_ACTIVE(params, POBPF_FILTER_BLOCK_MIGRATETYPE) &&
+	if (active & 1U << POBPF_FILTER_BLOCK_MIGRATETYPE &&
 	    !(params->block_migratetype_mask >> (w->place.pageblock_migratetype & 31) & 1))
 		return reject(w, POBPF_FILTER_BLOCK_MIGRATETYPE);
-	return 1;
+	return true;
 }
 
-/* Filters that look at struct page_owner. */
-__noinline int passes_owner_filters(const struct pobpf_params *params, struct owner_ref *ref,
-				    struct window_walk *w, struct filter_memo *memo)
+/* Looks a thread group up that is not the one before. */
+static __always_inline void remember_tgid(const struct pobpf_params *params, __u32 active,
+					  __u32 tgid, struct filter_memo *memo)
 {
-	struct page_owner *owner;
-	__u32 gfp_mask, tgid, pid;
-	__u64 comm[POBPF_COMM_BYTES / 8];
+	memo->tgid = tgid;
+	memo->verdicts &= ~(TGID_PASSES | TGID_IS_DEAD);
+	if (active & 1U << POBPF_FILTER_TGID &&
+	    set_passes(params, memo->slot, POBPF_SET_TGID, tgid))
+		memo->verdicts |= TGID_PASSES;
+	if (active & 1U << POBPF_FILTER_DEAD && !tgid_exists(tgid))
+		memo->verdicts |= TGID_IS_DEAD;
+}
 
-	if (!params || !ref || !w || !memo)
-		return 0;
-	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
-	/* first: whatever is read after it belongs to this allocation, or its record is torn */
-	ref->ts_nsec = KERNEL_READ(owner, ts_nsec);
-	if (IS_ACTIVE(params, POBPF_FILTER_HANDLE) &&
+static __always_inline void remember_pid(const struct pobpf_params *params, __u32 pid,
+					 struct filter_memo *memo)
+{
+	memo->pid = pid;
+	memo->verdicts &= ~PID_PASSES;
+	if (set_passes(params, memo->slot, POBPF_SET_PID, pid))
+		memo->verdicts |= PID_PASSES;
+}
+
+static __always_inline void remember_comm(const struct pobpf_params *params, const __u64 *comm,
+					  struct filter_memo *memo)
+{
+	memo->comm[0] = comm[0];
+	memo->comm[1] = comm[1];
+	memo->verdicts &= ~COMM_PASSES;
+	if (comm_passes(params, memo))
+		memo->verdicts |= COMM_PASSES;
+}
+
+/*
+ * Filters that look at struct page_owner. Neighbours mostly have one owner: its verdict is
+ * kept. What was looked at is compared with the record by is_as_filtered().
+ */
+static __always_inline bool passes_owner_filters(const struct pobpf_params *params, __u32 active,
+						 struct owner_ref *ref, struct window_walk *w,
+						 struct filter_memo *memo)
+{
+	struct page_owner *owner =
+		KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+	__u64 comm[POBPF_COMM_BYTES / 8];
+	__u32 tgid, pid;
+
+	if (active & 1U << POBPF_FILTER_HANDLE &&
 	    !set_passes(params, memo->slot, POBPF_SET_HANDLE, ref->handle))
 		return reject(w, POBPF_FILTER_HANDLE);
-	if (IS_ACTIVE(params, POBPF_FILTER_TIME) && !time_passes(params, ref->ts_nsec))
-		return reject(w, POBPF_FILTER_TIME);
-	if (params->active & GFP_FILTERS) {
-		gfp_mask = KERNEL_READ(owner, gfp_mask);
-		if (IS_ACTIVE(params, POBPF_FILTER_GFP) &&
-		    !masks_pass(gfp_mask, params->gfp_all, params->gfp_any, params->gfp_none))
+	if (active & 1U << POBPF_FILTER_TIME) {
+		ref->ts_nsec = KERNEL_READ(owner, ts_nsec);
+		if (!time_passes(params, ref->ts_nsec))
+			return reject(w, POBPF_FILTER_TIME);
+	}
+	if (active & GFP_FILTERS) {
+		ref->gfp_mask = KERNEL_READ(owner, gfp_mask);
+		if (active & 1U << POBPF_FILTER_GFP &&
+		    !masks_pass(ref->gfp_mask, params->gfp_all, params->gfp_any, params->gfp_none))
 			return reject(w, POBPF_FILTER_GFP);
-		if (IS_ACTIVE(params, POBPF_FILTER_MIGRATETYPE) &&
-		    !(params->migratetype_mask >> gfp_migratetype(gfp_mask) & 1))
+		if (active & 1U << POBPF_FILTER_MIGRATETYPE &&
+		    !(params->migratetype_mask >> gfp_migratetype(ref->gfp_mask) & 1))
 			return reject(w, POBPF_FILTER_MIGRATETYPE);
-		if (IS_ACTIVE(params, POBPF_FILTER_MIXED) &&
-		    (gfp_migratetype(gfp_mask) != w->place.pageblock_migratetype) !=
+		if (active & 1U << POBPF_FILTER_MIXED &&
+		    (gfp_migratetype(ref->gfp_mask) != w->place.pageblock_migratetype) !=
 			    (params->mixed == POBPF_ONLY))
 			return reject(w, POBPF_FILTER_MIXED);
 	}
-	/* neighbours mostly have one owner: its verdict is kept */
-	if (params->active & (1U << POBPF_FILTER_TGID | 1U << POBPF_FILTER_DEAD)) {
+	if (active & TGID_FILTERS) {
 		tgid = KERNEL_READ(owner, tgid);
-		if (tgid != memo->tgid || !memo->has_tgid) {
-			memo->tgid = tgid;
-			memo->has_tgid = 1;
-			memo->tgid_bits = set_bits(memo->slot, POBPF_SET_TGID, tgid);
-			memo->verdicts &= ~TGID_IS_DEAD;
-			if (IS_ACTIVE(params, POBPF_FILTER_DEAD) && !tgid_exists(tgid))
-				memo->verdicts |= TGID_IS_DEAD;
-		}
+		if (tgid != memo->tgid)
+			remember_tgid(params, active, tgid, memo);
 	}
-	if (IS_ACTIVE(params, POBPF_FILTER_TGID) &&
-	    !bits_pass(params, POBPF_SET_TGID, memo->tgid_bits))
+	if (active & 1U << POBPF_FILTER_TGID && !(memo->verdicts & TGID_PASSES))
 		return reject(w, POBPF_FILTER_TGID);
-	if (IS_ACTIVE(params, POBPF_FILTER_PID)) {
+	if (active & 1U << POBPF_FILTER_PID) {
 		pid = KERNEL_READ(owner, pid);
-		if (pid != memo->pid || !memo->has_pid) {
-			memo->pid = pid;
-			memo->has_pid = 1;
-			memo->pid_bits = set_bits(memo->slot, POBPF_SET_PID, pid);
-		}
-		if (!bits_pass(params, POBPF_SET_PID, memo->pid_bits))
+		if (pid != memo->pid)
+			remember_pid(params, pid, memo);
+		if (!(memo->verdicts & PID_PASSES))
 			return reject(w, POBPF_FILTER_PID);
 	}
-	if (IS_ACTIVE(params, POBPF_FILTER_COMM)) {
+	if (active & 1U << POBPF_FILTER_COMM) {
 		read_owner_comm(owner, (__u8 *)comm);
-		if (comm[0] != memo->comm[0] || comm[1] != memo->comm[1] || !memo->has_comm) {
-			memo->comm[0] = comm[0];
-			memo->comm[1] = comm[1];
-			memo->has_comm = 1;
-			memo->verdicts &= ~COMM_PASSES;
-			if (comm_passes(params, memo))
-				memo->verdicts |= COMM_PASSES;
-		}
+		if (comm[0] != memo->comm[0] || comm[1] != memo->comm[1])
+			remember_comm(params, comm, memo);
 		if (!(memo->verdicts & COMM_PASSES))
 			return reject(w, POBPF_FILTER_COMM);
 	}
-	if (IS_ACTIVE(params, POBPF_FILTER_DEAD) &&
+	if (active & 1U << POBPF_FILTER_DEAD &&
 	    !(memo->verdicts & TGID_IS_DEAD) == (params->dead == POBPF_ONLY))
 		return reject(w, POBPF_FILTER_DEAD);
-	return 1;
+	return true;
 }
 
-/* Filters that follow pointers: the cgroup and the stack. */
+/*
+ * Filters that follow pointers: the cgroup and the stack. Global: they are dear anyway, and
+ * verified once.
+ */
 __noinline int passes_deep_filters(const struct pobpf_params *params, struct owner_ref *ref,
 				   struct window_walk *w, struct filter_memo *memo)
 {
+	__u32 active;
 	int bits, hits;
 
 	if (!params || !ref || !w || !memo)
 		return 0;
-	if (IS_ACTIVE(params, POBPF_FILTER_MEMCG)) {
+	active = active_filters(params);
+	if (active & 1U << POBPF_FILTER_MEMCG) {
 		struct page *page = KERNEL_PTR(struct page, ref->page);
 		__u64 memcg_data = page_memcg_data(page);
 
@@ -440,7 +479,7 @@ __noinline int passes_deep_filters(const struct pobpf_params *params, struct own
 		if (!bits_pass(params, POBPF_SET_MEMCG, bits))
 			return reject(w, POBPF_FILTER_MEMCG);
 	}
-	if (IS_ACTIVE(params, POBPF_FILTER_STACK)) {
+	if (active & 1U << POBPF_FILTER_STACK) {
 		if (ref->handle != memo->handle) {
 			memo->handle = ref->handle;
 			memo->hits = stack_hits(memo->slot, ref->handle, params->nr_stack_ranges);
@@ -458,52 +497,83 @@ __noinline int passes_deep_filters(const struct pobpf_params *params, struct own
 	return 1;
 }
 
-#define PAGE_FILTERS                                                                               \
-	(1U << POBPF_FILTER_NID | 1U << POBPF_FILTER_ZONE | 1U << POBPF_FILTER_FLAGS |             \
-	 1U << POBPF_FILTER_ORDER | 1U << POBPF_FILTER_BLOCK_MIGRATETYPE)
-#define DEEP_FILTERS (1U << POBPF_FILTER_MEMCG | 1U << POBPF_FILTER_STACK)
-#define ALL_FILTERS ((1U << POBPF_NR_FILTERS) - 1)
-#define OWNER_FILTERS (ALL_FILTERS & ~PAGE_FILTERS & ~DEEP_FILTERS)
-
 /* Whether an allocation is in the reader's view; else it is counted under the first filter. */
 static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
 {
-	__u32 active = w->params->active;
+	const struct pobpf_params *params = w->params;
+	__u32 active = active_filters(params);
 	struct run *run = w->run;
 
-	if (active & PAGE_FILTERS && !passes_page_filters(w->params, ref, &run->at))
+	if (active & PAGE_FILTERS) {
+		if (active & PAGE_WORD_FILTERS)
+			read_page_flags(ref);
+		if (!passes_page_filters(params, active, ref, &run->at))
+			return false;
+	}
+	if (active & OWNER_FILTERS &&
+	    !passes_owner_filters(params, active, ref, &run->at, &run->filter))
 		return false;
-	if (active & OWNER_FILTERS && !passes_owner_filters(w->params, ref, &run->at, &run->filter))
+	if (active & DEEP_FILTERS && !passes_deep_filters(params, ref, &run->at, &run->filter))
 		return false;
-	return !(active & DEEP_FILTERS) ||
-	       passes_deep_filters(w->params, ref, &run->at, &run->filter);
+	/* what was filtered by is what is shown */
+	if (!(active & PAGE_WORD_FILTERS))
+		read_page_flags(ref);
+	return true;
 }
 
 /*
- * Whether a record shows the allocation that passed the filters, charged as it was
- * then. Stacks are shared: a page that was freed and allocated again by another task
- * in between can have the same handle and order.
+ * Whether a record shows what passed the filters. Stacks are shared: a page that was
+ * freed and allocated again by another task in between can have the same handle and
+ * order. The record itself is of one allocation.
  */
 static __always_inline bool is_as_filtered(const struct walk *w, const struct owner_ref *ref,
 					   const struct memcg_memo *memcg,
 					   const struct pobpf_page *rec)
 {
-	if (IS_ACTIVE(w->params, POBPF_FILTER_MEMCG) &&
-	    w->run->filter.memcg_data != (rec->cgroup_id ? memcg->memcg_data : 0))
+	const struct filter_memo *memo = &w->run->filter;
+	__u32 active = active_filters(w->params);
+	const __u64 *comm = (const __u64 *)rec->comm;
+
+	if (active & 1U << POBPF_FILTER_TIME && rec->ts_nsec != ref->ts_nsec)
 		return false;
-	return !(w->params->active & OWNER_FILTERS) || rec->ts_nsec == ref->ts_nsec;
+	if (active & GFP_FILTERS && rec->gfp_mask != ref->gfp_mask)
+		return false;
+	if (active & TGID_FILTERS && (__u32)rec->tgid != memo->tgid)
+		return false;
+	if (active & 1U << POBPF_FILTER_PID && (__u32)rec->pid != memo->pid)
+		return false;
+	if (active & 1U << POBPF_FILTER_COMM &&
+	    (comm[0] != memo->comm[0] || comm[1] != memo->comm[1]))
+		return false;
+	return !(active & 1U << POBPF_FILTER_MEMCG) ||
+	       memo->memcg_data == (rec->cgroup_id ? memcg->memcg_data : 0);
 }
 
+/* What is remembered is a verdict always: on swapper's, to begin with. */
 static __always_inline void init_filter(struct walk *w)
 {
-	w->run->filter = (struct filter_memo){.slot = w->run->slot};
+	const __u64 no_comm[POBPF_COMM_BYTES / 8] = {};
+	struct filter_memo *memo = &w->run->filter;
+	__u32 active;
+
+	*memo = (struct filter_memo){.slot = w->run->slot};
+	if (!w->params)
+		return;
+	active = active_filters(w->params);
+	if (active & TGID_FILTERS)
+		remember_tgid(w->params, active, 0, memo);
+	if (active & 1U << POBPF_FILTER_PID)
+		remember_pid(w->params, 0, memo);
+	if (active & 1U << POBPF_FILTER_COMM)
+		remember_comm(w->params, no_comm, memo);
 }
 
 #else /* POBPF_FILTERS */
 
 static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
 {
-	if (!w->params->active || nid_is_wanted(w->params, ref->flags))
+	read_page_flags(ref);
+	if (!active_filters(w->params) || nid_is_wanted(w->params, ref->flags))
 		return true;
 	w->run->at.account.filtered[POBPF_FILTER_NID]++;
 	return false;

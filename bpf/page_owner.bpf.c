@@ -57,7 +57,7 @@ struct {
  * filters it does not matter.
  */
 #ifdef POBPF_FILTERS
-enum { PAGES_A_STEP = 1, RECORDS_A_STEP = 1 };
+enum { PAGES_A_STEP = 4, RECORDS_A_STEP = 2 };
 #else
 enum { PAGES_A_STEP = 4, RECORDS_A_STEP = 2 };
 #endif
@@ -151,7 +151,6 @@ static __always_inline bool emit_page(struct walk *w, bool is_detailed)
 		return false;
 	if (!walk_page(at, &ref))
 		return true;
-	read_page_flags(&ref);
 	if (!is_wanted(w, &ref))
 		return true;
 	detailed = &batch->detailed_pages[batch->nr_pages & (BATCH_DETAILED_PAGES - 1)];
@@ -376,7 +375,6 @@ static __always_inline bool count_page(struct walk *w)
 	if (!walk_page(at, &ref))
 		return true;
 	if (params->active || params->group_by != POBPF_GROUP_HANDLE) {
-		read_page_flags(&ref);
 		if (!is_wanted(w, &ref))
 			return true;
 	}

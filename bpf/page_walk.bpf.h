@@ -70,7 +70,12 @@ struct sum_memo {
 };
 
 #ifdef POBPF_FILTERS
-enum filter_verdicts { COMM_PASSES = 1 << 0, TGID_IS_DEAD = 1 << 1 };
+enum filter_verdicts {
+	COMM_PASSES = 1 << 0,
+	TGID_IS_DEAD = 1 << 1,
+	TGID_PASSES = 1 << 2,
+	PID_PASSES = 1 << 3,
+};
 
 /* Verdicts of bpf/filter.bpf.h on what neighbours share. */
 struct filter_memo {
@@ -82,9 +87,8 @@ struct filter_memo {
 	__u32 handle;	 /* 0: none yet */
 	__s8 memcg_bits; /* enum pobpf_set_bits; negative: not known */
 	__s8 hits;	 /* enum pobpf_stack_hits; negative: not known */
-	__u8 tgid_bits, pid_bits;
-	__u8 has_tgid, has_pid, has_comm; /* 0: none yet */
-	__u8 verdicts;			  /* enum filter_verdicts */
+	__u8 reserved[2];
+	__u32 verdicts; /* enum filter_verdicts */
 };
 #endif
 
@@ -397,11 +401,13 @@ struct owner_ref {
 	__u64 pfn;
 	__u64 page;	/* address of struct page */
 	__u64 page_ext; /* address of struct page_ext */
-	__u64 flags;	/* page->flags word; read_page_flags() */
+	__u64 flags;	/* page->flags word of an allocation that is in the view */
 	__u32 handle;
 	__u32 order;
 #ifdef POBPF_FILTERS
-	__u64 ts_nsec; /* of the owner that passed the filters */
+	/* of the owner that passed the filters, as far as they look at it */
+	__u64 ts_nsec;
+	__u32 gfp_mask;
 #endif
 };
 

@@ -17,7 +17,7 @@
 
 enum {
 	/* counts up with every change of the structs of a pin: this one, pobpf_params, its maps */
-	POBPF_PIN_ABI = 1,
+	POBPF_PIN_ABI = 2,
 	/* name tables have powers of two rows, so that an index can be masked */
 	POBPF_FLAG_ROWS = 64,
 	POBPF_FIELD_ROWS = 8,
@@ -28,6 +28,8 @@ enum {
 	POBPF_TICKET_PAGES = 1 << 15,
 	/* MAX_ITER_OBJECTS of kernel/bpf/bpf_iter.c: more elements without a byte end in EAGAIN */
 	POBPF_TICKETS_MAX = 1000000,
+	POBPF_TICKET_BITS = 20, /* of a number up to POBPF_TICKETS_MAX */
+	POBPF_ENDS = 256,	/* elements of the ends map, a power of two */
 	POBPF_PIN_VIEW_BYTES = 1024,
 	POBPF_PIN_VERSION_BYTES = 32,
 };
@@ -84,7 +86,7 @@ struct pobpf_position {
 	__u32 start_range;
 	__u32 next_range;
 	__u32 ticket;
-	__u32 is_at_end; /* call number `ticket` came to the end of the view */
+	__u32 reserved;
 };
 POBPF_ASSERT_SIZE(struct pobpf_position, 40);
 

@@ -31,6 +31,9 @@ enum class PrivilegePolicy {
   kReaders,    ///< all that more readers do not need
 };
 
+/// SessionOptions::filters of a session whose readers may have any.
+constexpr std::uint32_t kEveryFilter = (1U << POBPF_NR_FILTERS) - 1;
+
 /// Kernel features that can be switched off to force the fallback path (--no-feature NAME).
 struct SessionOptions {
   bool use_rdonly_cast = true;      ///< "rdonly-cast": else bpf_probe_read_kernel
@@ -40,8 +43,10 @@ struct SessionOptions {
   bool with_pages = true;     ///< open_reader()
   bool with_details = false;  ///< PageReader::details(); then open_reader() has no others
   bool with_sums = true;      ///< sum_groups()
-  bool with_filters = false;  ///< readers that filter by more than nodes
-  bool with_stacks = true;    ///< stack(); `--mode handle` does without
+  /// Bits of enum pobpf_filter that readers may have, besides nodes. The fewer, the faster are
+  /// programs to load and to run.
+  std::uint32_t filters = 0;
+  bool with_stacks = true;  ///< stack(); `--mode handle` does without
   /// Threads that will read at a time, of all readers together; each has 3 KB in the kernel. 0: up
   /// to 512.
   unsigned threads_max = 0;

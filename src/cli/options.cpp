@@ -190,7 +190,7 @@ Result<Options> check_shared(const Raw& raw, Command command, ReportView view,
     return fail(std::move(error));
   }
   options.filter = *std::move(filter);
-  options.session.with_filters = options.filter.needs_filter_object();
+  options.session.filters = options.filter.active();
   if (!raw.nodelist.empty()) {
     options.nodelist = raw.nodelist.front();
     if (auto nodes = parse_wanted_nodes(options.nodelist, POBPF_MAX_NODES); !nodes) {

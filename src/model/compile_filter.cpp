@@ -153,6 +153,8 @@ Status put_bits(std::string_view option, std::string_view what, const BitNames& 
 class SpecCompiler {
  public:
   explicit SpecCompiler(const FilterSpec& spec) : spec_(spec) {
+    // nodes are the caller's
+    result_.params.active = spec.active() & ~(1U << POBPF_FILTER_NID);
     result_.params.ts_max = UINT64_MAX;
     result_.params.age_max = UINT64_MAX;
   }
@@ -165,8 +167,6 @@ class SpecCompiler {
   }
 
  protected:
-  void activate(pobpf_filter filter) { result_.params.active |= 1U << filter; }
-
   void add_members(pobpf_set_kind kind, const std::map<std::uint64_t, std::uint32_t>& bits) {
     for (const auto& [value, of_value] : bits) {
       pobpf_set_key key{};
@@ -204,7 +204,6 @@ class SpecCompiler {
 
   Status orders() {
     if (spec_.orders.is_empty()) return {};
-    activate(POBPF_FILTER_ORDER);
     const auto mask_of = [](const std::vector<IdRange>& ranges) {
       std::uint64_t mask = 0;
       for (const IdRange& range : ranges)
@@ -220,10 +219,8 @@ class SpecCompiler {
     return {};
   }
 
-  Status put_set(pobpf_filter filter, pobpf_set_kind kind, std::string_view option,
-                 const Choice<IdRange>& choice) {
+  Status put_set(pobpf_set_kind kind, std::string_view option, const Choice<IdRange>& choice) {
     if (choice.is_empty()) return {};
-    activate(filter);
     const std::uint64_t nr_wanted = count_ids(choice.wanted);
     const std::uint64_t nr_rejected = count_ids(choice.rejected);
     if (nr_wanted + nr_rejected > kIdsMax) {
@@ -245,16 +242,13 @@ class SpecCompiler {
   }
 
   Status sets() {
-    if (auto status = put_set(POBPF_FILTER_PID, POBPF_SET_PID, "pid", spec_.pids); !status)
-      return status;
-    if (auto status = put_set(POBPF_FILTER_TGID, POBPF_SET_TGID, "tgid", spec_.tgids); !status)
-      return status;
-    return put_set(POBPF_FILTER_HANDLE, POBPF_SET_HANDLE, "handle", spec_.handles);
+    if (auto status = put_set(POBPF_SET_PID, "pid", spec_.pids); !status) return status;
+    if (auto status = put_set(POBPF_SET_TGID, "tgid", spec_.tgids); !status) return status;
+    return put_set(POBPF_SET_HANDLE, "handle", spec_.handles);
   }
 
   Status comms() {
     if (spec_.comms.is_empty()) return {};
-    activate(POBPF_FILTER_COMM);
     auto automaton = compile_comm_patterns(spec_.comms.wanted, spec_.comms.rejected);
     if (!automaton) return fail(std::move(automaton).error());
     if (!automaton->may_pass()) return nothing_left("comm", !spec_.comms.wanted.empty());
@@ -265,11 +259,9 @@ class SpecCompiler {
 
   Status choices() {
     if (spec_.is_mixed) {
-      activate(POBPF_FILTER_MIXED);
       result_.params.mixed = *spec_.is_mixed ? POBPF_ONLY : POBPF_NONE;
     }
     if (spec_.is_dead) {
-      activate(POBPF_FILTER_DEAD);
       result_.params.dead = *spec_.is_dead ? POBPF_ONLY : POBPF_NONE;
     }
     return {};
@@ -306,11 +298,9 @@ class Compiler final : public SpecCompiler {
   }
 
  private:
-  Status put_mask(pobpf_filter filter, std::string_view option, std::string_view what,
-                  const Choice<std::string>& choice, const std::vector<std::string>& names,
-                  std::uint32_t& target) {
+  Status put_mask(std::string_view option, std::string_view what, const Choice<std::string>& choice,
+                  const std::vector<std::string>& names, std::uint32_t& target) {
     if (choice.is_empty()) return {};
-    activate(filter);
     if (names.empty()) return no_names(option);
     auto mask = name_mask(option, what, choice, names);
     if (!mask) return fail(std::move(mask).error());
@@ -320,31 +310,27 @@ class Compiler final : public SpecCompiler {
 
   Status masks() {
     auto& params = result_.params;
-    if (auto status = put_mask(POBPF_FILTER_ZONE, "zone", "zone of this kernel", spec_.zones,
-                               facts_.zone_names, params.zone_mask);
+    if (auto status = put_mask("zone", "zone of this kernel", spec_.zones, facts_.zone_names,
+                               params.zone_mask);
         !status)
       return status;
-    if (auto status =
-            put_mask(POBPF_FILTER_MIGRATETYPE, "migratetype", "migratetype", spec_.migratetypes,
-                     facts_.migratetype_names, params.migratetype_mask);
+    if (auto status = put_mask("migratetype", "migratetype", spec_.migratetypes,
+                               facts_.migratetype_names, params.migratetype_mask);
         !status)
       return status;
-    return put_mask(POBPF_FILTER_BLOCK_MIGRATETYPE, "block-migratetype", "migratetype",
-                    spec_.block_migratetypes, facts_.migratetype_names,
-                    params.block_migratetype_mask);
+    return put_mask("block-migratetype", "migratetype", spec_.block_migratetypes,
+                    facts_.migratetype_names, params.block_migratetype_mask);
   }
 
   Status bits() {
     auto& params = result_.params;
     if (!spec_.gfp.is_empty()) {
-      activate(POBPF_FILTER_GFP);
       if (auto status = put_bits("gfp", "gfp flag of this kernel", spec_.gfp, facts_.gfp_names,
                                  kGfpWidth, params.gfp_all, params.gfp_any, params.gfp_none);
           !status)
         return status;
     }
     if (spec_.flags.is_empty()) return {};
-    activate(POBPF_FILTER_FLAGS);
     return put_bits<__u64>("flags", "page flag of this kernel", spec_.flags, facts_.page_flag_names,
                            kFlagsWidth, params.flags_all, params.flags_any, params.flags_none);
   }
@@ -352,7 +338,6 @@ class Compiler final : public SpecCompiler {
   Status times() {
     auto& params = result_.params;
     if (!spec_.since && !spec_.until && !spec_.age) return {};
-    activate(POBPF_FILTER_TIME);
     std::uint64_t now = 0;
     if ((spec_.since && spec_.since->is_ago) || (spec_.until && spec_.until->is_ago)) {
       auto clock = context_.now_ns();
@@ -375,7 +360,6 @@ class Compiler final : public SpecCompiler {
 
   Status memcgs() {
     if (spec_.memcgs.is_empty()) return {};
-    activate(POBPF_FILTER_MEMCG);
     if (!spec_.memcgs.wanted.empty()) result_.params.wanted_sets |= 1U << POBPF_SET_MEMCG;
     std::map<std::uint64_t, std::uint32_t> bits;
     for (auto [paths, bit] : {std::pair(&spec_.memcgs.wanted, POBPF_SET_WANTED),
@@ -431,7 +415,6 @@ class Compiler final : public SpecCompiler {
 
   Status stacks() {
     if (spec_.symbols.is_empty() && spec_.modules.is_empty()) return {};
-    activate(POBPF_FILTER_STACK);
     auto& params = result_.params;
     if (!spec_.symbols.wanted.empty()) params.wanted_hits |= POBPF_STACK_SYMBOL;
     if (!spec_.modules.wanted.empty()) params.wanted_hits |= POBPF_STACK_MODULE;

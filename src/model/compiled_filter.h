@@ -21,11 +21,6 @@ struct CompiledFilter {
   /// Ascending and disjoint.
   std::vector<pobpf_stack_range> stack_ranges;
   std::optional<pobpf_comm_table> comm_table;
-
-  /// Something else than nodes is filtered, for which the larger object is needed.
-  [[nodiscard]] bool needs_filter_object() const {
-    return (params.active & ~(1U << POBPF_FILTER_NID)) != 0;
-  }
 };
 
 }  // namespace pobpf

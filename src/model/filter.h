@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/id_range.h"
@@ -67,12 +68,30 @@ struct FilterSpec {
   Choice<PfnRange> pfns;
   std::optional<bool> is_dead;
 
-  /// Something else than nodes and PFNs is filtered, for which the larger programs are needed.
-  [[nodiscard]] bool needs_filter_object() const {
-    return !zones.is_empty() || !pids.is_empty() || !tgids.is_empty() || !handles.is_empty() ||
-           !orders.is_empty() || !comms.is_empty() || age || since || until || !gfp.is_empty() ||
-           !flags.is_empty() || !migratetypes.is_empty() || !block_migratetypes.is_empty() ||
-           is_mixed || !symbols.is_empty() || !modules.is_empty() || !memcgs.is_empty() || is_dead;
+  /// Filters that are asked for, bits of enum pobpf_filter. PFNs are none: what is not wanted is
+  /// not walked.
+  [[nodiscard]] std::uint32_t active() const {
+    const std::pair<pobpf_filter, bool> filters[] = {
+        {POBPF_FILTER_NID, nodes.has_value()},
+        {POBPF_FILTER_ZONE, !zones.is_empty()},
+        {POBPF_FILTER_FLAGS, !flags.is_empty()},
+        {POBPF_FILTER_ORDER, !orders.is_empty()},
+        {POBPF_FILTER_BLOCK_MIGRATETYPE, !block_migratetypes.is_empty()},
+        {POBPF_FILTER_HANDLE, !handles.is_empty()},
+        {POBPF_FILTER_TIME, age || since || until},
+        {POBPF_FILTER_GFP, !gfp.is_empty()},
+        {POBPF_FILTER_MIGRATETYPE, !migratetypes.is_empty()},
+        {POBPF_FILTER_MIXED, is_mixed.has_value()},
+        {POBPF_FILTER_TGID, !tgids.is_empty()},
+        {POBPF_FILTER_PID, !pids.is_empty()},
+        {POBPF_FILTER_COMM, !comms.is_empty()},
+        {POBPF_FILTER_DEAD, is_dead.has_value()},
+        {POBPF_FILTER_MEMCG, !memcgs.is_empty()},
+        {POBPF_FILTER_STACK, !symbols.is_empty() || !modules.is_empty()}};
+    std::uint32_t active = 0;
+    for (const auto& [filter, is_active] : filters)
+      if (is_active) active |= 1U << filter;
+    return active;
   }
 };
 

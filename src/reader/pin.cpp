@@ -151,6 +151,7 @@ Result<PinSkeleton> load(const PinRequest& request, const RunningKernel& kernel)
   std::memcpy(const_cast<pobpf_text_facts*>(
                   reinterpret_cast<const volatile pobpf_text_facts*>(&constants.text)),
               &*text, sizeof(*text));
+  const_cast<volatile __u32&>(constants.possible_filters) = filter->params.active;
   std::memcpy(const_cast<__u32*>(&constants.nr_tickets), &nr_tickets, sizeof(nr_tickets));
   if (auto status = size_maps(*skeleton, ranges.size(), nr_tickets); !status)
     return fail(std::move(status).error());
@@ -164,7 +165,7 @@ Result<PinSkeleton> load(const PinRequest& request, const RunningKernel& kernel)
     return fail(libbpf_error("binding the pin's description", error));
   if (auto status = write_element(skeleton->maps.pobpf_pin, 0, pin); !status)
     return fail(std::move(status).error());
-  if (auto status = ReaderMaps::install(skeleton->obj, 0, *filter); !status)
+  if (auto status = install_reader_maps(skeleton->obj, 0, *filter); !status)
     return fail(std::move(status).error());
   for (__u32 i = 0; i < pin.nr_ranges; ++i) {
     const pobpf_pfn_range range{ranges[i].begin, ranges[i].end};

@@ -59,6 +59,13 @@ Status put(const bpf_object* object, const char* outer, std::uint32_t slot,
   return {};
 }
 
+/// Takes out what an earlier reader of this slot has left. Nearly free where there is nothing.
+void empty(const bpf_object* object, const char* outer, std::uint32_t slot) {
+  // not every object has them
+  const int map = bpf_object__find_map_fd_by_name(object, outer);
+  if (map >= 0) bpf_map_delete_elem(map, &slot);
+}
+
 Status install_inner_maps(const bpf_object* object, std::uint32_t slot,
                           const CompiledFilter& filter) {
   const bool has_stack_filter = (filter.params.active & 1U << POBPF_FILTER_STACK) != 0;
@@ -75,6 +82,8 @@ Status install_inner_maps(const bpf_object* object, std::uint32_t slot,
                                                          BPF_F_NO_PREALLOC, room, keys, values));
         !status)
       return status;
+  } else {
+    empty(object, kSets, slot);
   }
   if (filter.comm_table) {
     if (auto status =
@@ -82,31 +91,24 @@ Status install_inner_maps(const bpf_object* object, std::uint32_t slot,
                 make_array<pobpf_comm_table>("pobpf_comm", 0, std::span(&*filter.comm_table, 1)));
         !status)
       return status;
+  } else {
+    empty(object, kCommTables, slot);
   }
   if (!filter.stack_ranges.empty())
     return put(object, kStackRanges, slot,
                make_array<pobpf_stack_range>("pobpf_ranges", BPF_F_INNER_MAP, filter.stack_ranges));
+  empty(object, kStackRanges, slot);
   return {};
 }
 
 }  // namespace
 
-Status ReaderMaps::install(const bpf_object* object, std::uint32_t slot,
+Status install_reader_maps(const bpf_object* object, std::uint32_t slot,
                            const CompiledFilter& filter) {
   const int readers = bpf_object__find_map_fd_by_name(object, "readers");
   if (readers < 0 || bpf_map_update_elem(readers, &slot, &filter.params, BPF_ANY) != 0)
     return fail(libbpf_error("writing the reader's parameters", readers < 0 ? readers : errno));
-  auto status = install_inner_maps(object, slot, filter);
-  if (!status) take_back(object, slot);
-  return status;
-}
-
-void ReaderMaps::take_back(const bpf_object* object, std::uint32_t slot) {
-  for (const char* outer : {kSets, kCommTables, kStackRanges}) {
-    // not every object has them, and not every reader used them
-    const int map = bpf_object__find_map_fd_by_name(object, outer);
-    if (map >= 0) bpf_map_delete_elem(map, &slot);
-  }
+  return install_inner_maps(object, slot, filter);
 }
 
 }  // namespace pobpf

@@ -5,22 +5,17 @@
 #include <bpf/libbpf.h>
 
 #include <cstdint>
-#include <vector>
 
 #include "model/compiled_filter.h"
 #include "pobpf/error.h"
 
 namespace pobpf {
 
-/// A slot of a loaded object's `readers` map and of its maps of maps. The inner maps are as large
-/// as this reader needs, and go away with it: take_back() before the slot is given to another.
-class ReaderMaps {
- public:
-  /// kFailed if a map cannot be made or written; nothing is left behind then.
-  static Status install(const bpf_object* object, std::uint32_t slot, const CompiledFilter& filter);
-
-  /// Takes the inner maps out of the object; a reader that is still open no longer finds them.
-  static void take_back(const bpf_object* object, std::uint32_t slot);
-};
+/// Fills a slot of a loaded object's `readers` map and of its maps of maps, whose inner maps are as
+/// large as this reader needs. They stay until the slot is filled again or the object goes: to take
+/// one out makes the kernel wait for all programs that run, 15 ms and more (synchronize_rcu()).
+/// kFailed if a map cannot be made or written.
+Status install_reader_maps(const bpf_object* object, std::uint32_t slot,
+                           const CompiledFilter& filter);
 
 }  // namespace pobpf

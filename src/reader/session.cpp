@@ -44,13 +44,13 @@ namespace {
 constexpr std::uint32_t kGroupsFirst = 1U << 14;
 constexpr std::uint32_t kGroupsGrowth = 4;
 
+constexpr std::uint32_t kNodeFilter = 1U << POBPF_FILTER_NID;
+
 using WalkerSkeleton = std::unique_ptr<page_owner_bpf, SkeletonDeleter<page_owner_bpf__destroy>>;
 
 /// Parameter slots of one loaded object, given out to links and taken back.
 class Slots {
  public:
-  explicit Slots(const bpf_object* object) : object_(object) {}
-
   Result<std::uint32_t> take() {
     for (std::uint32_t slot = 0; slot < used_.size(); ++slot) {
       if (used_.test(slot)) continue;
@@ -61,13 +61,9 @@ class Slots {
                 fmt::format("{} readers are open already", std::size_t{POBPF_MAX_READERS}),
                 "close one first");
   }
-  void give_back(std::uint32_t slot) {
-    ReaderMaps::take_back(object_, slot);
-    used_.reset(slot);
-  }
+  void give_back(std::uint32_t slot) { used_.reset(slot); }
 
  private:
-  const bpf_object* object_;
   std::bitset<POBPF_MAX_READERS> used_;
 };
 
@@ -144,9 +140,9 @@ class KernelSession final : public Session {
         facts_(std::move(facts)),
         stack_source_(*skeleton_, std::move(own_programs)),
         stacks_(stack_source_),
-        slots_(std::make_shared<Slots>(skeleton_->obj)),
+        slots_(std::make_shared<Slots>()),
         with_read_times_(options.with_read_times),
-        has_filters_(options.with_filters),
+        filters_(options.filters | kNodeFilter),
         has_details_(options.with_details),
         privileges_(options.privileges),
         use_kallsyms_lookup_(options.use_kallsyms_lookup) {}
@@ -194,7 +190,7 @@ class KernelSession final : public Session {
   std::shared_ptr<Slots> slots_;
   std::unordered_map<std::uint64_t, std::string> cgroup_names_;
   bool with_read_times_;
-  bool has_filters_;
+  std::uint32_t filters_;
   bool has_details_;
   PrivilegePolicy privileges_;
   bool use_kallsyms_lookup_;
@@ -206,13 +202,13 @@ Result<KernelSession::Prepared> KernelSession::prepare(const ReaderView& view,
   auto filter = compile_view(facts_, view, use_kallsyms_lookup_);
   if (!filter) return fail(std::move(filter).error());
   filter->params.group_by = group_by;
-  if (filter->needs_filter_object() && !has_filters_)
-    return fail(ErrorKind::kFailed, "this session was opened without filters",
-                "set SessionOptions::with_filters");
+  if ((filter->params.active & ~filters_) != 0)
+    return fail(ErrorKind::kUsage, "this session was opened for other filters",
+                "set SessionOptions::filters");
   auto taken = slots_->take();
   if (!taken) return fail(std::move(taken).error());
   SlotLease lease(slots_, *taken);
-  if (auto status = ReaderMaps::install(skeleton_->obj, *taken, *filter); !status)
+  if (auto status = install_reader_maps(skeleton_->obj, *taken, *filter); !status)
     return fail(std::move(status).error());
 
   const auto ranges = view_ranges(facts_, *filter);
@@ -284,7 +280,8 @@ Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
   return std::string_view(entry->second);
 }
 
-const void* elf_of_walker(const MachineFacts& facts, bool with_filters, std::size_t& size) {
+const void* elf_of_walker(const MachineFacts& facts, std::uint32_t filters, std::size_t& size) {
+  const bool with_filters = (filters & ~kNodeFilter) != 0;
   if (!facts.has_rdonly_cast)
     return with_filters ? page_owner_filters_probe_bpf__elf_bytes(&size)
                         : page_owner_probe_bpf__elf_bytes(&size);
@@ -297,13 +294,13 @@ const void* elf_of_walker(const MachineFacts& facts, bool with_filters, std::siz
 
 /// The walker for this kernel, not loaded yet. All objects are compiled from one source: programs
 /// and variables are the same (abi_test.cpp), so one skeleton type serves them.
-WalkerSkeleton open_walker(const MachineFacts& facts, bool with_filters, const char* btf_path) {
+WalkerSkeleton open_walker(const MachineFacts& facts, std::uint32_t filters, const char* btf_path) {
   LIBBPF_OPTS(bpf_object_open_opts, options);
   options.btf_custom_path = btf_path;
   WalkerSkeleton skeleton(static_cast<page_owner_bpf*>(std::calloc(1, sizeof(page_owner_bpf))));
   if (!skeleton || page_owner_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   std::size_t size = 0;
-  const void* bytes = elf_of_walker(facts, with_filters, size);
+  const void* bytes = elf_of_walker(facts, filters, size);
   // libbpf only reads them
   skeleton->skeleton->data = const_cast<void*>(bytes);
   skeleton->skeleton->data_sz = size;
@@ -327,7 +324,7 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
                                                  const KernelBtf& types) {
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
-  WalkerSkeleton skeleton = open_walker(facts, options.with_filters, btf->path());
+  WalkerSkeleton skeleton = open_walker(facts, options.filters, btf->path());
   if (!skeleton) return fail(libbpf_error("opening the page walker", errno));
   if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());
@@ -340,6 +337,8 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   const pobpf_kind_facts kind_facts = make_kind_facts(facts.page_types, facts.text);
   std::memcpy(const_cast<pobpf_kind_facts*>(&skeleton->rodata->kind_facts), &kind_facts,
               sizeof(kind_facts));
+  const_cast<volatile std::uint32_t&>(skeleton->rodata->possible_filters) =
+      options.filters | kNodeFilter;
   if (options.threads_max != 0) {
     const std::uint32_t nr_runs =
         std::min(std::bit_ceil(options.threads_max), bpf_map__max_entries(skeleton->maps.runs));

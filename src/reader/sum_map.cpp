@@ -35,11 +35,7 @@ Result<SumMap> SumMap::install(const bpf_map* reader_sums, std::uint32_t slot,
   const int inner = map.get();
   if (bpf_map_update_elem(outer, &slot, &inner, BPF_ANY) != 0)
     return fail(libbpf_error("putting the map of sums in its place", errno));
-  return SumMap(std::move(map), outer, slot);
-}
-
-SumMap::~SumMap() {
-  if (map_) bpf_map_delete_elem(outer_, &slot_);
+  return SumMap(std::move(map));
 }
 
 Status SumMap::read(GroupSums& sums) const {

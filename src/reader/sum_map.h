@@ -13,7 +13,8 @@ struct bpf_map;
 
 namespace pobpf {
 
-/// An inner map of reader_sums, in its slot for as long as this lives.
+/// An inner map of reader_sums. It stays in its slot until there is another, or the object goes
+/// (reader_maps.h says why).
 class SumMap {
  public:
   /// Room for `groups_max` groups and the one of all others.
@@ -23,17 +24,14 @@ class SumMap {
   SumMap& operator=(const SumMap&) = delete;
   SumMap(SumMap&& other) noexcept = default;
   SumMap& operator=(SumMap&&) = delete;
-  ~SumMap();
+  ~SumMap() = default;
 
   /// What is in it: GroupSums::groups and ::other.
   Status read(GroupSums& sums) const;
 
  private:
-  SumMap(Fd map, int outer, std::uint32_t slot)
-      : map_(std::move(map)), outer_(outer), slot_(slot) {}
+  explicit SumMap(Fd map) : map_(std::move(map)) {}
   Fd map_;
-  int outer_;
-  std::uint32_t slot_;
 };
 
 }  // namespace pobpf

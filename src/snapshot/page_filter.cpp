@@ -145,10 +145,8 @@ Result<PageFilter> PageFilter::make(const FilterSpec& spec, const SnapshotHeader
   auto compiled = compile_filter(numbers, header.facts ? *header.facts : KernelFacts(), answers);
   if (!compiled) return fail(std::move(compiled).error());
   filter.compiled_ = *std::move(compiled);
-  auto& active = filter.compiled_.params.active;
-  if (spec.nodes) active |= 1U << POBPF_FILTER_NID;
-  if (!spec.memcgs.is_empty()) active |= 1U << POBPF_FILTER_MEMCG;
-  if (!spec.symbols.is_empty() || !spec.modules.is_empty()) active |= 1U << POBPF_FILTER_STACK;
+  const std::uint32_t active = spec.active();
+  filter.compiled_.params.active = active;
   if (needs_facts(active) && !header.facts)
     return fail(ErrorKind::kUsage, "the snapshot does not say how its kernel numbers these",
                 "leave out --nid, --zone, --migratetype and --mixed");

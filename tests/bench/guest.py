@@ -17,17 +17,18 @@ import time
 
 PAGE_OWNER = "/sys/kernel/debug/page_owner"
 
+# A locale is a dozen files on the host, and waiting for them would count as instructions.
+ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
+
 
 def measure(argv: list[str]) -> dict:
     """Instructions and peak memory of a command that writes to /dev/null, from fork to its end."""
     sink = os.open("/dev/null", os.O_WRONLY)
     messages_read, messages = os.pipe()
     started = time.monotonic_ns()
-    pid = os.fork()
-    if pid == 0:
-        os.dup2(sink, 1)
-        os.dup2(messages, 2)
-        os.execv(argv[0], argv)
+    # no fork: this process is large, and a copy of its page tables is not the command's doing
+    actions = [(os.POSIX_SPAWN_DUP2, sink, 1), (os.POSIX_SPAWN_DUP2, messages, 2)]
+    pid = os.posix_spawn(argv[0], argv, ENVIRONMENT, file_actions=actions)
     os.close(messages)
     _, status, usage = os.wait4(pid, 0)
     spent = time.monotonic_ns() - started

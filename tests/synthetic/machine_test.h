@@ -80,7 +80,7 @@ class MachineTestBase : public testing::Test {
     options.with_details = with_details;
     options.use_rdonly_cast = object.use_rdonly_cast;
     options.use_may_goto = object.use_may_goto;
-    options.with_filters = object.with_filters;
+    if (object.with_filters) options.filters = kEveryFilter;
     auto opened = machine_->open_session(options);
     ASSERT_TRUE(opened) << opened.error().what;
     session_ = std::move(*opened);

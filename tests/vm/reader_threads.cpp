@@ -115,7 +115,7 @@ int run(const std::vector<std::string>& arguments) {
     if (::sched_setaffinity(0, sizeof(cpus), &cpus) != 0) give_up("no such CPU");
   }
   SessionOptions options;
-  options.with_filters = true;
+  options.filters = kEveryFilter;
   options.with_sums = false;
   auto session = Session::open(options);
   if (!session) give_up(session.error().what);

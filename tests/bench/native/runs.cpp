@@ -189,7 +189,8 @@ Result<std::shared_ptr<Session>> open_session(const Machine& machine, Pass pass)
   options.with_pages = !is_sum;
   options.with_sums = is_sum;
   options.with_stacks = pass == Pass::kStackText;
-  options.with_filters = pass == Pass::kRejectOrder || pass == Pass::kRejectComm;
+  if (pass == Pass::kRejectOrder) options.filters = 1U << POBPF_FILTER_ORDER;
+  if (pass == Pass::kRejectComm) options.filters = 1U << POBPF_FILTER_COMM;
   auto session = machine.open_session(options);
   if (!session) return fail(std::move(session).error());
   return std::shared_ptr<Session>(std::move(*session));

@@ -117,18 +117,30 @@ TEST(Options, FiltersMayStandInFrontOfTheCommand) {
 }
 
 TEST(Options, SmallProgramsDoForNodesAndPfns) {
-  EXPECT_FALSE(parse({}).session.with_filters);
-  EXPECT_FALSE(parse({"--nid", "0", "--pfn", "1-2", "--not-pfn", "2"}).session.with_filters);
-  for (const Arguments& arguments : {Arguments{"--zone", "DMA"},
-                                     {"--not-pid", "1"},
-                                     {"--age", "1s"},
-                                     {"--until", "0"},
-                                     {"--gfp", "none:a"},
-                                     {"--not-mixed"},
-                                     {"--dead"},
-                                     {"--memcg", "/"},
-                                     {"--not-module", "a"}})
-    EXPECT_TRUE(parse(arguments).session.with_filters) << arguments.front();
+  EXPECT_EQ(parse({}).session.filters, 0U);
+  // nodes are resolved later, and every program can tell them
+  EXPECT_EQ(parse({"--nid", "0", "--pfn", "1-2", "--not-pfn", "2"}).session.filters, 0U);
+  const std::pair<Arguments, pobpf_filter> cases[] = {
+      {{"--zone", "DMA"}, POBPF_FILTER_ZONE},
+      {{"--flags", "lru"}, POBPF_FILTER_FLAGS},
+      {{"--order", "3"}, POBPF_FILTER_ORDER},
+      {{"--not-block-migratetype", "Movable"}, POBPF_FILTER_BLOCK_MIGRATETYPE},
+      {{"--handle", "1"}, POBPF_FILTER_HANDLE},
+      {{"--age", "1s"}, POBPF_FILTER_TIME},
+      {{"--until", "0"}, POBPF_FILTER_TIME},
+      {{"--since", "0"}, POBPF_FILTER_TIME},
+      {{"--gfp", "none:a"}, POBPF_FILTER_GFP},
+      {{"--migratetype", "Movable"}, POBPF_FILTER_MIGRATETYPE},
+      {{"--not-mixed"}, POBPF_FILTER_MIXED},
+      {{"--tgid", "1"}, POBPF_FILTER_TGID},
+      {{"--not-pid", "1"}, POBPF_FILTER_PID},
+      {{"--comm", "a*"}, POBPF_FILTER_COMM},
+      {{"--dead"}, POBPF_FILTER_DEAD},
+      {{"--memcg", "/"}, POBPF_FILTER_MEMCG},
+      {{"--symbol", "a"}, POBPF_FILTER_STACK},
+      {{"--not-module", "a"}, POBPF_FILTER_STACK}};
+  for (const auto& [arguments, filter] : cases)
+    EXPECT_EQ(parse(arguments).session.filters, 1U << filter) << arguments.front();
 }
 
 TEST(Options, EmptyNodelistFiltersNothing) {

@@ -149,8 +149,7 @@ TEST_F(CompileFilter, NothingIsFilteredByDefault) {
   EXPECT_EQ(filter.params.active, 0U);
   EXPECT_EQ(filter.params.ts_max, UINT64_MAX);
   EXPECT_EQ(filter.params.age_max, UINT64_MAX);
-  EXPECT_FALSE(filter.needs_filter_object());
-  EXPECT_FALSE(spec_.needs_filter_object());
+  EXPECT_EQ(spec_.active(), 0U);
   EXPECT_FALSE(filter.pfns);
   EXPECT_FALSE(filter.comm_table);
   EXPECT_THAT(filter.members, IsEmpty());
@@ -164,10 +163,8 @@ TEST_F(CompileFilter, NothingIsFilteredByDefault) {
 
 TEST_F(CompileFilter, ZonesAreAMask) {
   spec_.zones.wanted = {"DMA32", "Movable"};
-  EXPECT_TRUE(spec_.needs_filter_object());
   const auto filter = compile();
   EXPECT_EQ(filter.params.active, only(POBPF_FILTER_ZONE));
-  EXPECT_TRUE(filter.needs_filter_object());
   EXPECT_EQ(filter.params.zone_mask, 0b1010U);
 }
 
@@ -504,7 +501,6 @@ TEST_F(CompileFilter, PfnsNeedNoFilterOfThePages) {
   spec_.pfns.rejected = {{120, 130}};
   const auto filter = compile();
   EXPECT_EQ(filter.params.active, 0U);
-  EXPECT_FALSE(spec_.needs_filter_object());
   ASSERT_TRUE(filter.pfns);
   EXPECT_THAT(*filter.pfns, ElementsAre(PfnRange{50, 60}, PfnRange{100, 120}, PfnRange{130, 300}));
 }
