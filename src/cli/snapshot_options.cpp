@@ -32,7 +32,8 @@ Status check_level(const RawSnapshotOptions& raw, const std::string& hint,
 }
 
 void add_level(CLI::App& command, RawSnapshotOptions& raw) {
-  add_value(command, "--level", raw.level, "N", "Output", "effort of zstd, 1 to 19; default 3");
+  add_value(command, "--level", raw.level, "N", "Output",
+            "level of zstd, 1 to 19, instead of what suits best");
 }
 
 }  // namespace

@@ -8,9 +8,9 @@
 #include <cstring>
 #include <utility>
 
-#include "snapshot/byte_planes.h"
 #include "snapshot/contradiction.h"
 #include "snapshot/format.h"
+#include "snapshot/times_column.h"
 
 namespace pobpf {
 namespace {
@@ -121,9 +121,9 @@ class Decoder {
       PageFields fields;
       Status (Decoder::*read)();
     };
-    // times are kept by task, PFNs by order
+    // PFNs are kept by order
     const Part parts[] = {{kOfSite | PageField::kPfn, &Decoder::read_sites},
-                          {kOfTask | PageField::kTsNsec, &Decoder::read_tasks},
+                          {kOfTask, &Decoder::read_tasks},
                           {PageFields{} | PageField::kPfn, &Decoder::read_pfns},
                           {PageFields{} | PageField::kTsNsec, &Decoder::read_times},
                           {PageFields{} | PageField::kFreeTsNsec, &Decoder::read_free_times},
@@ -171,14 +171,11 @@ class Decoder {
     if (length.is_uneven()) return contradiction("the columns of its tasks differ in length");
     for (const std::string& comm : tasks.comm())
       if (comm.size() > POBPF_COMM_BYTES) return contradiction("the name of a task is too long");
-    task_of_page_.reserve(pages_.size());
-    nr_tasks_ = length.get();
     return expand_index(message_.task(), "task", length.get(), pages_,
                         [&](pobpf_page& page, int task) {
                           if (has_pid) page.pid = tasks.pid(task);
                           if (has_tgid) page.tgid = tasks.tgid(task);
                           if (has_comm) set_comm(page, tasks.comm(task));
-                          task_of_page_.push_back(static_cast<std::uint32_t>(task));
                         });
   }
 
@@ -195,20 +192,10 @@ class Decoder {
 
   Status read_times() {
     if (!message_.has_ts_nsec()) return {};
-    std::vector<std::int64_t> differences;
-    if (!read_planes(message_.ts_nsec(), pages_.size(), differences))
-      return contradiction("the planes of the column ts_nsec do not fit its pages");
-    // of the last page of each task; tasks that had none yet count from the page before
-    std::vector<std::uint64_t> times(std::max<std::size_t>(nr_tasks_, 1));
-    std::vector<bool> has_page(times.size());
-    std::uint64_t last = 0;
-    for (std::size_t i = 0; i < pages_.size(); ++i) {
-      const std::size_t task = task_of_page_.empty() ? 0 : task_of_page_[i];
-      last = plus(has_page[task] ? times[task] : last, differences[i]);
-      times[task] = last;
-      has_page[task] = true;
-      pages_[i].ts_nsec = last;
-    }
+    std::vector<std::uint64_t> times;
+    if (!read_times_column(message_.ts_nsec(), pages_.size(), times))
+      return contradiction("the parts of the column ts_nsec do not fit its pages");
+    for (std::size_t i = 0; i < pages_.size(); ++i) pages_[i].ts_nsec = times[i];
     return {};
   }
 
@@ -220,12 +207,10 @@ class Decoder {
                            if (was_freed != 0) freed.push_back(&page);
                          });
     if (!status) return status;
-    std::vector<std::int64_t> differences;
-    if (!read_planes(message_.free_ts_nsec(), freed.size(), differences))
-      return contradiction("the planes of the column free_ts_nsec do not fit its pages");
-    std::uint64_t last = 0;
-    for (std::size_t i = 0; i < freed.size(); ++i)
-      freed[i]->free_ts_nsec = last = plus(last, differences[i]);
+    std::vector<std::uint64_t> times;
+    if (!read_times_column(message_.free_ts_nsec(), freed.size(), times))
+      return contradiction("the parts of the column free_ts_nsec do not fit its pages");
+    for (std::size_t i = 0; i < freed.size(); ++i) freed[i]->free_ts_nsec = times[i];
     return {};
   }
 
@@ -307,8 +292,6 @@ class Decoder {
   std::vector<pobpf_page>& pages_;
   std::vector<pobpf_page_detail>& details_;
   PageFields& fields_;
-  std::size_t nr_tasks_ = 0;
-  std::vector<std::uint32_t> task_of_page_;  // empty: tasks are not known
 };
 
 }  // namespace

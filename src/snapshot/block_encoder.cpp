@@ -4,8 +4,6 @@
 #include <cstring>
 #include <string_view>
 
-#include "snapshot/byte_planes.h"
-
 namespace pobpf {
 namespace {
 
@@ -45,18 +43,11 @@ void BlockEncoder::add(const pobpf_page& page) {
   gap_.add(to_zigzag(difference(page.pfn, next_pfn_)), 1);
   next_pfn_ = end_pfn(page.pfn, page.order);
 
-  if (task_ == ts_of_task_.size()) ts_of_task_.push_back(last_.ts_nsec);
-  std::uint64_t& ts_of_task = ts_of_task_[task_];
-  ts_nsec_.push_back(difference(page.ts_nsec, ts_of_task));
-  ts_of_task = page.ts_nsec;
-
+  ts_nsec_.push_back(page.ts_nsec);
   if (has(PageField::kFreeTsNsec)) {
     const bool was_freed = page.free_ts_nsec != 0;
     was_freed_.add(was_freed ? 1 : 0, 1);
-    if (was_freed) {
-      free_ts_nsec_.push_back(difference(page.free_ts_nsec, last_free_ts_));
-      last_free_ts_ = page.free_ts_nsec;
-    }
+    if (was_freed) free_ts_nsec_.push_back(page.free_ts_nsec);
   }
   last_ = page;
   ++nr_pages_;
@@ -125,10 +116,10 @@ void BlockEncoder::write_details() {
 /// A column of what is not known is absent.
 void BlockEncoder::write_columns() {
   if (has(PageField::kPfn)) gap_.write(*message_.mutable_gap(), nr_pages_);
-  if (has(PageField::kTsNsec)) write_planes(ts_nsec_, *message_.mutable_ts_nsec());
+  if (has(PageField::kTsNsec)) ts_encoder_.write(ts_nsec_, *message_.mutable_ts_nsec());
   if (has(PageField::kFreeTsNsec)) {
     was_freed_.write(*message_.mutable_was_freed(), nr_pages_);
-    write_planes(free_ts_nsec_, *message_.mutable_free_ts_nsec());
+    free_ts_encoder_.write(free_ts_nsec_, *message_.mutable_free_ts_nsec());
   }
   if (has(PageField::kPageblockMigratetype))
     pageblock_migratetype_.write(*message_.mutable_pageblock_migratetype(), nr_pages_);
@@ -181,8 +172,6 @@ void BlockEncoder::clear() {
   nr_pages_ = 0;
   last_ = {};
   next_pfn_ = 0;
-  last_free_ts_ = 0;
-  ts_of_task_.clear();
   sites_.clear();
   tasks_.clear();
   flag_words_.clear();

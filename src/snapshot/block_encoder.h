@@ -12,6 +12,7 @@
 #include "pobpf/page_fields.h"
 #include "snapshot.pb.h"
 #include "snapshot/format.h"
+#include "snapshot/times_column.h"
 #include "snapshot/value_index.h"
 
 namespace pobpf {
@@ -101,8 +102,10 @@ class BlockEncoder {
   void write_details();
 
   snapshot::Pages message_;
-  std::vector<std::int64_t> ts_nsec_;
-  std::vector<std::int64_t> free_ts_nsec_;
+  std::vector<std::uint64_t> ts_nsec_;
+  std::vector<std::uint64_t> free_ts_nsec_;
+  TimesEncoder ts_encoder_;
+  TimesEncoder free_ts_encoder_;
   PageFields fields_ = kAllPageFields;
   std::uint64_t nr_pages_ = 0;
   pobpf_page last_{};
@@ -115,8 +118,6 @@ class BlockEncoder {
   std::uint32_t charge_ = 0;
 
   std::uint64_t next_pfn_ = 0;
-  std::uint64_t last_free_ts_ = 0;
-  std::vector<std::uint64_t> ts_of_task_;  // of its last page
 
   ValueIndex<Site> sites_;
   ValueIndex<Task> tasks_;

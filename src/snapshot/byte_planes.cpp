@@ -5,23 +5,38 @@
 #include <string>
 
 #include "snapshot/format.h"
+#include "snapshot/sorted_places.h"
 
 namespace pobpf {
 namespace {
 
 constexpr int kValueBytes = sizeof(std::uint64_t);
 
+constexpr std::uint8_t byte_of(std::uint64_t code, int index) {
+  return static_cast<std::uint8_t>(code >> (8 * index));
+}
+constexpr std::size_t kBytes = 256;  // that there are
+
 }  // namespace
 
 void write_planes(std::span<const std::int64_t> values, snapshot::BytePlanes& planes) {
+  std::vector<std::uint64_t> codes;
+  codes.reserve(values.size());
   std::uint64_t all = 1;
-  for (const std::int64_t value : values) all |= to_zigzag(value);
+  for (const std::int64_t value : values) all |= codes.emplace_back(to_zigzag(value));
   const int nr_planes = (static_cast<int>(std::bit_width(all)) + 7) / 8;
   for (int i = 0; i < nr_planes; ++i) {
     std::string& plane = *planes.add_plane();
-    plane.resize(values.size());
-    for (std::size_t at = 0; at < values.size(); ++at)
-      plane[at] = static_cast<char>(to_zigzag(values[at]) >> (8 * i));
+    plane.resize(codes.size());
+    if (i + 1 == nr_planes) {
+      for (std::size_t at = 0; at < codes.size(); ++at)
+        plane[at] = static_cast<char>(byte_of(codes[at], i));
+      break;
+    }
+    auto next = sorted_places<kBytes>(codes.size(),
+                                      [&](std::size_t at) { return byte_of(codes[at], i + 1); });
+    for (const std::uint64_t code : codes)
+      plane[next[byte_of(code, i + 1)]++] = static_cast<char>(byte_of(code, i));
   }
 }
 
@@ -32,10 +47,18 @@ bool read_planes(const snapshot::BytePlanes& planes, std::size_t nr_values,
   for (const std::string& plane : planes.plane())
     if (plane.size() != nr_values) return false;
   std::vector<std::uint64_t> codes(nr_values);
-  for (int i = 0; i < planes.plane_size(); ++i) {
+  for (int i = planes.plane_size() - 1; i >= 0; --i) {
     const std::string& plane = planes.plane(i);
-    for (std::size_t at = 0; at < nr_values; ++at)
-      codes[at] |= std::uint64_t{static_cast<unsigned char>(plane[at])} << (8 * i);
+    const auto set = [&](std::uint64_t& code, char byte) {
+      code |= std::uint64_t{static_cast<unsigned char>(byte)} << (8 * i);
+    };
+    if (i + 1 == planes.plane_size()) {
+      for (std::size_t at = 0; at < nr_values; ++at) set(codes[at], plane[at]);
+      continue;
+    }
+    auto next =
+        sorted_places<kBytes>(nr_values, [&](std::size_t at) { return byte_of(codes[at], i + 1); });
+    for (std::uint64_t& code : codes) set(code, plane[next[byte_of(code, i + 1)]++]);
   }
   for (std::size_t at = 0; at < nr_values; ++at) values[at] = from_zigzag(codes[at]);
   return true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A column of numbers whose low bytes are nearly random, such as differences of times: apart from
-// the steady high bytes they compress better than as varints, which mix both.
+// the steady high bytes they compress better than as varints, which mix both. Low bytes stand by
+// what is above them: where that is frequent they are less random.
 #pragma once
 
 #include <cstdint>

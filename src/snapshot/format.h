@@ -8,7 +8,7 @@
 
 namespace pobpf {
 
-constexpr std::uint32_t kSnapshotVersion = 2;
+constexpr std::uint32_t kSnapshotVersion = 3;
 
 /// Pages of a block.
 constexpr std::size_t kBlockPagesMax = 65536;

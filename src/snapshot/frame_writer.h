@@ -16,12 +16,13 @@ namespace pobpf {
 /// Levels of zstd that can be asked for.
 constexpr int kLevelMin = 1;
 constexpr int kLevelMax = 19;
-constexpr int kLevelDefault = 3;
+/// None of them, but what suits columns.
+constexpr int kLevelDefault = 0;
 
 /// Numbers the items that it writes.
 class FrameWriter {
  public:
-  /// `level` is one of zstd's, from kLevelMin to kLevelMax.
+  /// `level` is one of zstd's, from kLevelMin to kLevelMax, or kLevelDefault.
   explicit FrameWriter(int level);
   /// Appends the item, whose index it sets, as a frame. kFailed if there is no memory, or the item
   /// is larger than readers take; then `out` is as it was.

@@ -1,18 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs in a guest: fills its memory in one of two ways and keeps what the kernel prints of it, and
-what pobpf records of it, in a directory of the host.
+"""Runs in a guest: fills its memory in one of two ways and keeps what pobpf records of it in a
+directory of the host.
 
 sizes.py BUILD MIX DIRECTORY
 """
 
-import os
 import pathlib
 import subprocess
 import sys
 import time
 
-PAGE_OWNER = "/sys/kernel/debug/page_owner"
 SOURCES = pathlib.Path(__file__).resolve().parent.parent.parent / "src"
 
 
@@ -57,11 +55,7 @@ def start_processes() -> list[subprocess.Popen]:
 def main() -> None:
     build, mix, directory = sys.argv[1:]
     running = {"cache": fill_cache, "processes": start_processes}[mix]()
-    # so that both find the same pages, as far as a machine holds still
     subprocess.run([f"{build}/pobpf", "record", "-o", f"{directory}/snapshot"], check=True)
-    with open(f"{directory}/text", "wb") as file, open(PAGE_OWNER, "rb") as text:
-        while piece := os.read(text.fileno(), 1 << 20):
-            file.write(piece)
     for process in running:
         process.kill()
 

@@ -70,8 +70,8 @@ class MadeUpFile {
     pages.mutable_free_sides()->add_pid(1);
     pages.mutable_free_sides()->add_tgid(1);
     pages.add_flag_words(0);
-    pages.mutable_ts_nsec()->add_plane("ab");
-    pages.mutable_free_ts_nsec()->add_plane();
+    pages.mutable_ts_nsec()->mutable_number()->add_plane("ab");
+    pages.mutable_free_ts_nsec()->mutable_number()->add_plane();
     if (change) change(pages);
     ++nr_blocks_;
     nr_pages_ += pages.nr_pages();
@@ -175,13 +175,19 @@ TEST(HostileSnapshot, ColumnsThatDoNotFit) {
         pages.mutable_flags()->add_value(0);
         pages.mutable_flags()->add_run(0);
       },
-      [](auto& pages) { pages.mutable_ts_nsec()->clear_plane(); },
-      [](auto& pages) { pages.mutable_ts_nsec()->add_plane("abc"); },
-      [](auto& pages) { pages.mutable_ts_nsec()->add_plane("a"); },
+      [](auto& pages) { pages.mutable_ts_nsec()->clear_number(); },
+      [](auto& pages) { pages.mutable_ts_nsec()->mutable_number()->add_plane("abc"); },
+      [](auto& pages) { pages.mutable_ts_nsec()->mutable_number()->add_plane("a"); },
       [](auto& pages) {
-        for (int i = 0; i < 8; ++i) pages.mutable_ts_nsec()->add_plane("ab");
+        for (int i = 0; i < 8; ++i) pages.mutable_ts_nsec()->mutable_number()->add_plane("ab");
       },
-      [](auto& pages) { pages.mutable_free_ts_nsec()->add_plane("a"); },
+      [](auto& pages) { pages.mutable_ts_nsec()->set_rest("ab"); },
+      [](auto& pages) { pages.mutable_ts_nsec()->set_step(1); },
+      [](auto& pages) {
+        pages.mutable_ts_nsec()->set_step(1);
+        pages.mutable_ts_nsec()->set_rest("abc");
+      },
+      [](auto& pages) { pages.mutable_free_ts_nsec()->mutable_number()->add_plane("a"); },
       [](auto& pages) { pages.clear_free_ts_nsec(); },
       [](auto& pages) { pages.mutable_was_freed()->set_value(0, 1); },
       [](auto& pages) { pages.mutable_sites()->add_order(1); },
