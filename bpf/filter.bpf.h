@@ -436,6 +436,9 @@ static __always_inline bool passes_owner_filters(const struct pobpf_params *para
 			return reject(w, POBPF_FILTER_PID);
 	}
 	if (active & 1U << POBPF_FILTER_COMM) {
+		/* before the name, which is written last: both are of one allocation, or the record
+		 * tells */
+		ref->ts_nsec = KERNEL_READ(owner, ts_nsec);
 		read_owner_comm(owner, (__u8 *)comm);
 		if (comm[0] != memo->comm[0] || comm[1] != memo->comm[1])
 			remember_comm(params, comm, memo);
@@ -534,7 +537,8 @@ static __always_inline bool is_as_filtered(const struct walk *w, const struct ow
 	__u32 active = active_filters(w->params);
 	const __u64 *comm = (const __u64 *)rec->comm;
 
-	if (active & 1U << POBPF_FILTER_TIME && rec->ts_nsec != ref->ts_nsec)
+	if (active & (1U << POBPF_FILTER_TIME | 1U << POBPF_FILTER_COMM) &&
+	    rec->ts_nsec != ref->ts_nsec)
 		return false;
 	if (active & GFP_FILTERS && rec->gfp_mask != ref->gfp_mask)
 		return false;

@@ -52,15 +52,8 @@ struct {
 	__array(values, struct group_sums);
 } reader_sums SEC(".maps");
 
-/*
- * Pages of one call of bpf_loop(), which would cost more than the page does. With
- * filters it does not matter.
- */
-#ifdef POBPF_FILTERS
+/* Pages of one call of bpf_loop(), which would cost more than the page does. */
 enum { PAGES_A_STEP = 4, RECORDS_A_STEP = 2 };
-#else
-enum { PAGES_A_STEP = 4, RECORDS_A_STEP = 2 };
-#endif
 
 /* The call after the last window has none; the pointer must be tested where it is read. */
 static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,

@@ -390,7 +390,11 @@ __noinline int begin_ticket(__u64 session, __u32 ticket, struct view_place *begi
 		begin->range = last->next_range;
 	}
 	/* an element that was recycled while it was read is another file's */
-	if (last->session != session || (last_ticket != ticket && last_ticket + 1 != ticket))
+	if (last->session != session)
+		return -1;
+	/* calls behind the end may have been over at once, without a trace */
+	if (last_ticket != ticket && last_ticket + 1 != ticket &&
+	    !(last->is_at_end && last_ticket < ticket))
 		return -1;
 	return 0;
 }
@@ -418,9 +422,14 @@ static __always_inline void remember_end(__u64 session, __u32 ticket)
 }
 
 /* Remembers where the next call of an open file begins; not 0 if that cannot be. */
-__noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *next)
+__noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *next,
+			  __u32 is_at_end)
 {
-	struct pobpf_position position = {.session = session, .ticket = ticket};
+	struct pobpf_position position = {
+		.session = session,
+		.ticket = ticket,
+		.is_at_end = is_at_end,
+	};
 	struct view_place begin;
 
 	if (!next || begin_ticket(session, ticket, &begin))
@@ -457,7 +466,7 @@ static __always_inline int print_ticket(struct walk *w, __u64 session, __u32 tic
 	/* no call is left for the rest: an error must tell the reader so */
 	if (!at->is_at_end && ticket + 1 >= nr_tickets)
 		return 1;
-	if (end_ticket(session, ticket, &print->next))
+	if (end_ticket(session, ticket, &print->next, at->is_at_end))
 		return 1;
 	if (at->is_at_end)
 		remember_end(session, ticket);

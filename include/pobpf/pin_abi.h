@@ -86,7 +86,7 @@ struct pobpf_position {
 	__u32 start_range;
 	__u32 next_range;
 	__u32 ticket;
-	__u32 reserved;
+	__u32 is_at_end; /* call number `ticket` came to the end of the view */
 };
 POBPF_ASSERT_SIZE(struct pobpf_position, 40);
 

@@ -65,13 +65,19 @@ PinSkeleton open_printer(bool has_rdonly_cast, const char* btf_path) {
 }
 
 /// Calls of the program that one reading may take. A call that prints leaves less than one record's
-/// room in its 32 KiB, so it prints over half of them: 2.2 KB a page, more than any record seen.
-/// Each call costs the kernel 1,000 instructions, needed or not; see docs/pins.md.
-__u32 ticket_count(std::uint64_t nr_pages) {
+/// room in its buffer. Without stacks that is exact; with them it prints over half of the buffer:
+/// 2.2 KB a page, more than any record seen. Each call costs the kernel 200 instructions, needed or
+/// not; see docs/pins.md.
+__u32 ticket_count(std::uint64_t nr_pages, pobpf_mode mode, const pobpf_text_facts& text) {
   constexpr std::uint64_t kPagesPerTicket = 8;
   constexpr std::uint64_t kTicketsMin = 4096;
+  // kernel/bpf/bpf_iter.c: bpf_seq_read()
+  const auto buffer_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) << 3;
+  std::uint64_t pages_per_ticket = kPagesPerTicket;
+  if (mode == POBPF_MODE_HANDLE && text.record_bytes_max < buffer_bytes / 2)
+    pages_per_ticket = std::max(kPagesPerTicket, buffer_bytes / text.record_bytes_max - 1);
   return static_cast<__u32>(
-      std::clamp<std::uint64_t>(nr_pages / kPagesPerTicket, kTicketsMin, POBPF_TICKETS_MAX));
+      std::clamp<std::uint64_t>(nr_pages / pages_per_ticket + 2, kTicketsMin, POBPF_TICKETS_MAX));
 }
 
 /// Elements of a map that the kernel recycles: with fewer it would begin to do so early, as each
@@ -133,7 +139,7 @@ Result<PinSkeleton> load(const PinRequest& request, const RunningKernel& kernel)
   for (const PfnRange& range : ranges) pin.nr_pages += range.size();
   copy_text(pin.version, request.version);
   copy_text(pin.view, request.view_text);
-  const __u32 nr_tickets = ticket_count(pin.nr_pages);
+  const __u32 nr_tickets = ticket_count(pin.nr_pages, request.view.mode, *text);
 
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
@@ -165,7 +171,7 @@ Result<PinSkeleton> load(const PinRequest& request, const RunningKernel& kernel)
     return fail(libbpf_error("binding the pin's description", error));
   if (auto status = write_element(skeleton->maps.pobpf_pin, 0, pin); !status)
     return fail(std::move(status).error());
-  if (auto status = install_reader_maps(skeleton->obj, 0, *filter); !status)
+  if (auto status = install_reader_maps(skeleton->obj, 0, SlotState::kNew, *filter); !status)
     return fail(std::move(status).error());
   for (__u32 i = 0; i < pin.nr_ranges; ++i) {
     const pobpf_pfn_range range{ranges[i].begin, ranges[i].end};

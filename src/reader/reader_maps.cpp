@@ -59,7 +59,7 @@ Status put(const bpf_object* object, const char* outer, std::uint32_t slot,
   return {};
 }
 
-/// Takes out what an earlier reader of this slot has left. Nearly free where there is nothing.
+/// Takes out what an earlier reader of this slot has left.
 void empty(const bpf_object* object, const char* outer, std::uint32_t slot) {
   // not every object has them
   const int map = bpf_object__find_map_fd_by_name(object, outer);
@@ -82,8 +82,6 @@ Status install_inner_maps(const bpf_object* object, std::uint32_t slot,
                                                          BPF_F_NO_PREALLOC, room, keys, values));
         !status)
       return status;
-  } else {
-    empty(object, kSets, slot);
   }
   if (filter.comm_table) {
     if (auto status =
@@ -91,23 +89,22 @@ Status install_inner_maps(const bpf_object* object, std::uint32_t slot,
                 make_array<pobpf_comm_table>("pobpf_comm", 0, std::span(&*filter.comm_table, 1)));
         !status)
       return status;
-  } else {
-    empty(object, kCommTables, slot);
   }
   if (!filter.stack_ranges.empty())
     return put(object, kStackRanges, slot,
                make_array<pobpf_stack_range>("pobpf_ranges", BPF_F_INNER_MAP, filter.stack_ranges));
-  empty(object, kStackRanges, slot);
   return {};
 }
 
 }  // namespace
 
-Status install_reader_maps(const bpf_object* object, std::uint32_t slot,
+Status install_reader_maps(const bpf_object* object, std::uint32_t slot, SlotState state,
                            const CompiledFilter& filter) {
   const int readers = bpf_object__find_map_fd_by_name(object, "readers");
   if (readers < 0 || bpf_map_update_elem(readers, &slot, &filter.params, BPF_ANY) != 0)
     return fail(libbpf_error("writing the reader's parameters", readers < 0 ? readers : errno));
+  if (state == SlotState::kUsedBefore)
+    for (const char* outer : {kSets, kCommTables, kStackRanges}) empty(object, outer, slot);
   return install_inner_maps(object, slot, filter);
 }
 

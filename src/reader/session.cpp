@@ -51,20 +51,28 @@ using WalkerSkeleton = std::unique_ptr<page_owner_bpf, SkeletonDeleter<page_owne
 /// Parameter slots of one loaded object, given out to links and taken back.
 class Slots {
  public:
-  Result<std::uint32_t> take() {
-    for (std::uint32_t slot = 0; slot < used_.size(); ++slot) {
-      if (used_.test(slot)) continue;
-      used_.set(slot);
-      return slot;
+  struct Slot {
+    std::uint32_t index;
+    SlotState state;
+  };
+
+  Result<Slot> take() {
+    for (std::uint32_t index = 0; index < used_.size(); ++index) {
+      if (used_.test(index)) continue;
+      used_.set(index);
+      const auto state = used_before_.test(index) ? SlotState::kUsedBefore : SlotState::kNew;
+      used_before_.set(index);
+      return Slot{index, state};
     }
     return fail(ErrorKind::kFailed,
                 fmt::format("{} readers are open already", std::size_t{POBPF_MAX_READERS}),
                 "close one first");
   }
-  void give_back(std::uint32_t slot) { used_.reset(slot); }
+  void give_back(std::uint32_t index) { used_.reset(index); }
 
  private:
   std::bitset<POBPF_MAX_READERS> used_;
+  std::bitset<POBPF_MAX_READERS> used_before_;
 };
 
 /// Holds a slot for as long as a link may look its parameters up.
@@ -207,14 +215,16 @@ Result<KernelSession::Prepared> KernelSession::prepare(const ReaderView& view,
                 "set SessionOptions::filters");
   auto taken = slots_->take();
   if (!taken) return fail(std::move(taken).error());
-  SlotLease lease(slots_, *taken);
-  if (auto status = install_reader_maps(skeleton_->obj, *taken, *filter); !status)
+  SlotLease lease(slots_, taken->index);
+  if (auto status = install_reader_maps(skeleton_->obj, taken->index, taken->state, *filter);
+      !status)
     return fail(std::move(status).error());
 
   const auto ranges = view_ranges(facts_, *filter);
   std::uint64_t covered = 0;
   for (const PfnRange& range : ranges) covered += range.size();
-  return Prepared{std::move(lease), make_windows(ranges, facts_.layout.pageblock_order, *taken),
+  return Prepared{std::move(lease),
+                  make_windows(ranges, facts_.layout.pageblock_order, taken->index),
                   facts_.max_pfn - covered};
 }
 

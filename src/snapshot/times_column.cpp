@@ -194,6 +194,11 @@ void TimesEncoder::write(std::span<const std::uint64_t> times, snapshot::Times& 
   const double plain = estimate(differences_);
   double best = plain;
   const std::vector<std::int64_t>* numbers = &differences_;
+  if (plain == 0) {
+    // one time over and over, or none: that says nothing of the clock
+    write_planes(differences_, *message.mutable_number());
+    return;
+  }
 
   // the step of the block before, or another
   std::uint64_t used = 0;

@@ -22,7 +22,8 @@ ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
 
 
 def measure(argv: list[str]) -> dict:
-    """Instructions and peak memory of a command that writes to /dev/null, from fork to its end."""
+    """Instructions and peak memory of a command that writes to /dev/null, from its start to its end. The
+    memory is at least that of this process, as which it begins."""
     sink = os.open("/dev/null", os.O_WRONLY)
     messages_read, messages = os.pipe()
     started = time.monotonic_ns()

@@ -239,7 +239,7 @@ TEST_F(PinAbi, PinsAndPositionsHaveOneLayout) {
   EXPECT_SAME_OFFSET(pobpf_position, start_range);
   EXPECT_SAME_OFFSET(pobpf_position, next_range);
   EXPECT_SAME_OFFSET(pobpf_position, ticket);
-  EXPECT_SAME_OFFSET(pobpf_position, reserved);
+  EXPECT_SAME_OFFSET(pobpf_position, is_at_end);
   EXPECT_EQ(bpf_nr_members("pobpf_pin"), 6);
   EXPECT_SAME_OFFSET(pobpf_pin, magic);
   EXPECT_SAME_OFFSET(pobpf_pin, version);

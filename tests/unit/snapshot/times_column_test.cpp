@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "snapshot/clock_step.h"
@@ -70,6 +71,19 @@ TEST(TimesColumn, StepsOfClocksAreFoundAndNothingIsLost) {
   }
 }
 
+TEST(TimesColumn, ABlockWithoutTimesSaysNothingOfTheClock) {
+  TimesEncoder encoder;
+  snapshot::Times message;
+  const Times times = times_of_clock(40, 5'000);
+  encoder.write(times, message);
+  const auto step = message.step();
+  EXPECT_NE(step, 0);
+  encoder.write({}, message);
+  EXPECT_EQ(message.step(), 0);
+  encoder.write(std::span(times).first(1'000), message);
+  EXPECT_EQ(message.step(), step) << "too few to find it anew";
+}
+
 TEST(TimesColumn, TimesFarFromAnyStepAreKeptToo) {
   Times times = times_of_clock(10.0252, 20'000);
   std::mt19937_64 random(3);
@@ -119,8 +133,8 @@ TEST(TimesColumn, ClocksThatOnlySeemToHaveAStep) {
 TEST(TimesColumn, ClocksWhoseLargeDistancesDenyWhatTheSmallOnesSay) {
   Times times;
   std::uint64_t now = 1'000'000;
-  for (int i = 0; i < 300; ++i) times.push_back(now += i % 2 == 0 ? 1000 : 1010);
-  for (int i = 0; i < 300; ++i) times.push_back(now += i % 2 == 0 ? 1000 : 1135);
+  for (int i = 0; i < 300; ++i) times.push_back(now += i % 2 == 0 ? 5000 : 5010);
+  for (int i = 0; i < 300; ++i) times.push_back(now += i % 2 == 0 ? 5000 : 5137);
   expect_round_trip(times);
 }
 
