@@ -28,15 +28,19 @@ void write_planes(std::span<const std::int64_t> values, snapshot::BytePlanes& pl
   for (int i = 0; i < nr_planes; ++i) {
     std::string& plane = *planes.add_plane();
     plane.resize(codes.size());
+    char* const to = plane.data();
     if (i + 1 == nr_planes) {
-      for (std::size_t at = 0; at < codes.size(); ++at)
-        plane[at] = static_cast<char>(byte_of(codes[at], i));
+      for (std::size_t at = 0; at < codes.size(); ++at) to[at] = static_cast<char>(byte_of(codes[at], i));
       break;
     }
-    auto next = sorted_places<kBytes>(codes.size(),
-                                      [&](std::size_t at) { return byte_of(codes[at], i + 1); });
-    for (const std::uint64_t code : codes)
-      plane[next[byte_of(code, i + 1)]++] = static_cast<char>(byte_of(code, i));
+    // the byte and the one it is sorted by are neighbours
+    const int shift = 8 * i;
+    auto next = sorted_places<kBytes>(
+        codes.size(), [&](std::size_t at) { return codes[at] >> shift >> 8 & 0xff; });
+    for (const std::uint64_t code : codes) {
+      const std::uint64_t both = code >> shift;
+      to[next[both >> 8 & 0xff]++] = static_cast<char>(both);
+    }
   }
 }
 

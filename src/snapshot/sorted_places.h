@@ -4,16 +4,18 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <numeric>
 
 namespace pobpf {
 
-/// Where the first value of each key stands; the next one of the same key stands behind it.
+/// Where the first value of each key stands; the next one of the same key stands behind it. Fewer
+/// than 2^32 values.
 template <std::size_t kKeys, typename KeyAt>
-std::array<std::size_t, kKeys> sorted_places(std::size_t nr_values, KeyAt&& key_at) {
-  std::array<std::size_t, kKeys> places{};
+std::array<std::uint32_t, kKeys> sorted_places(std::size_t nr_values, KeyAt&& key_at) {
+  std::array<std::uint32_t, kKeys> places{};
   for (std::size_t at = 0; at < nr_values; ++at) ++places[key_at(at)];
-  std::exclusive_scan(places.begin(), places.end(), places.begin(), std::size_t{0});
+  std::exclusive_scan(places.begin(), places.end(), places.begin(), std::uint32_t{0});
   return places;
 }
 

@@ -134,14 +134,16 @@ std::uint64_t clock_step(std::span<const std::int64_t> differences,
   constexpr std::size_t kLooked = 8192;
   const auto looked = differences.first(std::min(differences.size(), kLooked));
   double best = estimate_rest(step, looked);
-  // rests of any size take that much; half a bit less is no chance
-  if (best > std::log2(std::ldexp(static_cast<double>(step), -kStepFractionBits)) - 0.5) return 0;
+  // what rests of any size take: half a bit less is no chance, and what is right gets far below soon
+  const double random = std::log2(std::ldexp(static_cast<double>(step), -kStepFractionBits));
+  if (best > random - 0.5) return 0;
 
   constexpr std::uint64_t kFirstPart = 50'000;
   constexpr int kHalvings = 10;
   constexpr int kMovesMax = 4;  // at each width: the true step is not far
   std::uint64_t by = step / kFirstPart;
   for (int i = 0; i < kHalvings; ++i, by /= 2) {
+    if (i >= 2 && best > random - 1) return 0;
     for (int move = 0; move < kMovesMax; ++move) {
       const double more = estimate_rest(step + by, looked);
       const double less = estimate_rest(step - by, looked);
