@@ -298,8 +298,9 @@ class Compiler final : public SpecCompiler {
   }
 
  private:
-  Status put_mask(std::string_view option, std::string_view what, const Choice<std::string>& choice,
-                  const std::vector<std::string>& names, std::uint32_t& target) {
+  static Status put_mask(std::string_view option, std::string_view what,
+                         const Choice<std::string>& choice, const std::vector<std::string>& names,
+                         std::uint32_t& target) {
     if (choice.is_empty()) return {};
     if (names.empty()) return no_names(option);
     auto mask = name_mask(option, what, choice, names);

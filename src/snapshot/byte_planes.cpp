@@ -30,7 +30,8 @@ void write_planes(std::span<const std::int64_t> values, snapshot::BytePlanes& pl
     plane.resize(codes.size());
     char* const to = plane.data();
     if (i + 1 == nr_planes) {
-      for (std::size_t at = 0; at < codes.size(); ++at) to[at] = static_cast<char>(byte_of(codes[at], i));
+      for (std::size_t at = 0; at < codes.size(); ++at)
+        to[at] = static_cast<char>(byte_of(codes[at], i));
       break;
     }
     // the byte and the one it is sorted by are neighbours

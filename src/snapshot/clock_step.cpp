@@ -72,8 +72,11 @@ std::uint64_t find_clock_step(std::span<const std::int64_t> differences,
   auto numbers = sample(changes, 0, kFirstMax);
   if (numbers.size() < kSamplesMin) return 0;
   std::vector<double> candidates;
-  for (double candidate = kStepMin; candidate < kStepMax; candidate *= kRatio)
+  double candidate = kStepMin;
+  while (candidate < kStepMax) {
     candidates.push_back(candidate);
+    candidate *= kRatio;
+  }
   double step = best_step(numbers, candidates);
   if (count_multiples(numbers, step) < numbers.size() / 2) return 0;
   // larger multiples tell it more exactly

@@ -17,7 +17,7 @@ namespace {
 
 __extension__ using Wide = __int128;
 
-constexpr std::uint64_t kStepMax = std::uint64_t{256} << kStepFractionBits;
+constexpr std::uint64_t kStepLimit = std::uint64_t{256} << kStepFractionBits;
 
 /// Where the clock stands behind the whole nanoseconds of the last time.
 class Phase {
@@ -134,7 +134,8 @@ std::uint64_t clock_step(std::span<const std::int64_t> differences,
   constexpr std::size_t kLooked = 8192;
   const auto looked = differences.first(std::min(differences.size(), kLooked));
   double best = estimate_rest(step, looked);
-  // what rests of any size take: half a bit less is no chance, and what is right gets far below soon
+  // what rests of any size take: half a bit less is no chance, and what is right gets far below
+  // soon
   const double random = std::log2(std::ldexp(static_cast<double>(step), -kStepFractionBits));
   if (best > random - 0.5) return 0;
 
@@ -250,7 +251,7 @@ bool read_times_column(const snapshot::Times& message, std::size_t nr_times,
   if (!read_planes(message.number(), nr_times, numbers)) return false;
   const std::uint64_t step = message.step();
   const std::string& rests = message.rest();
-  if (step >= kStepMax || rests.size() != (step == 0 ? 0 : nr_times)) return false;
+  if (step >= kStepLimit || rests.size() != (step == 0 ? 0 : nr_times)) return false;
   if (message.is_change()) {
     std::uint64_t number = 0;
     for (std::int64_t& change : numbers) {
