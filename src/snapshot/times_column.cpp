@@ -218,15 +218,17 @@ void TimesEncoder::write(std::span<const std::uint64_t> times, snapshot::Times& 
   };
   try_step(step_);
   take_changes(differences_, changes_);
-  if (used == 0 && nr_to_skip_ > 0) {
+  // a block that ends early is no reason to look, nor not to look at the next one
+  constexpr std::size_t kEnoughToTell = 4096;
+  if (used == 0 && times.size() >= kEnoughToTell && nr_to_skip_ > 0) {
     --nr_to_skip_;
-  } else if (used == 0) {
+  } else if (used == 0 && times.size() >= kEnoughToTell) {
     try_step(clock_step(differences_, changes_));
     constexpr unsigned kSkippedMax = 64;
     nr_skipped_ = used != 0 ? 0 : std::min(kSkippedMax, 2 * nr_skipped_ + 1);
     nr_to_skip_ = nr_skipped_;
   }
-  step_ = used;
+  if (used != 0) step_ = used;
 
   if (used != 0) take_changes(steps_, changes_);
   const double rest_bits = used == 0 ? 0 : estimate(rests_);

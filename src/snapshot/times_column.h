@@ -19,7 +19,7 @@ class TimesEncoder {
  private:
   void divide(std::uint64_t step);
 
-  std::uint64_t step_ = 0;  // of the last block; 0: none
+  std::uint64_t step_ = 0;  // that was last of use; 0: none
   // a clock that shows no step is looked at less and less often
   unsigned nr_to_skip_ = 0;  // blocks from here on
   unsigned nr_skipped_ = 0;  // after the last look

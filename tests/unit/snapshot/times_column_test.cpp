@@ -71,6 +71,15 @@ TEST(TimesColumn, StepsOfClocksAreFoundAndNothingIsLost) {
   }
 }
 
+TEST(TimesColumn, AShortBlockIsNoReasonNotToLookAtTheNextOne) {
+  TimesEncoder encoder;
+  snapshot::Times message;
+  encoder.write(times_of_clock(1, 1'500), message);
+  EXPECT_EQ(message.step(), 0);
+  encoder.write(times_of_clock(10.0252, 5'000), message);
+  EXPECT_NE(message.step(), 0);
+}
+
 TEST(TimesColumn, ABlockWithoutTimesSaysNothingOfTheClock) {
   TimesEncoder encoder;
   snapshot::Times message;
@@ -125,7 +134,7 @@ TEST(TimesColumn, ClocksThatOnlySeemToHaveAStep) {
     for (auto& distance : distances) distance = random() % (1ULL << (4 + random() % 18));
     Times times;
     std::uint64_t now = 1'000'000;
-    for (int i = 0; i < 500; ++i) times.push_back(now += distances[random() % distances.size()]);
+    for (int i = 0; i < 5000; ++i) times.push_back(now += distances[random() % distances.size()]);
     expect_round_trip(times);
   }
 }
@@ -133,8 +142,8 @@ TEST(TimesColumn, ClocksThatOnlySeemToHaveAStep) {
 TEST(TimesColumn, ClocksWhoseLargeDistancesDenyWhatTheSmallOnesSay) {
   Times times;
   std::uint64_t now = 1'000'000;
-  for (int i = 0; i < 300; ++i) times.push_back(now += i % 2 == 0 ? 5000 : 5010);
-  for (int i = 0; i < 300; ++i) times.push_back(now += i % 2 == 0 ? 5000 : 5137);
+  for (int i = 0; i < 2500; ++i) times.push_back(now += i % 2 == 0 ? 5000 : 5010);
+  for (int i = 0; i < 2500; ++i) times.push_back(now += i % 2 == 0 ? 5000 : 5137);
   expect_round_trip(times);
 }
 
