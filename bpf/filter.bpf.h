@@ -17,12 +17,6 @@
  */
 const volatile __u32 possible_filters = ~0U;
 
-/* Filters that a reader has. */
-static __always_inline __u32 active_filters(const struct pobpf_params *params)
-{
-	return params->active & possible_filters;
-}
-
 static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u64 flags)
 {
 	__u32 nid;
@@ -38,6 +32,12 @@ static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u
 }
 
 #ifdef POBPF_FILTERS
+
+/* Filters that a reader has. */
+static __always_inline __u32 active_filters(const struct pobpf_params *params)
+{
+	return params->active & possible_filters;
+}
 
 /*
  * Inner maps are declared by size: up to 6.2 the kernel takes an inner map that was
@@ -577,7 +577,7 @@ static __always_inline void init_filter(struct walk *w)
 static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
 {
 	read_page_flags(ref);
-	if (!active_filters(w->params) || nid_is_wanted(w->params, ref->flags))
+	if (!w->params->active || nid_is_wanted(w->params, ref->flags))
 		return true;
 	w->run->at.account.filtered[POBPF_FILTER_NID]++;
 	return false;

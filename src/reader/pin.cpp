@@ -75,7 +75,7 @@ __u32 ticket_count(std::uint64_t nr_pages, pobpf_mode mode, const pobpf_text_fac
   const auto buffer_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) << 3;
   std::uint64_t pages_per_ticket = kPagesPerTicket;
   if (mode == POBPF_MODE_HANDLE && text.record_bytes_max < buffer_bytes / 2)
-    pages_per_ticket = std::max(kPagesPerTicket, buffer_bytes / text.record_bytes_max - 1);
+    pages_per_ticket = buffer_bytes / text.record_bytes_max - 1;
   return static_cast<__u32>(
       std::clamp<std::uint64_t>(nr_pages / pages_per_ticket + 2, kTicketsMin, POBPF_TICKETS_MAX));
 }

@@ -59,41 +59,43 @@ Status put(const bpf_object* object, const char* outer, std::uint32_t slot,
   return {};
 }
 
-/// Takes out what an earlier reader of this slot has left.
-void empty(const bpf_object* object, const char* outer, std::uint32_t slot) {
-  // not every object has them
-  const int map = bpf_object__find_map_fd_by_name(object, outer);
-  if (map >= 0) bpf_map_delete_elem(map, &slot);
+/// The members of the reader's set, with room for what the programs find out of stacks.
+Result<Fd> make_set(const CompiledFilter& filter, bool has_stack_filter) {
+  std::vector<pobpf_set_key> keys;
+  std::vector<__u32> values;
+  for (const auto& [key, bits] : filter.members) {
+    keys.push_back(key);
+    values.push_back(bits);
+  }
+  const std::size_t room = keys.size() + (has_stack_filter ? POBPF_STACK_CACHE_MAX : 0);
+  return make_map<pobpf_set_key, __u32>(BPF_MAP_TYPE_HASH, "pobpf_set", BPF_F_NO_PREALLOC, room,
+                                        keys, values);
 }
 
-Status install_inner_maps(const bpf_object* object, std::uint32_t slot,
+Status install_inner_maps(const bpf_object* object, std::uint32_t slot, SlotState state,
                           const CompiledFilter& filter) {
+  // what is put takes the place of what an earlier reader has left there
+  const auto fill = [&](const char* outer, bool is_needed, const auto& make) -> Status {
+    if (is_needed) return put(object, outer, slot, make());
+    if (state == SlotState::kNew) return {};
+    // not every object has them
+    const int map = bpf_object__find_map_fd_by_name(object, outer);
+    if (map >= 0) bpf_map_delete_elem(map, &slot);
+    return {};
+  };
   const bool has_stack_filter = (filter.params.active & 1U << POBPF_FILTER_STACK) != 0;
-  if (!filter.members.empty() || has_stack_filter) {
-    std::vector<pobpf_set_key> keys;
-    std::vector<__u32> values;
-    for (const auto& [key, bits] : filter.members) {
-      keys.push_back(key);
-      values.push_back(bits);
-    }
-    const std::size_t room = keys.size() + (has_stack_filter ? POBPF_STACK_CACHE_MAX : 0);
-    if (auto status = put(object, kSets, slot,
-                          make_map<pobpf_set_key, __u32>(BPF_MAP_TYPE_HASH, "pobpf_set",
-                                                         BPF_F_NO_PREALLOC, room, keys, values));
-        !status)
-      return status;
-  }
-  if (filter.comm_table) {
-    if (auto status =
-            put(object, kCommTables, slot,
-                make_array<pobpf_comm_table>("pobpf_comm", 0, std::span(&*filter.comm_table, 1)));
-        !status)
-      return status;
-  }
-  if (!filter.stack_ranges.empty())
-    return put(object, kStackRanges, slot,
-               make_array<pobpf_stack_range>("pobpf_ranges", BPF_F_INNER_MAP, filter.stack_ranges));
-  return {};
+  if (auto status = fill(kSets, !filter.members.empty() || has_stack_filter,
+                         [&] { return make_set(filter, has_stack_filter); });
+      !status)
+    return status;
+  const auto make_comm_table = [&] {
+    return make_array<pobpf_comm_table>("pobpf_comm", 0, std::span(&*filter.comm_table, 1));
+  };
+  if (auto status = fill(kCommTables, filter.comm_table.has_value(), make_comm_table); !status)
+    return status;
+  return fill(kStackRanges, !filter.stack_ranges.empty(), [&] {
+    return make_array<pobpf_stack_range>("pobpf_ranges", BPF_F_INNER_MAP, filter.stack_ranges);
+  });
 }
 
 }  // namespace
@@ -103,9 +105,7 @@ Status install_reader_maps(const bpf_object* object, std::uint32_t slot, SlotSta
   const int readers = bpf_object__find_map_fd_by_name(object, "readers");
   if (readers < 0 || bpf_map_update_elem(readers, &slot, &filter.params, BPF_ANY) != 0)
     return fail(libbpf_error("writing the reader's parameters", readers < 0 ? readers : errno));
-  if (state == SlotState::kUsedBefore)
-    for (const char* outer : {kSets, kCommTables, kStackRanges}) empty(object, outer, slot);
-  return install_inner_maps(object, slot, filter);
+  return install_inner_maps(object, slot, state, filter);
 }
 
 }  // namespace pobpf

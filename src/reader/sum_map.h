@@ -20,11 +20,6 @@ class SumMap {
   /// Room for `groups_max` groups and the one of all others.
   static Result<SumMap> install(const bpf_map* reader_sums, std::uint32_t slot,
                                 std::uint32_t groups_max);
-  SumMap(const SumMap&) = delete;
-  SumMap& operator=(const SumMap&) = delete;
-  SumMap(SumMap&& other) noexcept = default;
-  SumMap& operator=(SumMap&&) = delete;
-  ~SumMap() = default;
 
   /// What is in it: GroupSums::groups and ::other.
   Status read(GroupSums& sums) const;

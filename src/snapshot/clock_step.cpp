@@ -7,6 +7,9 @@
 #include <cstdlib>
 #include <vector>
 
+#include "snapshot/clock_phase.h"
+#include "snapshot/entropy.h"
+
 namespace pobpf {
 namespace {
 
@@ -57,10 +60,18 @@ std::vector<std::int32_t> sample(std::span<const std::int64_t> column, std::int6
   return numbers;
 }
 
-}  // namespace
+/// Bits that a rest takes by itself, on the average.
+double estimate_rest(std::uint64_t step, std::span<const std::int64_t> differences) {
+  Histogram histogram{};
+  divide_by(step, differences, [&](std::size_t, std::int64_t, std::int8_t rest) {
+    ++histogram[static_cast<std::uint8_t>(rest)];
+  });
+  return entropy(histogram) / static_cast<double>(differences.size());
+}
 
-std::uint64_t find_clock_step(std::span<const std::int64_t> differences,
-                              std::span<const std::int64_t> changes) {
+/// The step of which most differences are multiples, ns; 0: none is seen.
+double guess_step(std::span<const std::int64_t> differences,
+                  std::span<const std::int64_t> changes) {
   // up to here a candidate is near enough to the next one for all multiples to fit one of both
   constexpr std::int64_t kFirstMax = 256;
   constexpr double kRatio = 1 + 1.0 / 400;
@@ -90,8 +101,39 @@ std::uint64_t find_clock_step(std::span<const std::int64_t> differences,
     step = best_step(numbers, candidates);
   }
   // led astray
-  if (step < kStepMin || step > kStepMax) return 0;
-  return static_cast<std::uint64_t>(std::llround(std::ldexp(step, kStepFractionBits)));
+  return step < kStepMin || step > kStepMax ? 0 : step;
+}
+
+}  // namespace
+
+std::uint64_t find_clock_step(std::span<const std::int64_t> differences,
+                              std::span<const std::int64_t> changes) {
+  const double guess = guess_step(differences, changes);
+  if (guess == 0) return 0;
+  auto step = static_cast<std::uint64_t>(std::llround(std::ldexp(guess, kStepFractionBits)));
+  constexpr std::size_t kLooked = 8192;
+  const auto looked = differences.first(std::min(differences.size(), kLooked));
+  double best = estimate_rest(step, looked);
+  // what rests of any size take: half a bit less is no chance, and what is right gets far below
+  // soon
+  const double random = std::log2(guess);
+  if (best > random - 0.5) return 0;
+
+  constexpr std::uint64_t kFirstPart = 50'000;
+  constexpr int kHalvings = 10;
+  constexpr int kMovesMax = 4;  // at each width: the true step is not far
+  std::uint64_t by = step / kFirstPart;
+  for (int i = 0; i < kHalvings; ++i, by /= 2) {
+    if (i >= 2 && best > random - 1) return 0;
+    for (int move = 0; move < kMovesMax; ++move) {
+      const double more = estimate_rest(step + by, looked);
+      const double less = estimate_rest(step - by, looked);
+      if (std::min(more, less) >= best) break;
+      best = std::min(more, less);
+      step = more < less ? step + by : step - by;
+    }
+  }
+  return step;
 }
 
 }  // namespace pobpf

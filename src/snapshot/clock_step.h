@@ -8,13 +8,9 @@
 
 namespace pobpf {
 
-/// Bits of the part of a step that is less than a nanosecond: what is a second later must still
-/// fit.
-constexpr int kStepFractionBits = 32;
-
-/// The step of which most differences between neighbouring times are multiples, in
-/// 2^-kStepFractionBits ns; 0: none is seen. `changes` are the differences of the differences. A
-/// guess: whether it is of use shows when it is used.
+/// The step of which most differences between neighbouring times are multiples, as exactly as they
+/// tell, in 2^-kStepFractionBits ns (clock_phase.h); 0: none is seen. `changes` are the differences
+/// of the differences. A guess: whether it is of use shows when it is used.
 std::uint64_t find_clock_step(std::span<const std::int64_t> differences,
                               std::span<const std::int64_t> changes);
 

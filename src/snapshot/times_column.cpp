@@ -4,44 +4,17 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <string>
 
 #include "snapshot/byte_planes.h"
+#include "snapshot/clock_phase.h"
 #include "snapshot/clock_step.h"
+#include "snapshot/entropy.h"
 #include "snapshot/format.h"
 #include "snapshot/sorted_places.h"
 
 namespace pobpf {
 namespace {
-
-__extension__ using Wide = __int128;
-
-constexpr std::uint64_t kStepLimit = std::uint64_t{256} << kStepFractionBits;
-
-/// Where the clock stands behind the whole nanoseconds of the last time.
-class Phase {
- public:
-  explicit Phase(std::uint64_t step) : step_(static_cast<std::int64_t>(step)) {}
-
-  /// Whole nanoseconds that so many steps take from here, modulo 2^64.
-  [[nodiscard]] std::int64_t ns_of(std::int64_t nr_steps) const {
-    return static_cast<std::int64_t>((Wide{nr_steps} * step_ + fraction_) >> kStepFractionBits);
-  }
-  /// Goes on by as many steps, to a time that is `rest` ns later than they end.
-  void move(std::int64_t nr_steps, std::int64_t rest) {
-    fraction_ = static_cast<std::uint32_t>(Wide{nr_steps} * step_ + fraction_);
-    if (rest != 0) fraction_ = rest > 0 ? 0 : UINT32_MAX;
-  }
-
- private:
-  std::int64_t step_;
-  std::uint32_t fraction_ = 0;
-};
-
-std::int64_t difference_of(std::int64_t a, std::int64_t b) {
-  return difference(static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(b));
-}
 
 /// Numbers that a quarter of a column is, in pieces: enough to compare ways to write it.
 template <typename Visit>
@@ -51,41 +24,23 @@ void visit_sample(std::size_t size, Visit&& visit) {
     for (std::size_t i = at; i < std::min(size, at + kPiece); ++i) visit(i);
 }
 
-using Histogram = std::array<std::uint32_t, 256>;
-
-/// Bits that the bytes of a histogram take, each by itself.
-double entropy(const Histogram& histogram) {
-  double total = 0;
-  double bits = 0;
-  for (const std::uint32_t count : histogram) {
-    if (count == 0) continue;
-    total += count;
-    bits -= count * std::log2(count);
-  }
-  return total == 0 ? 0 : bits + total * std::log2(total);
-}
-
 /// Bits of a sample of the numbers, as byte planes.
 double estimate(std::span<const std::int64_t> numbers) {
   std::array<Histogram, sizeof(std::uint64_t)> planes{};
+  std::array<std::uint32_t, sizeof(std::uint64_t) + 1> nr_of_length{};
   visit_sample(numbers.size(), [&](std::size_t i) {
     std::uint64_t code = to_zigzag(numbers[i]);
-    for (Histogram& plane : planes) {
-      ++plane[code & 0xff];
-      code >>= 8;
-      // what is left is zero, as in most of the others
-      if (code == 0) break;
-    }
+    std::size_t length = 0;
+    for (; code != 0; code >>= 8) ++planes[length++][code & 0xff];
+    ++nr_of_length[length];
   });
+  // above their highest byte numbers are 0, which most planes are mostly
   double bits = 0;
-  const auto nr_sampled = planes[0];
-  std::uint32_t nr_all = 0;
-  for (const std::uint32_t count : nr_sampled) nr_all += count;
-  for (Histogram& plane : planes) {
-    std::uint32_t nr_here = 0;
-    for (const std::uint32_t count : plane) nr_here += count;
-    plane[0] += nr_all - nr_here;
-    bits += entropy(plane);
+  std::uint32_t nr_shorter = 0;
+  for (std::size_t i = 0; i < planes.size(); ++i) {
+    nr_shorter += nr_of_length[i];
+    planes[i][0] += nr_shorter;
+    bits += entropy(planes[i]);
   }
   return bits;
 }
@@ -96,66 +51,6 @@ std::size_t width_of(std::int64_t nr_steps) {
   return static_cast<std::size_t>(std::bit_width(to_zigzag(nr_steps)));
 }
 
-/// Calls put(index, number of steps, rest) for each difference. The step is one of clock_step()'s,
-/// so that half of it is less than a rest can be.
-template <typename Put>
-void divide_by(std::uint64_t step, std::span<const std::int64_t> differences, Put&& put) {
-  const double ns = std::ldexp(static_cast<double>(step), -kStepFractionBits);
-  Phase phase(step);
-  for (std::size_t i = 0; i < differences.size(); ++i) {
-    const std::int64_t wanted = differences[i];
-    const double quotient = static_cast<double>(wanted) / ns;
-    auto nr_steps = static_cast<std::int64_t>(quotient + (quotient < 0 ? -0.5 : 0.5));
-    std::int64_t rest = difference_of(wanted, phase.ns_of(nr_steps));
-    // a double is not exact where a time is measured from 0
-    while (rest < INT8_MIN || rest > INT8_MAX) {
-      nr_steps += static_cast<std::int64_t>(static_cast<double>(rest) / ns);
-      rest = difference_of(wanted, phase.ns_of(nr_steps));
-    }
-    phase.move(nr_steps, rest);
-    put(i, nr_steps, static_cast<std::int8_t>(rest));
-  }
-}
-
-/// Bits that a rest takes by itself, on the average.
-double estimate_rest(std::uint64_t step, std::span<const std::int64_t> differences) {
-  Histogram histogram{};
-  divide_by(step, differences, [&](std::size_t, std::int64_t, std::int8_t rest) {
-    ++histogram[static_cast<std::uint8_t>(rest)];
-  });
-  return entropy(histogram) / static_cast<double>(differences.size());
-}
-
-/// The step that times are multiples of, as exactly as they tell; 0: there is none.
-std::uint64_t clock_step(std::span<const std::int64_t> differences,
-                         std::span<const std::int64_t> changes) {
-  std::uint64_t step = find_clock_step(differences, changes);
-  if (step == 0) return 0;
-  constexpr std::size_t kLooked = 8192;
-  const auto looked = differences.first(std::min(differences.size(), kLooked));
-  double best = estimate_rest(step, looked);
-  // what rests of any size take: half a bit less is no chance, and what is right gets far below
-  // soon
-  const double random = std::log2(std::ldexp(static_cast<double>(step), -kStepFractionBits));
-  if (best > random - 0.5) return 0;
-
-  constexpr std::uint64_t kFirstPart = 50'000;
-  constexpr int kHalvings = 10;
-  constexpr int kMovesMax = 4;  // at each width: the true step is not far
-  std::uint64_t by = step / kFirstPart;
-  for (int i = 0; i < kHalvings; ++i, by /= 2) {
-    if (i >= 2 && best > random - 1) return 0;
-    for (int move = 0; move < kMovesMax; ++move) {
-      const double more = estimate_rest(step + by, looked);
-      const double less = estimate_rest(step - by, looked);
-      if (std::min(more, less) >= best) break;
-      best = std::min(more, less);
-      step = more < less ? step + by : step - by;
-    }
-  }
-  return step;
-}
-
 double estimate(std::span<const std::int8_t> bytes) {
   Histogram histogram{};
   visit_sample(bytes.size(),
@@ -164,7 +59,8 @@ double estimate(std::span<const std::int8_t> bytes) {
 }
 
 /// How each number differs from the one before it; the first from 0. Modulo 2^64.
-void take_changes(std::span<const std::int64_t> numbers, std::vector<std::int64_t>& changes) {
+template <typename Number>
+void take_changes(std::span<const Number> numbers, std::vector<std::int64_t>& changes) {
   changes.resize(numbers.size());
   std::uint64_t last = 0;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -188,12 +84,7 @@ void TimesEncoder::divide(std::uint64_t step) {
 
 void TimesEncoder::write(std::span<const std::uint64_t> times, snapshot::Times& message) {
   message.Clear();
-  differences_.resize(times.size());
-  std::uint64_t last = 0;
-  for (std::size_t i = 0; i < times.size(); ++i) {
-    differences_[i] = difference(times[i], last);
-    last = times[i];
-  }
+  take_changes(times, differences_);
   const double plain = estimate(differences_);
   double best = plain;
   const std::vector<std::int64_t>* numbers = &differences_;
@@ -217,20 +108,20 @@ void TimesEncoder::write(std::span<const std::uint64_t> times, snapshot::Times& 
     numbers = &steps_;
   };
   try_step(step_);
-  take_changes(differences_, changes_);
+  take_changes(std::span<const std::int64_t>(differences_), changes_);
   // a block that ends early is no reason to look, nor not to look at the next one
   constexpr std::size_t kEnoughToTell = 4096;
   if (used == 0 && times.size() >= kEnoughToTell && nr_to_skip_ > 0) {
     --nr_to_skip_;
   } else if (used == 0 && times.size() >= kEnoughToTell) {
-    try_step(clock_step(differences_, changes_));
+    try_step(find_clock_step(differences_, changes_));
     constexpr unsigned kSkippedMax = 64;
     nr_skipped_ = used != 0 ? 0 : std::min(kSkippedMax, 2 * nr_skipped_ + 1);
     nr_to_skip_ = nr_skipped_;
   }
   if (used != 0) step_ = used;
 
-  if (used != 0) take_changes(steps_, changes_);
+  if (used != 0) take_changes(std::span<const std::int64_t>(steps_), changes_);
   const double rest_bits = used == 0 ? 0 : estimate(rests_);
   if (estimate(changes_) + rest_bits < best) {
     message.set_is_change(true);

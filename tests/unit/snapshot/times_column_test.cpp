@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "snapshot/clock_step.h"
+#include "snapshot/clock_phase.h"
 
 namespace pobpf {
 namespace {
