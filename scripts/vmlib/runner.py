@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
 import enum
 import os
@@ -20,11 +19,10 @@ from pathlib import Path
 
 from . import guest, qemu
 from .errors import VmError
+from .process import dies_with_parent
 
 # How long the guest may take to switch itself off after its work is done.
 POWER_OFF_SECONDS = 10
-
-PR_SET_PDEATHSIG = 1
 
 # Console lines that mean a damaged kernel, after an optional time stamp.
 BAD_CONSOLE_LINE = re.compile(
@@ -149,15 +147,6 @@ def spawn_qemu(
     line: list[str], complaints: Path, descriptors: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
     """QEMU, which dies with this process; what it says goes to a file."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        # The parent may have died before the call.
-        if os.getppid() != parent:
-            os._exit(1)
-
     try:
         with complaints.open("wb") as output:
             return subprocess.Popen(
@@ -166,7 +155,7 @@ def spawn_qemu(
                 stdout=output,
                 stderr=output,
                 pass_fds=descriptors,
-                preexec_fn=die_with_parent,
+                preexec_fn=dies_with_parent(signal.SIGKILL),
             )
     except FileNotFoundError as error:
         raise VmError(f"not installed: {line[0]}; run scripts/setup vm") from error
