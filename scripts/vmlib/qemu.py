@@ -95,7 +95,8 @@ def _accelerator(machine: Machine, accelerator: str) -> list[str]:
         return ["-accel", "kvm", "-cpu", "host"]
     # Without la57 all kernels have the same four levels of page tables; without erms and fsrm they copy
     # and clear memory by words, where the emulator takes as long for each byte: a sixth of all time.
-    return ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off,erms=off,fsrm=off"]
+    # Without monitor an idle CPU halts, where the emulator would go round and round in mwait.
+    return ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off,erms=off,fsrm=off,monitor=off"]
 
 
 def _memory(machine: Machine) -> list[str]:
