@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a script in the guest has left in a directory, for the tests on the host."""
+"""What a script in the guest has left in a directory, for the tests on the host, and how they run."""
 
 import argparse
+import contextlib
 import functools
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 import unittest
+from typing import NoReturn
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import records  # noqa: E402
@@ -34,18 +36,22 @@ def run_vm(
 
 
 class Collection:
-    """Outputs by name, as Collector of guest/collect.py has written them."""
+    """Outputs by name, as Collector of guest/collector.py has written them. There is one, `collected`,
+    which main() tells where it is."""
 
-    def __init__(self, directory: pathlib.Path, kernel: str) -> None:
-        self.directory = directory
-        self.kernel = kernel
+    directory: pathlib.Path
+    build: pathlib.Path
+    kernel: str
 
-    def boot(self, script: str, build: str, *arguments: str, vm: tuple[str, ...] = ()) -> None:
-        """Runs guest/SCRIPT DIRECTORY BUILD ARGUMENTS in the guest, which is to succeed. `vm` are
-        options of scripts/vm."""
+    def boot(self, script: str, arguments: list[str], vm: tuple[str, ...]) -> None:
+        """Runs guest/SCRIPT in the guest, which is to succeed. `vm` are options of scripts/vm."""
+        if not self.has_sound_debugfs_memcg:
+            arguments = [*arguments, "--no-child-memcg"]
+        if self.is_whole:
+            arguments = [*arguments, "--whole"]
         result = run_vm(
-            self.kernel, self.directory, *vm, "--", "python3", str(HERE / "guest" / script),
-            str(self.directory), str(build), *arguments, timeout=1500,
+            self.kernel, self.directory, *vm, "--", sys.executable, str(HERE / "guest" / script),
+            str(self.directory), str(self.build), *arguments, timeout=1500,
         )
         if result.returncode != 0:
             raise RuntimeError(
@@ -53,6 +59,12 @@ class Collection:
                 + result.stdout.decode(errors="replace")
                 + result.stderr.decode(errors="replace")
             )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is the kernel on which everything is shown; on the others that is left out
+        which does not depend on the kernel."""
+        return self.kernel == TABLE["default_series"]
 
     def series(self, key: str, default: bool) -> bool:
         """What kernels.toml says of this kernel."""
@@ -63,11 +75,6 @@ class Collection:
         """Whether this kernel's own file prints memcg lines as it should: 6.12.114 and later print
         none for LRU pages and oops on child memcgs (docs/limitations.md)."""
         return self.series("sound_debugfs_memcg", True)
-
-    @property
-    def memcg_flags(self) -> list[str]:
-        """What scripts in the guest are told about that."""
-        return [] if self.has_sound_debugfs_memcg else ["--no-child-memcg"]
 
     @functools.cached_property
     def results(self) -> dict:
@@ -105,22 +112,62 @@ class Collection:
         }
 
 
-def open_collection(options: argparse.Namespace) -> Collection:
-    """For setUpModule(): in the directory of --keep, or in one that goes with the tests."""
-    if options.keep:
-        directory = pathlib.Path(options.keep).resolve()
-        directory.mkdir(parents=True, exist_ok=True)
-    else:
-        directory = pathlib.Path(tempfile.mkdtemp(prefix="pobpf-vm-"))
-        unittest.addModuleCleanup(shutil.rmtree, directory)
-    return Collection(directory, options.kernel)
+collected = Collection()
 
 
-def parser_of(description: str | None) -> argparse.ArgumentParser:
-    """The arguments that all tests in the VM have; what they do not know is unittest's."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
+def on_one_kernel(tested):
+    """Marks a test or a class of tests whose outcome does not depend on the kernel."""
+    tested.is_for_one_kernel = True
+    return tested
+
+
+class _Loader(unittest.TestLoader):
+    def getTestCaseNames(self, testCaseClass):  # pylint: disable=invalid-name
+        return [
+            name
+            for name in super().getTestCaseNames(testCaseClass)
+            if collected.is_whole
+            or not any(
+                getattr(tested, "is_for_one_kernel", False)
+                for tested in (testCaseClass, getattr(testCaseClass, name))
+            )
+        ]
+
+
+def main(
+    description: str | None, script: str, vm: tuple[str, ...] = ("--memory", "1G"), seed: int | None = None
+) -> NoReturn:
+    """Boots one guest, which collects with guest/SCRIPT, and runs the tests of the calling script. With
+    --keep DIRECTORY that was filled before, and --no-boot, only the comparison is done again."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Further arguments are unittest's, such as the names of tests.",
+    )  # fmt: skip
+    parser.add_argument("--build", required=True, type=lambda path: pathlib.Path(path).resolve())
     parser.add_argument("--kernel", required=True, choices=sorted(TABLE["series"]))
-    parser.add_argument("--keep", help="collect into this directory and leave it")
+    parser.add_argument("--keep", type=pathlib.Path, help="collect into this directory and leave it")
     parser.add_argument("--no-boot", action="store_true", help="compare what --keep holds")
-    return parser
+    if seed is not None:
+        parser.add_argument("--seed", type=int, default=seed, help="decides what is left to chance")
+    options, rest = parser.parse_known_args()
+    arguments = []
+    if seed is not None:
+        print(f"seed {options.seed}", file=sys.stderr)
+        arguments = ["--seed", str(options.seed)]
+    collected.build, collected.kernel = options.build, options.kernel
+    with contextlib.ExitStack() as until_the_end:
+        if options.keep:
+            options.keep.mkdir(parents=True, exist_ok=True)
+            collected.directory = options.keep.resolve()
+        else:
+            scratch = tempfile.TemporaryDirectory(prefix="pobpf-vm-")
+            collected.directory = pathlib.Path(until_the_end.enter_context(scratch))
+        started = time.monotonic()
+        if not options.no_boot:
+            collected.boot(script, arguments, vm)
+        booted = time.monotonic()
+        program = unittest.main(
+            argv=[sys.argv[0], *rest], testLoader=_Loader(), verbosity=2, exit=False
+        )
+        print(f"guest {booted - started:.0f} s, comparing {time.monotonic() - booted:.0f} s")
+        sys.exit(not program.result.wasSuccessful())

@@ -2,13 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Each filter of pobpf against the kernel's own file filtered by filter_oracle.py, in the VM.
 
-filters_test.py --build BUILD --kernel SERIES [--keep DIRECTORY] [unittest arguments]
+One boot collects the output of everything (guest/filters.py)."""
 
-One boot collects the output of everything (guest/filters.py). With --keep DIRECTORY that was filled
-before, and --no-boot, only the comparison is done again.
-"""
-
-import argparse
 import functools
 import pathlib
 import re
@@ -18,7 +13,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import filter_oracle  # noqa: E402
 import records  # noqa: E402
-from collection import Collection, open_collection, parser_of  # noqa: E402
+from collection import collected, main, on_one_kernel  # noqa: E402
 
 # The share of records that both readings of the kernel's file agree on.
 STABLE_SHARE_MIN = 0.9
@@ -32,16 +27,6 @@ COUNT_SLACK = 100
 # Cases in which nothing, or everything, is the right answer.
 MAY_MATCH_NOTHING = {"nothing"}
 MAY_REJECT_NOTHING = {"since_mixed_units"}
-
-options: argparse.Namespace
-collected: Collection
-
-
-def setUpModule() -> None:  # pylint: disable=invalid-name
-    global collected  # pylint: disable=global-statement
-    collected = open_collection(options)
-    if not options.no_boot:
-        collected.boot("filters.py", options.build, *collected.memcg_flags)
 
 
 def stable(phase: str) -> dict[int, records.Record]:
@@ -207,11 +192,13 @@ class Filters(unittest.TestCase):
                         count, highest * (1 + COUNT_SHARE) + COUNT_SLACK, filter_name
                     )
 
+    @on_one_kernel
     def test_long_lists_hold_what_they_should(self):
         for name in ("pid_long", "not_pid_long", "tgid_long"):
             filters = collected.results["cases"][name]["filters"]
             self.assertGreater(filters[1].count(","), collected.results["long_list"] - 1)
 
+    @on_one_kernel
     def test_wrong_filters_are_usage_errors(self):
         for name, refused in collected.results["refused"].items():
             with self.subTest(name):
@@ -230,6 +217,7 @@ class Ground(unittest.TestCase):
         self.assertNotIn(b"SKIPPED", collected.out("ground"))
 
 
+@on_one_kernel
 class OracleItself(unittest.TestCase):
     """The oracle's own grammar, so that it and pobpf cannot agree on nonsense."""
 
@@ -258,11 +246,5 @@ class OracleItself(unittest.TestCase):
         self.assertEqual(filter_oracle.duration_ns("500ms"), 500 * 10**6)
 
 
-def main() -> None:
-    global options  # pylint: disable=global-statement
-    options, rest = parser_of(__doc__).parse_known_args()
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, "filters.py")

@@ -2,14 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pobpf page against the kernel's own files, on a real kernel in the VM.
 
-page_test.py --build BUILD --kernel SERIES [--keep DIRECTORY] [unittest arguments]
-
-One boot collects everything (guest/pages.py). Oracles: debugfs page_owner for allocations,
+One boot collects everything (guest/page.py). Oracles: debugfs page_owner for allocations,
 /proc/kpageflags, kpagecount and kpagecgroup for the page, pagemap for addresses; for the last free,
 which no file shows, a process that frees its own pages.
 """
 
-import argparse
 import functools
 import json
 import pathlib
@@ -18,7 +15,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import records  # noqa: E402
-from collection import Collection, open_collection, parser_of  # noqa: E402
+from collection import collected, main  # noqa: E402
 
 
 # include/uapi/linux/kernel-page-flags.h
@@ -41,20 +38,9 @@ KPF_BY_FLAG = {
 KPF_SLAB, KPF_BUDDY, KPF_ANON = 7, 10, 12
 KPF_COMPOUND_HEAD, KPF_COMPOUND_TAIL, KPF_HUGE, KPF_PGTABLE = 15, 16, 17, 26
 
-options: argparse.Namespace
-collected: Collection
 
-
-def setUpModule() -> None:  # pylint: disable=invalid-name
-    global collected  # pylint: disable=global-statement
-    collected = open_collection(options)
-    if not options.no_boot:
-        collected.boot("pages.py", options.build, *collected.memcg_flags)
-
-
-@functools.cache
 def facts() -> dict:
-    return json.loads((collected.directory / "pages.json").read_text(encoding="utf-8"))
+    return collected.results["facts"]
 
 
 @functools.cache
@@ -75,16 +61,8 @@ class AgainstDebugfs(unittest.TestCase):
     """Allocations that both readings of the kernel's own file show alike."""
 
     def steady(self) -> list[tuple[records.Record, dict]]:
-        one = records.parse((collected.directory / "debugfs.1.out").read_bytes())
-        two = records.parse((collected.directory / "debugfs.2.out").read_bytes())
-        return [
-            (one[report["pfn"]], report)
-            for report in reports("owned")
-            if report["pfn"] in one
-            and report["pfn"] in two
-            and records.without_flags(one[report["pfn"]].text)
-            == records.without_flags(two[report["pfn"]].text)
-        ]
+        stable = collected.stable("debugfs.1", "debugfs.2")
+        return [(stable[r["pfn"]], r) for r in reports("owned") if r["pfn"] in stable]
 
     def test_every_field_of_the_record(self):
         steady = self.steady()
@@ -161,7 +139,7 @@ class AgainstProc(unittest.TestCase):
             total += 1
             flags = report["page_flags"]
             # from some version on the kernel shows the flags of the whole in each page
-            if report["compound"] and options.kernel != "6.1":
+            if report["compound"] and collected.kernel != "6.1":
                 flags = report["compound"]["page_flags"]
             expected = {bit for bit in KPF_BY_FLAG.values() if word >> bit & 1}
             if expected != {KPF_BY_FLAG[name] for name in flags if name in KPF_BY_FLAG}:
@@ -277,7 +255,7 @@ class Lifetimes(unittest.TestCase):
                 continue
             found += 1
             free = after["free"]
-            has_pid = options.kernel != "6.1"
+            has_pid = collected.kernel != "6.1"
             self.assertEqual(free["pid"], entry["pid"] if has_pid else None)
             self.assertEqual(free["tgid"], entry["pid"] if has_pid else None)
             names = functions(free["stack"])
@@ -373,11 +351,6 @@ class Refusals(unittest.TestCase):
         json.loads(result["out"])
 
 
-def main() -> None:
-    global options  # pylint: disable=global-statement
-    options, rest = parser_of(__doc__).parse_known_args()
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
-
-
 if __name__ == "__main__":
-    main()
+    # enough of the movable zone for blocks that can be taken offline
+    main(__doc__, "page.py", ("--memory", "1G", "--append", "movablecore=60%"))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Page_owner text cut into records, for comparing; independent of pobpf's own code."""
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -36,26 +37,27 @@ class Record:
     comm: bytes
     fields: dict[str, bytes | None]
 
-    @property
+    @functools.cached_property
     def handle(self) -> int | None:
         """The number in the `handle:` line, or None."""
         found = HANDLE.search(self.rest)
         return int(found.group(1)) if found else None
 
-    @property
+    @functools.cached_property
     def rest(self) -> bytes:
         """What follows the two header lines."""
         match = FIRST_LINE.match(self.text)
         assert match
         return self.text[match.end() :]
 
-    @property
+    @functools.cached_property
     def stack(self) -> bytes:
         """The stack lines."""
         return b"".join(
             line for line in self.rest.splitlines(keepends=True) if line.startswith(b" ")
         )
 
+    @functools.cached_property
     def without_memcg(self) -> bytes:
         """The text without its memcg lines."""
         return MEMCG_LINE.sub(b"", self.text)

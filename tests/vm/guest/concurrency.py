@@ -1,10 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs in the guest: many readers at once, and readers that are killed. Leaves all output in a
-directory shared with the host, which judges (concurrency_test.py).
-
-concurrency.py DIRECTORY BUILD SEED
-"""
+directory shared with the host, which judges (concurrency_test.py)."""
 
 from __future__ import annotations
 
@@ -23,8 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from collect import Collector, in_large_writes  # noqa: E402
-from pins import bpf_ids  # noqa: E402
+from collector import Collector, bpf_ids, in_large_writes  # noqa: E402
 from workload import CGROUPS, CHILD_MEMCG, PAGE, Workload, set_comm  # noqa: E402
 
 PINS = pathlib.Path("/sys/fs/bpf/pobpf")
@@ -35,8 +31,8 @@ CHURN_BYTES = 4 << 20
 CATS = {"all": 2, "nid0": 3, "nid1": 3, "orders": 3, "churn_a": 3, "churn_b": 3, "not_churn": 2,
         "unmovable": 2, "memcg": 1, "handles": 2}  # fmt: skip
 CROWDED_CPU = "0"
-# processes that are killed, two at a time
-KILLS = 54
+# processes that are killed, two at a time: twice as many as there are kinds, on each kernel
+KILLS = 18
 # an eighth of 1 GiB, of both nodes and all zones, so that views are small enough to judge many
 SLICE = "0x0-0x1fff,0x14000-0x15fff,0x20000-0x21fff,0x34000-0x35fff"
 KINDS = "text stacks file new_file pin delegated_pin replace cat threads".split()
@@ -125,7 +121,7 @@ class Readers:
     def __init__(self, collector: Collector, views: dict[str, list[str]]) -> None:
         self._collector = collector
         self._views = views
-        self._threads = str(pathlib.Path(collector.pobpf).parent / "tests/vm/pobpf_reader_threads")
+        self._threads = str(collector.build / "tests" / "vm" / "pobpf_reader_threads")
 
     def _start(self, name: str, view: str, argv: list[str], until: ExitStack) -> Running:
         """Its output is complete when `until` is closed."""
@@ -195,9 +191,9 @@ class Bystander(threading.Thread):
 class Killing:
     """Starts a process of some kind and kills it at a moment of its life."""
 
-    def __init__(self, collector: Collector, readers: Readers, seed: int) -> None:
+    def __init__(self, collector: Collector, readers: Readers) -> None:
         self._collector = collector
-        self._random = random.Random(seed)
+        self._random = random.Random(collector.seed)
         pobpf = collector.pobpf
         self._argv = {
             "text": [pobpf, "--mode", "stack"],
@@ -309,12 +305,11 @@ def leave_leftovers(collector: Collector) -> None:
 
 
 def main() -> None:
-    directory, build, seed = sys.argv[1:]
-    collector = Collector(directory, build)
-    workload = Workload(True, os.environ["POBPF_VM_MODULES"])
+    collector = Collector()
+    workload = Workload(True)
     FILES.mkdir()
     workload.start()
-    views = make_views(collector, workload._children[0])  # pylint: disable=protected-access
+    views = make_views(collector, workload.pids[0])
     before = bpf_ids()
     for view in CATS:
         collector.run_pobpf(f"pin_{view}", "pin", view, *views[view])
@@ -325,7 +320,8 @@ def main() -> None:
         # one CPU has most readers, these get their share of the other one
         os.setpriority(os.PRIO_PROCESS, pid, -5)
     seconds = {"began": time.monotonic()}
-    readers.at_once("churn")
+    with collector.on_all_cpus():
+        readers.at_once("churn")
     # they keep what they have
     for pid in churners:
         os.kill(pid, signal.SIGUSR1)
@@ -335,7 +331,7 @@ def main() -> None:
     with_pins = settled()
     collector.run_pobpf("pin_replaced", "pin", "replaced", "--nid", "1", "--chmod", "444")
     collector.results["pins_before_kills"] = {"names": sorted(os.listdir(PINS))}
-    killing = Killing(collector, readers, int(seed))
+    killing = Killing(collector, readers)
     killing.measure()
     must_end = threading.Event()
     slow = threading.Thread(target=read_slowly, args=(PINS / "nid0", collector, must_end))
@@ -343,13 +339,14 @@ def main() -> None:
         Bystander(collector, "process", lambda name: [collector.pobpf, *views["orders"]]),
         Bystander(collector, "cat", lambda name: ["cat", str(PINS / "orders")]),
     ]
-    for thread in (slow, *bystanders):
-        thread.start()
-    killing.go_on()
-    must_end.set()
-    for bystander in bystanders:
-        bystander.end()
-    slow.join()
+    with collector.on_all_cpus():
+        for thread in (slow, *bystanders):
+            thread.start()
+        killing.go_on()
+        must_end.set()
+        for bystander in bystanders:
+            bystander.end()
+        slow.join()
     leave_leftovers(collector)
     collector.run_pobpf("unpin_next", "unpin", "next", "replaced")
     after_kills = settled(with_pins)
@@ -358,7 +355,8 @@ def main() -> None:
     collector.run_pobpf("horizon", "--handles")
     readers.alone("before")
     seconds["before"] = time.monotonic()
-    readers.at_once("quiet")
+    with collector.on_all_cpus():
+        readers.at_once("quiet")
     seconds["quiet"] = time.monotonic()
     subprocess.run(readers.threads("after", "--alone"), check=True)
     seconds["after"] = time.monotonic()

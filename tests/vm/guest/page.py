@@ -1,10 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs in the guest: makes pages of every kind, lets pobpf page and the kernel's own files describe
-them, and leaves it all in a directory shared with the host, which compares (page_test.py).
-
-pages.py DIRECTORY BUILD [--no-child-memcg]
-"""
+them, and leaves it all in a directory shared with the host, which compares (page_test.py)."""
 
 import json
 import mmap
@@ -16,10 +13,11 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import workload  # noqa: E402
-from collect import DEBUGFS, copy_of, in_large_writes  # noqa: E402
+from collector import DEBUGFS, Collector, as_nobody  # noqa: E402
 from workload import PAGE, Workload  # noqa: E402
 
 PROC = pathlib.Path("/proc")
@@ -40,14 +38,13 @@ def pagemap_of(pid: int, address: int) -> int:
 
 
 class Pages:
-    def __init__(self, directory: str, build: str) -> None:
-        self.directory = pathlib.Path(directory)
-        self.pobpf = str(pathlib.Path(build) / "pobpf")
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
         self.facts: dict = {}
 
-    def run(self, *arguments: str, prefix: tuple[str, ...] = ()) -> dict:
+    def run(self, *arguments: str, prefix: Sequence[str] = ()) -> dict:
         result = subprocess.run(
-            [*prefix, self.pobpf, "page", *arguments],
+            [*prefix, self._collector.pobpf, "page", *arguments],
             capture_output=True,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -158,7 +155,7 @@ class Pages:
                 words[f"{kind}.{turn}"] = [read_words(kind, pfn, 1)[0] for pfn in pfns]
             if turn == "1":
                 result = self.run(*[hex(pfn) for pfn in pfns], "--format", "json", "-o",
-                                  str(self.directory / f"{name}.jsonl"))
+                                  str(self._collector.directory / f"{name}.jsonl"))
                 elapsed = time.monotonic_ns() - started
         self.facts[f"sample_{name}"] = {
             "pfns": pfns,
@@ -169,19 +166,13 @@ class Pages:
 
     def debugfs(self, name: str) -> list[int]:
         """A reading of the kernel's own file; the PFNs in it."""
-        # the kernel allocates a buffer as large as each read
-        with in_large_writes(self.directory / f"{name}.out") as out:
-            subprocess.run(copy_of(DEBUGFS / "page_owner"), stdout=out, check=True)
-        data = (self.directory / f"{name}.out").read_bytes()
+        self._collector.copy(name, DEBUGFS / "page_owner")
+        data = (self._collector.directory / f"{name}.out").read_bytes()
         return [int(text, 0) for text in re.findall(rb"^PFN (0x[0-9a-f]+|\d+) type", data, re.M)]
 
     def errors(self) -> None:
         beyond = 1 << 40
-        unprivileged = (
-            "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
-            "--inh-caps", "-all,+bpf,+perfmon", "--ambient-caps", "-all,+bpf,+perfmon",
-            "--bounding-set", "-all,+bpf,+perfmon",
-        )
+        unprivileged = as_nobody("+bpf,+perfmon")
         # writes its own name when it runs and all of it is mapped
         holder = subprocess.Popen(
             [*unprivileged, "sh", "-c", "echo ready; read line"],
@@ -275,14 +266,14 @@ class Pages:
 
 
 def main() -> None:
-    directory, build, *flags = sys.argv[1:]
-    pages = Pages(directory, build)
-    load = Workload("--no-child-memcg" not in flags, os.environ["POBPF_VM_MODULES"])
+    collector = Collector()
+    pages = Pages(collector)
+    load = Workload(collector.has_sound_memcg_text)
     load.start()
     time.sleep(1)
     pages.lifetimes()
     pages.file()
-    subprocess.run([pages.pobpf, "page", "1"], check=False, stdout=subprocess.DEVNULL)
+    collector.run_pobpf("warm_up", "page", "1")
     owned = pages.debugfs("debugfs.1")
     pages.sample("owned", owned[:: max(1, len(owned) // SAMPLE) ][:SAMPLE])
     pages.debugfs("debugfs.2")
@@ -295,7 +286,8 @@ def main() -> None:
     ]
     pages.sample("blocks", everything[:SAMPLE])
     pages.errors()
-    pages.churn()
+    with collector.on_all_cpus():
+        pages.churn()
     pages.offline()
     load.stop()
     pages.facts["cgroup_inodes"] = {
@@ -303,8 +295,7 @@ def main() -> None:
         for path in [workload.CGROUPS, *workload.CGROUPS.rglob("*/")]
         if path.is_dir()
     }
-    pages.facts["release"] = os.uname().release
-    (pages.directory / "pages.json").write_text(json.dumps(pages.facts, indent=1))
+    collector.save(facts=pages.facts)
 
 
 if __name__ == "__main__":

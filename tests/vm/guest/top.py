@@ -2,12 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs in the guest: the sums of `pobpf top` between two readings of the kernel's own file, and while
 memory grows by known amounts, in pipes and on a terminal. All output goes to a directory shared with
-the host, which compares (top_test.py). Nothing is judged here.
-
-top.py DIRECTORY BUILD [--no-child-memcg]
-
-With --no-child-memcg the kernel's file is not read any more once a child memcg is charged.
-"""
+the host, which compares (top_test.py). Nothing is judged here."""
 
 import fcntl
 import json
@@ -26,13 +21,14 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import workload  # noqa: E402
-from collect import DEBUGFS, Collector  # noqa: E402
-from filters import hold_in_memcg, hold_in_thread, hold_pages  # noqa: E402
-from pins import bpf_ids  # noqa: E402
-from workload import CGROUPS, GONE_MEMCG, PAGE, Workload, set_comm  # noqa: E402
+from collector import DEBUGFS, Collector, bpf_ids  # noqa: E402
+from workload import (  # noqa: E402
+    CGROUPS, GONE_MEMCG, PAGE, Workload, anonymous, charge_and_go, hold_in_memcg, hold_in_thread,
+    hold_pages, set_comm,
+)
 
 FIELDS = (
-    "stack function module allocator tgid pid comm order gfp migratetype nid zone memcg"
+    "function module allocator tgid pid comm order gfp migratetype nid zone memcg"
 ).split()
 COMBINATIONS = (
     "tgid,comm", "nid,zone", "order,gfp,migratetype", "allocator,function", "module,stack",
@@ -61,24 +57,6 @@ WATCH = ("--watch", "0.5", "--count", "3", "--sort", "growth", "--by", "comm")
 GROWTH_PAGES = 4096
 MIB = 1 << 20
 SCREEN = (24, 100)
-
-
-def anonymous(nr_bytes: int) -> mmap.mmap:
-    return workload._anonymous(nr_bytes)  # pylint: disable=protected-access
-
-
-def hold(load: Workload, kind: str, make) -> int:
-    load._hold(kind, make)  # pylint: disable=protected-access
-    return load._children[-1]  # pylint: disable=protected-access
-
-
-def let_go(load: Workload, nr_children: int) -> None:
-    """Ends all but the first processes."""
-    children = load._children  # pylint: disable=protected-access
-    while len(children) > nr_children:
-        pid = children.pop()
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
 
 
 def hold_files() -> list:
@@ -125,17 +103,16 @@ def hold_many() -> list:
 class Quiet:
     """Runs between readings of the kernel's file; which rows and filters each is about."""
 
-    def __init__(self, collector: Collector, has_sound_text: bool) -> None:
+    def __init__(self, collector: Collector) -> None:
         self._collector = collector
-        self._has_sound_text = has_sound_text
         self.cases: dict[str, dict] = {}
 
     def fields(self) -> list[str]:
         """Those that the kernel's file tells."""
-        return [by for by in FIELDS if by != "memcg" or self._has_sound_text]
+        return [by for by in FIELDS if by != "memcg" or self._collector.has_sound_memcg_text]
 
     def reading(self, phase: str, turn: str, needs_pobpf: bool = False) -> None:
-        if needs_pobpf and not self._has_sound_text:
+        if needs_pobpf and not self._collector.has_sound_memcg_text:
             self._collector.run_pobpf(f"{phase}.{turn}")
         else:
             self._collector.copy(f"{phase}.{turn}", DEBUGFS / "page_owner")
@@ -154,8 +131,6 @@ def quiet_machine(collector: Collector, quiet: Quiet, tgid: str) -> None:
     for arguments in (("--handles",), ("top",), ("top", "--by", "allocator,memcg", "--nid", "0")):
         collector.run_pobpf("warm_up", *arguments, "--stats", "-o", "/dev/null")
     collector.copy("warm_up", pathlib.Path("/proc/self/status"))
-    ignore = pathlib.Path("/run/pobpf-ignore")
-    ignore.write_text(IGNORED, encoding="ascii")
     show_stacks = DEBUGFS / "page_owner_stacks" / "show_stacks"
 
     quiet.reading("main", "1")
@@ -163,38 +138,50 @@ def quiet_machine(collector: Collector, quiet: Quiet, tgid: str) -> None:
     collector.run_pobpf("sample", "--mode", "handle")
     if show_stacks.exists():
         collector.copy("show_stacks.1", show_stacks)
-    for by in (*quiet.fields(), *COMBINATIONS):
-        quiet.case("main", by, by)
-    for by in WITH_COMM:
+    for by in ("stack", *WITH_COMM):
         quiet.case("main", by, by)
     if show_stacks.exists():
         collector.copy("show_stacks.2", show_stacks)
-    for nr_threads in ("2", "4"):
-        for by in ("comm,stack", "comm,allocator"):
+    with collector.on_all_cpus():
+        quiet.case("main", "comm,stack.threads_4", "comm,stack", "--threads", "4")
+        quiet.case(
+            "main", "filter_threads", "comm,stack", "--threads", "4", filters=("--nid", "0")
+        )
+    quiet.case("main", "filter_tgid", "comm,function", filters=("--tgid", tgid))
+    if collector.is_whole:
+        arguments_of_top(collector, quiet, tgid)
+    collector.copy("kpageflags.2", pathlib.Path("/proc/kpageflags"))
+    quiet.reading("main", "2")
+
+
+def arguments_of_top(collector: Collector, quiet: Quiet, tgid: str) -> None:
+    """What user space makes of the sums, which come from any kernel alike."""
+    for by in (*quiet.fields(), *COMBINATIONS):
+        quiet.case("main", by, by)
+    with collector.on_all_cpus():
+        quiet.case("main", "comm,stack.threads_2", "comm,stack", "--threads", "2")
+        for nr_threads in ("2", "4"):
+            by = "comm,allocator"
             quiet.case("main", f"{by}.threads_{nr_threads}", by, "--threads", nr_threads)
     for name, filters in FILTERS.items():
         quiet.case("main", f"filter_{name}", "comm,order,nid", filters=filters)
-    quiet.case(
-        "main", "filter_threads", "comm,stack", "--threads", "4", filters=("--nid", "0")
-    )
-    quiet.case("main", "filter_tgid", "comm,function", filters=("--tgid", tgid))
+    ignore = pathlib.Path("/run/pobpf-ignore")
+    ignore.write_text(IGNORED, encoding="ascii")
     quiet.case("main", "ignore", "comm,function", "--ignore", str(ignore))
     quiet.case("main", "ignore_held", "comm", "--ignore", str(ignore), filters=("--tgid", tgid))
     quiet.case("main", "limit", "comm,order", "--limit", "3")
     quiet.case("main", "depth", "comm,stack", "--depth", "2")
     quiet.case("main", "age", "comm", "--sort", "age")
     quiet.case("main", "allocs", "comm,gfp", "--sort", "allocs")
-    by = ("--by", "comm,order,stack")
-    collector.run_pobpf("json_before_csv", "top", *by, "--format", "json")
-    collector.run_pobpf("csv", "top", *by, "--format", "csv")
-    collector.run_pobpf("json_after_csv", "top", *by, "--format", "json")
+    by_stack = ("--by", "comm,order,stack")
+    collector.run_pobpf("json_before_csv", "top", *by_stack, "--format", "json")
+    collector.run_pobpf("csv", "top", *by_stack, "--format", "csv")
+    collector.run_pobpf("json_after_csv", "top", *by_stack, "--format", "json")
     collector.run_pobpf("table", "top", "--by", "order,migratetype", "--bytes", "--limit", "0")
-    collector.copy("kpageflags.2", pathlib.Path("/proc/kpageflags"))
-    quiet.reading("main", "2")
 
 
 def many_groups(collector: Collector, load: Workload, quiet: Quiet) -> None:
-    hold(load, "many", hold_many)
+    load.hold("many", hold_many)
     filters = ("--comm", MANY_COMM.decode())
     # the kernel's file would need minutes here, for groups that are compared above
     collector.run_pobpf("many.1", *filters)
@@ -215,11 +202,11 @@ def in_cgroups(load: Workload, quiet: Quiet) -> None:
     (CGROUPS / OUTER / "cgroup.subtree_control").write_text("+memory")
     (CGROUPS / OUTER / INNER).mkdir()
     (CGROUPS / GONE_MEMCG).mkdir()
-    hold(load, "inner", hold_in_memcg(f"{OUTER}/{INNER}", b"in_inner"))
+    load.hold("inner", hold_in_memcg(f"{OUTER}/{INNER}", b"in_inner"))
     pid = os.fork()
     if pid == 0:
         set_comm(b"in_gone")
-        workload._charge_and_go()  # pylint: disable=protected-access
+        charge_and_go()
         os._exit(0)
     os.waitpid(pid, 0)
     (CGROUPS / GONE_MEMCG).rmdir()
@@ -287,21 +274,21 @@ def growth(collector: Collector, load: Workload) -> None:
         path.write_text(str(int(path.read_text()) + 4))
 
     steps = {
-        "anonymous": lambda: hold(load, "64M", lambda: [anonymous(64 * MIB)]),
+        "anonymous": lambda: load.hold("64M", lambda: [anonymous(64 * MIB)]),
         "shmem": lambda: pathlib.Path("/run/pobpf-64M").write_bytes(b"x" * (64 * MIB)),
         "page_cache": lambda: (ramfs / "32M").write_bytes(b"x" * (32 * MIB)),
         "read_file": lambda: subprocess.run(
             [sys.executable, "-c", read, str(to_read)], check=True
         ),
-        "kernel_stacks": lambda: hold(load, "threads", hold_threads(200)),
-        "page_tables": lambda: hold(load, "tables", hold_page_tables),
+        "kernel_stacks": lambda: load.hold("threads", hold_threads(200)),
+        "page_tables": lambda: load.hold("tables", hold_page_tables),
         "hugetlb": nr_hugepages,
         "vmalloc": lambda: subprocess.run(
             ["bpftool", "map", "create", "/sys/fs/bpf/pobpf_8M", "type", "array", "key", "4"]
             + ["value", "8192", "entries", "1024", "name", "pobpf_8M"],
             check=True,
         ),
-        "unaccounted": lambda: hold(load, "pipes", hold_pipes),
+        "unaccounted": lambda: load.hold("pipes", hold_pipes),
     }
     # what the steps need once
     subprocess.run([sys.executable, "-c", read, "/dev/null"], check=True)
@@ -468,29 +455,31 @@ def interrupts(collector: Collector) -> None:
 
 
 def main() -> None:
-    directory, build, *flags = sys.argv[1:]
-    collector = Collector(directory, build)
-    quiet = Quiet(collector, "--no-child-memcg" not in flags)
-    load = Workload(False, os.environ["POBPF_VM_MODULES"])
+    collector = Collector()
+    quiet = Quiet(collector)
+    load = Workload(False)
     load.start()
-    hold(load, "plain", hold_pages(b"pobpf plain"))
-    hold(load, "thread", hold_in_thread)
-    tgid = hold(load, "files", hold_files)
+    load.hold("plain", hold_pages(b"pobpf plain"))
+    load.hold("thread", hold_in_thread)
+    tgid = load.hold("files", hold_files)
     collector.copy("zoneinfo", pathlib.Path("/proc/zoneinfo"))
-    nr_held = len(load._children)  # pylint: disable=protected-access
+    nr_held = len(load.pids)
     time.sleep(1)
     quiet_machine(collector, quiet, str(tgid))
-    many_groups(collector, load, quiet)
-    let_go(load, nr_held)
     growth(collector, load)
-    let_go(load, nr_held)
-    for form, end in (("json", b'"kind":"total"'), ("csv", b",total,"), ("text", b"(total)")):
-        watch_in_pipe(collector, form, end)
-    on_terminal(collector, "keys", [b"f", b"s", b" ", b"q"], "--watch", "60")
-    on_terminal(collector, "ctrl_c", [b"\x03"], "--watch", "60", "--by", "comm")
-    on_terminal(collector, "redrawn", [b"", b"", b"q"], "--watch", "1", "--by", "allocator")
-    on_terminal(collector, "not_watching", [], "--by", "order")
-    interrupts(collector)
+    load.let_go(nr_held)
+    if collector.is_whole:
+        with collector.on_all_cpus():
+            many_groups(collector, load, quiet)
+        load.let_go(nr_held)
+        for form, end in (("json", b'"kind":"total"'), ("csv", b",total,"), ("text", b"(total)")):
+            watch_in_pipe(collector, form, end)
+        on_terminal(collector, "keys", [b"f", b"s", b" ", b"q"], "--watch", "60")
+        on_terminal(collector, "ctrl_c", [b"\x03"], "--watch", "60", "--by", "comm")
+        on_terminal(collector, "redrawn", [b"", b"", b"q"], "--watch", "1", "--by", "allocator")
+        on_terminal(collector, "not_watching", [], "--by", "order")
+        with collector.on_all_cpus():
+            interrupts(collector)
     in_cgroups(load, quiet)
     load.stop()
     memcgs = {"/": "", OUTER: OUTER, INNER: f"{OUTER}/{INNER}", GONE_MEMCG: GONE_MEMCG}

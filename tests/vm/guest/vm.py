@@ -1,117 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs in the guest: makes the workload, lets the kernel and pobpf print it, and leaves all output
-in a directory shared with the host, which compares (vm_test.py). Nothing is judged here.
+in a directory shared with the host, which compares (vm_test.py). Nothing is judged here."""
 
-collect.py DIRECTORY BUILD [--no-child-memcg]
-"""
-
-import contextlib
-import ctypes
-import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from workload import Workload, libc  # noqa: E402
+from collector import DEBUGFS, Collector, as_nobody  # noqa: E402
+from workload import Workload  # noqa: E402
 
-DEBUGFS = pathlib.Path("/sys/kernel/debug")
-# Of one request of the file system that is shared with the host (scripts/vmlib/guest.py).
-REQUEST_BYTES = 125 * 4096
-# Whether it sends large pieces without a cache; from Linux 6.8 on only with one.
-HAS_LARGE_UNCACHED_WRITES = tuple(map(int, os.uname().release.split(".")[:2])) < (6, 8)
-SYNC_FILE_RANGE_ALL = 7  # wait before, write, wait after
-
-
-def send(file: int, piece: memoryview, at: int) -> None:
-    """Writes and leaves nothing in the page cache, which the tests look at."""
-    if os.pwrite(file, piece, at) != len(piece):
-        raise OSError("short write to the host")
-    if HAS_LARGE_UNCACHED_WRITES:
-        return
-    # not fsync(), which would have the host write to its disk
-    where = (ctypes.c_int64(at), ctypes.c_int64(len(piece)))
-    if libc.sync_file_range(file, *where, SYNC_FILE_RANGE_ALL) != 0:
-        raise OSError(ctypes.get_errno(), "sync_file_range")
-    os.posix_fadvise(file, at, len(piece), os.POSIX_FADV_DONTNEED)
-
-
-def relay(reader: int, path: pathlib.Path) -> None:
-    # once, so that the collector's own memory holds still
-    buffer = memoryview(bytearray(REQUEST_BYTES))
-    at, held = 0, 0
-    with open(path, "wb", buffering=0) as file, open(reader, "rb", buffering=0) as pipe:
-        while nr_bytes := pipe.readinto(buffer[held:]):
-            held += nr_bytes
-            if held == REQUEST_BYTES:
-                send(file.fileno(), buffer, at)
-                at, held = at + held, 0
-        if held:
-            send(file.fileno(), buffer[:held], at)
-
-
-@contextlib.contextmanager
-def in_large_writes(path: pathlib.Path) -> Iterator[int]:
-    """A pipe whose contents go to a file of the shared directory. Each request to it costs a
-    millisecond or two, whatever its size, and who copies the kernel's file reads each record by
-    itself: written like that, it takes 15 times as long."""
-    if not HAS_LARGE_UNCACHED_WRITES:
-        path = pathlib.Path(os.environ["POBPF_VM_STREAM"], path.name)
-    reader, writer = os.pipe()
-    thread = threading.Thread(target=relay, args=(reader, path))
-    thread.start()
-    try:
-        yield writer
-    finally:
-        os.close(writer)
-        thread.join()
-
-
-def copy_of(source: pathlib.Path) -> list[str]:
-    """What cat does, but cat would wake the relay for each record."""
-    return ["dd", f"if={source}", "ibs=128k", f"obs={REQUEST_BYTES}", "status=none"]
-
-
-class Collector:
-    def __init__(self, directory: str, build: str) -> None:
-        self.directory = pathlib.Path(directory)
-        self.pobpf = str(pathlib.Path(build) / "pobpf")
-        self.results: dict[str, dict] = {}
-        # the host's, whose root this is
-        os.environ["POBPF_CONFIG"] = "/dev/null"
-
-    def run(self, name: str, argv: list[str], **options) -> int:
-        """Runs argv; stdout and stderr to NAME.out and NAME.err. Returns the exit status."""
-        started = time.monotonic()
-        with (
-            in_large_writes(self.directory / f"{name}.out") as out,
-            open(self.directory / f"{name}.err", "wb") as err,
-        ):
-            status = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, check=False, **options
-            ).returncode
-        self.results[name] = {
-            "argv": argv,
-            "status": status,
-            "seconds": time.monotonic() - started,
-        }
-        return status
-
-    def run_pobpf(self, name: str, *arguments: str) -> int:
-        return self.run(name, [self.pobpf, *arguments])
-
-    def copy(self, name: str, source: pathlib.Path) -> None:
-        self.run(name, copy_of(source))
-
-    def save(self, **facts) -> None:
-        with open(self.directory / "results.json", "w", encoding="utf-8") as file:
-            json.dump({"runs": self.results, **facts}, file, indent=1)
+# What the kernel's own tool is asked for: its modes, and each node.
+PAGE_OWNER_FILTER = (
+    ("stack", "0"), ("stack", "1"), ("handle", "0"), ("handle", "1"), ("stack_handle", "0-1"),
+)
+CHURN_TURNS = 3
 
 
 def write_sysctl(name: str, value: str) -> None:
@@ -123,32 +30,24 @@ def views(collector: Collector) -> None:
     in each of them."""
     page_owner = DEBUGFS / "page_owner"
     # everything that will run has run once: its files are in the page cache
-    subprocess.run([collector.pobpf, "--stats", "-o", "/dev/null"], check=False)
-    subprocess.run([collector.pobpf, "stacks", "-o", "/dev/null"], check=False)
-    subprocess.run([collector.pobpf, "record", "-o", "/dev/null"], check=False)
-    subprocess.run(["cat", str(DEBUGFS / "page_owner")], stdout=subprocess.DEVNULL, check=False)
+    collector.run_pobpf("warm_up", "--stats", "-o", "/dev/null")
+    collector.run_pobpf("warm_up", "stacks", "-o", "/dev/null")
+    collector.run_pobpf("warm_up", "record", "-o", "/dev/null")
+    collector.copy("warm_up", pathlib.Path("/proc/self/status"))
 
     collector.copy("debugfs.1", page_owner)
     collector.run_pobpf("stack", "--stats")
     collector.run_pobpf("handle", "--mode", "handle")
-    collector.run_pobpf("handles", "--handles")
     collector.run_pobpf("stack_handle", "--mode", "stack_handle")
-    for nodes in ("0", "1", "0-1"):
-        collector.run_pobpf(f"nid_{nodes}", "--nid", nodes, "--stats")
-        collector.run_pobpf(f"nid_{nodes}_handle", "--nid", nodes, "--handles")
-    collector.run_pobpf("nid_empty", "--nid", "")
-    collector.run_pobpf("json", "--format", "json")
-    collector.run_pobpf("probe_read", "--no-feature", "rdonly-cast")
-    collector.run_pobpf("bpf_loop", "--no-feature", "may-goto")
-    collector.run_pobpf("ksym_iterator", "--no-feature", "kallsyms-lookup")
-    write_sysctl("kernel/kptr_restrict", "1")
-    collector.run_pobpf("kptr_1")
-    write_sysctl("kernel/kptr_restrict", "2")
-    collector.run_pobpf("kptr_2")
-    collector.run_pobpf("check_kptr_2", "check")
-    write_sysctl("kernel/kptr_restrict", "0")
-    with_capabilities(collector, "least_privilege", "+bpf,+perfmon")
-    with_capabilities(collector, "three_capabilities", "+bpf,+perfmon,+syslog")
+    for nid in ("0", "1"):
+        collector.run_pobpf(f"nid_{nid}", "--nid", nid, "--stats")
+        collector.run_pobpf(f"nid_{nid}_handle", "--nid", nid, "--handles")
+    if collector.is_whole:
+        collector.run_pobpf("handles", "--handles")
+        collector.run_pobpf("nid_0-1", "--nid", "0-1", "--stats")
+        collector.run_pobpf("nid_empty", "--nid", "")
+        collector.run_pobpf("json", "--format", "json")
+    fallbacks(collector)
     recordings(collector)
 
     # the sums between two readings of what the kernel counts itself
@@ -165,14 +64,27 @@ def views(collector: Collector) -> None:
 
     collector.copy("debugfs.2", page_owner)
 
-    page_owner_filter = pathlib.Path(os.environ.get("POBPF_VM_TOOLS", ""), "page_owner_filter")
-    if page_owner_filter.exists():
-        for mode in ("stack", "handle", "stack_handle"):
-            for nodes in ("0", "1", "0-1"):
-                collector.run(
-                    f"filter_{mode}_{nodes}", [str(page_owner_filter), "-m", mode, "-n", nodes]
-                )
+    page_owner_filter = os.environ["POBPF_VM_TOOLS"] + "/page_owner_filter"
+    if os.path.exists(page_owner_filter):
+        for mode, nodes in PAGE_OWNER_FILTER:
+            collector.run(f"filter_{mode}_{nodes}", [page_owner_filter, "-m", mode, "-n", nodes])
         collector.copy("debugfs.3", page_owner)
+
+
+def fallbacks(collector: Collector) -> None:
+    """Other ways to the same text, of one node."""
+    node = ("--nid", "1")
+    collector.run_pobpf("probe_read", *node, "--no-feature", "rdonly-cast")
+    collector.run_pobpf("bpf_loop", *node, "--no-feature", "may-goto")
+    collector.run_pobpf("ksym_iterator", *node, "--no-feature", "kallsyms-lookup")
+    write_sysctl("kernel/kptr_restrict", "1")
+    collector.run_pobpf("kptr_1", *node)
+    write_sysctl("kernel/kptr_restrict", "2")
+    collector.run_pobpf("kptr_2", *node)
+    collector.run_pobpf("check_kptr_2", "check")
+    write_sysctl("kernel/kptr_restrict", "0")
+    with_capabilities(collector, "least_privilege", "+bpf,+perfmon", *node)
+    with_capabilities(collector, "three_capabilities", "+bpf,+perfmon,+syslog", *node)
 
 
 def recordings(collector: Collector) -> None:
@@ -180,21 +92,11 @@ def recordings(collector: Collector) -> None:
     for name, arguments in {
         "record": ("--stats",),
         "record_free": ("--free",),
-        "record_nid_1": ("--nid", "1"),
-        "record_probe_read": ("--no-feature", "rdonly-cast"),
-        "record_bpf_loop": ("--no-feature", "may-goto"),
+        "record_nid_1_probe_read": ("--nid", "1", "--no-feature", "rdonly-cast"),
+        "record_nid_1_bpf_loop": ("--nid", "1", "--no-feature", "may-goto"),
     }.items():
         path = collector.directory / f"{name}.pobpf"
         collector.run_pobpf(name, "record", *arguments, "-o", str(path))
-
-
-def as_nobody(capabilities: str) -> list[str]:
-    """What runs a command as nobody with these capabilities and no other."""
-    return [
-        *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
-        *("--inh-caps", f"-all,{capabilities}", "--ambient-caps", f"-all,{capabilities}"),
-        *("--bounding-set", f"-all,{capabilities}"),
-    ]
 
 
 def with_capabilities(collector: Collector, name: str, capabilities: str, *arguments: str) -> None:
@@ -240,8 +142,6 @@ def bad_places(collector: Collector) -> None:
     with_capabilities(collector, "bpf_only", "+bpf")
     with_capabilities(collector, "perfmon_only", "+perfmon,+syslog")
     held_privileges(collector)
-    collector.run_pobpf("check", "check")
-    collector.run_pobpf("check_json", "check", "--format", "json")
     collector.run(
         "head", ["bash", "-c", 'set -o pipefail; "$0" | head -n 1; exit $?', collector.pobpf]
     )
@@ -298,7 +198,7 @@ def churn(collector: Collector) -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
-    for turn in range(6):
+    for turn in range(CHURN_TURNS):
         collector.run_pobpf(f"churn_{turn}", "--handles", "--stats")
     walker.send_signal(signal.SIGTERM)
     toggled = walker.communicate()[0].split()
@@ -364,20 +264,22 @@ def put_block(block: pathlib.Path, state: str) -> bool:
 
 
 def main() -> None:
-    directory, build, *flags = sys.argv[1:]
-    collector = Collector(directory, build)
-    workload = Workload("--no-child-memcg" not in flags, os.environ["POBPF_VM_MODULES"])
+    collector = Collector()
+    workload = Workload(collector.has_sound_memcg_text)
     workload.start()
     # what the workload set off has ended
     time.sleep(1)
     workload.marker()
     views(collector)
-    bad_places(collector)
-    isolation = pathlib.Path(build) / "tests" / "vm" / "pobpf_isolation_test"
-    collector.run("isolation", [str(isolation)])
-    churn(collector)
+    collector.run_pobpf("check", "check")
+    collector.run_pobpf("check_json", "check", "--format", "json")
+    if collector.is_whole:
+        bad_places(collector)
+    with collector.on_all_cpus():
+        collector.run("isolation", [str(collector.build / "tests" / "vm" / "pobpf_isolation_test")])
+        churn(collector)
     workload.stop()
-    collector.save(made=workload.made, release=os.uname().release)
+    collector.save(made=workload.made)
 
 
 if __name__ == "__main__":

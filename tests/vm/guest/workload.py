@@ -8,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
@@ -26,7 +27,7 @@ def set_comm(name: bytes) -> None:
     pathlib.Path("/proc/self/comm").write_bytes(name)
 
 
-def _anonymous(nr_bytes: int) -> mmap.mmap:
+def anonymous(nr_bytes: int) -> mmap.mmap:
     area = mmap.mmap(-1, nr_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for at in range(0, nr_bytes, PAGE):
         area[at] = 1
@@ -36,7 +37,7 @@ def _anonymous(nr_bytes: int) -> mmap.mmap:
 def _hold_anonymous() -> list:
     """4 MiB of anonymous pages under a task name with a newline and an escape sequence."""
     set_comm(b"anon\n\x1b[31mred")
-    return [_anonymous(4 << 20)]
+    return [anonymous(4 << 20)]
 
 
 def _hold_thp() -> list:
@@ -51,7 +52,7 @@ def _hold_thp() -> list:
 def _hold_migrated() -> list:
     """64 pages moved to another node: reason syscall_or_cpuset."""
     set_comm(b"migrated")
-    area = _anonymous(64 * PAGE)
+    area = anonymous(64 * PAGE)
     base = ctypes.addressof(ctypes.c_char.from_buffer(area))
     count = 64
     pages = (ctypes.c_void_p * count)(*[base + i * PAGE for i in range(count)])
@@ -68,7 +69,7 @@ def _hold_charged() -> list:
     """Anonymous pages, page tables and pipe buffers, charged to a child memcg."""
     (CGROUPS / CHILD_MEMCG / "cgroup.procs").write_text(str(os.getpid()))
     set_comm(b"charged")
-    held: list = [_anonymous(2 << 20)]
+    held: list = [anonymous(2 << 20)]
     for _ in range(16):
         reader, writer = os.pipe()
         os.write(writer, b"x" * 4096)
@@ -78,22 +79,58 @@ def _hold_charged() -> list:
     return held
 
 
-def _charge_and_go() -> None:
+def charge_and_go() -> None:
     """Page cache of a memcg that is removed while the pages stay: an offline memcg."""
     (CGROUPS / GONE_MEMCG / "cgroup.procs").write_text(str(os.getpid()))
     pathlib.Path("/run/pobpf-gone").write_bytes(b"x" * (256 * PAGE))
 
 
+def hold_pages(comm: bytes, nr_pages: int = 64):
+    def make() -> list:
+        set_comm(comm)
+        return [anonymous(nr_pages * PAGE)]
+
+    return make
+
+
+def hold_in_thread() -> list:
+    """Pages allocated by a thread that is not the first of its process."""
+    set_comm(b"pobpf_process")
+    held: list = []
+
+    def in_thread() -> None:
+        pathlib.Path(f"/proc/self/task/{threading.get_native_id()}/comm").write_bytes(
+            b"pobpf_thread"
+        )
+        held.append(anonymous(128 * PAGE))
+        done.set()
+        threading.Event().wait()
+
+    done = threading.Event()
+    threading.Thread(target=in_thread, daemon=True).start()
+    done.wait()
+    return held
+
+
+def hold_in_memcg(path: str, comm: bytes):
+    def make() -> list:
+        (CGROUPS / path / "cgroup.procs").write_text(str(os.getpid()))
+        return hold_pages(comm, 256)()
+
+    return make
+
+
 class Workload:
-    """What was made (self.made: names of kinds) and the processes that hold it."""
+    """What was made (made: names of kinds) and the processes that hold it (pids)."""
 
-    def __init__(self, with_child_memcg: bool, module_directory: str) -> None:
+    def __init__(self, with_child_memcg: bool) -> None:
         self.made: list[str] = []
-        self._children: list[int] = []
+        self.pids: list[int] = []
         self._with_child_memcg = with_child_memcg
-        self._modules = pathlib.Path(module_directory)
+        self._modules = pathlib.Path(os.environ["POBPF_VM_MODULES"])
 
-    def _hold(self, kind: str, make) -> None:
+    def hold(self, kind: str, make) -> int:
+        """A process that has called make() and keeps what that returned; its pid."""
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -111,8 +148,9 @@ class Workload:
         os.close(reader)
         if answer != b"ok":
             sys.exit(f"workload {kind}: {answer.decode()}")
-        self._children.append(pid)
+        self.pids.append(pid)
         self.made.append(kind)
+        return pid
 
     def start(self) -> None:
         pathlib.Path("/run/pobpf-cache").write_bytes(b"x" * (8 << 20))
@@ -135,16 +173,16 @@ class Workload:
             self.made.append("cma")
             break
         (CGROUPS / "cgroup.subtree_control").write_text("+memory")
-        self._hold("anonymous", _hold_anonymous)
-        self._hold("thp", _hold_thp)
-        self._hold("migrated", _hold_migrated)
+        self.hold("anonymous", _hold_anonymous)
+        self.hold("thp", _hold_thp)
+        self.hold("migrated", _hold_migrated)
         if self._with_child_memcg:
             for name in (CHILD_MEMCG, GONE_MEMCG):
                 (CGROUPS / name).mkdir()
-            self._hold("charged", _hold_charged)
+            self.hold("charged", _hold_charged)
             pid = os.fork()
             if pid == 0:
-                _charge_and_go()
+                charge_and_go()
                 os._exit(0)
             os.waitpid(pid, 0)
             (CGROUPS / GONE_MEMCG).rmdir()
@@ -155,11 +193,16 @@ class Workload:
 
         def make() -> list:
             set_comm(b"pobpf_marker")
-            return [_anonymous(PAGE)]
+            return [anonymous(PAGE)]
 
-        self._hold("marker", make)
+        self.hold("marker", make)
 
-    def stop(self) -> None:
-        for pid in self._children:
+    def let_go(self, nr_left: int) -> None:
+        """Ends all processes but the first ones."""
+        while len(self.pids) > nr_left:
+            pid = self.pids.pop()
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+
+    def stop(self) -> None:
+        self.let_go(0)
