@@ -1,6 +1,6 @@
 # pobpf_add_skeleton(NAME [SOURCE STEM] [DEFINES ...]): compiles bpf/STEM.bpf.c (default: NAME) with
 # clang against the trimmed vmlinux.h of this architecture and makes the interface target
-# NAME_skeleton, whose header is <NAME.skel.h>.
+# NAME_skeleton, whose header is <NAME.skel.h>. The global property POBPF_BPF_OBJECTS lists the objects.
 find_program(BPF_CLANG clang REQUIRED)
 find_program(BPF_STRIP llvm-strip REQUIRED)
 # Debian keeps bpftool in sbin, which ordinary users do not have in PATH
@@ -23,6 +23,7 @@ function(pobpf_add_skeleton name)
   set(source ${CMAKE_CURRENT_SOURCE_DIR}/${arg_SOURCE}.bpf.c)
   set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
   set(header ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
+  set_property(GLOBAL APPEND PROPERTY POBPF_BPF_OBJECTS ${object})
   add_custom_command(
     OUTPUT ${object}
     COMMAND
