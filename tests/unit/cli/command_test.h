@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <string>
 
+#include "../reader/made_up_session.h"
+#include "../snapshot/made_up_pages.h"
 #include "../util/temp_dir.h"
 #include "cli/commands.h"
 #include "cli/logging.h"
@@ -17,22 +19,31 @@ class CommandTest : public ::testing::Test {
  protected:
   using Print = Result<cli::ExitStatus>(Session&, const ReaderView&, const cli::Options&, Output&);
 
+  /// Pages with stacks and cgroups of which anything may be set.
+  void make_pages(std::size_t nr_pages) {
+    fill(session.context);
+    session.pages = RandomPages(11).take(nr_pages);
+    session.kernel = samples::android_6_12();
+  }
+
   /// Runs a command; data goes to the file "out", stderr to said.
-  Result<cli::ExitStatus> run(Print& print, Session& session) {
+  Result<cli::ExitStatus> run(Print& print) { return run(print, session); }
+  Result<cli::ExitStatus> run(Print& print, Session& of) {
     auto output = Output::to_file(dir / "out");
     if (!output) return fail(std::move(output).error());
-    return run(print, session, *output);
+    return run(print, of, *output);
   }
-  Result<cli::ExitStatus> run(Print& print, Session& session, Output& output) {
+  Result<cli::ExitStatus> run(Print& print, Session& of, Output& output) {
     ::testing::internal::CaptureStderr();
     cli::set_up_logging(options.format, options.is_quiet, options.verbosity);
-    auto ended = print(session, ReaderView{{}, options.mode}, options, output);
+    auto ended = print(of, ReaderView{{}, options.mode}, options, output);
     said = ::testing::internal::GetCapturedStderr();
     return ended;
   }
   [[nodiscard]] bool has_output() const { return std::filesystem::exists(dir / "out"); }
 
   TempDir dir;
+  MadeUpSession session;
   cli::Options options;
   std::string said;
 };

@@ -9,23 +9,23 @@
 
 #include <algorithm>
 
-#include "../snapshot/made_up_pages.h"
 #include "command_test.h"
 #include "snapshot/format.h"
-#include "still_session.h"
 
 namespace pobpf::cli {
 namespace {
 
 using ::testing::HasSubstr;
 
-using test::StillSession;
-
 class SnapshotCommands : public test::CommandTest {
  protected:
+  SnapshotCommands() {
+    make_pages(3000);
+    session.beside.pages = session.beside.free = 3;
+  }
   /// What the live command prints.
   std::string live() {
-    EXPECT_EQ(run(print_pages, session).value(), ExitStatus::kComplete);
+    EXPECT_EQ(run(print_pages).value(), ExitStatus::kComplete);
     return dir.read("out");
   }
   Result<ExitStatus> record() {
@@ -58,8 +58,6 @@ class SnapshotCommands : public test::CommandTest {
     said = ::testing::internal::GetCapturedStderr();
     return ended;
   }
-
-  StillSession session{3000};
 };
 
 TEST_F(SnapshotCommands, PagesAreThoseOfTheRecording) {
@@ -110,7 +108,7 @@ TEST_F(SnapshotCommands, PagesOfADamagedFileMayBeLost) {
 
 TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
   for (const bool is_pre_v68_text : {true, false}) {
-    session.kernel_facts.is_pre_v68_text = is_pre_v68_text;
+    session.kernel.is_pre_v68_text = is_pre_v68_text;
     dir.remove("snapshot");
     ASSERT_EQ(record().value(), ExitStatus::kComplete);
     EXPECT_EQ(said, "");
@@ -137,7 +135,7 @@ TEST_F(SnapshotCommands, TheTimeOfTheLastFreeIsOfTheTextOrOfTheFreeSide) {
   };
   for (const Case& now :
        {Case{true, false, true}, Case{false, false, false}, Case{false, true, true}}) {
-    session.kernel_facts.is_pre_v68_text = now.is_pre_v68_text;
+    session.kernel.is_pre_v68_text = now.is_pre_v68_text;
     options.snapshot.with_free_side = now.with_free_side;
     dir.remove("snapshot");
     ASSERT_TRUE(record());
@@ -170,7 +168,7 @@ TEST_F(SnapshotCommands, WhatCouldNotBeReadIsSaidWhenRecordingAndReporting) {
   session.context.stacks.erase(7);
   ASSERT_EQ(record().value(), ExitStatus::kIncomplete);
   EXPECT_THAT(said, HasSubstr("1 stack or cgroup that could not be read (no such stack)"));
-  EXPECT_EQ(run(print_pages, session).value(), ExitStatus::kIncomplete);
+  EXPECT_EQ(run(print_pages).value(), ExitStatus::kIncomplete);
   const std::string live_said = said;
   EXPECT_EQ(report().value(), ExitStatus::kIncomplete);
   EXPECT_EQ(said, live_said);

@@ -13,7 +13,6 @@
 #include "archive/listing.h"
 #include "cli/recording_header.h"
 #include "command_test.h"
-#include "still_session.h"
 
 namespace pobpf::cli {
 namespace {
@@ -25,6 +24,7 @@ using ::testing::Not;
 
 class TakeSnapshot : public test::CommandTest {
  protected:
+  TakeSnapshot() { make_pages(3000); }
   Result<ExitStatus> take() {
     const auto directory =
         SnapshotDirectory::open(dir / "history", SnapshotDirectory::Missing::kCreate);
@@ -46,7 +46,6 @@ class TakeSnapshot : public test::CommandTest {
     return list_snapshots(directory.value()).value();
   }
 
-  test::StillSession session{3000};
   RetentionPolicy policy;
   std::filesystem::path path;
 };
@@ -66,7 +65,7 @@ TEST_F(TakeSnapshot, IsWhatRecordWrites) {
 
   auto recorded = SnapshotSession::open(path, DamagePolicy::kRefuse);
   ASSERT_TRUE(recorded);
-  ASSERT_EQ(run(print_pages, session).value(), ExitStatus::kComplete);
+  ASSERT_EQ(run(print_pages).value(), ExitStatus::kComplete);
   const std::string live = dir.read("out");
   dir.remove("out");
   ASSERT_EQ(run(print_pages, **recorded).value(), ExitStatus::kComplete);

@@ -9,13 +9,11 @@
 #include <set>
 #include <sstream>
 
-#include "../sum/made_up_session.h"
 #include "../util/descriptors.h"
 #include "../util/terminal.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "command_test.h"
-#include "kernel/local_clock.h"
 
 namespace pobpf::cli {
 namespace {
@@ -36,7 +34,7 @@ GroupSums sums_of(const std::vector<std::pair<const char*, std::uint64_t>>& comm
   GroupSums sums;
   for (const auto& [comm, pages] : comms) {
     sums.groups.push_back(sum_of(0, pages, pages));
-    test::set_comm(sums.groups.back(), comm);
+    samples::set_comm(sums.groups.back().key, comm);
   }
   return sums;
 }
@@ -54,13 +52,13 @@ GroupSums many(std::uint64_t nr_groups) {
 class TopCommand : public test::CommandTest {
  protected:
   TopCommand() {
-    session.add_stack(1, {"alloc_pages+0x1/0x9", "asker+0x1/0x9"});
-    session.add_stack(2, {"alloc_pages+0x1/0x9", "other+0x2/0x9 [mod]"});
+    session.context.add_stack(1, {"alloc_pages+0x1/0x9", "asker+0x1/0x9"});
+    session.context.add_stack(2, {"alloc_pages+0x1/0x9", "other+0x2/0x9 [mod]"});
     options.command = Command::kTop;
     options.top.fields = {GroupField::kComm};
   }
 
-  Result<ExitStatus> run() { return CommandTest::run(print_top, session); }
+  Result<ExitStatus> run() { return CommandTest::run(print_top); }
   Result<ExitStatus> run(Output& output) { return CommandTest::run(print_top, session, output); }
   ExitStatus status() {
     auto ended = run();
@@ -78,8 +76,6 @@ class TopCommand : public test::CommandTest {
     for (const std::string& line : lines()) result.push_back(json::parse(line));
     return result;
   }
-
-  test::MadeUpSession session;
 };
 
 std::uint64_t pages_in_all(const std::vector<json>& rows, const char* key = "pages") {
@@ -284,8 +280,6 @@ TEST_F(TopCommand, FailsOnAFullDisk) {
 class Watch : public TopCommand {
  protected:
   void SetUp() override {
-    // ages are relative to it
-    if (const auto clock = read_local_clock(); !clock) GTEST_SKIP() << clock.error().what;
     options.top.interval = std::chrono::milliseconds(1);
     options.top.count = 3;
     session.looks = {sums_of({{"a", 100}, {"b", 50}}), sums_of({{"a", 130}, {"c", 5}}),

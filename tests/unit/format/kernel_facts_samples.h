@@ -56,9 +56,10 @@ class MadeUpContext final : public PageContext {
   std::map<std::uint64_t, std::string> cgroups;
 };
 
-inline void set_comm(pobpf_page& page, std::string_view comm) {
-  std::memset(page.comm, 0, sizeof(page.comm));
-  std::memcpy(page.comm, comm.data(), std::min(comm.size(), sizeof(page.comm)));
+/// Of a page, or of the key of a group of pages.
+inline void set_comm(auto& record, std::string_view comm) {
+  std::memset(record.comm, 0, sizeof(record.comm));
+  std::memcpy(record.comm, comm.data(), std::min(comm.size(), sizeof(record.comm)));
 }
 
 /// The second record of the Android dump: movable, in CMA, migrated, charged.

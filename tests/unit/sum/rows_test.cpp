@@ -7,26 +7,26 @@
 #include <algorithm>
 #include <map>
 
-#include "made_up_session.h"
+#include "../reader/made_up_session.h"
 
 namespace pobpf {
 namespace {
 
-using test::set_comm;
+using samples::set_comm;
 using test::sum_of;
 using ::testing::ElementsAre;
 
 class Rows : public ::testing::Test {
  protected:
   void SetUp() override {
-    session.add_stack(1, {"alloc_pages+0x1/0x9", "asker+0x1/0x9", "outer+0x1/0x9"});
-    session.add_stack(2, {"alloc_pages+0x1/0x9", "asker+0x2/0x9 [mod]", "outer+0x1/0x9"});
-    session.add_stack(3, {"alloc_pages+0x1/0x9", "asker+0x1/0x9", "other+0x1/0x9"});
+    session.context.add_stack(1, {"alloc_pages+0x1/0x9", "asker+0x1/0x9", "outer+0x1/0x9"});
+    session.context.add_stack(2, {"alloc_pages+0x1/0x9", "asker+0x2/0x9 [mod]", "outer+0x1/0x9"});
+    session.context.add_stack(3, {"alloc_pages+0x1/0x9", "asker+0x1/0x9", "other+0x1/0x9"});
     session.kernel.zone_names = {"DMA", "", "Normal"};
     session.kernel.migratetype_names = {"Unmovable", "Movable"};
     session.kernel.gfp_names = {{0xcc0, "GFP_KERNEL"}, {0x100, "__GFP_ZERO"}};
-    session.cgroups[7] = "a";
-    session.cgroups[8] = "a";
+    session.context.cgroups[7] = "a";
+    session.context.cgroups[8] = "a";
   }
 
   std::vector<Row> make(std::vector<GroupField> fields) {
@@ -111,7 +111,7 @@ TEST_F(Rows, DepthMergesStacksThatBeginAlike) {
 TEST_F(Rows, FieldsStandInTheOrderTheyWereAskedFor) {
   sums.groups = {sum_of(1, 10, 4)};
   sums.groups[0].key.tgid = 5;
-  set_comm(sums.groups[0], "init");
+  set_comm(sums.groups[0].key, "init");
   EXPECT_EQ(pages({GroupField::kComm, GroupField::kStack, GroupField::kTgid}),
             (Pages{{"init/5", 10}}));
   EXPECT_EQ(pages({GroupField::kTgid, GroupField::kComm}), (Pages{{"5/init", 10}}));
@@ -153,7 +153,7 @@ TEST_F(Rows, MasksOfGfpAreNames) {
 
 TEST_F(Rows, TaskNamesMayFillTheirField) {
   sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1)};
-  set_comm(sums.groups[0], "0123456789abcdef");
+  set_comm(sums.groups[0].key, "0123456789abcdef");
   EXPECT_EQ(pages({GroupField::kComm}), (Pages{{"0123456789abcdef", 1}, {"", 2}}));
 }
 
