@@ -2,12 +2,16 @@
 #include "kernel/cgroup_path.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
+#include <optional>
 
-#include "util/temp_dir.h"
+#include "../util/own_mounts.h"
+#include "../util/temp_dir.h"
 
 namespace pobpf {
 namespace {
@@ -15,9 +19,8 @@ namespace {
 class CgroupMountsTest : public testing::Test {
  protected:
   std::filesystem::path write(const char* text) {
-    const auto path = directory_.path() / "mounts";
-    std::ofstream(path) << text;
-    return path;
+    directory_.write("mounts", text);
+    return directory_ / "mounts";
   }
   test::TempDir directory_;
 };
@@ -55,17 +58,47 @@ TEST(CgroupDirectory, MayBeGivenAsTheFilesystemHasIt) {
   EXPECT_EQ(cgroup_directory("/mnt/twofold", mounts), "/sys/fs/cgroup/mnt/twofold");
 }
 
-/// On the running kernel, where cgroup v2 has the memory controller.
+/// A cgroup v2 of the running kernel whose root is said to have other controllers than it has: they
+/// belong to cgroup v1 on many machines.
+class MadeUpControllers {
+ public:
+  /// errno of what failed; 0: nothing did.
+  int set(const std::string& controllers) {
+    if (mounts_.error() != 0) return mounts_.error();
+    if (!find_cgroup_mounts() &&
+        ::mount("none", directory_.path().c_str(), "cgroup2", 0, nullptr) != 0)
+      return errno;
+    const auto mounts = find_cgroup_mounts();
+    if (!mounts) return ENODEV;
+    file_.write("controllers", controllers + "\n");
+    const std::string covered = mounts->front() + "/cgroup.controllers";
+    const auto file = file_ / "controllers";
+    return ::mount(file.c_str(), covered.c_str(), nullptr, MS_BIND, nullptr) == 0 ? 0 : errno;
+  }
+
+ private:
+  test::TempDir directory_;
+  test::TempDir file_;
+  test::OwnMounts mounts_;
+};
+
+/// On the running kernel: where it has no cgroup v2 with the memory controller, with one that is
+/// made up as far as that goes.
 class CgroupIdTest : public testing::Test {
  protected:
   void SetUp() override {
+    if (!find_cgroup_id("/")) {
+      const int error = made_up_.emplace().set("cpu memory");
+      if (error != 0) GTEST_SKIP() << "cgroup v2 cannot be mounted here: " << std::strerror(error);
+    }
     const auto mounts = find_cgroup_mounts();
-    if (!mounts) GTEST_SKIP() << mounts.error().what;
+    ASSERT_TRUE(mounts) << mounts.error().what;
     mount_ = mounts->front();
     const auto id = find_cgroup_id("/");
-    if (!id) GTEST_SKIP() << id.error().what;
+    ASSERT_TRUE(id) << id.error().what;
     root_id_ = *id;
   }
+  std::optional<MadeUpControllers> made_up_;
   std::string mount_;
   std::uint64_t root_id_ = 0;
 };
@@ -85,6 +118,16 @@ TEST_F(CgroupIdTest, NoSuchCgroupIsAUsageError) {
     ASSERT_FALSE(id) << path;
     EXPECT_EQ(id.error().kind, ErrorKind::kUsage) << path;
   }
+}
+
+TEST(CgroupControllers, WithoutMemoryNoPagesAreCharged) {
+  MadeUpControllers made_up;
+  const int error = made_up.set("cpu memory_of_another_name");
+  if (error != 0) GTEST_SKIP() << "cgroup v2 cannot be mounted here: " << std::strerror(error);
+  const auto id = find_cgroup_id("/");
+  ASSERT_FALSE(id);
+  EXPECT_EQ(id.error().kind, ErrorKind::kUnsupported);
+  EXPECT_NE(id.error().what.find("no memory controller"), std::string::npos) << id.error().what;
 }
 
 }  // namespace
