@@ -17,15 +17,13 @@
 #include <vector>
 
 #include "kernel/libbpf_log.h"
+#include "unit/kernel/libbpf_btf.h"
 #include "util/fd.h"
 
 namespace pobpf::synthetic {
 namespace {
 
-struct BtfDeleter {
-  void operator()(btf* object) const { btf__free(object); }
-};
-using Btf = std::unique_ptr<btf, BtfDeleter>;
+using test::Btf;
 
 // CO-RE asks for the same kind of type, not for what a pointer points to
 constexpr const char* kPointer = "*";

@@ -3,9 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-
+#include "../util/temp_dir.h"
 #include "cli/command_line.h"
 #include "cli/options.h"
 
@@ -16,9 +14,7 @@ using Arguments = std::vector<std::string>;
 
 class SettingsFile : public ::testing::Test {
  protected:
-  void TearDown() override { std::filesystem::remove(path_); }
-
-  void write(const std::string& text) { std::ofstream(path_) << text; }
+  void write(const std::string& text) { directory_.write("settings", text); }
 
   Result<std::variant<Options, Information>> try_parse(const Arguments& arguments) {
     return parse_options(arguments, path_);
@@ -50,8 +46,8 @@ class SettingsFile : public ::testing::Test {
     return refusal(arguments);
   }
 
-  const std::string path_ = ::testing::TempDir() + "pobpf_settings_" +
-                            ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  test::TempDir directory_;
+  const std::string path_ = directory_ / "settings";
 };
 
 TEST_F(SettingsFile, NeedNotExistUnlessItIsAskedFor) {

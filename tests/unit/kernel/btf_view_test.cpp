@@ -4,21 +4,18 @@
 
 #include <bpf/btf.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <memory>
 
+#include "../util/temp_dir.h"
 #include "kernel/btf.h"
+#include "libbpf_btf.h"
 
 namespace pobpf {
 namespace {
 
-struct BtfDeleter {
-  void operator()(btf* object) const { btf__free(object); }
-};
-using Btf = std::unique_ptr<btf, BtfDeleter>;
+using test::Btf;
+using test::bytes_of;
 
 /// One of each kind that this libbpf can make.
 Btf all_kinds() {
@@ -54,24 +51,14 @@ Btf all_kinds() {
   return object;
 }
 
-std::string bytes_of(const btf* object) {
-  std::uint32_t size = 0;
-  const void* const data = btf__raw_data(object, &size);
-  return {static_cast<const char*>(data), size};
-}
-
 class BtfViewTest : public ::testing::Test {
  protected:
-  ~BtfViewTest() override { std::filesystem::remove(path_); }
-
   Result<BtfView> open(const std::string& bytes) const {
-    std::ofstream(path_, std::ios::binary) << bytes;
-    return BtfView::open(path_);
+    directory_.write("btf", bytes);
+    return BtfView::open(directory_ / "btf");
   }
 
-  std::string path_ =
-      (std::filesystem::temp_directory_path() / ("pobpf-btf-" + std::to_string(::getpid())))
-          .string();
+  test::TempDir directory_;
 };
 
 /// Everything that can be asked of a view, so that a wrong one is noticed (ASan).

@@ -2,7 +2,6 @@
 // Each sentence here is output: what a user reads when pobpf cannot run.
 #include "pobpf/preflight.h"
 
-#include <bpf/btf.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
 #include <sys/fsuid.h>
@@ -10,10 +9,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 
 #include "../util/temp_dir.h"
 #include "gzip.h"
+#include "libbpf_btf.h"
 
 namespace pobpf {
 namespace {
@@ -22,11 +21,9 @@ constexpr std::uint64_t bit(unsigned capability) { return 1ULL << capability; }
 
 /// A kernel's BTF with nothing but these (empty) structs.
 std::string btf_with(const std::vector<std::string>& structs) {
-  const std::unique_ptr<btf, decltype(&btf__free)> types(btf__new_empty(), btf__free);
+  const test::Btf types(btf__new_empty());
   for (const auto& name : structs) btf__add_struct(types.get(), name.c_str(), 8);
-  std::uint32_t size = 0;
-  const void* data = btf__raw_data(types.get(), &size);
-  return {static_cast<const char*>(data), size};
+  return test::bytes_of(types.get());
 }
 
 constexpr const char* kGoodConfig =

@@ -3,8 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
+#include <string>
 
+#include "../util/temp_dir.h"
 #include "pressure/capture_gate.h"
 #include "pressure/memory_state.h"
 #include "pressure/stall_limit.h"
@@ -119,7 +120,6 @@ TEST(MemoryState, KnowsMemoryThatCameOrWent) {
 class PressureFile : public ::testing::Test {
  protected:
   PressureFile() { write(0, 0); }
-  ~PressureFile() override { std::filesystem::remove(path_); }
 
   /// A plain file keeps what it is told: the limit stands over its first bytes.
   Result<StallMonitor> open(const StallLimit& limit) const {
@@ -129,21 +129,20 @@ class PressureFile : public ::testing::Test {
   }
 
   void write(unsigned some_us, unsigned full_us) const {
-    std::ofstream file(path_);
-    file << "some avg10=1.00 avg60=0.10 avg300=0.00 total=" << some_us
-         << "\nfull avg10=0.50 avg60=0.05 avg300=0.00 total=" << full_us << "\n";
+    directory_.write(
+        "memory", "some avg10=1.00 avg60=0.10 avg300=0.00 total=" + std::to_string(some_us) +
+                      "\nfull avg10=0.50 avg60=0.05 avg300=0.00 total=" + std::to_string(full_us) +
+                      "\n");
   }
 
-  std::filesystem::path path_ =
-      std::filesystem::temp_directory_path() / ("pobpf-pressure-" + std::to_string(::getpid()));
+  test::TempDir directory_;
+  const std::filesystem::path path_ = directory_ / "memory";
   StallMonitor::Clock::time_point start_ = StallMonitor::Clock::now();
 };
 
 TEST_F(PressureFile, TotalsAreRead) {
   write(123456, 7890);
-  std::ifstream file(path_);
-  const std::string text((std::istreambuf_iterator<char>(file)), {});
-  const auto totals = parse_pressure(text);
+  const auto totals = parse_pressure(directory_.read("memory"));
   ASSERT_TRUE(totals);
   EXPECT_EQ(totals->some, 123456us);
   EXPECT_EQ(totals->full, 7890us);
@@ -185,10 +184,7 @@ TEST_F(PressureFile, StallsFromLongBeforeTheWindowAreOver) {
 
 TEST_F(PressureFile, TheKernelIsToldTheLimit) {
   ASSERT_TRUE(StallMonitor::open(path_, {StallKind::kFull, 300ms, 2s}));
-  std::ifstream file(path_);
-  std::string text;
-  std::getline(file, text, '\0');
-  EXPECT_EQ(text, "full 300000 2000000");
+  EXPECT_EQ(directory_.read("memory").substr(0, 20), std::string("full 300000 2000000\0", 20));
 }
 
 TEST_F(PressureFile, AKernelWithoutItIsUnsupported) {

@@ -20,16 +20,14 @@
 #include <tuple>
 #include <vector>
 
+#include "../kernel/libbpf_btf.h"
 #include "pobpf/abi.h"
 #include "pobpf/pin_abi.h"
 
 namespace pobpf {
 namespace {
 
-struct BtfDeleter {
-  void operator()(btf* object) const { btf__free(object); }
-};
-using Btf = std::unique_ptr<btf, BtfDeleter>;
+using test::Btf;
 
 std::string object_path(std::string_view name) {
   return std::string(POBPF_BPF_DIRECTORY) + "/" + std::string(name) + ".bpf.o";
