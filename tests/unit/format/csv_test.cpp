@@ -133,7 +133,11 @@ TEST_F(Csv, LeavesNothingBehindWhenAStackCannotBeRead) {
 
 TEST(CsvField, IsQuotedOnlyIfItMustBe) {
   const std::pair<const char*, const char*> cases[] = {
-      {"", ""}, {"a b", "a b"}, {"a,b", "\"a,b\""}, {"\"", "\"\"\"\""}, {"a\n", "\"a\n\""}};
+      {"", ""},
+      {"kworker/0:1 'x' [a]", "kworker/0:1 'x' [a]"},
+      {"a,b", "\"a,b\""},
+      {"\"", "\"\"\"\""},
+      {"a\n", "\"a\n\""}};
   for (const auto& [text, field] : cases) {
     std::string out;
     append_csv_field(out, text);

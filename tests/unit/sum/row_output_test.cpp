@@ -16,7 +16,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 constexpr GroupField kStack = GroupField::kStack;
 constexpr GroupField kComm = GroupField::kComm;
@@ -365,11 +364,6 @@ TEST_F(RowOutput, CsvNamesComeBackAsTheyWere) {
     EXPECT_EQ(lines[i + 1][5], names[i]);
     EXPECT_EQ(lines[i + 1][6], "7");
   }
-}
-
-TEST_F(RowOutput, CsvQuotesNothingElse) {
-  rows = {group(1, 1, {name("kworker/0:1 'x' [a]")})};
-  EXPECT_THAT(csv({kComm}), Not(HasSubstr("\"")));
 }
 
 TEST_F(RowOutput, CsvOnATerminalIsEscaped) {
