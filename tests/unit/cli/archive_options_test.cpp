@@ -5,22 +5,18 @@
 #include <gtest/gtest.h>
 
 #include "cli/options.h"
+#include "parse.h"
 
 namespace pobpf::cli {
 namespace {
 
+using test::try_parse;
 using ::testing::HasSubstr;
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
-Result<Options> parse(std::vector<std::string> arguments) {
-  auto parsed = parse_options(arguments, "/dev/null");
-  if (!parsed) return fail(parsed.error());
-  return std::get<Options>(*parsed);
-}
-
 TEST(ArchiveOptions, DefaultsKeepAll) {
-  const auto options = parse({"snapshot"});
+  const auto options = try_parse({"snapshot"});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->command, Command::kSnapshot);
   EXPECT_EQ(options->archive.directory, "/var/lib/pobpf");
@@ -35,10 +31,10 @@ TEST(ArchiveOptions, DefaultsKeepAll) {
 
 TEST(ArchiveOptions, AreRead) {
   const auto options =
-      parse({"snapshot", "--dir",      "d",         "--keep",     "7",    "--max-age",
-             "36h",      "--max-size", "1.5G",      "--min-free", "2.5%", "--thin",
-             "--wait",   "90",         "--dry-run", "--nid",      "0",    "--comm",
-             "a",        "--free",     "--level",   "9"});
+      try_parse({"snapshot", "--dir",      "d",         "--keep",     "7",    "--max-age",
+                 "36h",      "--max-size", "1.5G",      "--min-free", "2.5%", "--thin",
+                 "--wait",   "90",         "--dry-run", "--nid",      "0",    "--comm",
+                 "a",        "--free",     "--level",   "9"});
   ASSERT_TRUE(options) << options.error().what;
   const RetentionPolicy& policy = options->archive.policy;
   EXPECT_EQ(options->archive.directory, "d");
@@ -61,7 +57,7 @@ TEST(ArchiveOptions, TiersMakeThinOfTheirOwn) {
        {std::vector<std::string>{"snapshot"}, {"snapshot", "--thin"}}) {
     auto arguments = front;
     arguments.insert(arguments.end(), {"--thin-tiers", "1h:all,1d:30m"});
-    const auto options = parse(arguments);
+    const auto options = try_parse(arguments);
     ASSERT_TRUE(options);
     EXPECT_EQ(options->archive.policy.limits.tiers,
               (std::vector<ThinTier>{{3600 * kSecond, 0}, {86400 * kSecond, 1800 * kSecond}}));
@@ -69,7 +65,7 @@ TEST(ArchiveOptions, TiersMakeThinOfTheirOwn) {
 }
 
 TEST(ArchiveOptions, AnAmountThatStaysFree) {
-  const auto options = parse({"snapshot", "--min-free", "2G"});
+  const auto options = try_parse({"snapshot", "--min-free", "2G"});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->archive.policy.min_free->bytes, 2ULL << 30);
   EXPECT_EQ(options->archive.policy.min_free->percent, 0);
@@ -104,36 +100,36 @@ TEST(ArchiveOptions, WrongValuesAreRefused) {
                                              {"--format", "json"}}) {
     auto with_command = arguments;
     with_command.insert(with_command.begin(), "snapshot");
-    const auto options = parse(with_command);
+    const auto options = try_parse(with_command);
     ASSERT_FALSE(options) << arguments[0] << ' ' << arguments.back();
     EXPECT_EQ(options.error().kind, ErrorKind::kUsage);
   }
 }
 
 TEST(ArchiveOptions, AListHasADirectory) {
-  EXPECT_EQ(parse({"list"})->archive.directory, "/var/lib/pobpf");
-  const auto options = parse({"list", "d", "--format", "json"});
+  EXPECT_EQ(try_parse({"list"})->archive.directory, "/var/lib/pobpf");
+  const auto options = try_parse({"list", "d", "--format", "json"});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->command, Command::kList);
   EXPECT_EQ(options->archive.directory, "d");
-  EXPECT_FALSE(parse({"list", "a", "b"}));
-  EXPECT_FALSE(parse({"list", ""}));
-  EXPECT_FALSE(parse({"list", "--nid", "0"}));
+  EXPECT_FALSE(try_parse({"list", "a", "b"}));
+  EXPECT_FALSE(try_parse({"list", ""}));
+  EXPECT_FALSE(try_parse({"list", "--nid", "0"}));
 }
 
 TEST(LatestOptions, ANumberMayBeLeftOut) {
-  auto options = parse({"diff", "--latest", "--dir", "d"});
+  auto options = try_parse({"diff", "--latest", "--dir", "d"});
   ASSERT_TRUE(options) << options.error().what;
   EXPECT_EQ(options->diff.nr_latest, 2U);
   EXPECT_EQ(options->diff.directory, "d");
-  options = parse({"diff", "--leaks", "--latest"});
+  options = try_parse({"diff", "--leaks", "--latest"});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->diff.nr_latest, 3U);
   EXPECT_EQ(options->diff.directory, "/var/lib/pobpf");
-  options = parse({"diff", "--latest", "25", "--by", "tgid"});
+  options = try_parse({"diff", "--latest", "25", "--by", "tgid"});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->diff.nr_latest, 25U);
-  EXPECT_FALSE(parse({"diff", "a", "b"})->diff.nr_latest);
+  EXPECT_FALSE(try_parse({"diff", "a", "b"})->diff.nr_latest);
 }
 
 TEST(LatestOptions, WrongUsesAreRefused) {
@@ -147,7 +143,7 @@ TEST(LatestOptions, WrongUsesAreRefused) {
                                              {"--latest", "--dir", ""}}) {
     auto with_command = arguments;
     with_command.insert(with_command.begin(), "diff");
-    const auto options = parse(with_command);
+    const auto options = try_parse(with_command);
     ASSERT_FALSE(options) << arguments.back();
     EXPECT_EQ(options.error().kind, ErrorKind::kUsage);
   }

@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "../reader/made_up_session.h"
 #include "../snapshot/made_up_pages.h"
@@ -39,6 +42,19 @@ class CommandTest : public ::testing::Test {
     auto ended = print(of, ReaderView{{}, options.mode}, options, output);
     said = ::testing::internal::GetCapturedStderr();
     return ended;
+  }
+  /// Of the data.
+  [[nodiscard]] std::vector<std::string> lines() const {
+    std::vector<std::string> result;
+    std::istringstream text(dir.read("out"));
+    for (std::string line; std::getline(text, line);) result.push_back(line);
+    return result;
+  }
+  /// The data as lines of JSON.
+  [[nodiscard]] std::vector<nlohmann::json> objects() const {
+    std::vector<nlohmann::json> result;
+    for (const std::string& line : lines()) result.push_back(nlohmann::json::parse(line));
+    return result;
   }
   [[nodiscard]] bool has_output() const { return std::filesystem::exists(dir / "out"); }
 

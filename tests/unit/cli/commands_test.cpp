@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "../reader/made_up_session.h"
 #include "../util/temp_dir.h"
 #include "cli/open_session.h"
 #include "command_test.h"
@@ -14,9 +15,9 @@
 namespace pobpf::cli {
 namespace {
 
+using test::sum_of;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
-using test::sum_of;
 
 class Commands : public test::CommandTest {
  protected:
@@ -127,17 +128,15 @@ TEST_F(Commands, StacksPrintsAnObjectAStack) {
   options.format = Format::kJson;
   session.context.stacks.erase(1);
   ASSERT_EQ(run(print_stacks).value(), ExitStatus::kIncomplete);
-  std::istringstream lines(dir.read("out"));
-  std::string line;
-  ASSERT_TRUE(std::getline(lines, line));
-  const auto first = nlohmann::json::parse(line);
+  const auto stacks = objects();
+  ASSERT_EQ(stacks.size(), 2U);
+  const auto& first = stacks[0];
   EXPECT_EQ(first.at("handle"), 2);
   EXPECT_EQ(first.at("nr_base_pages"), 30);
   EXPECT_EQ(first.at("nr_allocations"), 20);
   EXPECT_EQ(first.at("stack").at(1).at("symbol"), "init+0x2/0x9 [mod]");
   EXPECT_EQ(first.at("stack").at(0).at("address"), "0xffffffff81000000");
-  ASSERT_TRUE(std::getline(lines, line));
-  EXPECT_TRUE(nlohmann::json::parse(line).at("stack").is_null());
+  EXPECT_TRUE(stacks[1].at("stack").is_null());
 }
 
 TEST_F(Commands, StacksAsksForWhatTheOptionsSay) {

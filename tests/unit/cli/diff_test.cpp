@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "../snapshot/made_up_pages.h"
 #include "command_test.h"
@@ -63,11 +62,8 @@ class DiffTest : public test::CommandTest {
   /// Rows but the total, by a key.
   std::map<std::string, Json> rows(const std::string& key) {
     std::map<std::string, Json> result;
-    std::istringstream lines(dir.read("out"));
-    for (std::string line; std::getline(lines, line);) {
-      const Json row = Json::parse(line);
+    for (const Json& row : objects())
       if (row["kind"] == "group") result[row[key].dump()] = row;
-    }
     return result;
   }
 

@@ -3,29 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include "parse.h"
+
 namespace pobpf::cli {
 namespace {
 
-using Arguments = std::vector<std::string>;
-
-Options parse(const Arguments& arguments) {
-  auto parsed = parse_options(arguments, "/dev/null");
-  if (!parsed) {
-    ADD_FAILURE() << parsed.error().what;
-    return {};
-  }
-  const auto* options = std::get_if<Options>(&*parsed);
-  if (options == nullptr) ADD_FAILURE() << "no command";
-  return options != nullptr ? *options : Options();
-}
-
-/// The sentence of a usage error.
-std::string refusal(const Arguments& arguments) {
-  auto parsed = parse_options(arguments, "/dev/null");
-  if (parsed) return "accepted";
-  EXPECT_EQ(parsed.error().kind, ErrorKind::kUsage);
-  return parsed.error().what + ": " + parsed.error().hint;
-}
+using test::Arguments;
+using test::parse;
+using test::refusal;
 
 std::string information(const Arguments& arguments) {
   auto parsed = parse_options(arguments, "/dev/null");

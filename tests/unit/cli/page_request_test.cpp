@@ -4,22 +4,20 @@
 #include <gtest/gtest.h>
 
 #include "cli/options.h"
+#include "parse.h"
 
 namespace pobpf::cli {
 namespace {
 
-Result<PageRequest> request(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "page");
-  auto parsed = parse_options(arguments, "/dev/null");
-  if (!parsed) return fail(std::move(parsed).error());
-  const auto* options = std::get_if<Options>(&*parsed);
-  EXPECT_NE(options, nullptr);
+Result<PageRequest> request(const test::Arguments& arguments) {
+  auto options = test::try_parse(test::with_command("page", arguments));
+  if (!options) return fail(std::move(options).error());
   EXPECT_EQ(options->command, Command::kPage);
   return options->page;
 }
 
-std::string refusal(std::vector<std::string> arguments) {
-  auto parsed = request(std::move(arguments));
+std::string refusal(const test::Arguments& arguments) {
+  auto parsed = request(arguments);
   if (parsed) return "accepted";
   EXPECT_EQ(parsed.error().kind, ErrorKind::kUsage);
   return parsed.error().what;

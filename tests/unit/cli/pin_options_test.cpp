@@ -3,19 +3,16 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "parse.h"
 
 namespace pobpf::cli {
 namespace {
 
-Result<Options> parse(const std::vector<std::string>& arguments) {
-  auto parsed = parse_options(arguments, "/dev/null");
-  if (!parsed) return fail(std::move(parsed).error());
-  return std::get<Options>(*std::move(parsed));
-}
+using test::try_parse;
 
 TEST(PinOptions, OfAPin) {
-  const auto options = parse({"pin", "node1", "--nid", "1", "--handles", "--chown", "0:0",
-                              "--chmod", "440", "--replace", "--dir", "/x/"});
+  const auto options = try_parse({"pin", "node1", "--nid", "1", "--handles", "--chown", "0:0",
+                                  "--chmod", "440", "--replace", "--dir", "/x/"});
   ASSERT_TRUE(options) << options.error().what;
   EXPECT_EQ(options->command, Command::kPin);
   EXPECT_EQ(options->pin.names, std::vector<std::string>{"node1"});
@@ -29,14 +26,14 @@ TEST(PinOptions, OfAPin) {
 }
 
 TEST(PinOptions, FiltersInFrontOfTheCommandArePartOfTheView) {
-  const auto options = parse({"--nid", "0,1", "pin", "a"});
+  const auto options = try_parse({"--nid", "0,1", "pin", "a"});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->pin.view_text, "--nid 0,1");
 }
 
 TEST(PinOptions, AllFiltersArePartOfTheView) {
-  const auto options = parse({"--not-dead", "--not-pid", "1", "pin", "a", "--not-comm", "a*,b",
-                              "--not-comm", "it's", "--mixed", "--pfn", "0x10+2"});
+  const auto options = try_parse({"--not-dead", "--not-pid", "1", "pin", "a", "--not-comm", "a*,b",
+                                  "--not-comm", "it's", "--mixed", "--pfn", "0x10+2"});
   ASSERT_TRUE(options) << options.error().what;
   const std::string& text = options->pin.view_text;
   for (const char* part : {"--not-dead", "--not-pid 1", "--not-comm 'a*,b'",
@@ -45,11 +42,11 @@ TEST(PinOptions, AllFiltersArePartOfTheView) {
 }
 
 TEST(PinOptions, OwnersAreUsersGroupsOrBoth) {
-  EXPECT_FALSE(parse({"pin", "a", "--chown", ":0"})->pin.uid);
-  EXPECT_EQ(parse({"pin", "a", "--chown", ":0"})->pin.gid, 0U);
-  EXPECT_EQ(parse({"pin", "a", "--chown", "root"})->pin.uid, 0U);
-  EXPECT_FALSE(parse({"pin", "a", "--chown", "root:"})->pin.gid);
-  EXPECT_EQ(parse({"pin", "a", "--chown", "4000000000"})->pin.uid, 4000000000U);
+  EXPECT_FALSE(try_parse({"pin", "a", "--chown", ":0"})->pin.uid);
+  EXPECT_EQ(try_parse({"pin", "a", "--chown", ":0"})->pin.gid, 0U);
+  EXPECT_EQ(try_parse({"pin", "a", "--chown", "root"})->pin.uid, 0U);
+  EXPECT_FALSE(try_parse({"pin", "a", "--chown", "root:"})->pin.gid);
+  EXPECT_EQ(try_parse({"pin", "a", "--chown", "4000000000"})->pin.uid, 4000000000U);
 }
 
 TEST(PinOptions, WrongOnesAreRefused) {
@@ -73,7 +70,7 @@ TEST(PinOptions, WrongOnesAreRefused) {
                                                        {"pins", "a"},
                                                        {"pin", "a", "pins"}};
   for (const auto& arguments : wrong) {
-    const auto options = parse(arguments);
+    const auto options = try_parse(arguments);
     ASSERT_FALSE(options) << arguments.back();
     EXPECT_EQ(options.error().kind, ErrorKind::kUsage);
   }

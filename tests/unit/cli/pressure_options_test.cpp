@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/options.h"
+#include "parse.h"
 
 namespace pobpf::cli {
 namespace {
@@ -12,11 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-Result<Options> parse(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "watch-pressure");
-  auto parsed = parse_options(arguments, "/dev/null");
-  if (!parsed) return fail(parsed.error());
-  return std::get<Options>(*parsed);
+Result<Options> parse(const test::Arguments& arguments) {
+  return test::try_parse(test::with_command("watch-pressure", arguments));
 }
 
 TEST(PressureOptions, Defaults) {

@@ -5,10 +5,8 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
-#include <algorithm>
-
+#include "../snapshot/made_up_pages.h"
 #include "command_test.h"
 #include "snapshot/format.h"
 
@@ -71,9 +69,7 @@ TEST_F(SnapshotCommands, PagesAreThoseOfTheRecording) {
   ASSERT_EQ(report_pages_of({{{1006, 1008}}, {4096 * 4000ULL + 5}, {}, {}}).value(),
             ExitStatus::kComplete);
   EXPECT_EQ(said, "");
-  std::istringstream lines(dir.read("out"));
-  std::vector<nlohmann::json> pages;
-  for (std::string line; std::getline(lines, line);) pages.push_back(nlohmann::json::parse(line));
+  auto pages = objects();
   ASSERT_EQ(pages.size(), 3U);
   EXPECT_EQ(pages[0]["state"], "tail");
   EXPECT_EQ(pages[0]["first_pfn"], 1004);
@@ -141,14 +137,12 @@ TEST_F(SnapshotCommands, TheTimeOfTheLastFreeIsOfTheTextOrOfTheFreeSide) {
     ASSERT_TRUE(record());
     options.format = Format::kJson;
     ASSERT_TRUE(report());
-    std::istringstream lines(dir.read("out"));
-    std::string line;
-    for (const pobpf_page& page : session.pages) {
-      ASSERT_TRUE(std::getline(lines, line));
-      const auto json = nlohmann::json::parse(line);
-      ASSERT_EQ(json.contains("free_ts_nsec"), now.is_recorded);
+    const auto reported = objects();
+    ASSERT_EQ(reported.size(), session.pages.size());
+    for (std::size_t i = 0; i < reported.size(); ++i) {
+      ASSERT_EQ(reported[i].contains("free_ts_nsec"), now.is_recorded);
       if (now.is_recorded) {
-        ASSERT_EQ(json["free_ts_nsec"], page.free_ts_nsec);
+        ASSERT_EQ(reported[i]["free_ts_nsec"], session.pages[i].free_ts_nsec);
       }
     }
     options.format = Format::kText;
@@ -250,11 +244,7 @@ TEST_F(SnapshotCommands, StacksAndTopAreOfThePagesOfTheFile) {
   options.snapshot.view = ReportView::kStacks;
   ASSERT_EQ(report().value(), ExitStatus::kComplete);
   std::map<std::uint32_t, std::uint64_t> sums;
-  std::istringstream lines(dir.read("out"));
-  for (std::string line; std::getline(lines, line);) {
-    const auto group = nlohmann::json::parse(line);
-    sums[group["handle"]] = group["nr_allocations"];
-  }
+  for (const auto& group : objects()) sums[group["handle"]] = group["nr_allocations"];
   std::map<std::uint32_t, std::uint64_t> wanted;
   for (const pobpf_page& page : session.pages) ++wanted[page.handle];
   EXPECT_EQ(sums, wanted);

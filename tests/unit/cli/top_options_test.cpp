@@ -8,37 +8,29 @@
 
 #include "../util/temp_dir.h"
 #include "cli/options.h"
+#include "parse.h"
 
 namespace pobpf::cli {
 namespace {
 
 using std::chrono::milliseconds;
+using test::Arguments;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using Arguments = std::vector<std::string>;
 
 constexpr const char* kSeeHelp = ": see pobpf top --help";
 
-Result<Options> parse_all(Arguments arguments) {
-  arguments.insert(arguments.begin(), "top");
-  auto parsed = parse_options(arguments, "/dev/null");
-  if (!parsed) return fail(std::move(parsed).error());
-  return std::get<Options>(*std::move(parsed));
+Result<Options> parse_all(const Arguments& arguments) {
+  return test::try_parse(test::with_command("top", arguments));
 }
 
 TopOptions parse(const Arguments& arguments) {
-  auto options = parse_all(arguments);
-  if (!options) ADD_FAILURE() << options.error().what;
-  return options ? options->top : TopOptions();
+  return test::parse(test::with_command("top", arguments)).top;
 }
 
-/// The sentence of a usage error.
 std::string refusal(const Arguments& arguments) {
-  const auto options = parse_all(arguments);
-  if (options) return "accepted";
-  EXPECT_EQ(options.error().kind, ErrorKind::kUsage);
-  return options.error().what + ": " + options.error().hint;
+  return test::refusal(test::with_command("top", arguments));
 }
 
 TEST(TopOptions, WithoutAnyAreTheLargestStacks) {

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "../reader/made_up_session.h"
 #include "../util/descriptors.h"
 #include "../util/terminal.h"
 #include "cli/commands.h"
@@ -64,17 +65,6 @@ class TopCommand : public test::CommandTest {
     auto ended = run();
     if (!ended) ADD_FAILURE() << ended.error().what;
     return ended.value_or(ExitStatus::kFailed);
-  }
-  [[nodiscard]] std::vector<std::string> lines() const {
-    std::vector<std::string> result;
-    std::istringstream text(dir.read("out"));
-    for (std::string line; std::getline(text, line);) result.push_back(line);
-    return result;
-  }
-  [[nodiscard]] std::vector<json> objects() const {
-    std::vector<json> result;
-    for (const std::string& line : lines()) result.push_back(json::parse(line));
-    return result;
   }
 };
 
