@@ -18,6 +18,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
+import runner  # noqa: E402
+
 ARGUMENTS = argparse.Namespace()
 TIMEOUT_SECONDS = 120
 NEVER_MIGRATED = -1
@@ -318,17 +321,6 @@ def modules_of_high_orders() -> list[tuple]:
     return [(*group, count, total) for group, total, count in rows]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pobpf", required=True, help="the binary to test")
-    parser.add_argument("--make-snapshot", required=True, help="pobpf_make_snapshot")
-    parser.add_argument("--readme", required=True, help="README.md")
-    parser.parse_args(namespace=ARGUMENTS)
-    result = unittest.TextTestRunner(verbosity=2).run(
-        unittest.TestLoader().loadTestsFromModule(sys.modules[__name__])
-    )
-    return 0 if result.wasSuccessful() else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    ARGUMENTS = runner.parse(__doc__, "make-snapshot", "readme")
+    sys.exit(runner.run())

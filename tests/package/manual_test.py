@@ -5,13 +5,13 @@
 import gzip
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import unittest
 
-import help_text
-import runner
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
+import help_text  # noqa: E402
+import runner  # noqa: E402
 
 POBPF = ""
 PAGES = pathlib.Path()
@@ -54,7 +54,7 @@ def options(text: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-@unittest.skipUnless(shutil.which("mandoc"), "needs mandoc")
+@runner.needs("mandoc", "groff")
 class ManPages(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

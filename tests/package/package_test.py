@@ -8,14 +8,14 @@ It is installed into an empty directory; a Debian system in a virtual machine is
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 
-import help_text
-import runner
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
+import help_text  # noqa: E402
+import runner  # noqa: E402
 
 POBPF = ""
 BUILD = pathlib.Path()
@@ -26,12 +26,7 @@ def output(*command: str, **options) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, **options).stdout
 
 
-def have(*programs: str):
-    missing = [program for program in programs if not shutil.which(program)]
-    return unittest.skipIf(missing, f"needs {', '.join(missing)}")
-
-
-@have("cpack", "dpkg-deb", "dpkg-shlibdeps")
+@runner.needs("cpack", "dpkg-deb", "dpkg-shlibdeps")
 class Package(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -44,7 +39,7 @@ class Package(unittest.TestCase):
     def field(self, name: str) -> str:
         return output("dpkg-deb", "-f", self.package, name).strip()
 
-    @have("lintian")
+    @runner.needs("lintian")
     def test_lintian_has_nothing_to_say(self):
         # an override that is no longer needed is information only, which changes with compilers
         result = subprocess.run(["lintian", "--allow-root", "--display-info", "--pedantic",
@@ -117,7 +112,7 @@ class Package(unittest.TestCase):
         named = control / "conffiles"
         self.assertEqual(named.read_text().split() if named.exists() else [], shipped)
 
-    @have("readelf")
+    @runner.needs("readelf")
     def test_program_is_stripped_and_hardened(self):
         program = str(self.root / "usr/bin/pobpf")
         self.assertIn("Type:                              DYN", output("readelf", "-h", program))
@@ -136,7 +131,7 @@ class Package(unittest.TestCase):
         self.assertIn("_chk@", symbols)
         self.assertIn("__stack_chk_fail", symbols)
 
-    @have("dpkg", "systemd-sysusers", "deb-systemd-helper")
+    @runner.needs("dpkg", "systemd-sysusers", "deb-systemd-helper")
     def test_install_upgrade_remove_and_purge(self):
         if os.geteuid() != 0:
             self.skipTest("dpkg needs root")
