@@ -11,6 +11,7 @@ import datetime
 import errno
 import fcntl
 import gzip
+import itertools
 import json
 import lzma
 import os
@@ -28,6 +29,7 @@ import tomllib
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
+import help_text  # noqa: E402
 import runner  # noqa: E402
 
 POBPF = ""
@@ -60,28 +62,53 @@ def pobpf(*arguments: str, **options) -> subprocess.CompletedProcess:
     return subprocess.run([POBPF, *arguments], check=False, **(settings | options))
 
 
-class Case(unittest.TestCase):
-    """One row of cases.toml."""
+TABLE = tomllib.loads(pathlib.Path(__file__).with_name("cases.toml").read_text("utf-8"))
 
+
+def words_of_table() -> dict[str, list[str]]:
+    known: dict[str, str] = {}
+    for name, text in TABLE["words"].items():
+        known[name] = text.format_map(known)
+    return {name: text.split() for name, text in known.items()}
+
+
+WORDS = words_of_table()
+
+
+def expanded(line: str, said: str = "") -> list[tuple[str, str]]:
+    """The command lines that one of the table stands for, each with what is said of it."""
+    names = [name for name in WORDS if f"{{{name}}}" in line]
+    choices = [dict(zip(names, chosen)) for chosen in itertools.product(*map(WORDS.get, names))]
+    return [(line.format_map(c), said.format_map(TABLE["hints"] | c)) for c in choices]
+
+
+def refused(line: str, said: str, status: int = 2) -> dict:
+    return {"args": line, "status": status, "stderr": f"pobpf: {said}\n"}
+
+
+def cases_of_table() -> list[dict]:
+    cases = []
+    for kind, status in (("wrong", 2), ("failed", 1)):
+        for lines in TABLE[kind].values():
+            for line in lines.items():
+                cases += [refused(*one, status) for one in expanded(*line)]
+    for case in TABLE["case"]:
+        cases += [case | {"args": line} for line, _ in expanded(case["args"])]
+    return cases
+
+
+class Cases(unittest.TestCase):
     KEYS = {"name", "args", "status", "stdout", "stderr", "stdout_re", "stderr_re", "on"}
     KINDS = {"absent", "off", "unprivileged", "usable"}
 
-    def __init__(self, case: dict):
-        super().__init__()
-        self.case = case
-
-    def __str__(self) -> str:
-        return self.case["name"]
-
-    def runTest(self):
+    def check(self, case: dict, result: subprocess.CompletedProcess):
         # a misspelt key would be an expectation that nobody checks
-        self.assertLessEqual(self.case.keys(), self.KEYS)
-        overrides = self.case.get("on", {})
+        self.assertLessEqual(case.keys(), self.KEYS)
+        overrides = case.get("on", {})
         self.assertLessEqual(overrides.keys(), self.KINDS)
-        expected = self.case | overrides.get(machine_kind(), {})
+        expected = case | overrides.get(machine_kind(), {})
         self.assertLessEqual(expected.keys(), self.KEYS)
 
-        result = pobpf(*self.case["args"])
         said = {"stdout": result.stdout.decode(), "stderr": result.stderr.decode()}
         for stream, text in said.items():
             if f"{stream}_re" in expected:
@@ -90,6 +117,82 @@ class Case(unittest.TestCase):
             else:
                 self.assertEqual(text, expected.get(stream, ""))
         self.assertEqual(result.returncode, expected["status"], said["stderr"])
+
+    def check_all(self, cases: list[dict]):
+        for case in cases:
+            with self.subTest(case["args"], name=case.get("name")):
+                self.check(case, pobpf(*shlex.split(case["args"])))
+
+
+class Table(Cases):
+    def test_cases(self):
+        cases = cases_of_table()
+        # a misspelt table would be one that nobody reads
+        self.assertEqual(TABLE.keys(), {"words", "hints", "wrong", "failed", "case"})
+        lines = [case["args"] for case in cases]
+        self.assertEqual([line for line in set(lines) if lines.count(line) > 1], [])
+        self.check_all(cases)
+
+    def test_every_filter_is_in_it(self):
+        said = help_text.read(POBPF, [])
+        filters = {option.name for option in said.all_options()
+                   if option.value and option.section == "Filters"}
+        # the syntax of --nid is one of its own
+        self.assertEqual(sorted([*WORDS["listed"], *WORDS["paths"], *WORDS["once"], "--nid"]),
+                         sorted(filters))
+
+
+class EveryOption(Cases):
+    """What holds for all that --help lists, so that a new option needs no case."""
+
+    # without these a command would lack more than what is shown
+    NEEDED = {"record": "-o f", "import": "f -o f", "diff": "a b"}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.commands = [
+            (" ".join(command), said, " ".join(("see pobpf", *command, "--help")))
+            for command, said in help_text.read_all(POBPF).items()
+        ]
+
+    def test_a_value_that_is_missing(self):
+        self.check_all([
+            refused(f"{command} {option.name}", f"{option.long} needs a value: {hint}")
+            for command, said, hint in self.commands
+            for option in said.all_options()
+            # the number of --latest may be left out
+            if option.value and not option.value.startswith("[")
+        ])
+
+    def test_a_value_that_is_none(self):
+        self.check_all([
+            refused(f"{command} {option.name}=1", f"{option.long} takes no value: {hint}")
+            for command, said, hint in self.commands
+            for option in said.all_options()
+            # "-q=1" is taken for several short options, and "--help=1" for --help
+            if not option.value and option.name.startswith("--") and option.name != "--help"
+        ])
+
+    def test_what_is_given_twice(self):
+        # their values add up
+        several = {*WORDS["listed"], *WORDS["paths"], "--by", "--phys", "--addr"}
+        rows = {"--sort", "--limit", "--depth", "--ignore", "--watch", "--count"}
+        # a bug of pobpf: these refer to pobpf top --help instead of their own
+        wrong = {"report top": rows, "diff": rows - {"--sort"}}
+        self.check_all([
+            refused(" ".join((command, self.NEEDED.get(command, ""), *[option.name, "x"] * 2)),
+                    f"{option.long} is given more than once: {hint}")
+            for command, said, hint in self.commands
+            for option in said.all_options()
+            if option.value and option.name not in several | wrong.get(command, set())
+        ])
+
+    def test_an_argument_too_many(self):
+        self.check_all([
+            refused(f"{command} x", f"unexpected argument 'x': {hint}")
+            for command, said, hint in self.commands
+            if command and not said.positionals
+        ])
 
 
 DUMPS = pathlib.Path(__file__).parent.parent / "data" / "dumps"
@@ -659,22 +762,6 @@ def take_programs(arguments: argparse.Namespace):
     """For a test that uses what is here."""
     global POBPF, MAKE_SNAPSHOT
     POBPF, MAKE_SNAPSHOT = str(arguments.pobpf), str(arguments.make_snapshot)
-
-
-def load_cases(loader: unittest.TestLoader) -> unittest.TestSuite:
-    table = pathlib.Path(__file__).with_name("cases.toml").read_text("utf-8")
-    cases = tomllib.loads(table)["case"]
-    names = [case["name"] for case in cases]
-    if len(set(names)) != len(names):
-        sys.exit("two cases of one name")
-    suite = unittest.TestSuite(Case(case) for case in cases)
-    for kind in (Help, Filters, Snapshots, Check, Outputs, Settings, Journal, Import, Blocked):
-        suite.addTests(loader.loadTestsFromTestCase(kind))
-    return suite
-
-
-def load_tests(loader: unittest.TestLoader, _tests, _pattern) -> unittest.TestSuite:
-    return load_cases(loader)
 
 
 if __name__ == "__main__":

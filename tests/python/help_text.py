@@ -1,9 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `pobpf COMMAND --help` says, read as a user reads it: the oracle of man pages and completion."""
+"""What `pobpf COMMAND --help` says, read as a user reads it: the oracle of man pages,
+completion and refusals."""
 
 import dataclasses
 import re
 import subprocess
+
+
+@dataclasses.dataclass
+class Option:
+    name: str
+    # as pobpf itself names it
+    long: str
+    # what stands for the value, "" without one
+    value: str
+    section: str
 
 
 @dataclasses.dataclass
@@ -15,6 +26,19 @@ class Help:
     opposites: set[str] = dataclasses.field(default_factory=set)
     examples: list[str] = dataclasses.field(default_factory=list)
     statuses: list[str] = dataclasses.field(default_factory=list)
+    # of `options`
+    sections: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def all_options(self) -> list[Option]:
+        """By each of their names, with those that the help names only as opposites of others."""
+        found = []
+        for name, row in self.options.items():
+            long = next(n for n in self.options if n.startswith("--") and self.options[n] == row)
+            found.append(Option(name, long, row[0], self.sections[name]))
+            opposite = name.replace("--", "--not-", 1)
+            if opposite in self.opposites:
+                found.append(Option(opposite, opposite, row[0], self.sections[name]))
+        return found
 
 
 def joined(text: str) -> str:
@@ -53,6 +77,7 @@ def parse(text: str) -> Help:
                 names, value = split_tag(row[1])
                 for name in names:
                     found.options[name] = (value, joined(row[2]))
+                    found.sections[name] = title.rstrip(":")
     return found
 
 
