@@ -7,6 +7,7 @@ import argparse
 import collections
 import contextlib
 import csv
+import functools
 import io
 import json
 import pathlib
@@ -80,15 +81,19 @@ STACKS = stacks()
 PAGES = pages()
 
 
-def make_snapshot(path: pathlib.Path):
+@functools.cache
+def snapshot() -> bytes:
     lines = [{"stack": handle, "frames": frames} for handle, frames in STACKS.items()]
     lines += [{"cgroup": number, "name": name} for number, name in CGROUPS.items()]
-    subprocess.run(
-        [ARGUMENTS.make_snapshot, str(path)],
-        input="\n".join(json.dumps(line, ensure_ascii=False) for line in lines + PAGES).encode(),
-        check=True,
-        timeout=TIMEOUT_SECONDS,
-    )
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory) / "snapshot"
+        subprocess.run(
+            [ARGUMENTS.make_snapshot, str(path)],
+            input="\n".join(json.dumps(l, ensure_ascii=False) for l in lines + PAGES).encode(),
+            check=True,
+            timeout=TIMEOUT_SECONDS,
+        )
+        return path.read_bytes()
 
 
 def escaped(text: str) -> str:
@@ -108,7 +113,7 @@ class ExportTest(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.directory = pathlib.Path(temporary.name)
         self.snapshot = self.directory / "snapshot"
-        make_snapshot(self.snapshot)
+        self.snapshot.write_bytes(snapshot())
 
     def report(self, *arguments: str, status: int = 0) -> bytes:
         result = subprocess.run(
