@@ -99,7 +99,7 @@ class Text(PinTest):
 
     def test_records_that_no_buffer_holds_show_their_number(self):
         self.assert_status("cat_overlong", 0)
-        pin, view = collected.parsed("cat_overlong"), collected.parsed("before_stack_handle")
+        pin, view = collected.parsed("cat_overlong"), collected.parsed("before_longest")
         numbered = [pfn for pfn in pin if pfn in view and pin[pfn].ts == view[pfn].ts]
         self.assertGreater(len(numbered), 1000)
         for pfn in numbered:

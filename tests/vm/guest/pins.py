@@ -45,7 +45,7 @@ VARIANTS = {
     # one or two records a call, so that positions are kept many thousand times
     "tight": ("nid1-stack_handle", ["--frame-bytes", "1850"]),
     # no record with a stack fits: numbers in their place
-    "overlong": ("stack", ["--frame-bytes", "100000"]),
+    "overlong": ("longest", ["--frame-bytes", "100000"]),
 }
 
 

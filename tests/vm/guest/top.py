@@ -254,7 +254,9 @@ def hold_pipes() -> list:
 
 def hold_page_tables() -> list:
     """A page in each of 512 areas that have a page table of their own."""
-    area = mmap.mmap(-1, 513 * workload.HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # a gigabyte of addresses, which is all the memory that there is
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_NORESERVE
+    area = mmap.mmap(-1, 513 * workload.HUGE, flags=flags)
     for at in range(0, 512 * workload.HUGE, workload.HUGE):
         area[at] = 1
     return [area]
