@@ -604,9 +604,6 @@ class Settings(unittest.TestCase):
         self.assertEqual((result.returncode, result.stdout), (1, b""))
         self.assertIn(b"No such file or directory: --config /dev/null", result.stderr)
 
-    # A bug of pobpf: main.cpp is compiled without the flags of spdlog::spdlog, and so has a logger of
-    # its own, which says nothing below warnings.
-    @unittest.expectedFailure
     def test_verbose_says_what_they_gave(self):
         said = self.check("[check]\nverbose = true\n").stderr.decode()
         self.assertIn(f"debug: {self.file}:2: --verbose", said)
