@@ -26,9 +26,14 @@ packages_lint=(clang-format clang-tidy git python3 shellcheck)
 # Debian keeps bpftool where a user's PATH does not look.
 PATH=$PATH:/usr/sbin:/sbin
 
+# say MESSAGE: a line for the person who waits; standard output is data only.
+say() {
+  printf '%s: %s\n' "${0##*/}" "$1" >&2
+}
+
 # die MESSAGE: ends the script with one sentence.
 die() {
-  printf '%s: %s\n' "${0##*/}" "$1" >&2
+  say "$1"
   exit 1
 }
 
