@@ -27,6 +27,7 @@ PINS = pathlib.Path("/sys/fs/bpf/pobpf")
 # tmpfs: on 6.1 the root file system has no O_TMPFILE
 FILES = pathlib.Path("/run/pobpf-files")
 CHURN_BYTES = 4 << 20
+CHURN_PAUSE_SECONDS = 0.1
 # cats of each view's pin: 24 of 10 pins
 CATS = {"all": 2, "nid0": 3, "nid1": 3, "orders": 3, "churn_a": 3, "churn_b": 3, "not_churn": 2,
         "unmovable": 2, "memcg": 1, "handles": 2}  # fmt: skip
@@ -58,6 +59,8 @@ def churn(comm: bytes) -> int:
         if child == 0:
             os._exit(0)
         os.waitpid(child, 0)
+        # the readers are to have CPU time as well
+        time.sleep(CHURN_PAUSE_SECONDS)
 
 
 def zones() -> list[str]:
@@ -308,38 +311,38 @@ def main() -> None:
     collector = Collector()
     workload = Workload(True)
     FILES.mkdir()
-    workload.start()
-    views = make_views(collector, workload.pids[0])
-    before = bpf_ids()
-    for view in CATS:
-        collector.run_pobpf(f"pin_{view}", "pin", view, *views[view])
-    readers = Readers(collector, views)
-
-    churners = [churn(comm) for comm in (b"churn_a", b"churn_b")]
-    for pid in churners:
-        # one CPU has most readers, these get their share of the other one
-        os.setpriority(os.PRIO_PROCESS, pid, -5)
-    seconds = {"began": time.monotonic()}
+    # what processes allocate is on the nodes of their CPUs
     with collector.on_all_cpus():
+        workload.start()
+        views = make_views(collector, workload.pids[0])
+        before = bpf_ids()
+        for view in CATS:
+            collector.run_pobpf(f"pin_{view}", "pin", view, *views[view])
+        readers = Readers(collector, views)
+
+        churners = [churn(comm) for comm in (b"churn_a", b"churn_b")]
+        for pid in churners:
+            # one CPU has most readers, these get their share of the other one
+            os.setpriority(os.PRIO_PROCESS, pid, -5)
+        seconds = {"began": time.monotonic()}
         readers.at_once("churn")
-    # they keep what they have
-    for pid in churners:
-        os.kill(pid, signal.SIGUSR1)
-        os.waitpid(pid, os.WUNTRACED)
-    seconds["churn"] = time.monotonic()
+        # they keep what they have
+        for pid in churners:
+            os.kill(pid, signal.SIGUSR1)
+            os.waitpid(pid, os.WUNTRACED)
+        seconds["churn"] = time.monotonic()
 
-    with_pins = settled()
-    collector.run_pobpf("pin_replaced", "pin", "replaced", "--nid", "1", "--chmod", "444")
-    collector.results["pins_before_kills"] = {"names": sorted(os.listdir(PINS))}
-    killing = Killing(collector, readers)
-    killing.measure()
-    must_end = threading.Event()
-    slow = threading.Thread(target=read_slowly, args=(PINS / "nid0", collector, must_end))
-    bystanders = [
-        Bystander(collector, "process", lambda name: [collector.pobpf, *views["orders"]]),
-        Bystander(collector, "cat", lambda name: ["cat", str(PINS / "orders")]),
-    ]
-    with collector.on_all_cpus():
+        with_pins = settled()
+        collector.run_pobpf("pin_replaced", "pin", "replaced", "--nid", "1", "--chmod", "444")
+        collector.results["pins_before_kills"] = {"names": sorted(os.listdir(PINS))}
+        killing = Killing(collector, readers)
+        killing.measure()
+        must_end = threading.Event()
+        slow = threading.Thread(target=read_slowly, args=(PINS / "nid0", collector, must_end))
+        bystanders = [
+            Bystander(collector, "process", lambda name: [collector.pobpf, *views["orders"]]),
+            Bystander(collector, "cat", lambda name: ["cat", str(PINS / "orders")]),
+        ]
         for thread in (slow, *bystanders):
             thread.start()
         killing.go_on()
@@ -347,7 +350,7 @@ def main() -> None:
         for bystander in bystanders:
             bystander.end()
         slow.join()
-    leave_leftovers(collector)
+        leave_leftovers(collector)
     collector.run_pobpf("unpin_next", "unpin", "next", "replaced")
     after_kills = settled(with_pins)
     seconds["killed"] = time.monotonic()

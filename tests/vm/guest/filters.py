@@ -286,10 +286,12 @@ def main() -> None:
     collector = Collector()
     page_owner = DEBUGFS / "page_owner"
     load = Workload(False)
-    load.start()
-    marks = {"first": local_clock_ns()}
-    dead = die_and_leave(b"pobpf_dead", "pobpf-dead")
-    pids = make_children(load)
+    # what processes allocate is on the nodes of their CPUs
+    with collector.on_all_cpus():
+        load.start()
+        marks = {"first": local_clock_ns()}
+        dead = die_and_leave(b"pobpf_dead", "pobpf-dead")
+        pids = make_children(load)
     # The oracle cannot judge what was allocated around "middle" within the time that a run takes, which
     # on a busy host is seconds: the machine holds still that long, and longer.
     quiet_s = 1 + 3 * time_of_a_run(collector)

@@ -269,7 +269,9 @@ def main() -> None:
     collector = Collector()
     pages = Pages(collector)
     load = Workload(collector.has_sound_memcg_text)
-    load.start()
+    # what processes allocate is on the nodes of their CPUs
+    with collector.on_all_cpus():
+        load.start()
     time.sleep(1)
     pages.lifetimes()
     pages.file()

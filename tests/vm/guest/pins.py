@@ -251,8 +251,10 @@ def main() -> None:
     collector = Collector()
     workload = Workload(True)
     before = bpf_ids()
-    workload.start()
-    longest = hold_longest()
+    # what processes allocate is on the nodes of their CPUs
+    with collector.on_all_cpus():
+        workload.start()
+        longest = hold_longest()
     time.sleep(1)
     views(collector)
     delegation(collector)

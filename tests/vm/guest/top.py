@@ -52,6 +52,7 @@ MANY_THREADS = 1900
 # below what the map begins with, between that and what is there, above
 GROUPS_MAX = (1000, 17000, 20000)
 MADV_POPULATE_WRITE = 23
+MAP_NORESERVE = 0x4000  # x86-64
 IGNORED = "# what writes to files\nshmem_*\n\n  alloc_pipe_inf[ao]\n"
 WATCH = ("--watch", "0.5", "--count", "3", "--sort", "growth", "--by", "comm")
 GROWTH_PAGES = 4096
@@ -255,7 +256,7 @@ def hold_pipes() -> list:
 def hold_page_tables() -> list:
     """A page in each of 512 areas that have a page table of their own."""
     # a gigabyte of addresses, which is all the memory that there is
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_NORESERVE
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
     area = mmap.mmap(-1, 513 * workload.HUGE, flags=flags)
     for at in range(0, 512 * workload.HUGE, workload.HUGE):
         area[at] = 1
@@ -460,10 +461,12 @@ def main() -> None:
     collector = Collector()
     quiet = Quiet(collector)
     load = Workload(False)
-    load.start()
-    load.hold("plain", hold_pages(b"pobpf plain"))
-    load.hold("thread", hold_in_thread)
-    tgid = load.hold("files", hold_files)
+    # what processes allocate is on the nodes of their CPUs
+    with collector.on_all_cpus():
+        load.start()
+        load.hold("plain", hold_pages(b"pobpf plain"))
+        load.hold("thread", hold_in_thread)
+        tgid = load.hold("files", hold_files)
     collector.copy("zoneinfo", pathlib.Path("/proc/zoneinfo"))
     nr_held = len(load.pids)
     time.sleep(1)

@@ -266,7 +266,9 @@ def put_block(block: pathlib.Path, state: str) -> bool:
 def main() -> None:
     collector = Collector()
     workload = Workload(collector.has_sound_memcg_text)
-    workload.start()
+    # what processes allocate is on the nodes of their CPUs
+    with collector.on_all_cpus():
+        workload.start()
     # what the workload set off has ended
     time.sleep(1)
     workload.marker()
