@@ -3,13 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <lzma.h>
-#include <sys/resource.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include <functional>
 #include <random>
 
+#include "../util/memory_peak.h"
 #include "imported.h"
 
 namespace pobpf {
@@ -17,6 +17,8 @@ namespace {
 
 using test::import_bytes;
 using test::Imported;
+using test::kIsSanitized;
+using test::MemoryPeak;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
@@ -278,21 +280,6 @@ TEST(ImportCompressed, WhatIsCutOffOrDamagedIsAnError) {
   }
 }
 
-long peak_kib() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
-}
-
-// Sanitizers take memory of their own, and time.
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool kIsSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kIsSanitized = __has_feature(address_sanitizer);
-#else
-constexpr bool kIsSanitized = false;
-#endif
-
 /// Much of one line, of empty lines, of frames without end, in a few kilobytes.
 TEST(ImportCompressed, ABombTakesLittleMemory) {
   for (const std::string& piece :
@@ -303,12 +290,12 @@ TEST(ImportCompressed, ABombTakesLittleMemory) {
     std::string bomb;
     const std::size_t nr_mib = kIsSanitized ? 8 : 16;
     for (std::size_t i = 0; i < nr_mib; ++i) bomb += megabyte;
-    const long before = peak_kib();
+    const MemoryPeak peak;
     const Imported imported = import_bytes(bomb);
     EXPECT_FALSE(imported.error);
     EXPECT_GE(imported.report.nr_bytes, nr_mib << 20);
     if (!kIsSanitized) {
-      EXPECT_LT(peak_kib() - before, 8 << 10);
+      EXPECT_LT(peak.risen_kib(), 8 << 10);
     }
   }
 }
