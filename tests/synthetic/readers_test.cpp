@@ -88,23 +88,23 @@ TEST_P(Nodes, AnUninitialisedMemmapIsOnNoNode) {
 }
 
 TEST_P(Nodes, TwoLinksReadByTurnsKeepTheirViews) {
-  struct Case {
+  struct LinkView {
     std::vector<unsigned> nids;
     pobpf_mode mode;
     std::size_t read_bytes;
   };
   std::vector<unsigned> even;
   for (unsigned nid = 0; nid < kNodes; nid += 2) even.push_back(nid);
-  const std::array cases{Case{even, POBPF_MODE_HANDLE, 37},
-                         Case{{1, 3, 1023}, POBPF_MODE_STACK_HANDLE, 101}};
+  const std::array views{LinkView{even, POBPF_MODE_HANDLE, 37},
+                         LinkView{{1, 3, 1023}, POBPF_MODE_STACK_HANDLE, 101}};
   std::array<std::unique_ptr<PageReader>, 2> readers;
   std::array<std::vector<pobpf_page>, 2> pages;
   std::array<bool, 2> ended{};
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    auto reader = session_->open_reader(view_of(cases[i].nids, cases[i].mode));
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    auto reader = session_->open_reader(view_of(views[i].nids, views[i].mode));
     ASSERT_TRUE(reader) << reader.error().what;
     readers[i] = std::move(*reader);
-    readers[i]->set_read_bytes(cases[i].read_bytes);
+    readers[i]->set_read_bytes(views[i].read_bytes);
   }
   while (!ended[0] || !ended[1]) {
     for (std::size_t i = 0; i < readers.size(); ++i) {
@@ -114,14 +114,14 @@ TEST_P(Nodes, TwoLinksReadByTurnsKeepTheirViews) {
       pages[i].insert(pages[i].end(), read->begin(), read->end());
     }
   }
-  for (std::size_t i = 0; i < cases.size(); ++i) {
+  for (std::size_t i = 0; i < views.size(); ++i) {
     std::vector<pobpf_page> wanted;
     for (const pobpf_page& page : expected_of(*machine_, {{0, kSectionPages}}).pages)
-      if (std::find(cases[i].nids.begin(), cases[i].nids.end(), nid_of(page)) !=
-          cases[i].nids.end())
+      if (std::find(views[i].nids.begin(), views[i].nids.end(), nid_of(page)) !=
+          views[i].nids.end())
         wanted.push_back(page);
     EXPECT_EQ(pages[i], wanted);
-    EXPECT_EQ(readers[i]->mode(), cases[i].mode);
+    EXPECT_EQ(readers[i]->mode(), views[i].mode);
     EXPECT_TRUE(readers[i]->account().is_balanced());
   }
 }

@@ -16,7 +16,7 @@ Result<PageRequest> request(const test::Arguments& arguments) {
   return options->page;
 }
 
-std::string refusal(const test::Arguments& arguments) {
+std::string request_refusal(const test::Arguments& arguments) {
   auto parsed = request(arguments);
   if (parsed) return "accepted";
   EXPECT_EQ(parsed.error().kind, ErrorKind::kUsage);
@@ -42,18 +42,19 @@ TEST(PageRequest, AddressesOfAProcess) {
 }
 
 TEST(PageRequest, ProcessAndAddressNeedEachOther) {
-  EXPECT_EQ(refusal({"--pid", "12"}), "--pid needs --addr");
-  EXPECT_EQ(refusal({"--addr", "0x1000"}), "--addr needs --pid");
-  EXPECT_EQ(refusal({"--pid", "1", "--pid", "2", "--addr", "1"}), "--pid is given more than once");
+  EXPECT_EQ(request_refusal({"--pid", "12"}), "--pid needs --addr");
+  EXPECT_EQ(request_refusal({"--addr", "0x1000"}), "--addr needs --pid");
+  EXPECT_EQ(request_refusal({"--pid", "1", "--pid", "2", "--addr", "1"}),
+            "--pid is given more than once");
 }
 
-TEST(PageRequest, SomethingMustBeNamed) { EXPECT_EQ(refusal({}), "no page is named"); }
+TEST(PageRequest, SomethingMustBeNamed) { EXPECT_EQ(request_refusal({}), "no page is named"); }
 
 TEST(PageRequest, ARunIsBounded) {
-  EXPECT_EQ(refusal({"0+4096"}), "accepted");
-  EXPECT_EQ(refusal({"0+4097"}), "more than 4096 pages are asked for");
-  EXPECT_EQ(refusal({"0+4096", "9"}), "more than 4096 pages are asked for");
-  EXPECT_EQ(refusal({"0-0xfffffffffffffff0", "0-0xfffffffffffffff0"}),
+  EXPECT_EQ(request_refusal({"0+4096"}), "accepted");
+  EXPECT_EQ(request_refusal({"0+4097"}), "more than 4096 pages are asked for");
+  EXPECT_EQ(request_refusal({"0+4096", "9"}), "more than 4096 pages are asked for");
+  EXPECT_EQ(request_refusal({"0-0xfffffffffffffff0", "0-0xfffffffffffffff0"}),
             "more than 4096 pages are asked for");
 }
 

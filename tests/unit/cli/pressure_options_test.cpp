@@ -13,12 +13,12 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-Result<Options> parse(const test::Arguments& arguments) {
+Result<Options> parse_pressure(const test::Arguments& arguments) {
   return test::try_parse(test::with_command("watch-pressure", arguments));
 }
 
 TEST(PressureOptions, Defaults) {
-  const auto options = parse({});
+  const auto options = parse_pressure({});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->command, Command::kWatchPressure);
   EXPECT_EQ(options->archive.directory, "/var/lib/pobpf-pressure");
@@ -30,8 +30,9 @@ TEST(PressureOptions, Defaults) {
 }
 
 TEST(PressureOptions, AreRead) {
-  const auto options = parse({"--stall", "full:1s/5s", "--low-memory", "2G", "--every", "1h30m",
-                              "--once", "--dir", "d", "--keep", "3", "--nid", "1"});
+  const auto options =
+      parse_pressure({"--stall", "full:1s/5s", "--low-memory", "2G", "--every", "1h30m", "--once",
+                      "--dir", "d", "--keep", "3", "--nid", "1"});
   ASSERT_TRUE(options) << options.error().what;
   EXPECT_EQ(options->archive.directory, "d");
   EXPECT_EQ(options->archive.policy.limits.nr_max, 3U);
@@ -43,9 +44,9 @@ TEST(PressureOptions, AreRead) {
 }
 
 TEST(PressureOptions, EitherCanBeLeftOut) {
-  EXPECT_FALSE(parse({"--stall", "none"})->pressure.stall);
-  EXPECT_FALSE(parse({"--low-memory", "none"})->pressure.low);
-  const auto neither = parse({"--stall", "none", "--low-memory", "none"});
+  EXPECT_FALSE(parse_pressure({"--stall", "none"})->pressure.stall);
+  EXPECT_FALSE(parse_pressure({"--low-memory", "none"})->pressure.low);
+  const auto neither = parse_pressure({"--stall", "none", "--low-memory", "none"});
   ASSERT_FALSE(neither);
   EXPECT_EQ(neither.error().kind, ErrorKind::kUsage);
 }
@@ -60,13 +61,13 @@ TEST(PressureOptions, WrongValuesAreRefusedByName) {
                                              {"--every", "10"},
                                              {"--every", "1s", "--every", "2s"},
                                              {"--stall", "none", "--stall", "none"}}) {
-    const auto options = parse(arguments);
+    const auto options = parse_pressure(arguments);
     ASSERT_FALSE(options) << arguments.back();
     EXPECT_EQ(options.error().kind, ErrorKind::kUsage);
     EXPECT_THAT(options.error().what, HasSubstr(arguments.front()));
     EXPECT_FALSE(options.error().hint.empty());
   }
-  EXPECT_FALSE(parse({"--dry-run"}));
+  EXPECT_FALSE(parse_pressure({"--dry-run"}));
 }
 
 }  // namespace

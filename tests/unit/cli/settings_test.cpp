@@ -6,11 +6,12 @@
 #include "../util/temp_dir.h"
 #include "cli/command_line.h"
 #include "cli/options.h"
+#include "parse.h"
 
 namespace pobpf::cli {
 namespace {
 
-using Arguments = std::vector<std::string>;
+using test::Arguments;
 
 class SettingsFile : public ::testing::Test {
  protected:

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "model/comm_automaton.h"
+#include "model/duration.h"
 
 namespace pobpf {
 namespace {
@@ -20,7 +21,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr std::uint64_t kNow = 1'000'000'000'000;
-constexpr std::uint64_t kSecond = 1'000'000'000;
 
 struct Named {
   std::string name;
@@ -437,12 +437,12 @@ TEST_F(CompileFilter, TaskNamesThatAreTooLongAreRefused) {
 // times
 
 TEST_F(CompileFilter, PointsInTimeAreFixed) {
-  spec_.since = ClockTime{true, 10 * kSecond};
-  spec_.until = ClockTime{true, 5 * kSecond};
+  spec_.since = ClockTime{true, 10 * kSecondNs};
+  spec_.until = ClockTime{true, 5 * kSecondNs};
   const auto filter = compile();
   EXPECT_EQ(filter.params.active, only(POBPF_FILTER_TIME));
-  EXPECT_EQ(filter.params.ts_min, kNow - 10 * kSecond);
-  EXPECT_EQ(filter.params.ts_max, kNow - 5 * kSecond);
+  EXPECT_EQ(filter.params.ts_min, kNow - 10 * kSecondNs);
+  EXPECT_EQ(filter.params.ts_max, kNow - 5 * kSecondNs);
   EXPECT_EQ(filter.params.age_min, 0U);
   EXPECT_EQ(filter.params.age_max, UINT64_MAX);
   EXPECT_EQ(context_.nr_clock_reads, 1);
@@ -465,19 +465,19 @@ TEST_F(CompileFilter, TimesBeforeBootAreTheBoot) {
 }
 
 TEST_F(CompileFilter, TimesThatRunBackwardsAreRefused) {
-  spec_.since = ClockTime{true, 5 * kSecond};
-  spec_.until = ClockTime{false, kNow - 10 * kSecond};
+  spec_.since = ClockTime{true, 5 * kSecondNs};
+  spec_.until = ClockTime{false, kNow - 10 * kSecondNs};
   EXPECT_EQ(refusal(), "--since is after --until: nothing lies between them");
-  spec_.until = ClockTime{false, kNow - 5 * kSecond};
-  EXPECT_EQ(compile().params.ts_max, kNow - 5 * kSecond);
+  spec_.until = ClockTime{false, kNow - 5 * kSecondNs};
+  EXPECT_EQ(compile().params.ts_max, kNow - 5 * kSecondNs);
 }
 
 TEST_F(CompileFilter, AgesNeedTheClockOfTheKernel) {
-  spec_.age = AgeRange{kSecond, 2 * kSecond};
+  spec_.age = AgeRange{kSecondNs, 2 * kSecondNs};
   const auto filter = compile();
   EXPECT_EQ(filter.params.active, only(POBPF_FILTER_TIME));
-  EXPECT_EQ(filter.params.age_min, kSecond);
-  EXPECT_EQ(filter.params.age_max, 2 * kSecond);
+  EXPECT_EQ(filter.params.age_min, kSecondNs);
+  EXPECT_EQ(filter.params.age_max, 2 * kSecondNs);
   EXPECT_EQ(filter.params.ts_min, 0U);
   EXPECT_EQ(filter.params.ts_max, UINT64_MAX);
   EXPECT_THAT(context_.asked, ElementsAre(POBPF_FILTER_TIME));

@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint32_t kMax = 1000;
 using Ranges = std::vector<IdRange>;
 
-std::string refusal(std::string_view text, std::uint32_t max = kMax) {
+std::string range_refusal(std::string_view text, std::uint32_t max = kMax) {
   const auto ranges = parse_id_ranges(text, max);
   if (ranges) return "accepted";
   EXPECT_EQ(ranges.error().kind, ErrorKind::kUsage);
@@ -35,8 +35,8 @@ TEST(IdRanges, KeepTheirOrderAndMayOverlap) {
 TEST(IdRanges, WhatIsNoNumberIsNamedWhole) {
   for (const char* text : {"x", "-1", "-", "--", "5-6-7", "5-x", "x-5", "0x", " 5", "5 ", "+5",
                            "1.5", "5..7", "5:7", "0xg", "1e3"})
-    EXPECT_EQ(refusal(text), fmt::format("'{}' is no number and no range", text));
-  EXPECT_EQ(refusal("1,2,abc,3"), "'abc' is no number and no range");
+    EXPECT_EQ(range_refusal(text), fmt::format("'{}' is no number and no range", text));
+  EXPECT_EQ(range_refusal("1,2,abc,3"), "'abc' is no number and no range");
 }
 
 TEST(IdRanges, HintSaysWhatIsValid) {
@@ -45,20 +45,22 @@ TEST(IdRanges, HintSaysWhatIsValid) {
 }
 
 TEST(IdRanges, RefusesNumbersThatAreTooLarge) {
-  EXPECT_EQ(refusal("1001"), "1001 is too large, the most is 1000");
-  EXPECT_EQ(refusal("5-1001"), "1001 is too large, the most is 1000");
-  EXPECT_EQ(refusal("1001-"), "1001 is too large, the most is 1000");
-  EXPECT_EQ(refusal("4294967296", UINT32_MAX), "4294967296 is too large, the most is 4294967295");
+  EXPECT_EQ(range_refusal("1001"), "1001 is too large, the most is 1000");
+  EXPECT_EQ(range_refusal("5-1001"), "1001 is too large, the most is 1000");
+  EXPECT_EQ(range_refusal("1001-"), "1001 is too large, the most is 1000");
+  EXPECT_EQ(range_refusal("4294967296", UINT32_MAX),
+            "4294967296 is too large, the most is 4294967295");
   // over 64 bits
-  EXPECT_EQ(refusal("99999999999999999999"), "99999999999999999999 is too large, the most is 1000");
-  EXPECT_EQ(refusal("1-99999999999999999999"),
+  EXPECT_EQ(range_refusal("99999999999999999999"),
+            "99999999999999999999 is too large, the most is 1000");
+  EXPECT_EQ(range_refusal("1-99999999999999999999"),
             "99999999999999999999 is too large, the most is 1000");
 }
 
 TEST(IdRanges, RefusesBackwardRangesAndEmptyEntries) {
-  EXPECT_EQ(refusal("5-3"), "the range '5-3' runs backwards");
+  EXPECT_EQ(range_refusal("5-3"), "the range '5-3' runs backwards");
   for (const char* text : {"", ",", "1,", ",1", "1,,2"})
-    EXPECT_EQ(refusal(text), "an entry of the list is empty") << text;
+    EXPECT_EQ(range_refusal(text), "an entry of the list is empty") << text;
 }
 
 TEST(IdRanges, TenThousandAreRead) {

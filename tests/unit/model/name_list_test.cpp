@@ -9,7 +9,7 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-std::string refusal(const Result<Names>& names) {
+std::string name_refusal(const Result<Names>& names) {
   if (names) return "accepted";
   EXPECT_EQ(names.error().kind, ErrorKind::kUsage);
   return names.error().what;
@@ -25,7 +25,7 @@ TEST(NameList, IsSplitAtAnySeparator) {
 
 TEST(NameList, HasNoEmptyEntries) {
   for (const char* text : {"", ",", "a,", ",a", "a,,b", "a|,b"})
-    EXPECT_EQ(refusal(split_list(text, ",|")), "an entry of the list is empty") << text;
+    EXPECT_EQ(name_refusal(split_list(text, ",|")), "an entry of the list is empty") << text;
 }
 
 TEST(Patterns, AreSplitAtBareCommas) {
@@ -41,10 +41,10 @@ TEST(Patterns, AreSplitAtBareCommas) {
 
 TEST(Patterns, AreNeitherEmptyNorUnfinished) {
   for (const char* text : {"", ",", "a,", ",a", "a,,b"})
-    EXPECT_EQ(refusal(split_patterns(text)), "an entry of the list is empty") << text;
-  EXPECT_EQ(refusal(split_patterns("a,[b,c")), "'[b' has a [ without its ]");
-  EXPECT_EQ(refusal(split_patterns("a,b\\")), "'b\\' ends with a backslash");
-  EXPECT_EQ(refusal(split_patterns("[b-a],c")), "'[b-a]' matches nothing");
+    EXPECT_EQ(name_refusal(split_patterns(text)), "an entry of the list is empty") << text;
+  EXPECT_EQ(name_refusal(split_patterns("a,[b,c")), "'[b' has a [ without its ]");
+  EXPECT_EQ(name_refusal(split_patterns("a,b\\")), "'b\\' ends with a backslash");
+  EXPECT_EQ(name_refusal(split_patterns("[b-a],c")), "'[b-a]' matches nothing");
 }
 
 TEST(NearestName, TakesFewEdits) {

@@ -13,12 +13,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr std::uint64_t kNow = 1'000'000;
+constexpr std::uint64_t kRecordedNs = 1'000'000;
 
 class PageFilterTest : public testing::Test {
  protected:
   PageFilterTest() {
-    header.local_clock_ns = kNow;
+    header.local_clock_ns = kRecordedNs;
     context.add_stack(1, {"alloc_pages+0x1/0x2", "ext4_read.isra.0+0x1/0x2 [ext4]"});
     context.add_stack(2, {"alloc_pages+0x1/0x2", "vfs_read+0x1/0x2"});
     context.add_stack(3, {});
@@ -111,18 +111,18 @@ TEST_F(PageFilterTest, CgroupsGoByTheirName) {
 
 TEST_F(PageFilterTest, AgesAreThoseOfTheRecording) {
   pobpf_page page{};
-  page.ts_nsec = kNow - 100;
+  page.ts_nsec = kRecordedNs - 100;
   spec.age = AgeRange{100, 200};
   EXPECT_TRUE(passes(page));
-  page.ts_nsec = kNow - 99;
+  page.ts_nsec = kRecordedNs - 99;
   EXPECT_FALSE(passes(page));
   // allocated while it was recorded
-  page.ts_nsec = kNow + 1;
+  page.ts_nsec = kRecordedNs + 1;
   spec.age = AgeRange{0, 10};
   EXPECT_TRUE(passes(page));
   spec.age.reset();
   spec.since = ClockTime{true, 1000};
-  page.ts_nsec = kNow - 1001;
+  page.ts_nsec = kRecordedNs - 1001;
   EXPECT_FALSE(passes(page));
   header.local_clock_ns.reset();
   EXPECT_THAT(usage_error(), HasSubstr("does not say when it was recorded"));

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t kNow = 1'000'000'000'000;
 constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::size_t kNrPages = 20000;
+constexpr std::size_t kNrRecorded = 20000;
 
 using Predicate = std::function<bool(const pobpf_page& page)>;
 
@@ -55,14 +55,14 @@ class SnapshotSums : public testing::Test {
     }
     for (std::uint64_t id = 1; id <= test::kNrCgroups; ++id)
       context_.cgroups[id] = "cgroup " + std::to_string(id);
-    pages_ = test::RandomPages(21).take(kNrPages);
-    details_ = test::random_details(22, kNrPages);
+    pages_ = test::RandomPages(21).take(kNrRecorded);
+    details_ = test::random_details(22, kNrRecorded);
     for (pobpf_page& page : pages_) make_possible(page);
     std::string file;
     SnapshotWriter writer(context_, file, kLevelMin, FreeSidePolicy::kRecord);
     EXPECT_TRUE(writer.begin(header_));
     EXPECT_TRUE(writer.append(pages_, kAllPageFields, details_));
-    EXPECT_TRUE(writer.end(test::account_of(kNrPages)));
+    EXPECT_TRUE(writer.end(test::account_of(kNrRecorded)));
     dir_.write("file", file);
   }
 
@@ -203,7 +203,7 @@ class SnapshotSums : public testing::Test {
       ASSERT_TRUE(pages) << pages.error().what;
       got.insert(got.end(), pages->begin(), pages->end());
     }
-    Account account = test::account_of(kNrPages);
+    Account account = test::account_of(kNrRecorded);
     std::vector<pobpf_page> wanted;
     for (const pobpf_page& page : pages_) {
       const Case* first = nullptr;
@@ -225,8 +225,8 @@ class SnapshotSums : public testing::Test {
     EXPECT_TRUE((*reader)->account().is_balanced());
     if (filters.size() != 1) return;
     // else it would show nothing
-    EXPECT_GT(got.size(), kNrPages / 100);
-    EXPECT_LT(got.size(), kNrPages * 99 / 100);
+    EXPECT_GT(got.size(), kNrRecorded / 100);
+    EXPECT_LT(got.size(), kNrRecorded * 99 / 100);
   }
 
   using Key = std::vector<std::uint64_t>;
@@ -318,7 +318,7 @@ TEST_F(SnapshotSums, PfnsThatAreNotWantedAreNotLookedAt) {
         (page.pfn >= 20000 && page.pfn < 30000))
       ++nr_wanted;
   EXPECT_EQ(sums->account.emitted, nr_wanted);
-  EXPECT_EQ(sums->account.outside, test::account_of(kNrPages).outside + kNrPages - nr_wanted);
+  EXPECT_EQ(sums->account.outside, test::account_of(kNrRecorded).outside + kNrRecorded - nr_wanted);
   EXPECT_TRUE(sums->account.is_balanced());
 }
 
