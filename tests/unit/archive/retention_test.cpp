@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
@@ -210,15 +211,12 @@ TEST(Retention, AYearIsThinned) {
   std::size_t nr_most = 0;
   for (std::uint64_t i = 0; i < 380 * 48; ++i, now += 30 * kMinute) {
     kept.push_back({now, 1, 1});
-    std::vector<StoredSnapshot> left;
-    std::set<std::size_t> gone;
+    std::set<std::size_t, std::greater<>> gone;
     for (const Removal& removal : choose_removals(kept, kept.size() - 1, limits, kNoFloor, now))
       gone.insert(removal.index);
     // one leaves the day, at most one the week and the year: a run never removes many
     ASSERT_LE(gone.size(), 3U);
-    for (std::size_t k = 0; k < kept.size(); ++k)
-      if (!gone.contains(k)) left.push_back(kept[k]);
-    kept = std::move(left);
+    for (const std::size_t index : gone) kept.erase(kept.begin() + static_cast<long>(index));
     nr_most = std::max(nr_most, kept.size());
   }
   now -= 30 * kMinute;

@@ -301,7 +301,7 @@ TEST_F(SqliteReport, WhatCouldNotBeReadIsSaid) {
 }
 
 TEST_F(SqliteReport, SalvageIsIncompleteAndTheDatabaseSaysSo) {
-  pages = test::RandomPages(5).take(2 * kBlockPagesMax + 100);
+  pages = test::RandomPages(5).take(kBlockPagesMax + 100);
   details.clear();
   make_snapshot();
   const std::string file = dir.read("snapshot");

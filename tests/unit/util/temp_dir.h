@@ -9,8 +9,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace pobpf::test {
 
@@ -44,7 +46,9 @@ class TempDir {
   }
   [[nodiscard]] std::string read(std::string_view name) const {
     std::ifstream file(path_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+    std::ostringstream content;
+    content << file.rdbuf();
+    return std::move(content).str();
   }
   void remove(std::string_view name) const { std::filesystem::remove_all(path_ / name); }
   /// Entries, hidden ones included.
