@@ -20,6 +20,9 @@ packages_package=(
   bash-completion binutils dpkg-dev fish groff-base init-system-helpers lintian mandoc passwd systemd zsh
 )
 
+# What scripts/coverage reads its counts with.
+packages_coverage=(gcovr)
+
 # What checks the sources.
 packages_lint=(clang-format clang-tidy git python3 shellcheck)
 
