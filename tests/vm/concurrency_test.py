@@ -15,7 +15,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import filter_oracle  # noqa: E402
 import records  # noqa: E402
-from collection import collected, main  # noqa: E402
+from collection import collected, main, on_one_kernel  # noqa: E402
 
 NR_READERS = 64
 # Of the records that one of the two lone readings has, the share that both have alike; without the
@@ -147,7 +147,7 @@ class OnAQuietMachine(ConcurrencyTest):
                 self.assert_as_alone(name, view)
 
     def assert_as_alone(self, name: str, view: str) -> None:
-        before, after = collected.parsed(f"before_process_{view}"), collected.parsed(f"after_{view}")
+        before, after = collected.parsed(f"before_{view}"), collected.parsed(f"after_{view}")
         found = collected.parsed(name)
         stable = [p for p in before if p in after and same(before[p], after[p])]
         self.assertGreater(len(stable), 50)
@@ -170,7 +170,9 @@ class OnAQuietMachine(ConcurrencyTest):
             )
         # what is younger may have been allocated behind the place that the first reading had come to
         newest = max(r.ts for r in collected.parsed("horizon").values())
-        strangers = [p for p, r in found.items() if r.ts <= newest and p not in before]
+        strangers = [
+            p for p, r in found.items() if r.ts <= newest and p not in before and not r.is_migrated
+        ]
         if CHANGING & filter_oracle.Filter(filters_of(view)[0], facts()).names:
             flipped += len(missing) + len(strangers)
         else:
@@ -183,7 +185,11 @@ class OnAQuietMachine(ConcurrencyTest):
             )
         self.assertLessEqual(flipped / len(stable), FLIPPED_SHARE_MAX)
 
+    def test_nothing_is_left_in_the_kernel(self):
+        self.assertEqual(collected.results["before"], collected.results["after"])
 
+
+@on_one_kernel
 class Killed(ConcurrencyTest):
     def test_unkilled_they_would_have_done_their_work(self):
         for kind in ("text", "stacks", "file", "new_file", "pin", "delegated_pin", "replace"):
@@ -192,7 +198,7 @@ class Killed(ConcurrencyTest):
 
     def test_many_were_killed_in_the_middle(self):
         statuses = [v[2] for kill in collected.results["kills"] for v in kill["victims"]]
-        self.assertGreater(statuses.count(SIGKILL), 8)
+        self.assertGreater(statuses.count(SIGKILL), 16)
         self.assertLessEqual(set(statuses), {SIGKILL, 0, 4})
 
     def test_files_are_whole_and_nothing_is_beside_them(self):
@@ -239,7 +245,7 @@ class Killed(ConcurrencyTest):
 
     def test_nobody_else_is_disturbed(self):
         for kind, count in collected.results["beside"].items():
-            self.assertGreater(count, 2)
+            self.assertGreater(count, 3)
             for i in range(count):
                 name = f"beside_{kind}_{i}"
                 with self.subTest(name):
@@ -250,10 +256,10 @@ class Killed(ConcurrencyTest):
         self.assert_own_view("slow", "nid0")
 
     def test_nothing_is_left_in_the_kernel(self):
-        results = collected.results
-        self.assertEqual(results["with_pins"], results["after_kills"])
-        self.assertEqual(results["before"], results["after"])
-        self.assertGreater(len(results["with_pins"]["map"]), len(results["before"]["map"]))
+        self.assertEqual(collected.results["with_pins"], collected.results["after_kills"])
+        self.assertGreater(
+            len(collected.results["with_pins"]["map"]), len(collected.results["before"]["map"])
+        )
 
 
 if __name__ == "__main__":

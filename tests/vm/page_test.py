@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import records  # noqa: E402
-from collection import collected, main  # noqa: E402
+from collection import collected, main, on_one_kernel  # noqa: E402
 
 
 # include/uapi/linux/kernel-page-flags.h
@@ -319,6 +319,7 @@ class Churn(unittest.TestCase):
             self.assertNotIn("unreadable", run["states"])
 
 
+@on_one_kernel
 class Refusals(unittest.TestCase):
     """One clear sentence and the documented status."""
 

@@ -65,6 +65,7 @@ class PinTest(unittest.TestCase):
             r.text
             for pfn, r in pin.items()
             if r.ts <= newest and pfn not in before and r.comm != records.BOOT_COMM
+            and not r.is_migrated
         ]
         self.assertEqual(strangers, [])
 

@@ -57,6 +57,11 @@ class Record:
             line for line in self.rest.splitlines(keepends=True) if line.startswith(b" ")
         )
 
+    @property
+    def is_migrated(self) -> bool:
+        """Whether it was copied from another page, and its time of allocation with it."""
+        return b"\nPage has been migrated, last migrate reason: " in self.text
+
     @functools.cached_property
     def without_memcg(self) -> bytes:
         """The text without its memcg lines."""

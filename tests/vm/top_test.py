@@ -431,13 +431,17 @@ class Allocators(unittest.TestCase):
     def rows(self, number: int) -> dict[str, int]:
         name = f"look.{number}"
         self.assertEqual(collected.status(name), 0, collected.err(name))
-        return {r.get("allocator", r["kind"]): r["pages"] for r in collected.json_lines(name)}
+        rows: dict[str, int] = {}
+        for row in collected.json_lines(name):
+            of = row.get("allocator", row["kind"])
+            rows[of] = rows.get(of, 0) + row["pages"]
+        return rows
 
     def own(self, number: int) -> dict[str, int]:
         """Pages of the process that looked, which neither reading of the counters has seen."""
         return {
             r["allocator"]: r["pages"]
-            for r in collected.json_lines(f"look.{number}_comms")
+            for r in collected.json_lines(f"look.{number}")
             if r.get("comm") == "pobpf"
         }
 

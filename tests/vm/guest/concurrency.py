@@ -32,8 +32,8 @@ CHURN_PAUSE_SECONDS = 0.1
 CATS = {"all": 2, "nid0": 3, "nid1": 3, "orders": 3, "churn_a": 3, "churn_b": 3, "not_churn": 2,
         "unmovable": 2, "memcg": 1, "handles": 2}  # fmt: skip
 CROWDED_CPU = "0"
-# processes that are killed, two at a time: twice as many as there are kinds, on each kernel
-KILLS = 18
+# processes that are killed, two at a time: four of each kind
+KILLS = 36
 # an eighth of 1 GiB, of both nodes and all zones, so that views are small enough to judge many
 SLICE = "0x0-0x1fff,0x14000-0x15fff,0x20000-0x21fff,0x34000-0x35fff"
 KINDS = "text stacks file new_file pin delegated_pin replace cat threads".split()
@@ -163,9 +163,8 @@ class Readers:
                 }  # fmt: skip
 
     def alone(self, phase: str) -> None:
-        """Each view by a process of its own, then by a reader of one object, nobody else reading."""
-        for view, arguments in self._views.items():
-            self._collector.run_pobpf(f"{phase}_process_{view}", *arguments)
+        """Each view by a reader of one object, nobody else reading."""
+        subprocess.run(self.threads(phase, "--alone"), check=True)
 
 
 class Bystander(threading.Thread):
@@ -307,6 +306,36 @@ def leave_leftovers(collector: Collector) -> None:
     collector.results["pins_next"] = {"names": sorted(os.listdir(PINS))}
 
 
+def kill_readers(collector: Collector, readers: Readers, views: dict[str, list[str]]) -> dict:
+    """Kills readers beside others that are let live; what the host judges."""
+    with_pins = settled()
+    collector.run_pobpf("pin_replaced", "pin", "replaced", "--nid", "1", "--chmod", "444")
+    collector.results["pins_before_kills"] = {"names": sorted(os.listdir(PINS))}
+    killing = Killing(collector, readers)
+    killing.measure()
+    must_end = threading.Event()
+    slow = threading.Thread(target=read_slowly, args=(PINS / "nid0", collector, must_end))
+    bystanders = {
+        "process": Bystander(collector, "process", lambda name: [collector.pobpf, *views["orders"]]),
+        "cat": Bystander(collector, "cat", lambda name: ["cat", str(PINS / "orders")]),
+    }
+    for thread in (slow, *bystanders.values()):
+        thread.start()
+    killing.go_on()
+    must_end.set()
+    for bystander in bystanders.values():
+        bystander.end()
+    slow.join()
+    leave_leftovers(collector)
+    collector.run_pobpf("unpin_next", "unpin", "next", "replaced")
+    return {
+        "kills": killing.kills,
+        "beside": {name: bystander.count for name, bystander in bystanders.items()},
+        "with_pins": with_pins,
+        "after_kills": settled(with_pins),
+    }
+
+
 def main() -> None:
     collector = Collector()
     workload = Workload(True)
@@ -332,28 +361,8 @@ def main() -> None:
             os.waitpid(pid, os.WUNTRACED)
         seconds["churn"] = time.monotonic()
 
-        with_pins = settled()
-        collector.run_pobpf("pin_replaced", "pin", "replaced", "--nid", "1", "--chmod", "444")
-        collector.results["pins_before_kills"] = {"names": sorted(os.listdir(PINS))}
-        killing = Killing(collector, readers)
-        killing.measure()
-        must_end = threading.Event()
-        slow = threading.Thread(target=read_slowly, args=(PINS / "nid0", collector, must_end))
-        bystanders = [
-            Bystander(collector, "process", lambda name: [collector.pobpf, *views["orders"]]),
-            Bystander(collector, "cat", lambda name: ["cat", str(PINS / "orders")]),
-        ]
-        for thread in (slow, *bystanders):
-            thread.start()
-        killing.go_on()
-        must_end.set()
-        for bystander in bystanders:
-            bystander.end()
-        slow.join()
-        leave_leftovers(collector)
-    collector.run_pobpf("unpin_next", "unpin", "next", "replaced")
-    after_kills = settled(with_pins)
-    seconds["killed"] = time.monotonic()
+        killed = kill_readers(collector, readers, views) if collector.is_whole else {}
+        seconds["killed"] = time.monotonic()
 
     collector.run_pobpf("horizon", "--handles")
     readers.alone("before")
@@ -361,7 +370,7 @@ def main() -> None:
     with collector.on_all_cpus():
         readers.at_once("quiet")
     seconds["quiet"] = time.monotonic()
-    subprocess.run(readers.threads("after", "--alone"), check=True)
+    readers.alone("after")
     seconds["after"] = time.monotonic()
     for pid in churners:
         os.kill(pid, signal.SIGKILL)
@@ -371,16 +380,13 @@ def main() -> None:
     workload.stop()
     collector.save(
         views=views,
-        kills=killing.kills,
-        beside={b._name: b.count for b in bystanders},  # pylint: disable=protected-access
         seconds=seconds,
         zones=zones(),
         memcg=CHILD_MEMCG,
         cgroups=str(CGROUPS),
         before=before,
-        with_pins=with_pins,
-        after_kills=after_kills,
         after=after,
+        **killed,
     )
 
 

@@ -228,9 +228,8 @@ def meminfo() -> dict[str, int]:
 def look(collector: Collector, name: str) -> None:
     """The allocators, between two readings of the kernel's counters."""
     before = meminfo()
-    collector.run_pobpf(name, "top", "--by", "allocator", "--format", "json")
+    collector.run_pobpf(name, "top", "--by", "allocator,comm", "--format", "json")
     collector.results[name]["meminfo"] = [before, meminfo()]
-    collector.run_pobpf(f"{name}_comms", "top", "--by", "allocator,comm", "--format", "json")
 
 
 def hold_threads(nr_threads: int):
