@@ -49,17 +49,6 @@ VARIANTS = {
 }
 
 
-def bpf_ids() -> dict[str, list[str]]:
-    """Ids of everything that BPF has loaded."""
-    ids = {}
-    for kind in ("link", "prog", "map"):
-        shown = subprocess.run(
-            ["bpftool", kind, "show"], capture_output=True, text=True, check=False
-        ).stdout
-        ids[kind] = [line.split(":")[0] for line in shown.splitlines() if line[:1].isdigit()]
-    return ids
-
-
 def hold_longest() -> int:
     """A process whose pages have the longest records: deep stacks, many flags, a long cgroup."""
     (CGROUPS / LONG_MEMCG).mkdir()
