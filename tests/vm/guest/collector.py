@@ -99,7 +99,7 @@ class Collector:
     """Arguments: DIRECTORY BUILD [--no-child-memcg] [--whole] [--seed N], as collection.py of the
     host gives them."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_on_one_cpu: bool = True) -> None:
         parser = argparse.ArgumentParser()
         parser.add_argument("directory", type=pathlib.Path)
         parser.add_argument("build", type=pathlib.Path)
@@ -123,11 +123,13 @@ class Collector:
         os.environ["POBPF_CONFIG"] = "/dev/null"
         # Most of what is collected is one process at a time. With a second CPU the emulator would take
         # twice as long for it, as CPUs that wait for each other go on running instructions.
-        SECOND_CPU.write_text("0")
+        if is_on_one_cpu:
+            SECOND_CPU.write_text("0")
 
     @contextlib.contextmanager
     def on_all_cpus(self) -> Iterator[None]:
-        """For what has to run at once."""
+        """For what has to run at once. The clock of a CPU that comes back may be behind at first, and
+        with it the times of what is allocated there."""
         SECOND_CPU.write_text("1")
         try:
             yield

@@ -337,38 +337,35 @@ def kill_readers(collector: Collector, readers: Readers, views: dict[str, list[s
 
 
 def main() -> None:
-    collector = Collector()
+    collector = Collector(is_on_one_cpu=False)
     workload = Workload(True)
     FILES.mkdir()
-    # what processes allocate is on the nodes of their CPUs
-    with collector.on_all_cpus():
-        workload.start()
-        views = make_views(collector, workload.pids[0])
-        before = bpf_ids()
-        for view in CATS:
-            collector.run_pobpf(f"pin_{view}", "pin", view, *views[view])
-        readers = Readers(collector, views)
+    workload.start()
+    views = make_views(collector, workload.pids[0])
+    before = bpf_ids()
+    for view in CATS:
+        collector.run_pobpf(f"pin_{view}", "pin", view, *views[view])
+    readers = Readers(collector, views)
 
-        churners = [churn(comm) for comm in (b"churn_a", b"churn_b")]
-        for pid in churners:
-            # one CPU has most readers, these get their share of the other one
-            os.setpriority(os.PRIO_PROCESS, pid, -5)
-        seconds = {"began": time.monotonic()}
-        readers.at_once("churn")
-        # they keep what they have
-        for pid in churners:
-            os.kill(pid, signal.SIGUSR1)
-            os.waitpid(pid, os.WUNTRACED)
-        seconds["churn"] = time.monotonic()
+    churners = [churn(comm) for comm in (b"churn_a", b"churn_b")]
+    for pid in churners:
+        # one CPU has most readers, these get their share of the other one
+        os.setpriority(os.PRIO_PROCESS, pid, -5)
+    seconds = {"began": time.monotonic()}
+    readers.at_once("churn")
+    # they keep what they have
+    for pid in churners:
+        os.kill(pid, signal.SIGUSR1)
+        os.waitpid(pid, os.WUNTRACED)
+    seconds["churn"] = time.monotonic()
 
-        killed = kill_readers(collector, readers, views) if collector.is_whole else {}
-        seconds["killed"] = time.monotonic()
+    killed = kill_readers(collector, readers, views) if collector.is_whole else {}
+    seconds["killed"] = time.monotonic()
 
     collector.run_pobpf("horizon", "--handles")
     readers.alone("before")
     seconds["before"] = time.monotonic()
-    with collector.on_all_cpus():
-        readers.at_once("quiet")
+    readers.at_once("quiet")
     seconds["quiet"] = time.monotonic()
     readers.alone("after")
     seconds["after"] = time.monotonic()

@@ -111,12 +111,11 @@ def views(collector: Collector) -> None:
         collector.run(
             "two_processes", ["sh", "-c", f"{{ head -c 100000; cat; }} <{some}"]
         )
-        with collector.on_all_cpus():
-            at_once(collector)
+        at_once(collector)
 
 
 def at_once(collector: Collector) -> None:
-    """Several cats of one pin and of others, on two CPUs."""
+    """Several cats of one pin and of others; concurrency.py has many on two CPUs."""
     names = ["nid0-stack", "nid0-stack", "nid1-stack_handle", "nid1-handle", "nid1-stack_handle"]
     running = []
     with contextlib.ExitStack() as stack:
