@@ -32,8 +32,8 @@ CHURN_PAUSE_SECONDS = 0.1
 CATS = {"all": 2, "nid0": 3, "nid1": 3, "orders": 3, "churn_a": 3, "churn_b": 3, "not_churn": 2,
         "unmovable": 2, "memcg": 1, "handles": 2}  # fmt: skip
 CROWDED_CPU = "0"
-# processes that are killed, two at a time: four of each kind
-KILLS = 36
+# processes that are killed, two at a time
+KILLS = 54
 # an eighth of 1 GiB, of both nodes and all zones, so that views are small enough to judge many
 SLICE = "0x0-0x1fff,0x14000-0x15fff,0x20000-0x21fff,0x34000-0x35fff"
 KINDS = "text stacks file new_file pin delegated_pin replace cat threads".split()
