@@ -20,7 +20,7 @@ packages_package=(
   bash-completion binutils dpkg-dev fish groff-base init-system-helpers lintian mandoc passwd systemd zsh
 )
 
-# What scripts/coverage reads its counts with.
+# The program by which scripts/coverage reads its counts.
 packages_coverage=(gcovr)
 
 # What checks the sources.

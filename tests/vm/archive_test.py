@@ -25,7 +25,8 @@ def main() -> int:
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="pobpf-archive-") as shared:
         command = [str(TOP / "scripts" / "vm"), "--kernel", options.kernel, "--share-rw", shared]
-        command += ["--timeout", "900", "--memory", "1G", "--cpus", "1", "--", sys.executable, str(HERE / "guest" / "archive.py"), shared]
+        command += ["--timeout", "900", "--memory", "1G", "--cpus", "1", "--"]
+        command += [sys.executable, str(HERE / "guest" / "archive.py"), shared]
         command += [str(options.build), str(options.seed), *rest]
         return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
 

@@ -573,9 +573,9 @@ class OtherBoots(unittest.TestCase):
     full preemption is concurrency_test.py's."""
 
     def boot(self, *arguments: str, command: tuple[str, ...]) -> subprocess.CompletedProcess:
+        small = ("--memory", "512M", "--cpus", "1")
         return run_vm(
-            collected.kernel, collected.directory, "--memory", "512M", "--cpus", "1", *arguments, "--", *command,
-            timeout=300,
+            collected.kernel, collected.directory, *small, *arguments, "--", *command, timeout=300
         )
 
     def pobpf(self, *arguments: str, command: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
@@ -613,7 +613,8 @@ class OtherBoots(unittest.TestCase):
     def test_a_kernel_built_without(self):
         # what pobpf says, then what it checks
         script = '"$0"; echo "status $?"; "$0" check; echo "status $?"'
-        result = self.boot("--flavour", "bare", command=("sh", "-c", script, str(collected.build / "pobpf")))
+        pobpf = str(collected.build / "pobpf")
+        result = self.boot("--flavour", "bare", command=("sh", "-c", script, pobpf))
         said, checked, end = result.stdout.decode().split("status 3\n")
         self.assertEqual((said, end), ("", ""))
         message = result.stderr.decode()
