@@ -20,18 +20,22 @@ struct Listed {
 Listed read_kallsyms() {
   Listed listed;
   std::ifstream file("/proc/kallsyms");
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream fields(line);
-    std::uint64_t address = 0;
-    std::string type;
-    std::string name;
-    std::string module;
-    fields >> std::hex >> address >> type >> name >> module;
+  std::uint64_t address = 0;
+  std::string type;
+  std::string name;
+  std::string module;
+  while (file >> std::hex >> address >> type >> name && std::getline(file, module)) {
     if (!module.empty()) continue;
     listed.names[address].insert(name);
     listed.first.emplace(name, address);
   }
   return listed;
+}
+
+// Once, as it takes seconds in an emulated guest.
+const Listed& listed() {
+  static const Listed kListed = read_kallsyms();
+  return kListed;
 }
 
 class SymbolTableTest : public testing::TestWithParam<bool> {
@@ -40,8 +44,7 @@ class SymbolTableTest : public testing::TestWithParam<bool> {
     auto opened = SymbolTable::open(GetParam());
     if (!opened) GTEST_SKIP() << opened.error().what;
     table_.emplace(*std::move(opened));
-    listed_ = read_kallsyms();
-    if (listed_.first["_stext"] == 0) GTEST_SKIP() << "addresses in /proc/kallsyms are hidden";
+    if (listed().first.at("_stext") == 0) GTEST_SKIP() << "addresses in /proc/kallsyms are hidden";
   }
   std::vector<AddressRange> ranges_of(const std::string& name) {
     auto ranges = table_->symbol_ranges([&](std::string_view symbol) { return symbol == name; });
@@ -49,18 +52,17 @@ class SymbolTableTest : public testing::TestWithParam<bool> {
     return ranges ? *ranges : std::vector<AddressRange>();
   }
   std::optional<SymbolTable> table_;
-  Listed listed_;
 };
 
 TEST_P(SymbolTableTest, FunctionsReachToTheNextSymbol) {
   for (const char* const name : {"kernel_clone", "vfs_read", "__init_begin_nonsense", "schedule"}) {
     SCOPED_TRACE(name);
-    const auto found = listed_.first.find(name);
-    if (found == listed_.first.end()) {
+    const auto found = listed().first.find(name);
+    if (found == listed().first.end()) {
       EXPECT_TRUE(ranges_of(name).empty());
       continue;
     }
-    const std::uint64_t end = listed_.names.upper_bound(found->second)->first;
+    const std::uint64_t end = listed().names.upper_bound(found->second)->first;
     EXPECT_EQ(ranges_of(name), (std::vector<AddressRange>{{found->second, end}}));
   }
 }
@@ -68,8 +70,8 @@ TEST_P(SymbolTableTest, FunctionsReachToTheNextSymbol) {
 TEST_P(SymbolTableTest, AllNamesTogetherAreAllText) {
   auto ranges = table_->symbol_ranges([](std::string_view) { return true; });
   ASSERT_TRUE(ranges) << ranges.error().what;
-  const std::uint64_t begin = listed_.first.at("_stext");
-  const std::uint64_t end = listed_.first.at("_etext");
+  const std::uint64_t begin = listed().first.at("_stext");
+  const std::uint64_t end = listed().first.at("_etext");
   std::uint64_t covered = 0;
   std::uint64_t previous = 0;
   for (const AddressRange& range : *ranges) {
@@ -88,8 +90,8 @@ TEST_P(SymbolTableTest, AllNamesTogetherAreAllText) {
 TEST_P(SymbolTableTest, FunctionsOfBootTimeAreKnown) {
   const auto ranges = ranges_of("start_kernel");
   ASSERT_EQ(ranges.size(), 1U);
-  EXPECT_EQ(ranges[0].begin, listed_.first.at("start_kernel"));
-  EXPECT_LE(ranges[0].end, listed_.first.at("_einittext"));
+  EXPECT_EQ(ranges[0].begin, listed().first.at("start_kernel"));
+  EXPECT_LE(ranges[0].end, listed().first.at("_einittext"));
 }
 
 TEST_P(SymbolTableTest, DataIsNoFunction) { EXPECT_TRUE(ranges_of("init_task").empty()); }
@@ -106,6 +108,8 @@ TEST_P(SymbolTableTest, ModulesAreThoseOfProc) {
     fields >> name >> size[name] >> skipped >> skipped >> skipped >> std::hex >> address[name];
     expected.insert(name);
   }
+  const auto functions = table_->symbol_ranges([](std::string_view) { return true; });
+  ASSERT_TRUE(functions) << functions.error().what;
   std::set<std::string> names;
   for (const KernelModule& module : table_->modules()) {
     names.insert(module.name);
@@ -116,8 +120,6 @@ TEST_P(SymbolTableTest, ModulesAreThoseOfProc) {
         table_->module_ranges([&](std::string_view name) { return name == module.name; });
     EXPECT_EQ(ranges, joined(module.texts));
     // a module's functions are in it
-    auto functions = table_->symbol_ranges([&](std::string_view) { return true; });
-    ASSERT_TRUE(functions);
     EXPECT_TRUE(std::any_of(functions->begin(), functions->end(), [&](const AddressRange& range) {
       return range.begin >= ranges[0].begin && range.end <= ranges[0].end;
     })) << module.name;
