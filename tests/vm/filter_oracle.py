@@ -215,15 +215,19 @@ class Filter:
         """The filters in use."""
         return {name for name, _ in self._tests}
 
-    def verdict(self, record: records.Record) -> Verdict:
-        verdicts = [test(record) for _, test in self._tests]
-        if False in verdicts:
-            return False
-        return None if None in verdicts else True
+    def judge(self, record: records.Record) -> tuple[Verdict, str | None]:
+        """Whether the record passes all filters, and the first that it surely does not pass."""
+        verdict: Verdict = True
+        for name, test in self._tests:
+            passes = test(record)
+            if passes is False:
+                return False, name
+            if passes is None:
+                verdict = None
+        return verdict, None
 
-    def first_rejection(self, record: records.Record) -> str | None:
-        """The first filter that the record does not pass; None if it passes all, as far as known."""
-        return next((name for name, test in self._tests if test(record) is False), None)
+    def verdict(self, record: records.Record) -> Verdict:
+        return self.judge(record)[0]
 
     # each makes the test of an option's values, which are alternatives
 

@@ -4,6 +4,7 @@
 
 One boot collects the output of everything (guest/filters.py)."""
 
+import collections
 import functools
 import pathlib
 import re
@@ -54,6 +55,13 @@ def oracle_of(name: str) -> filter_oracle.Filter:
     return filter_oracle.Filter(case["filters"], facts)
 
 
+@functools.cache
+def judged(name: str, reading: str) -> dict[int, tuple[filter_oracle.Verdict, str | None]]:
+    """What the filters of a case say of each record of a reading, by PFN."""
+    oracle = oracle_of(name)
+    return {pfn: oracle.judge(record) for pfn, record in collected.parsed(reading).items()}
+
+
 class Filters(unittest.TestCase):
     def test_the_guest_was_quiet_enough_to_compare(self):
         for phase in ("main", "memcg"):
@@ -102,12 +110,11 @@ class Filters(unittest.TestCase):
     def assert_case(self, name: str, phase: str) -> None:
         self.assertEqual(collected.results["runs"][name]["status"], 0, collected.err(name))
         oracle, view, base = oracle_of(name), collected.parsed(name), stable(phase)
-        verdicts = {pfn: oracle.verdict(r) for pfn, r in base.items()}
+        first = judged(name, f"{phase}.1")
+        verdicts = {pfn: first[pfn][0] for pfn in base}
         if "flags" in oracle.names:
-            again = collected.parsed(f"{phase}.2")
-            verdicts = {
-                pfn: v if v == oracle.verdict(again[pfn]) else None for pfn, v in verdicts.items()
-            }
+            again = judged(name, f"{phase}.2")
+            verdicts = {pfn: v if v == again[pfn][0] else None for pfn, v in verdicts.items()}
         wanted = [pfn for pfn, verdict in verdicts.items() if verdict is True]
         rejected = [pfn for pfn, verdict in verdicts.items() if verdict is False]
         if "dead" not in oracle.names:
@@ -168,13 +175,11 @@ class Filters(unittest.TestCase):
                     continue
                 expected: dict[str, list[int]] = {}
                 for turn in ("1", "2"):
-                    counts: dict[str, int] = {}
-                    for record in collected.parsed(f"{case['phase']}.{turn}").values():
-                        first = oracle.first_rejection(record)
-                        if first:
-                            counts[first] = counts.get(first, 0) + 1
+                    counts = collections.Counter(
+                        first for _, first in judged(name, f"{case['phase']}.{turn}").values()
+                    )
                     for filter_name in oracle.names:
-                        expected.setdefault(filter_name, []).append(counts.get(filter_name, 0))
+                        expected.setdefault(filter_name, []).append(counts[filter_name])
                 self.assertLessEqual(by_filter.keys(), oracle.names)
                 if "dead" in oracle.names:
                     # the oracle does not know of all tgids
