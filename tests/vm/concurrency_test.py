@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Isolation of readers, on a real kernel with full preemption in the VM: 64 of them at once, under
+"""Isolation of readers, on a real kernel with full preemption in the VM: many of them at once, under
 churn and on a quiet machine, most of them crowded on one CPU, and readers that are killed.
 
 One boot collects all output (guest/concurrency.py); the tests here judge it on the host.
@@ -17,7 +17,6 @@ import filter_oracle  # noqa: E402
 import records  # noqa: E402
 from collection import collected, main, on_one_kernel  # noqa: E402
 
-NR_READERS = 64
 # Of the records that one of the two lone readings has, the share that both have alike; without the
 # pages of the readers themselves, which come and go.
 STABLE_SHARE_MIN = 0.85
@@ -73,7 +72,7 @@ class ConcurrencyTest(unittest.TestCase):
         self.assertEqual((status, collected.err(name)), (0, ""), name)
 
     def assert_phase_ended_well(self, phase: str, may_be_torn: bool) -> None:
-        self.assertEqual(len(readers_of(phase)), NR_READERS)
+        self.assertEqual(len(readers_of(phase)), 64 if collected.is_whole else 24)
         names = [name for name in readers_of(phase) if f"{phase}_thread" not in name]
         for name in [*names, f"{phase}_threads"]:
             with self.subTest(name):
@@ -129,7 +128,7 @@ class UnderChurn(ConcurrencyTest):
                 self.assertEqual(
                     stacks.setdefault(record.handle, record.stack), record.stack, name
                 )
-        self.assertGreater(len(stacks), 25)
+        self.assertGreater(len(stacks), 25 if collected.is_whole else 10)
 
 
 class OnAQuietMachine(ConcurrencyTest):

@@ -17,9 +17,8 @@ from collection import collected, main, on_one_kernel  # noqa: E402
 STABLE_SHARE_MIN = 0.8
 # flags change all the time (vm_test.py)
 FLIPPED_SHARE_MAX = 0.01
-MODES = ("stack", "handle", "stack_handle")
 NODE_VIEWS = ("nid0-stack", "nid1-handle", "nid1-stack_handle")
-VIEWS = [*MODES, "longest", *NODE_VIEWS]
+VIEWS = ["stack", "longest", *NODE_VIEWS]
 NOTHING = ("nothing_order", "nothing_comm", "nothing_tgid", "nothing_symbol")
 
 
@@ -157,7 +156,7 @@ class Delegation(PinTest):
         self.assert_status("nobody_pobpf", 3)
         pins = collected.out("pins_given").decode()
         self.assertRegex(pins, r"(?m)^given +nobody:root +400 +stack +--nid 1$")
-        self.assertRegex(pins, r"(?m)^group +root:nogroup +440 +stack +all")
+        self.assertRegex(pins, r"(?m)^group +root:nogroup +440 +handle +all")
 
 
 class Listing(PinTest):
@@ -174,7 +173,7 @@ class Listing(PinTest):
         by_name = {pin["name"]: pin for pin in pins["pins"]}
         self.assertEqual(by_name["nid0-stack"]["nodes"], "0")
         self.assertIsNone(by_name["stack"]["nodes"])
-        self.assertEqual(by_name["stack_handle"]["mode"], "stack_handle")
+        self.assertEqual(by_name["nid1-stack_handle"]["mode"], "stack_handle")
         self.assertEqual({pin["kind"] for pin in pins["pins"]}, {"pin"})
 
     def test_what_is_not_ours_is_told_and_left_alone(self):
@@ -242,8 +241,8 @@ class Removal(PinTest):
         self.assert_status("unpin_stack", 0)
         names = collected.run_of("after_unpin")["names"]
         self.assertNotIn("stack", names)
-        self.assertNotIn("handle", names)
-        self.assertIn("stack_handle", names)
+        self.assertNotIn("nid1-handle", names)
+        self.assertIn("nid1-stack_handle", names)
 
     def test_unpin_all_leaves_what_is_not_ours(self):
         self.assert_status("unpin_all", 0)

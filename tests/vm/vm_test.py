@@ -509,7 +509,7 @@ class Churn(unittest.TestCase):
         self.assertGreater(collected.run_of("churn")["toggled"], 2, collected.run_of("churn"))
 
     def test_an_offline_block_is_counted_as_such(self):
-        self.assertIn("offline_block", collected.results["runs"])
+        self.assertIn("offline_block", list(collected.results["runs"]))
         account = Account("assert_balanced").assert_balanced("offline_block")
         self.assertGreaterEqual(account["offline"] + account["absent"] + account["outside"], 32768)
 

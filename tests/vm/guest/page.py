@@ -26,10 +26,9 @@ SAMPLE = 4096  # pages of one run of pobpf page
 CHURN = 1024
 
 
-def read_words(name: str, first: int, count: int) -> list[int]:
+def read_words(name: str, pfns: Sequence[int]) -> list[int]:
     with open(PROC / name, "rb", buffering=0) as file:
-        data = os.pread(file.fileno(), 8 * count, 8 * first)
-    return list(struct.unpack(f"{len(data) // 8}Q", data))
+        return [struct.unpack("Q", os.pread(file.fileno(), 8, 8 * pfn))[0] for pfn in pfns]
 
 
 def pagemap_of(pid: int, address: int) -> int:
@@ -100,7 +99,7 @@ class Pages:
         by_address = self.run("--pid", str(pid), "--addr", hex(wanted), "--format", "json")
         by_physical = self.run("--phys", hex(pfn * PAGE + 123), "--format", "json")
         words = {
-            name: read_words(name, pfn, 1)[0] for name in ("kpageflags", "kpagecount", "kpagecgroup")
+            name: read_words(name, [pfn])[0] for name in ("kpageflags", "kpagecount", "kpagecgroup")
         }
         os.write(child[1], b"x")
         os.read(parent[0], 5)
@@ -152,7 +151,7 @@ class Pages:
         kinds = ("kpageflags", "kpagecount", "kpagecgroup")
         for turn in ("1", "2"):
             for kind in kinds:
-                words[f"{kind}.{turn}"] = [read_words(kind, pfn, 1)[0] for pfn in pfns]
+                words[f"{kind}.{turn}"] = read_words(kind, pfns)
             if turn == "1":
                 result = self.run(*[hex(pfn) for pfn in pfns], "--format", "json", "-o",
                                   str(self._collector.directory / f"{name}.jsonl"))

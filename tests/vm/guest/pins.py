@@ -21,23 +21,24 @@ from workload import CGROUPS, Workload, set_comm  # noqa: E402
 LONG_MEMCG = "pobpf-" + "m" * 200
 LONG_COMM = b"fifteen\nbytes\t!"
 PINS = pathlib.Path("/sys/fs/bpf/pobpf")
-MODES = ("stack", "handle", "stack_handle")
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 NOBODY += ["--inh-caps=-all", "--bounding-set=-all"]
-# each name is a view: the arguments of pobpf and of pobpf pin
-VIEWS = {f"{mode}": ["--mode", mode] for mode in MODES}
-VIEWS["longest"] = ["--memcg", f"/{LONG_MEMCG}", "--mode", "stack_handle"]
+# Each name is a view: the arguments of pobpf and of pobpf pin. All of the machine is read in one mode,
+# and each mode and node once more.
+VIEWS = {
+    "stack": ["--mode", "stack"],
+    "longest": ["--memcg", f"/{LONG_MEMCG}", "--mode", "stack_handle"],
+    **{
+        f"nid{n}-{mode}": ["--nid", n, "--mode", mode]
+        for n, mode in (("0", "stack"), ("1", "handle"), ("1", "stack_handle"))
+    },
+}
 # each rejects every page of the machine at another place of the filter
 NOTHING = {
     "nothing_order": ["--order", "10-", "--migratetype", "Reclaimable"],
     "nothing_comm": ["--comm", "no_such_task"],
     "nothing_tgid": ["--tgid", "4194303", "--mode", "stack_handle"],
     "nothing_symbol": ["--symbol", "panic"],
-}
-# each node and each mode once more, together
-VIEWS |= {
-    f"nid{n}-{mode}": ["--nid", n, "--mode", mode]
-    for n, mode in (("0", "stack"), ("1", "handle"), ("1", "stack_handle"))
 }
 # the same views, made in another way: what pobpf pin takes and pobpf does not
 VARIANTS = {
@@ -92,7 +93,7 @@ def views(collector: Collector) -> None:
     collector.run_pobpf("pins", "pins")
     collector.run_pobpf("pins_json", "pins", "--format", "json")
     # everything that will run has run once: its files are in the page cache
-    cat(collector, "horizon", "handle")
+    collector.run_pobpf("horizon", "--handles")
     for turn in ("before", "after"):
         for name, arguments in VIEWS.items():
             collector.run_pobpf(f"{turn}_{name}", *arguments)
@@ -116,7 +117,7 @@ def views(collector: Collector) -> None:
 
 def at_once(collector: Collector) -> None:
     """Several cats of one pin and of others; concurrency.py has many on two CPUs."""
-    names = ["nid0-stack", "nid0-stack", "nid1-stack_handle", "nid1-handle", "nid1-stack_handle"]
+    names = ["nid1-handle", "nid1-handle", "nid1-stack_handle", "nid0-stack", "nid1-stack_handle"]
     running = []
     with contextlib.ExitStack() as stack:
         for i, name in enumerate(names):
@@ -141,7 +142,7 @@ def delegation(collector: Collector) -> None:
     collector.run_pobpf("before_given", "--nid", "1")
     cat(collector, "nobody_given", "given", NOBODY)
     collector.run_pobpf("after_given", "--nid", "1")
-    collector.run_pobpf("pin_group", "pin", "group", "--chown", ":nogroup", "--chmod", "440")
+    collector.run_pobpf("pin_group", "pin", "group", "--handles", "--chown", ":nogroup", "--chmod", "440")
     cat(collector, "nobody_group", "group", NOBODY)
     collector.run("nobody_pobpf", [*NOBODY, collector.pobpf, "--nid", "1"])
     collector.run_pobpf("pins_given", "pins")
@@ -215,7 +216,7 @@ def bad_names(collector: Collector) -> None:
 
 
 def removal(collector: Collector) -> None:
-    collector.run_pobpf("unpin_stack", "unpin", "stack", "handle")
+    collector.run_pobpf("unpin_stack", "unpin", "stack", "nid1-handle")
     collector.results["after_unpin"] = {"names": sorted(os.listdir(PINS))}
     collector.run_pobpf("unpin_all", "unpin", "--all")
     collector.results["after_unpin_all"] = {"names": sorted(os.listdir(PINS))}
