@@ -174,8 +174,8 @@ Result<Settings> Settings::read(const std::string& path, CommandLine& line) {
 
 Status Settings::apply(const CLI::App* command) {
   for (Setting& setting : settings_) {
-    const bool is_chosen = setting.command == command ||
-                           (command == nullptr && setting.command->get_parent() == nullptr);
+    const bool is_chosen =
+        command != nullptr ? setting.command == command : setting.command->get_parent() == nullptr;
     if (!is_chosen) continue;
     bool is_given = setting.option->count() != 0;
     for (const CLI::App* above = setting.command->get_parent(); above != nullptr;
