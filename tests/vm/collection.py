@@ -108,7 +108,11 @@ class Collection:
         return {
             pfn: r
             for pfn, r in one.items()
-            if pfn in two and records.without_flags(two[pfn].text) == records.without_flags(r.text)
+            if pfn in two
+            and (
+                r.text == two[pfn].text
+                or records.without_flags(r.text) == records.without_flags(two[pfn].text)
+            )
         }
 
 

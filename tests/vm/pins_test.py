@@ -35,12 +35,7 @@ class PinTest(unittest.TestCase):
         self.assert_status(name, 0)
         self.assertEqual(collected.err(name), "")
         before, after, pin = map(collected.parsed, (f"before_{view}", f"after_{view}", name))
-        stable = [
-            pfn
-            for pfn, record in before.items()
-            if pfn in after
-            and records.without_flags(after[pfn].text) == records.without_flags(record.text)
-        ]
+        stable = collected.stable(f"before_{view}", f"after_{view}")
         self.assertGreater(len(stable), 1000)
         self.assertGreater(len(stable) / len(before.keys() | after.keys()), STABLE_SHARE_MIN)
         missing = [pfn for pfn in stable if pfn not in pin and before[pfn].comm != records.BOOT_COMM]
