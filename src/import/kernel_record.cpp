@@ -62,12 +62,14 @@ bool KernelRecordParser::take_stack(std::string_view& text, TextRecord& record) 
   if (!is_same) {
     std::string_view rest = text;
     std::string_view line;
-    nr_frames_ = 0;
+    std::size_t nr_frames = 0;
     while (rest.starts_with(' ')) {
       if (!take_line(rest, line)) return false;
-      ++nr_frames_;
+      ++nr_frames;
     }
+    // together, as a stack that goes on behind the text leaves the last one as it was
     stack_.assign(text.substr(0, text.size() - rest.size()));
+    nr_frames_ = nr_frames;
   }
   if (!stack_.empty()) record.stack = text.substr(0, stack_.size());
   nr_lines_ += nr_frames_;

@@ -178,6 +178,20 @@ TEST(ImportHostile, AMillionFrames) {
   EXPECT_EQ(first_note(imported), "1: a stack of over 512 frames");
 }
 
+/// Windows of the text end anywhere in a record, and a stack that goes on is like the last.
+TEST(ImportHostile, LineNumbersAreRightInALongText) {
+  constexpr std::size_t kWindowBytes = std::size_t{512} << 10;
+  std::string frames;
+  for (int i = 0; i < 12; ++i) frames += " f" + std::to_string(i) + "+0x1/0x2\n";
+  const std::string one = replaced(record(), " a+0x1/0x2\n b+0x1/0x2\n", frames);
+  std::string text;
+  while (text.size() < 8 * kWindowBytes) text += one;
+  const auto nr_lines = std::count(text.begin(), text.end(), '\n');
+  const Imported imported = import_bytes(text + "strange\n" + one);
+  EXPECT_EQ(first_note(imported), std::to_string(nr_lines + 1) + ": not understood");
+  EXPECT_EQ(imported.report.nr_lines, nr_lines + 16);
+}
+
 TEST(ImportHostile, BytesThatAreNoText) {
   std::string bytes;
   std::mt19937 random(std::mt19937::default_seed);  // the same each time
