@@ -32,8 +32,8 @@ void add_unsaid_fields(TextRecord& record) {
   // names came with migrate reasons, in 4.6
   if (is_name(record.block_migratetype) || !record.migrate_reason.empty())
     record.fields = record.fields | PageField::kLastMigrateReason;
-  // task names came with cgroups, in 5.18
-  if (has_field(record.fields, PageField::kComm) || record.page.memcg_flags != 0)
+  // task names came with cgroups, in 5.18; debuggers tell of neither cgroups nor blocks
+  if ((has_field(record.fields, PageField::kComm) && record.block) || record.page.memcg_flags != 0)
     record.fields = record.fields | PageField::kMemcg;
 }
 
@@ -48,6 +48,8 @@ KernelRecordParser::Found KernelRecordParser::parse(std::string_view text, TextR
     nr_lines_ += static_cast<std::size_t>(
         std::count(std::begin(record.page.comm), std::end(record.page.comm), '\n'));
   if (parse_page_line(text, record) != LineEnd::kComplete || !take(text, "\n")) return no_record;
+  // without it the line may be wrapped
+  if (!record.block) return no_record;
   if (!take_stack(text, record) || !take_rest(text, record)) return no_record;
   add_unsaid_fields(record);
   nr_bytes_ = whole.size() - text.size();

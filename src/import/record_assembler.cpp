@@ -70,10 +70,59 @@ bool starts_with_any(std::string_view text, std::initializer_list<std::string_vi
 /// and what the kernel's log says around them.
 bool is_unkept(std::string_view text) {
   return starts_with_any(
-      text, {"SLAB_PAGE ", "FILE_PAGE ", "page dumped because: ", "page_owner tracks the page as ",
-             "page_owner free stack trace missing", "page_owner info is not present",
-             "page_owner info is not active",
-             "raw: ", "head: ", "page_type: ", "memcg:", "page->mem_cgroup:", "aops:"});
+      text, {"SLAB_PAGE ", "FILE_PAGE ", "page dumped because:",
+             "page_owner free stack trace missing", "page_owner allocation stack trace missing",
+             "raw: ", "head:", "page_type: ", "memcg:", "page->mem_cgroup:", "aops:", "name:\""});
+}
+
+/// Lines of a page in a message that have no word of their own: what its mapping is, the rest of
+/// its raw words.
+bool is_unkept_of_page(std::string_view text) {
+  std::string_view rest = text;
+  const std::string_view word = take_word(rest);
+  if (word == "anon" || word == "ksm" || word.ends_with("_aops") || word.ends_with("_operations"))
+    return true;
+  return word.size() >= 8 && std::all_of(text.begin(), text.end(),
+                                         [](char c) { return is_hex_digit(c) || is_blank(c); });
+}
+
+/// The rest of a line that begins with "page:".
+bool is_rest_of_page_message(std::string_view text) {
+  return starts_with_any(
+      text, {"refcount:", "count:", "mapcount:", "mapping:", "index:", "pfn:", "compound_mapcount:",
+             "entire_mapcount:", "nr_pages_mapped:", "pincount:"});
+}
+
+/// "pfn:0x1" anywhere in the line.
+std::optional<std::uint64_t> find_pfn(std::string_view text) {
+  constexpr std::string_view kKey = "pfn:";
+  const std::size_t at = text.rfind(kKey);
+  if (at == std::string_view::npos || (at != 0 && text[at - 1] != ' ')) return std::nullopt;
+  std::string_view digits = text.substr(at + kKey.size());
+  pobpf::take(digits, "0x");
+  std::uint64_t pfn = 0;
+  return take_number(digits, pfn, 16) ? std::optional(pfn) : std::nullopt;
+}
+
+/// What stands in front of stacks that tell of no allocation of a page.
+bool is_heading_of_other_stack(std::string_view text) {
+  return starts_with_any(
+      text, {"Call Trace:", "Call trace:", "Allocated by task ", "Freed by task ", "Allocated in ",
+             "Freed in ", "Last potentially related work creation:",
+             "Second to last potentially related work creation:"});
+}
+
+/// With blanks in place of what pages of the web have instead.
+std::string with_blanks(std::string_view text) {
+  constexpr std::string_view kNoBreakSpace = "\xc2\xa0";
+  std::string spaced;
+  for (;;) {
+    const std::size_t end = text.find(kNoBreakSpace);
+    spaced += text.substr(0, end);
+    if (end == std::string_view::npos) return spaced;
+    spaced += ' ';
+    text.remove_prefix(end + kNoBreakSpace.size());
+  }
 }
 
 /// "[alloc]", "free" and the like, in front of crash's stacks.
@@ -81,8 +130,9 @@ bool is_alloc_heading(std::string_view text) { return text == "[alloc]" || text 
 bool is_free_heading(std::string_view text) { return text == "[free]" || text == "free"; }
 
 bool is_head(std::string_view text) {
-  return starts_with_any(text, {"Page allocated via order ", "page allocated via order ",
-                                "page last allocated via order "});
+  return starts_with_any(text,
+                         {"Page allocated via order ", "page allocated via order ",
+                          "Page last allocated via order ", "page last allocated via order "});
 }
 
 }  // namespace
@@ -91,6 +141,8 @@ bool is_head(std::string_view text) {
 std::string_view RecordAssembler::strip(std::string_view line) {
   prefix_ = Prefix::kNone;
   if (line.ends_with('\r')) line.remove_suffix(1);
+  // what some editors begin a text with
+  if (number_ == 1) pobpf::take(line, "\xef\xbb\xbf");
   std::string_view text = trim_left(line);
   while (text.starts_with('>') || text.starts_with('#')) {
     prefix_ = Prefix::kQuote;
@@ -110,8 +162,10 @@ Status RecordAssembler::add(std::string_view line, std::uint64_t number, bool is
     return {};
   }
   const std::string_view text = strip(line);
+  if (prefix_ == Prefix::kTime) last_stamped_ = number;
   Status status;
   if (joining_ != Joining::kNothing && continue_joining(text, status)) return status;
+  if (joining_ == Joining::kNothing) begin_prefix_ = prefix_;
   return take(text);
 }
 
@@ -132,7 +186,10 @@ Status RecordAssembler::take(std::string_view text) {
     return finish(false);
   }
   if (is_head(text)) return take_head(text, text.front() == 'p');
-  if (text.starts_with("PFN")) return take_page_line(text);
+  // without a PFN it is what `pobpf report` prints of a message
+  const bool has_no_pfn = is_open_ && pending_.stage == Stage::kHead && !pending_.head.empty() &&
+                          !pending_.is_message && starts_with_any(text, {"type ", "Flags 0x"});
+  if (text.starts_with("PFN") || has_no_pfn) return take_page_line(text);
   bool is_taken = false;
   if (auto status = take_group_head(text, is_taken); is_taken || !status) return status;
   if (auto status = take_sum(text, is_taken); is_taken || !status) return status;
@@ -158,7 +215,7 @@ Status RecordAssembler::take_head(std::string_view text, bool is_message) {
     if (auto status = finish(false); !status) return status;
     open(false);
   }
-  if (!is_message) context_.reset();
+  pending_.context = std::exchange(context_, std::nullopt).value_or(MessageContext());
   pending_.is_message = is_message;
   pending_.head = text;
   pending_.stage = Stage::kHead;
@@ -200,7 +257,8 @@ Status RecordAssembler::take_page_line(std::string_view text) {
                         text.find("(0x") != std::string_view::npos;
     if (!pending_.is_crash) pending_.wrong = "a record without its first line";
   }
-  pending_.page_line = text;
+  pending_.page_line = text.starts_with("PFN") ? "" : " ";
+  pending_.page_line += text;
   pending_.stage = Stage::kPage;
   nr_joined_ = 0;
   check_page_line();
@@ -244,8 +302,15 @@ Status RecordAssembler::take_group_head(std::string_view text, bool& is_taken) {
     pending_.tgid = number;
     rest = at;
   }
+  if (std::string_view at = rest; pobpf::take(at, ", task_comm_name: ")) {
+    const std::string_view comm = at.substr(0, at.rfind(", allocated by "));
+    if (comm.size() < POBPF_COMM_BYTES) {
+      pending_.comm = comm;
+      rest = at.substr(comm.size());
+    }
+  }
   pobpf::take(rest, ", ");
-  pending_.label = trim_left(rest).substr(0, kNameBytesMax);
+  pending_.label = trim_right(trim_left(rest)).substr(0, kNameBytesMax);
   return has_record ? Status() : finish(false);
 }
 
@@ -274,49 +339,96 @@ Status RecordAssembler::take_sum(std::string_view text, bool& is_taken) {
 
 /// What the kernel's log says around records.
 bool RecordAssembler::take_message(std::string_view text, Status& status) {
-  const bool is_free = starts_with_any(text, {"page last free "});
-  if (is_free) {
+  if (text.starts_with("page last free ")) {
     if (is_open_) pending_.stage = Stage::kFreed;
     is_in_other_stack_ = !is_open_;
     ++report_.nr_unkept_lines;
     return true;
   }
-  const std::size_t pfn_at = text.find(" pfn:");
-  const bool is_page = text.starts_with("page:") || text.starts_with("page: ");
-  const bool is_bug = text.starts_with("BUG: Bad page state ");
-  if (is_page || is_bug) {
-    status = finish(false);
-    if (!context_ || is_bug) context_.emplace();
-    if (pfn_at != std::string_view::npos) {
-      std::string_view digits = text.substr(pfn_at + 5);
-      std::uint64_t pfn = 0;
-      pobpf::take(digits, "0x");
-      if (take_number(digits, pfn, 16)) context_->pfn = pfn;
-    }
-    ++report_.nr_unkept_lines;
+  if (take_page_message(text, status) || take_tracking(text, status) ||
+      take_other_stack(text, status))
     return true;
-  }
-  if (std::string_view rest = text; context_ && pobpf::take(rest, "flags: ")) {
-    context_->flags = rest.substr(0, kNameBytesMax);
-    return true;
-  }
-  if (text.starts_with("Call Trace:")) {
-    status = finish(false);
-    is_in_other_stack_ = true;
-    ++report_.nr_unkept_lines;
-    return true;
-  }
-  if (is_unkept(text)) {
+  if (is_unkept(text) || (context_ && is_unkept_of_page(text))) {
+    // frames that follow are not of the allocation
+    if (is_open_ && text.starts_with("page_owner ")) pending_.stage = Stage::kFreed;
     ++report_.nr_unkept_lines;
     return true;
   }
   return false;
 }
 
+/// The PFN and the flags of a page. Each page begins anew: nothing of one is said of another.
+bool RecordAssembler::take_page_message(std::string_view text, Status& status) {
+  const bool is_bug = text.starts_with("BUG: Bad page state ");
+  if (is_bug || text.starts_with("page:")) {
+    status = finish(false);
+    const bool is_announced = context_ && context_->is_announced && !is_bug;
+    if (!is_announced) context_.emplace();
+    context_->is_announced = is_bug;
+    if (const auto pfn = find_pfn(text)) context_->pfn = pfn;
+    ++report_.nr_unkept_lines;
+    return true;
+  }
+  if (context_ && prefix_ != Prefix::kTime && is_rest_of_page_message(text)) {
+    if (const auto pfn = find_pfn(text)) context_->pfn = pfn;
+    ++report_.nr_joined_lines;
+    return true;
+  }
+  std::string_view rest = text;
+  const bool is_flags = pobpf::take(rest, "flags:") || pobpf::take(rest, "anon flags:") ||
+                        pobpf::take(rest, "ksm flags:");
+  return is_flags && !is_open_ && take_flags(trim_right(trim_left(rest)));
+}
+
+bool RecordAssembler::take_flags(std::string_view text) {
+  TextRecord record;
+  std::string_view rest = text;
+  const LineEnd end = parse_flags(rest, record);
+  if (end == LineEnd::kWrong || text.size() > kNameBytesMax) return false;
+  if (!context_) context_.emplace();
+  context_->flags = text;
+  joining_ = end == LineEnd::kCut ? Joining::kFlags : Joining::kNothing;
+  return true;
+}
+
+/// Whether page_owner knows the page, and as what.
+bool RecordAssembler::take_tracking(std::string_view text, Status& status) {
+  std::string_view rest = text;
+  if (starts_with_any(text, {"page_owner info is not present", "page_owner info is not active"})) {
+    status = finish(false);
+    context_.reset();
+    ++report_.nr_unkept_lines;
+    return true;
+  }
+  // the second is what gdb adds
+  const bool is_tracked = pobpf::take(rest, "page_owner tracks the page as ");
+  if (!is_tracked && !text.starts_with("page_owner is not allocated")) return false;
+  status = finish(false);
+  if (!context_) context_.emplace();
+  context_->is_freed = !is_tracked || rest.starts_with("freed");
+  return true;
+}
+
+bool RecordAssembler::take_other_stack(std::string_view text, Status& status) {
+  if (is_heading_of_other_stack(text)) {
+    status = finish(false);
+    context_.reset();
+    is_in_other_stack_ = true;
+    ++report_.nr_unkept_lines;
+    return true;
+  }
+  // "? symbol": on the stack by chance; "<TASK>": whose stack it is
+  const bool is_of_stack = text.starts_with("? ") || text.find(">] ? ") != std::string_view::npos ||
+                           text.starts_with('<');
+  if (!is_in_other_stack_ || !is_of_stack) return false;
+  ++report_.nr_unkept_lines;
+  return true;
+}
+
 /// Lines behind the stack, headings, and what was cut out.
 bool RecordAssembler::take_tail(std::string_view text) {
   const std::string_view line = trim_right(text);
-  if (line == "...") {
+  if (line == "..." || line == "..") {
     ++report_.nr_elisions;
     // in a stack it stands for frames
     if (is_open_ && pending_.stage == Stage::kStack) pending_.stack += " ...\n";
@@ -346,7 +458,8 @@ bool RecordAssembler::take_tail(std::string_view text) {
 
 bool RecordAssembler::take_frame(std::string_view text, Status& status) {
   FrameText frame;
-  const std::string_view line = trim_right(text);
+  const std::string spaced = with_blanks(text);
+  const std::string_view line = trim_right(trim_left(spaced));
   if (is_address_alone(line)) {
     half_frame_ = line;
     joining_ = Joining::kFrame;
@@ -360,7 +473,9 @@ bool RecordAssembler::take_frame(std::string_view text, Status& status) {
     return true;
   }
   if (!parse_frame(line, frame)) return false;
-  if (is_in_other_stack_ || (is_open_ && pending_.stage == Stage::kFreed)) {
+  // sums have no time stamps, and do not stand within what has them
+  const bool is_of_other_message = !is_open_ && last_stamped_ + 1 >= number_ && last_stamped_ != 0;
+  if (is_in_other_stack_ || is_of_other_message || (is_open_ && pending_.stage == Stage::kFreed)) {
     ++report_.nr_unkept_lines;
     return true;
   }
@@ -452,6 +567,8 @@ bool RecordAssembler::rejoin(std::string_view text) {
 
 bool RecordAssembler::continue_joining(std::string_view text, Status& status) {
   switch (std::exchange(joining_, Joining::kNothing)) {
+    case Joining::kFlags:
+      return join_flags(text);
     case Joining::kHead:
       return join_head(text);
     case Joining::kPage:
@@ -506,11 +623,14 @@ bool RecordAssembler::join_head(std::string_view text) {
   TextRecord record;
   std::string_view rest = pending_.head;
   const bool is_in_name = parse_head(rest, record) == LineEnd::kCutInName;
-  const bool is_new =
-      !is_in_name && (is_head(text) || text.starts_with("PFN") || trim_right(text).empty());
+  const bool is_new = !is_in_name && (is_head(text) || text.starts_with("PFN") ||
+                                      trim_right(text).empty() || is_new_line(text));
   if (is_new || (is_in_name && prefix_ != Prefix::kNone) || ++nr_joined_ > kJoinedLinesMax ||
       pending_.head.size() + text.size() > kJoinedBytesMax) {
-    pending_.wrong = "its first line is cut off";
+    if (is_new && pending_.is_message)
+      pending_.is_head_cut = true;
+    else
+      pending_.wrong = "its first line is cut off";
     return false;
   }
   // the line end is a part of the name, and so are blanks
@@ -522,6 +642,27 @@ bool RecordAssembler::join_head(std::string_view text) {
   }
   check_head();
   return true;
+}
+
+/// A stamp of its own, or a frame: not what was wrapped.
+bool RecordAssembler::is_new_line(std::string_view text) const {
+  FrameText frame;
+  return (begin_prefix_ == Prefix::kTime && prefix_ == Prefix::kTime) ||
+         (parse_frame(text, frame) && !frame.symbol.starts_with("0x"));
+}
+
+bool RecordAssembler::join_flags(std::string_view text) {
+  const std::string begin = context_->flags;
+  if (!is_new_line(text) && !trim_right(text).empty() &&
+      take_flags(trim_left(joined_line(begin, text)))) {
+    ++report_.nr_joined_lines;
+    return true;
+  }
+  report_.add_unknown(number_ - 1, begin, "the flags of the page are cut off");
+  // the number is whole if names follow it
+  const std::size_t names = begin.find('(');
+  context_->flags.resize(names == std::string::npos ? 0 : names);
+  return false;
 }
 
 bool RecordAssembler::join_page_line(std::string_view text) {
@@ -540,36 +681,42 @@ bool RecordAssembler::join_page_line(std::string_view text) {
 Status RecordAssembler::finish(bool is_cut) {
   if (!std::exchange(is_open_, false)) return {};
   joining_ = Joining::kNothing;
-  if (pending_.is_message) add_context();
   TextRecord record;
   std::string wrong = pending_.wrong;
   if (wrong.empty() && is_cut) wrong = "it is cut off at the end of the text";
   if (wrong.empty()) wrong = fill(pending_, record);
+  if (wrong.empty() && pending_.is_head_cut)
+    report_.add_unknown(pending_.line, pending_.head, "the end of the line is missing");
   if (wrong.empty()) return sink_(record, pending_.line);
   report_.add_dropped(pending_.line, std::move(wrong));
   return {};
 }
 
-void RecordAssembler::add_context() {
-  if (!context_ || !context_->pfn) return;
-  pending_.page_line = fmt::format("PFN {:#x} Flags {}", *context_->pfn, context_->flags);
-  TextRecord record;
-  std::string_view rest = pending_.page_line;
-  // without flags that are understood
-  if (parse_page_line(rest, record) != LineEnd::kComplete) pending_.page_line.clear();
-  context_.reset();
-}
-
 std::string RecordAssembler::fill_lines(const Pending& pending, TextRecord& record) {
   std::string_view head = pending.head;
   std::string_view page_line = pending.page_line;
-  if (!head.empty() && parse_head(head, record) != LineEnd::kComplete)
-    return "its first line is cut off";
+  const LineEnd end = head.empty() ? LineEnd::kComplete : parse_head(head, record);
+  const bool is_usable =
+      end == LineEnd::kComplete || (end == LineEnd::kCut && pending.is_head_cut &&
+                                    pending.has_stack && forget_cut_end(head, record));
+  if (!is_usable) return "its first line is cut off";
   if (!page_line.empty() && parse_page_line(page_line, record) != LineEnd::kComplete)
     return "the line of its PFN is cut off";
+  if (pending.is_message) fill_context(pending.context, record);
+  record.is_freed = pending.context.is_freed;
   if (!pending.is_group) return pending.head.empty() ? "a record without its first line" : "";
   const bool is_sum = pending.nr_allocations || pending.nr_pages || pending.handle;
   return is_sum ? "" : "a stack without what belongs to it";
+}
+
+void RecordAssembler::fill_context(const MessageContext& context, TextRecord& record) {
+  if (context.pfn) {
+    record.page.pfn = *context.pfn;
+    record.fields = record.fields | PageField::kPfn;
+  }
+  std::string_view flags = context.flags;
+  // a number of which the names are cut off is known without them
+  if (!flags.empty()) static_cast<void>(parse_flags(flags, record));
 }
 
 std::string RecordAssembler::fill(const Pending& pending, TextRecord& record) {
@@ -593,6 +740,11 @@ std::string RecordAssembler::fill(const Pending& pending, TextRecord& record) {
   if (pending.tgid) {
     record.page.tgid = *pending.tgid;
     record.fields = record.fields | PageField::kTgid;
+  }
+  if (pending.comm) {
+    std::memset(record.page.comm, 0, sizeof(record.page.comm));
+    std::memcpy(record.page.comm, pending.comm->data(), pending.comm->size());
+    record.fields = record.fields | PageField::kComm;
   }
   if (!pending.reason.empty()) record.fields = record.fields | PageField::kLastMigrateReason;
   if (pending.memcg_flags != 0) record.fields = record.fields | PageField::kMemcg;

@@ -15,6 +15,14 @@
 
 namespace pobpf {
 
+/// What is said of a page before the record of who owns it.
+struct MessageContext {
+  std::optional<std::uint64_t> pfn;
+  std::string flags;          // "0x1(lru)"
+  bool is_freed = false;      // page_owner tracks it as freed
+  bool is_announced = false;  // the line that begins with "page:" follows
+};
+
 class RecordAssembler {
  public:
   /// Gets each record that is whole, with its first line; an error ends the import.
@@ -34,7 +42,7 @@ class RecordAssembler {
 
  private:
   enum class Stage { kHead, kPage, kStack, kTail, kFreed };
-  enum class Joining { kNothing, kHead, kPage, kReason, kFrame };
+  enum class Joining { kNothing, kHead, kPage, kReason, kFrame, kFlags };
   enum class Prefix { kNone, kQuote, kTime };
 
   /// A record so far, as texts.
@@ -53,20 +61,17 @@ class RecordAssembler {
     bool is_message = false;  // of the kernel's log
     bool is_crash = false;    // the page line came first
     bool has_stack = false;
+    bool is_head_cut = false;  // the end of its first line is missing
+    MessageContext context;
     std::uint64_t nr_foreign_lines = 0;  // behind the stack
     std::optional<std::uint64_t> nr_allocations;
     std::optional<std::uint64_t> nr_pages;
     std::optional<__s32> pid;
     std::optional<__s32> tgid;
+    std::optional<std::string> comm;
     std::string label;
     std::string wrong;  // why it cannot be used; empty: it can
   };
-  /// What the kernel's log says of a page before it tells who owns it.
-  struct MessageContext {
-    std::optional<std::uint64_t> pfn;
-    std::string flags;  // "0x1(lru)"
-  };
-
   Status take(std::string_view text);
   Status take_head(std::string_view text, bool is_message);
   Status take_page_line(std::string_view text);
@@ -76,6 +81,11 @@ class RecordAssembler {
   bool take_frame(std::string_view text, Status& status);
   void add_frame(std::string_view frame);
   bool take_message(std::string_view text, Status& status);
+  bool take_page_message(std::string_view text, Status& status);
+  bool take_tracking(std::string_view text, Status& status);
+  bool take_other_stack(std::string_view text, Status& status);
+  /// "0x1(lru)"
+  bool take_flags(std::string_view text);
   Status take_unknown(std::string_view text);
   /// False: the line does not continue what was cut, and stands for itself.
   bool continue_joining(std::string_view text, Status& status);
@@ -83,24 +93,27 @@ class RecordAssembler {
   bool join_frame(std::string_view text, Status& status);
   bool join_head(std::string_view text);
   bool join_page_line(std::string_view text);
+  bool join_flags(std::string_view text);
   bool rejoin(std::string_view text);
   bool rejoin_name();
   void check_head();
   void check_page_line();
   void open(bool is_group);
   Status finish(bool is_cut);
-  /// What the log has said of the page before.
-  void add_context();
   /// Why the record cannot be used; empty: it can.
   [[nodiscard]] static std::string fill(const Pending& pending, TextRecord& record);
   [[nodiscard]] static std::string fill_lines(const Pending& pending, TextRecord& record);
+  static void fill_context(const MessageContext& context, TextRecord& record);
+  [[nodiscard]] bool is_new_line(std::string_view text) const;
   std::string_view strip(std::string_view line);
 
   Sink sink_;
   ImportReport& report_;
-  std::uint64_t number_ = 0;  // of the line
-  std::string_view raw_;      // the line
+  std::uint64_t number_ = 0;        // of the line
+  std::uint64_t last_stamped_ = 0;  // the last line with a time stamp
+  std::string_view raw_;            // the line
   Prefix prefix_ = Prefix::kNone;
+  Prefix begin_prefix_ = Prefix::kNone;  // of the line that is joined with those behind it
   bool is_open_ = false;
   Pending pending_;
   Joining joining_ = Joining::kNothing;

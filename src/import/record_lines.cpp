@@ -46,7 +46,10 @@ LineEnd take_names(std::string_view& text, std::optional<std::string_view>& name
   if (end == std::string_view::npos || text[end] == '\n') return LineEnd::kCut;
   if (end > kNameBytesMax) return LineEnd::kWrong;
   const std::string_view inside = text.substr(1, end - 1);
-  if (!is_pointer(inside)) names = inside;
+  // something has come in between
+  if (inside.find(' ') != std::string_view::npos) return LineEnd::kWrong;
+  // whoever wrote a mail may have left them out
+  if (!is_pointer(inside) && inside != "...") names = inside;
   text.remove_prefix(end + 1);
   return LineEnd::kComplete;
 }
@@ -61,11 +64,20 @@ bool take_time(std::string_view& text, __u64& value) {
   return true;
 }
 
+/// What page_owner_sort leaves of a time that it does not compare.
+bool take_blanked_time(std::string_view& text, std::string_view key) {
+  std::string_view rest = text;
+  if (!take_key(rest, key) || !take(rest, " ns")) return false;
+  text = rest;
+  return true;
+}
+
 /// ", ts 1 ns", as it stands behind a name.
 bool is_followed_by_time(std::string_view text) {
   __u64 time = 0;
-  return take_key(text, ", ts") && take_time(text, time) &&
-         (is_at_end(trim_left(text)) || text.starts_with(", free_ts"));
+  if (!take_blanked_time(text, ", ts") && (!take_key(text, ", ts") || !take_time(text, time)))
+    return false;
+  return is_at_end(trim_left(text)) || text.starts_with(", free_ts");
 }
 
 /// "name)": up to 15 bytes of anything but NUL. Behind the right ')' stands a time; a name can hold
@@ -95,6 +107,55 @@ LineEnd take_comm(std::string_view& text, TextRecord& record) {
   return LineEnd::kComplete;
 }
 
+/// What stands behind a backslash in a string of C.
+bool take_escaped(std::string_view& text, char& c) {
+  std::size_t nr_digits = 0;
+  while (nr_digits < std::min<std::size_t>(3, text.size()) && is_digit(text[nr_digits]))
+    ++nr_digits;
+  std::string_view digits = text.substr(0, nr_digits);
+  unsigned value = 0;
+  if (nr_digits != 0) {
+    if (!take_number(digits, value, 8) || !digits.empty() || value > UINT8_MAX) return false;
+    c = static_cast<char>(value);
+    text.remove_prefix(nr_digits);
+    return true;
+  }
+  constexpr std::string_view kLetters = "abtnvfr";
+  if (text.empty()) return false;
+  const std::size_t letter = kLetters.find(text.front());
+  c = text.front() == 'e'                ? '\x1b'
+      : letter == std::string_view::npos ? text.front()
+                                         : static_cast<char>('\a' + letter);
+  text.remove_prefix(1);
+  return true;
+}
+
+/// "name\000\000")": as gdb shows an array of characters.
+bool take_quoted_comm(std::string_view& text, TextRecord& record) {
+  std::string_view rest = text;
+  if (!take(rest, "\"")) return false;
+  std::string comm;
+  while (!rest.empty() && rest.front() != '"') {
+    char c = rest.front();
+    rest.remove_prefix(1);
+    if (c == '\\' && !take_escaped(rest, c)) return false;
+    comm += c;
+  }
+  if (!take(rest, "\"")) return false;
+  std::string_view repeated = rest;
+  unsigned nr_repeats = 0;
+  if (take(repeated, R"(, '\000' <repeats )") && take_number(repeated, nr_repeats) &&
+      take(repeated, " times>"))
+    rest = repeated;
+  if (!take(rest, ")") || !is_followed_by_time(rest)) return false;
+  comm.resize(std::min(comm.find('\0'), comm.size()));
+  if (comm.size() >= POBPF_COMM_BYTES) return false;
+  std::memcpy(record.page.comm, comm.data(), comm.size());
+  record.fields = record.fields | PageField::kComm;
+  text = rest;
+  return true;
+}
+
 LineEnd take_task(std::string_view& text, TextRecord& record) {
   std::string_view rest = text;
   if (take_key(rest, ", pid")) {
@@ -103,40 +164,50 @@ LineEnd take_task(std::string_view& text, TextRecord& record) {
     record.fields = record.fields | PageField::kPid;
     text = rest;
   }
+  const bool is_of_debugger = rest.starts_with(", tgid:");
   if (!take_key(rest, ", tgid")) return LineEnd::kComplete;
   if (!take_number(rest, record.page.tgid))
     return is_at_end(rest) ? LineEnd::kCut : LineEnd::kWrong;
   if (!take(rest, " (")) return is_at_end(trim_left(rest)) ? LineEnd::kCut : LineEnd::kWrong;
   record.fields = record.fields | PageField::kTgid;
-  const LineEnd end = take_comm(rest, record);
+  const LineEnd end = is_of_debugger && take_quoted_comm(rest, record) ? LineEnd::kComplete
+                                                                       : take_comm(rest, record);
   text = rest;
   return end;
 }
 
 void take_times(std::string_view& text, TextRecord& record) {
-  std::string_view rest = text;
-  if (take_key(rest, ", ts") && take_time(rest, record.page.ts_nsec)) {
-    record.fields = record.fields | PageField::kTsNsec;
-    text = rest;
-  } else {
-    record.page.ts_nsec = 0;
-  }
-  rest = text;
-  if (take_key(rest, ", free_ts") && take_time(rest, record.page.free_ts_nsec)) {
-    record.fields = record.fields | PageField::kFreeTsNsec;
-    text = rest;
-  } else {
-    record.page.free_ts_nsec = 0;
-  }
+  const auto take_one = [&](std::string_view key, PageField field, __u64& time) {
+    if (take_blanked_time(text, key)) return;
+    std::string_view rest = text;
+    if (take_key(rest, key) && take_time(rest, time)) {
+      record.fields = record.fields | field;
+      text = rest;
+    } else {
+      time = 0;
+    }
+  };
+  take_one(", ts", PageField::kTsNsec, record.page.ts_nsec);
+  take_one(", free_ts", PageField::kFreeTsNsec, record.page.free_ts_nsec);
 }
 
-LineEnd take_mask(std::string_view& text, TextRecord& record) {
+LineEnd take_mask(std::string_view& text, bool is_message, TextRecord& record) {
   if (!take_key(text, ", mask") && !take_key(text, ", gfp_mask"))
     return is_at_end(text) || is_cut_key(text) ? LineEnd::kCut : LineEnd::kWrong;
   if (!take_hex(text, record.page.gfp_mask))
     return is_at_end(text) ? LineEnd::kCut : LineEnd::kWrong;
   record.fields = record.fields | PageField::kGfpMask;
+  // messages have them always
+  if (is_message && !text.starts_with('('))
+    return is_at_end(trim_left(text)) ? LineEnd::kCut : LineEnd::kWrong;
   return take_names(text, record.gfp_names);
+}
+
+/// A message of the kernel always has a time behind a PID, and two behind a task name.
+bool lacks_its_end(const TextRecord& record) {
+  const auto has = [&](PageField field) { return has_field(record.fields, field); };
+  return has(PageField::kComm) ? !has(PageField::kFreeTsNsec)
+                               : has(PageField::kPid) && !has(PageField::kTsNsec);
 }
 
 /// " type Movable", of which the name is one word.
@@ -180,6 +251,25 @@ bool take_flag_letters(std::string_view& text, TextRecord& record) {
   return true;
 }
 
+/// "(referenced|lru)", as `pobpf report` prints these letters.
+LineEnd take_flag_letter_names(std::string_view& text, TextRecord& record) {
+  std::optional<std::string_view> inside;
+  if (const LineEnd end = take_names(text, inside); end != LineEnd::kComplete) return end;
+  std::string_view names = inside.value_or("?");
+  std::uint64_t flags = 0;
+  while (!names.empty()) {
+    const std::string_view name = names.substr(0, names.find('|'));
+    const auto* letter = std::find_if(std::begin(kFlagLetters), std::end(kFlagLetters),
+                                      [&](const auto& known) { return known.second == name; });
+    if (letter == std::end(kFlagLetters)) return LineEnd::kWrong;
+    flags |= std::uint64_t{1} << (letter - std::begin(kFlagLetters));
+    names.remove_prefix(std::min(name.size() + 1, names.size()));
+  }
+  record.page.flags = flags;
+  record.fields = record.fields | PageField::kFlagNames;
+  return LineEnd::kComplete;
+}
+
 LineEnd take_flags(std::string_view& text, TextRecord& record) {
   std::string_view rest = text;
   take(rest, ",");
@@ -191,10 +281,12 @@ LineEnd take_flags(std::string_view& text, TextRecord& record) {
   if (is_at_end(trim_left(rest)) && !has_letters) return LineEnd::kCut;
   std::string_view word = trim_left(rest);
   if (word.starts_with("0x")) {
-    if (!take_hex(word, record.page.flags)) return LineEnd::kWrong;
-    record.fields = record.fields | PageField::kFlags;
     text = word;
-    return take_names(text, record.flag_names);
+    return parse_flags(text, record);
+  }
+  if (word.starts_with('(')) {
+    text = word;
+    return take_flag_letter_names(text, record);
   }
   if (!take_flag_letters(rest, record)) return LineEnd::kWrong;
   text = rest;
@@ -223,10 +315,32 @@ bool is_offset(std::string_view text) {
   return text.empty();
 }
 
-/// " [module]", " file.c:12", " [inline]" behind a symbol.
-bool is_place(std::string_view text, bool& is_inline) {
+/// "file.c:12"; "file.c:-1" where only the file is known.
+bool is_line_of_file(std::string_view word) {
+  const std::size_t colon = word.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view line = word.substr(colon + 1);
+  return line == "-1" || (!line.empty() && std::all_of(line.begin(), line.end(), is_digit));
+}
+
+/// "(file.c:12 file.h:3 (discriminator 4))" of scripts/decode_stacktrace.sh.
+bool take_decoded_lines(std::string_view& text) {
+  const std::size_t end = text.rfind(')');
+  if (!text.starts_with('(') || end == std::string_view::npos) return false;
+  std::string_view inside = text.substr(1, end - 1);
+  if (!is_line_of_file(take_word(inside))) return false;
+  text.remove_prefix(end + 1);
+  return true;
+}
+
+/// " [module]", " file.c:12", " [inline]", "(file.c:12)" behind a symbol.
+bool is_place(std::string_view text, bool& is_inline, bool& is_decoded) {
   bool has_line = false;
   while (!(text = trim_left(text)).empty()) {
+    if (!has_line && take_decoded_lines(text)) {
+      has_line = is_decoded = true;
+      continue;
+    }
     if (text.front() == '[') {
       const std::size_t end = text.find(']');
       if (end == std::string_view::npos || end == 1) return false;
@@ -234,11 +348,7 @@ bool is_place(std::string_view text, bool& is_inline) {
       text.remove_prefix(end + 1);
       continue;
     }
-    const std::string_view word = take_word(text);
-    const std::size_t colon = word.rfind(':');
-    if (has_line || colon == std::string_view::npos || colon + 1 == word.size() ||
-        !std::all_of(word.begin() + static_cast<std::ptrdiff_t>(colon) + 1, word.end(), is_digit))
-      return false;
+    if (has_line || !is_line_of_file(take_word(text))) return false;
     has_line = true;
   }
   is_inline = is_inline && has_line;
@@ -258,6 +368,16 @@ bool take_address(std::string_view& text, std::uint64_t& address) {
   return true;
 }
 
+/// "0xffffffff81000000 <symbol+12>:	mov ..." of gdb.
+bool take_disassembled(std::string_view text, FrameText& frame) {
+  std::uint64_t address = 0;
+  if (!take_hex(text, address) || !take(text, " <")) return false;
+  const std::size_t end = text.find(">:");
+  if (end == std::string_view::npos || end == 0 || end > kNameBytesMax) return false;
+  frame = {address, text.substr(0, end)};
+  return true;
+}
+
 bool is_end_mark(std::string_view word) {
   return word == "0xffffffffffffffff" || word == "0xffffffff";
 }
@@ -265,26 +385,55 @@ bool is_end_mark(std::string_view word) {
 }  // namespace
 
 LineEnd parse_head(std::string_view& text, TextRecord& record) {
-  if (!take(text, "Page allocated via order ") && !take(text, "page last allocated via order ") &&
-      !take(text, "page allocated via order "))
+  const bool is_message = text.starts_with('p');
+  if (!take(text, "Page allocated via order ") && !take(text, "Page last allocated via order ") &&
+      !take(text, "page last allocated via order ") && !take(text, "page allocated via order "))
     return LineEnd::kWrong;
   if (!take_number(text, record.page.order))
     return is_at_end(text) ? LineEnd::kCut : LineEnd::kWrong;
   record.fields = record.fields | PageField::kOrder;
+  // kernels of 2.6 told no mask at first
+  if (!is_message && is_at_end(text)) return LineEnd::kComplete;
   record.migratetype = take_type(text, ", migratetype ");
-  if (const LineEnd end = take_mask(text, record); end != LineEnd::kComplete) return end;
+  if (const LineEnd end = take_mask(text, is_message, record); end != LineEnd::kComplete)
+    return end;
   if (const LineEnd end = take_task(text, record); end != LineEnd::kComplete) return end;
   take_times(text, record);
-  return is_cut_key(text) ? LineEnd::kCut : LineEnd::kComplete;
+  if (is_cut_key(text)) return LineEnd::kCut;
+  return is_message && is_at_end(trim_left(text)) && lacks_its_end(record) ? LineEnd::kCut
+                                                                           : LineEnd::kComplete;
+}
+
+bool forget_cut_end(std::string_view rest, TextRecord& record) {
+  const auto forget = [&](PageField field) { record.fields &= ~static_cast<PageFields>(field); };
+  if (!has_field(record.fields, PageField::kGfpMask)) return false;
+  if (!record.gfp_names && is_at_end(trim_left(rest))) {
+    forget(PageField::kGfpMask);
+    record.page.gfp_mask = 0;
+  }
+  if (has_field(record.fields, PageField::kPid) && !has_field(record.fields, PageField::kTgid) &&
+      !has_field(record.fields, PageField::kTsNsec)) {
+    forget(PageField::kPid);
+    record.page.pid = 0;
+  }
+  if (!has_field(record.fields, PageField::kFreeTsNsec)) {
+    forget(PageField::kTsNsec);
+    record.page.ts_nsec = 0;
+  }
+  return true;
 }
 
 LineEnd parse_page_line(std::string_view& text, TextRecord& record) {
-  if (!take_key(text, "PFN")) return LineEnd::kWrong;
-  const bool is_hex = text.starts_with("0x");
-  if (is_hex ? !take_hex(text, record.page.pfn) : !take_number(text, record.page.pfn))
-    return is_at_end(text) ? LineEnd::kCut : LineEnd::kWrong;
-  record.fields = record.fields | PageField::kPfn;
-  if (take_addresses(text, record.page.pfn)) return LineEnd::kComplete;
+  if (!text.starts_with(' ')) {
+    if (!take_key(text, "PFN")) return LineEnd::kWrong;
+    const bool is_hex = text.starts_with("0x");
+    if (is_hex ? !take_hex(text, record.page.pfn) : !take_number(text, record.page.pfn))
+      return is_at_end(text) ? LineEnd::kCut : LineEnd::kWrong;
+    record.fields = record.fields | PageField::kPfn;
+    if (take_addresses(text, record.page.pfn)) return LineEnd::kComplete;
+  } else if (!text.starts_with(" type ") && !text.starts_with(" Flags ")) {
+    return LineEnd::kWrong;
+  }
   if (const auto type = take_type(text, " type "); !type.empty()) record.migratetype = type;
   std::string_view rest = text;
   std::uint64_t block = 0;
@@ -302,9 +451,17 @@ LineEnd parse_page_line(std::string_view& text, TextRecord& record) {
   }
   if (is_cut_type(text)) return LineEnd::kCut;
   if (const LineEnd end = take_flags(text, record); end != LineEnd::kComplete) return end;
+  // `pobpf report` prints no flags of a message that told none, and no block
   const bool has_flags = has_field(record.fields, PageField::kFlags) ||
                          has_field(record.fields, PageField::kFlagNames);
-  return has_flags || !is_at_end(trim_left(text)) ? LineEnd::kComplete : LineEnd::kCut;
+  return has_flags || !record.block || !is_at_end(trim_left(text)) ? LineEnd::kComplete
+                                                                   : LineEnd::kCut;
+}
+
+LineEnd parse_flags(std::string_view& text, TextRecord& record) {
+  if (!take_hex(text, record.page.flags)) return is_at_end(text) ? LineEnd::kCut : LineEnd::kWrong;
+  record.fields = record.fields | PageField::kFlags;
+  return take_names(text, record.flag_names);
 }
 
 std::string flag_letter_names(std::uint64_t flags) {
@@ -334,13 +491,15 @@ bool parse_memcg_line(std::string_view line, TextRecord& record) {
 bool parse_frame(std::string_view line, FrameText& frame) {
   std::string_view text = trim_right(trim_left(line));
   frame.address = 0;
+  if (take_disassembled(text, frame)) return true;
   const bool has_address = take_address(text, frame.address);
   frame.symbol = text;
   std::string_view rest = text;
   const std::string_view word = take_word(rest);
   if (word.empty() || text.size() > kNameBytesMax) return false;
   bool is_inline = false;
-  if (!is_place(rest, is_inline)) return false;
+  bool is_decoded = false;
+  if (!is_place(rest, is_inline, is_decoded)) return false;
   if (has_address && is_end_mark(word) && rest.empty()) {
     frame.symbol = {};
     return true;
@@ -353,7 +512,7 @@ bool parse_frame(std::string_view line, FrameText& frame) {
   }
   const std::size_t plus = word.rfind('+');
   if (plus != std::string_view::npos && plus != 0 && is_offset(word.substr(plus))) return true;
-  return is_inline || (has_address && word.front() != '[');
+  return is_inline || is_decoded || (has_address && word.front() != '[');
 }
 
 bool is_module_alone(std::string_view line) {

@@ -24,8 +24,16 @@ enum class LineEnd {
 /// which may go on behind a line end; on kComplete what is left of the line is not understood.
 [[nodiscard]] LineEnd parse_head(std::string_view& text, TextRecord& record);
 
-/// "PFN 0x1 type Movable Block 0 type Movable Flags 0x..(..)", likewise.
+/// Takes away from a head of which the end is missing what may be a part of a number only; `rest`
+/// is what parse_head() left of it. False: what is left tells too little.
+[[nodiscard]] bool forget_cut_end(std::string_view rest, TextRecord& record);
+
+/// "PFN 0x1 type Movable Block 0 type Movable Flags 0x..(..)", likewise; or, if the PFN is not
+/// known, " type Movable Flags 0x..(..)".
 [[nodiscard]] LineEnd parse_page_line(std::string_view& text, TextRecord& record);
+
+/// "0x..(..)", the word of page flags in a kernel message, likewise.
+[[nodiscard]] LineEnd parse_flags(std::string_view& text, TextRecord& record);
 
 /// Names of flags that old kernels print as letters: record.page.flags of PageField::kFlagNames.
 [[nodiscard]] std::string flag_letter_names(std::uint64_t flags);

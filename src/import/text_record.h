@@ -27,6 +27,8 @@ struct TextRecord {
   std::string_view migrate_reason;             ///< empty: never, if kLastMigrateReason is known
   std::string_view cgroup;                     ///< of POBPF_MEMCG_CHARGED
 
+  bool is_freed = false;  ///< the page is free, and this its last owner
+
   /// " frame\n" for each frame; no value: not known.
   std::optional<std::string_view> stack;
 

@@ -114,7 +114,9 @@ bool needs_facts(std::uint32_t active) {
   return (active & kByTable) != 0;
 }
 
-std::string_view function_of(std::string_view symbol) { return symbol.substr(0, symbol.find('+')); }
+std::string_view function_of(std::string_view symbol) {
+  return symbol.substr(0, symbol.find_first_of("+ "));
+}
 
 }  // namespace
 

@@ -48,8 +48,11 @@ const std::vector<std::string>& allocator_functions() {
       "___slab_alloc",
       "__slab_alloc*",
       "*kmem_cache_alloc*",
+      "kmem_cache_zalloc*",
       "__kmalloc*",
       "kmalloc*",
+      "kzalloc*",
+      "kcalloc*",
       "__do_kmalloc*",
       "___kmalloc*",
       "krealloc*",
@@ -59,6 +62,8 @@ const std::vector<std::string>& allocator_functions() {
       "kstrdup*",
       "kstrndup*",
       "kvmalloc*",
+      "kvzalloc*",
+      "kvcalloc*",
       "__kvmalloc*",
       "kvrealloc*",
       "kvmemdup*",
@@ -95,7 +100,10 @@ const std::vector<std::string>& allocator_functions() {
 }  // namespace
 
 std::string_view frame_function(std::string_view symbol) {
-  std::string_view name = symbol.substr(0, symbol.find('+'));
+  // "(unreadable stack)"
+  if (symbol.starts_with('(')) return symbol;
+  // an inlined function has no offset: "name file.c:12 [inline]"
+  std::string_view name = symbol.substr(0, symbol.find_first_of("+ "));
   // a number: the kernel has no name for it
   if (name.starts_with("0x")) return name;
   return name.substr(0, name.find('.'));
@@ -104,7 +112,8 @@ std::string_view frame_function(std::string_view symbol) {
 std::string_view frame_module(std::string_view symbol) {
   const std::size_t open = symbol.rfind(" [");
   if (open == std::string_view::npos || !symbol.ends_with(']')) return {};
-  return symbol.substr(open + 2, symbol.size() - open - 3);
+  const std::string_view module = symbol.substr(open + 2, symbol.size() - open - 3);
+  return module == "inline" ? std::string_view() : module;
 }
 
 std::optional<std::uint64_t> frame_offset(std::string_view symbol) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -66,7 +67,7 @@ const std::map<std::string, Expected>& expectations() {
       {"android-6.12-cma-two", {2, 0, 0, 0, 0, "hogptcsFbrmP"}},
       {"dmesg-v4.7-proposal-bad-page", {1, 0, 0, 0, 0, "hogFP"}},
       {"dmesg-v5.18-arm64-never-set", {0, 0, 0, 0, 0, ""}},
-      {"dmesg-v5.2-ppc64-migration-failure", {1, 0, 5, 0, 1, "hog"}},
+      {"dmesg-v5.2-ppc64-migration-failure", {1, 0, 1, 0, 2, "hogF"}},
       {"dmesg-v6.1-lkp-i386-alloc-free", {1, 0, 0, 0, 0, "hogptcsf"}},
       {"dmesg-v6.9-syzbot-jfs-order3", {1, 0, 0, 0, 0, "hogptcsf"}},
       {"memleak-bcc-v0.x-kernel-output", {0, 0, 11, 0, 0, ""}},
@@ -93,6 +94,30 @@ const std::map<std::string, Expected>& expectations() {
       {"v6.8rc-show_stacks-PoC-4stacks", {0, 4, 0, 0, 0, "h"}},
       {"v6.8rc-show_stacks-stack_count", {0, 2, 0, 0, 0, "h"}},
       {"v7.1-zhenni-v7-handle-mode", {1, 0, 0, 0, 2, "hogptcsFbrmP"}},
+      {"console-6.12-squashfs-cut-line", {1, 0, 1, 0, 0, "hogFP"}},
+      {"console-6.15-cut-mask", {1, 0, 1, 0, 0, "hoP"}},
+      {"decoded-6.9-jfs", {1, 0, 3, 0, 0, "hogptcFP"}},
+      {"dmesg-4.15-lock-page-stall", {1, 0, 0, 0, 0, "hogF"}},
+      {"dmesg-5.2-arm64-xfs-dentry", {1, 0, 0, 0, 2, "hogF"}},
+      {"dmesg-5.3-swapcache-quoted", {1, 0, 3, 0, 3, "hogF"}},
+      {"dmesg-two-pages-anonflags", {1, 0, 0, 0, 0, "hogptcsfFP"}},
+      {"dmesg-two-pages-no-pfn", {1, 0, 0, 0, 0, "hogptcsfF"}},
+      {"gdb-6.6-arm64-lx-dump-page-owner", {1, 0, 1, 0, 0, "hogptcsfFP"}},
+      {"hotremove-6.18-wrapped-anonflags", {1, 0, 6, 0, 4, "hogFP"}},
+      {"kasan-5.11-freed-page-quoted", {1, 0, 12, 0, 2, "hogpsFP"}},
+      {"kasan-5.2-arm64-swtags-wrapped", {1, 0, 4, 0, 2, "hogF"}},
+      {"kasan-6.19-v4l-freed-two-brackets", {1, 0, 1, 0, 0, "hogptcsfFP"}},
+      {"router-ath11k-arm-raw", {1, 0, 0, 0, 0, "hogpsfFbrP"}},
+      {"sort2021-elided-mask", {2, 1, 6, 0, 3, "hogpsf"}},
+      {"sort6-cull-pid-name", {0, 4, 0, 0, 0, "pc"}},
+      {"sort6-default-two-sums", {0, 2, 0, 0, 0, "hogptcm"}},
+      {"swapoff-6.9-arm64-quoted6", {1, 0, 4, 0, 4, "hogptcsfFP"}},
+      {"syzbot-6.18-whole-anonflags", {1, 0, 42, 0, 0, "hogptcsfFP"}},
+      {"thp-6.12-quoted-comment", {0, 0, 2, 1, 0, ""}},
+      {"v2.6.11rc2-no-mask", {0, 3, 0, 0, 0, "ho"}},
+      {"v2.6.19-sort-commented", {0, 2, 5, 0, 0, "hog"}},
+      {"v3.18-arm-fallback-letters", {1, 0, 0, 0, 0, "hogLbP"}},
+      {"v3.6-sort-dotdot", {0, 2, 0, 0, 0, "hog"}},
       {"v7.3-doc-stacks-handles", {0, 4, 9, 0, 0, "h"}}};
   return expectations_of_dumps;
 }
@@ -225,6 +250,149 @@ TEST(ImportDialects, KernelMessages) {
   EXPECT_EQ(page_flags_of(bad, bad.pages[0]), "0x4000000000000000()");
 }
 
+/// What is known of a record, as texts; empty: not known.
+struct Facts {
+  const char* name;
+  std::uint64_t pfn;  ///< 0: not known
+  const char* flags;
+  unsigned order;
+  const char* gfp;
+  const char* migratetype;
+  const char* comm;
+  std::size_t nr_frames;
+  bool is_freed = false;
+};
+
+/// Messages as they come: with other messages around, wrapped, quoted, cut off, decoded.
+TEST(ImportDialects, AllThatAMessageSaysIsOfItsPage) {
+  const Facts messages[] = {
+      {"dmesg-two-pages-no-pfn", 0,
+       "0x5fff0000002091c(referenced|uptodate|dirty|active|owner_2|swapbacked|node=1|zone=3)", 0,
+       "0x140dca(GFP_HIGHUSER_MOVABLE|__GFP_COMP|__GFP_ZERO)", "Movable", "hmm-swap", 2},
+      {"dmesg-two-pages-anonflags", 0x22222,
+       "0x5fff0000002091c(referenced|uptodate|dirty|active|owner_2|swapbacked|node=1|zone=3|"
+       "lastcpupid=0x7ff)",
+       0, "0x140dca(GFP_HIGHUSER_MOVABLE|__GFP_COMP|__GFP_ZERO)", "Movable", "hmm-swap", 2},
+      {"dmesg-4.15-lock-page-stall", 0, "0x1fffff800010a9(locked|waiters|uptodate|lru|private)", 0,
+       "0x1c2004a(GFP_NOFS|__GFP_HIGHMEM|__GFP_HARDWALL|__GFP_MOVABLE|__GFP_WRITE)", "Movable", "",
+       14},
+      {"dmesg-5.2-arm64-xfs-dentry", 0,
+       "0x7ffffc00000887(locked|waiters|referenced|uptodate|arch_1)", 0,
+       "0x62124a(GFP_NOFS|__GFP_HIGHMEM|__GFP_NOWARN|__GFP_NORETRY|__GFP_HARDWALL|"
+       "__GFP_MOVABLE)",
+       "Movable", "", 9},
+      {"dmesg-5.3-swapcache-quoted", 0,
+       "0x5fffe000080454(uptodate|lru|workingset|owner_priv_1|swapbacked)", 0,
+       "0x100cca(GFP_HIGHUSER_MOVABLE)", "Movable", "", 13},
+      {"kasan-5.2-arm64-swtags-wrapped", 0, "0x17ffffffc000200(slab)", 0,
+       "0x12800(GFP_NOWAIT|__GFP_NOWARN|__GFP_NORETRY)", "Unmovable", "", 10},
+      {"kasan-5.11-freed-page-quoted", 0xbe453, "0xfffffc0000000()", 0,
+       "0x100dca(GFP_HIGHUSER_MOVABLE|__GFP_ZERO)", "Movable", "", 9, true},
+      {"kasan-6.19-v4l-freed-two-brackets", 0x71dac,
+       "0xfff00000000000(node=0|zone=1|lastcpupid=0x7ff)", 0,
+       "0x440dc0(GFP_KERNEL_ACCOUNT|__GFP_ZERO|__GFP_COMP)", "Unmovable", "v4l_id", 4, true},
+      {"swapoff-6.9-arm64-quoted6", 0x1b30a6,
+       "0x2000000000081009(locked|uptodate|owner_priv_1|swapbacked|zone=1|kasantag=0x0)", 0,
+       "0x2140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP)", "Movable", "swapoff", 9},
+      {"hotremove-6.18-wrapped-anonflags", 0x442b6a,
+       "0x5fff0000002091c(referenced|uptodate|dirty|active|owner_2|swapbacked|node=1|zone=3|"
+       "lastcpupid=0x7ff)",
+       0, "0x140dca(GFP_HIGHUSER_MOVABLE|__GFP_COMP|__GFP_ZERO)", "Movable", "", 9},
+      {"console-6.12-squashfs-cut-line", 0x2022c,
+       "0x200000000000012d(locked|referenced|uptodate|lru|active|zone=1)", 0, "0x152c4a", "Movable",
+       "", 11},
+      {"console-6.15-cut-mask", 0x10dcf0, "", 3, "", "unknown", "", 11},
+      {"syzbot-6.18-whole-anonflags", 0x1107b, "0xfff00000000000(node=0|zone=1|lastcpupid=0x7ff)",
+       0, "0x52c40(GFP_NOFS|__GFP_NOWARN|__GFP_NORETRY|__GFP_COMP)", "Unmovable", "syz-executor",
+       19},
+      {"decoded-6.9-jfs", 0x15b4b, "0xfff00000000800(slab|node=0|zone=1|lastcpupid=0x7ff)", 0,
+       "0x92800(GFP_NOWAIT|__GFP_NORETRY|__GFP_NOMEMALLOC)", "Unmovable", "a.out", 9},
+      {"gdb-6.6-arm64-lx-dump-page-owner", 655360, "0x3fffc0000000000", 0, "0x8", "unknown",
+       "swapper/0", 11},
+      {"router-ath11k-arm-raw", 264212, "0x0(zone=0)", 0, "0x4000(__GFP_RETRY_MAYFAIL)",
+       "Unmovable", "", 8},
+      {"sort2021-elided-mask", 0, "", 0, "0x108c48", "unknown", "", 5}};
+  for (const Facts& facts : messages) {
+    SCOPED_TRACE(facts.name);
+    const Imported imported = test::import_bytes(dump(facts.name));
+    EXPECT_EQ(imported.report.nr_dropped_records, 0) << imported.report.notes[0].what;
+    ASSERT_FALSE(imported.pages.empty());
+    const ImportedPage& page = imported.pages[0];
+    const auto has = [&](PageField field) { return has_field(page.fields, field); };
+    EXPECT_EQ(has(PageField::kPfn), facts.pfn != 0);
+    EXPECT_EQ(page.page.pfn, facts.pfn);
+    EXPECT_EQ(has(PageField::kFlags) ? page_flags_of(imported, page) : "", facts.flags);
+    EXPECT_EQ(page.page.order, facts.order);
+    EXPECT_EQ(has(PageField::kGfpMask) ? gfp_of(imported, page) : "", facts.gfp);
+    EXPECT_EQ(has(PageField::kGfpMask) ? migratetype_of(imported, page) : "unknown",
+              facts.migratetype);
+    EXPECT_EQ(has(PageField::kComm) ? comm_of(page.page) : "", facts.comm);
+    const auto stack = imported.reader->stack(page.page.handle);
+    ASSERT_TRUE(stack);
+    EXPECT_EQ((*stack)->frames.size(), facts.nr_frames);
+  }
+}
+
+TEST(ImportDialects, NumbersThatAreCutOffAreNotKnown) {
+  const Imported cut = test::import_bytes(dump("decoded-6.9-jfs"));
+  EXPECT_EQ(letters(cut.pages[0].fields), "hogptcFP");
+  EXPECT_EQ(cut.pages[0].page.ts_nsec, 0);
+  EXPECT_EQ(cut.pages[0].page.pid, 8101);
+  EXPECT_TRUE(std::ranges::any_of(cut.report.notes, [](const ImportNote& note) {
+    return note.line == 8 && note.what == "the end of the line is missing";
+  }));
+  const Imported whole = test::import_bytes(dump("syzbot-6.18-whole-anonflags"));
+  EXPECT_EQ(whole.pages[0].page.ts_nsec, 97923846546);
+  EXPECT_EQ(whole.pages[0].page.free_ts_nsec, 97738761799);
+}
+
+/// A comment in its middle: what is behind it may belong to anything.
+TEST(ImportDialects, AMessageWithoutItsStackIsLeftOut) {
+  const Imported imported = test::import_bytes(dump("thp-6.12-quoted-comment"));
+  EXPECT_TRUE(imported.report.is_empty());
+  EXPECT_EQ(imported.report.nr_dropped_records, 1);
+}
+
+TEST(ImportDialects, FramesOfGdbAndOfDecodedStacks) {
+  const Imported gdb = test::import_bytes(dump("gdb-6.6-arm64-lx-dump-page-owner"));
+  const auto frames = gdb.reader->stack(gdb.pages[0].page.handle).value()->frames;
+  EXPECT_EQ(frames[0].symbol, "post_alloc_hook+452");
+  EXPECT_EQ(frames[0].address, 0xffff8000086ab964);
+  EXPECT_EQ(gdb.pages[0].page.free_ts_nsec, 1011852016);
+  const Imported decoded = test::import_bytes(dump("decoded-6.9-jfs"));
+  EXPECT_THAT(decoded.stack_of(decoded.pages[0]),
+              ::testing::EndsWith(" do_filp_open (fs/namei.c:3827)\n"));
+}
+
+/// A quoted name is one of gdb alone.
+TEST(ImportDialects, NamesInQuotes) {
+  const auto comm = [](const std::string& task) {
+    const Imported imported = test::import_bytes("Page allocated via order 0, " + task +
+                                                 ", ts 5 ns\nPFN: 16, Flags: 0x1\n a+0x1\n\n");
+    return imported.pages.empty() ? "none" : comm_of(imported.pages[0].page);
+  };
+  EXPECT_EQ(comm(R"(mask 0x1, pid 1, tgid 2 ("a"))"), R"("a")");
+  EXPECT_EQ(comm(R"(gfp_mask: 0x1, pid: 1, tgid: 2 ("a"))"), "a");
+  EXPECT_EQ(comm(R"(gfp_mask: 0x1, pid: 1, tgid: 2 ("a\"\303\244", '\000' <repeats 11 times>))"),
+            "a\"\xc3\xa4");
+  EXPECT_EQ(comm(R"(gfp_mask: 0x1, pid: 1, tgid: 2 ("a\tb\000c"))"), "a\tb");
+}
+
+/// `pobpf report` prints what there is, and that is understood again.
+TEST(ImportDialects, WhatIsReportedIsUnderstoodAgain) {
+  for (const char* name : {"dmesg-4.15-lock-page-stall", "console-6.15-cut-mask",
+                           "kasan-6.19-v4l-freed-two-brackets", "v3.18-arm-fallback-letters",
+                           "v2.6.25-ppc64-positional-flags", "dmesg-v6.1-lkp-i386-alloc-free"}) {
+    SCOPED_TRACE(name);
+    const Imported first = test::import_bytes(dump(name));
+    const std::string text = test::reported(first.snapshot, POBPF_MODE_STACK);
+    const Imported again = test::import_bytes(text);
+    EXPECT_TRUE(again.report.is_complete()) << text;
+    EXPECT_EQ(again.pages.size(), first.pages.size());
+    EXPECT_EQ(test::reported(again.snapshot, POBPF_MODE_STACK), text);
+  }
+}
+
 /// All that a message may have in front, and stacks that are not the allocation's.
 TEST(ImportDialects, KernelMessagesWithTimeStamps) {
   const std::string head =
@@ -342,6 +510,32 @@ TEST(ImportDialects, SortedByPageOwnerSort) {
   EXPECT_EQ(culled.groups[1].nr_allocations, 1384);
   EXPECT_EQ(culled.groups[1].nr_pages, 1545);
   EXPECT_EQ(culled.groups[1].label, "allocated by SLAB");
+}
+
+TEST(ImportDialects, SortedWithoutTimesOrMasks) {
+  const Imported sorted = test::import_bytes(dump("sort6-default-two-sums"));
+  EXPECT_TRUE(sorted.report.is_complete());
+  ASSERT_EQ(sorted.groups.size(), 2);
+  EXPECT_EQ(sorted.groups[0].nr_allocations, 12);
+  EXPECT_EQ(sorted.groups[0].nr_pages, 12);
+  EXPECT_EQ(sorted.groups[0].label, "allocated by OTHERS");
+  EXPECT_EQ(letters(sorted.groups[0].record.fields), "hogptc");
+  EXPECT_EQ(comm_of(sorted.groups[0].record.page), "my (odd) task");
+  EXPECT_EQ(letters(sorted.groups[1].record.fields), "hogptcm");
+  EXPECT_EQ(sorted.groups[1].nr_pages, 24);
+
+  const Imported tasks = test::import_bytes(dump("sort6-cull-pid-name"));
+  ASSERT_EQ(tasks.groups.size(), 4);
+  EXPECT_EQ(letters(tasks.groups[3].record.fields), "pc");
+  EXPECT_EQ(comm_of(tasks.groups[3].record.page), "systemd");
+  EXPECT_EQ(tasks.groups[3].nr_pages, 2232);
+
+  const Imported old = test::import_bytes(dump("v2.6.11rc2-no-mask"));
+  EXPECT_TRUE(old.report.is_complete());
+  ASSERT_EQ(old.groups.size(), 3);
+  EXPECT_EQ(old.groups[2].nr_allocations, 67641);
+  EXPECT_EQ(letters(old.groups[2].record.fields), "ho");
+  EXPECT_EQ(old.reader->stack(2).value()->frames.size(), 8);
 }
 
 TEST(ImportDialects, PageOwnerStacks) {

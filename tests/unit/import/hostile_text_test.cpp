@@ -101,7 +101,9 @@ TEST(ImportHostile, WrappedLinesAreJoined) {
       {" Flags", "\nFlags"},
       {"type Unmovable Flags", "type\nUnmovable Flags"},
       {", mask", ",\nmask"},
-      {"mask 0xcc0", "mask\n0xcc0"}};
+      {"mask 0xcc0", "mask\n0xcc0"},
+      {"type Unmovable Block", "type Unmovable\n Block"},
+      {" type Unmovable Block", "\n type Unmovable Block"}};
   const std::string whole = test::reported(import_bytes(record()).snapshot, POBPF_MODE_STACK);
   for (const auto& [old, by] : wraps) {
     const Imported imported = import_bytes(replaced(record(), old, by));
@@ -146,6 +148,17 @@ TEST(ImportHostile, NumbersThatAreTooLargeAreRefused) {
                                                          {"pid 1,", "pid 2147483648,"},
                                                          {"PFN 0x1", "PFN 0x10000000000000000"}};
   for (const auto& [old, by] : numbers) {
+    const Imported imported = import_bytes(replaced(record(), old, by) + record());
+    EXPECT_EQ(imported.report.nr_pages, 1) << by;
+    EXPECT_EQ(imported.report.nr_dropped_records, 1) << by;
+  }
+}
+
+/// As quoted-printable mails have them where a line goes on.
+TEST(ImportHostile, NamesWithSomethingInBetweenAreNoNames) {
+  for (const auto& [old, by] :
+       {std::pair("(GFP_KERNEL)", "(GFP_= KERNEL)"), std::pair("(GFP_KERNEL)", "(GFP_=\nKERNEL)"),
+        std::pair("(node=0|", "(no=\nde=0|")}) {
     const Imported imported = import_bytes(replaced(record(), old, by) + record());
     EXPECT_EQ(imported.report.nr_pages, 1) << by;
     EXPECT_EQ(imported.report.nr_dropped_records, 1) << by;

@@ -23,6 +23,13 @@ TEST(FrameFunction, LeavesOutWhatTheCompilerAdded) {
   EXPECT_EQ(frame_function("brd_insert_page.part.0+0x1/0x2 [brd]"), "brd_insert_page");
 }
 
+/// As bots and scripts/decode_stacktrace.sh show frames.
+TEST(FrameFunction, IsInFrontOfTheLinesOfFiles) {
+  EXPECT_EQ(frame_function("prep_new_page mm/page_alloc.c:1858 [inline]"), "prep_new_page");
+  EXPECT_EQ(frame_function("f+0x1/0x2 mm/a.b.c:18"), "f");
+  EXPECT_EQ(frame_function("alloc.constprop.0 (mm/slub.c:2181 mm/slub.c:2343)"), "alloc");
+}
+
 TEST(FrameOffset, IsBehindThePlus) {
   EXPECT_EQ(frame_offset("f.isra.0+0x1fe/0x200 [m]"), 0x1feU);
   EXPECT_EQ(frame_offset("f+0xffffffffffffffff/0x1"), 0xffffffffffffffffU);
@@ -41,6 +48,7 @@ TEST(FrameModule, StandsInBrackets) {
   EXPECT_EQ(frame_module("brd_insert_page+0x1/0x2"), "");
   EXPECT_EQ(frame_module("0xffffffffc0001234"), "");
   EXPECT_EQ(frame_module("f+0x1/0x2 [brd"), "");
+  EXPECT_EQ(frame_module("prep_new_page mm/page_alloc.c:1858 [inline]"), "");
   EXPECT_EQ(frame_module(""), "");
 }
 
@@ -66,6 +74,17 @@ TEST(CallSite, OfNoStackIsEmpty) { EXPECT_EQ(call_site({}), ""); }
 TEST(CallSite, OfAnUnknownAddressIsTheAddress) {
   EXPECT_EQ(call_site(frames({"__alloc_pages+0x1/0x2", "0xffffffffc0001234", "f+0x1/0x2"})),
             "0xffffffffc0001234");
+}
+
+TEST(CallSite, OfInlinedFunctions) {
+  const auto stack = frames({"set_page_owner include/linux/page_owner.h:32 [inline]",
+                             "post_alloc_hook+0x240/0x2a0 mm/page_alloc.c:1850",
+                             "__kmalloc_noprof+0x471/0x7f0 mm/slub.c:5654",
+                             "kzalloc_noprof include/linux/slab.h:1094 [inline]",
+                             "tomoyo_encode2 security/tomoyo/realpath.c:45 [inline]",
+                             "tomoyo_encode+0x28b/0x550 security/tomoyo/realpath.c:80"});
+  EXPECT_EQ(call_site(stack), "tomoyo_encode2");
+  EXPECT_EQ(module_of(stack), "");
 }
 
 TEST(CallSite, OfShmemOn61) {
