@@ -267,6 +267,11 @@ enum pobpf_item_kind {
 	POBPF_ITEM_PAGE = 0x5047,	   /* struct pobpf_page */
 	POBPF_ITEM_DETAILED_PAGE = 0x5044, /* struct pobpf_detailed_page */
 	POBPF_ITEM_ACCOUNT = 0x4143,	   /* struct pobpf_account, ends a window */
+	/*
+	 * struct pobpf_page of a page that is free: the record is of its last owner.
+	 * Of files alone, as kernel messages can have it.
+	 */
+	POBPF_ITEM_FREED_PAGE = 0x5046,
 };
 
 /* What mm/page_owner.c: print_page_owner_memcg() would say of a page. */
@@ -279,7 +284,7 @@ enum pobpf_memcg_flags {
 
 /* One allocation, from struct page and struct page_owner, as emit_pages writes it. */
 struct pobpf_page {
-	__u16 kind;		    /* POBPF_ITEM_PAGE */
+	__u16 kind;		    /* POBPF_ITEM_PAGE, or POBPF_ITEM_FREED_PAGE */
 	__u16 order;		    /* block size is 1 << order pages */
 	__s16 last_migrate_reason;  /* enum migrate_reason; KernelFacts knows "never" */
 	__u8 pageblock_migratetype; /* enum migratetype, index of migratetype_names */

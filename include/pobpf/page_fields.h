@@ -5,7 +5,12 @@
 #include <cstdint>
 #include <string>
 
+#include "pobpf/abi.h"
+
 namespace pobpf {
+
+/// Whether the page of a record is free, and the record of its last owner: no memory in use.
+constexpr bool is_freed(const pobpf_page& page) { return page.kind == POBPF_ITEM_FREED_PAGE; }
 
 /// Fields that can be missing; a missing one is zero and means nothing. The last ones are those of
 /// struct pobpf_page_detail.

@@ -17,6 +17,9 @@ namespace {
 /// What is in the snapshot, and what is not though it was understood.
 std::string summary(const ImportReport& report) {
   std::string text = counted(report.nr_pages, "record", "records");
+  if (report.nr_freed_pages != 0)
+    text += fmt::format(" ({})", counted(report.nr_freed_pages, "of a page that is free",
+                                         "of pages that are free"));
   if (report.nr_groups != 0)
     text += ", " + counted(report.nr_groups, "sum without pages", "sums without pages");
   text += fmt::format(" and {} from {}", counted(report.nr_stacks, "stack", "stacks"),

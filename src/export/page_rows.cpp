@@ -215,6 +215,7 @@ void PageRows::set_numbers(const pobpf_page& page, PageFields fields) {
     set(column, has_field(fields, field) ? std::optional(value) : std::nullopt);
   };
   set_known(kPfn, PageField::kPfn, page.pfn);
+  set(kFreed, is_freed(page) ? 1 : 0);
   set_known(kOrder, PageField::kOrder, page.order);
   set_known(kTsNsec, PageField::kTsNsec, page.ts_nsec);
   set_known(kFreeTsNsec, PageField::kFreeTsNsec, page.free_ts_nsec);

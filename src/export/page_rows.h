@@ -102,6 +102,7 @@ class PageRows {
     kFreeHandle,
     kFreePid,
     kFreeTgid,
+    kFreed,
     kNrColumns,
   };
   /// What the constructor takes.

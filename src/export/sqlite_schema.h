@@ -36,7 +36,7 @@ CREATE TABLE pages (
   process INTEGER, ts_nsec INTEGER, free_ts_nsec INTEGER, flags INTEGER,
   pageblock_migratetype INTEGER, last_migrate_reason INTEGER, memcg_flags INTEGER,
   cgroup_id INTEGER, kind INTEGER, allocator INTEGER, free_handle INTEGER, free_pid INTEGER,
-  free_tgid INTEGER);
+  free_tgid INTEGER, freed INTEGER);
 )sql";
 
 /// Made when all pages are in, which is faster.
@@ -49,6 +49,8 @@ CREATE INDEX pages_by_process ON pages (process, page_order);
 inline constexpr const char* kSqliteViews = R"sql(
 CREATE VIEW sizes AS
   SELECT *, CASE WHEN page_order BETWEEN 0 AND 31 THEN 1 << page_order END AS nr_pages FROM pages;
+CREATE VIEW in_use AS
+  SELECT * FROM sizes WHERE freed = 0;
 CREATE VIEW stack_texts AS
   SELECT handle,
          (SELECT group_concat(symbol, ';')
@@ -65,7 +67,8 @@ CREATE VIEW page_list AS
          CASE WHEN p.memcg_flags & 2 THEN p.cgroup_id END AS memcg_id,
          CASE WHEN p.memcg_flags & 2 THEN (p.memcg_flags & 8) = 0 END AS memcg_online,
          CASE WHEN p.memcg_flags & 2 THEN (p.memcg_flags & 4) <> 0 END AS memcg_via_objcg,
-         a.name AS allocator, s.function, s.module, p.free_handle, p.free_pid, p.free_tgid
+         a.name AS allocator, s.function, s.module, p.free_handle, p.free_pid, p.free_tgid,
+         p.freed
     FROM sizes AS p
     LEFT JOIN processes AS t ON t.id = p.process
     LEFT JOIN gfp AS g ON g.gfp_mask = p.gfp_mask
@@ -80,7 +83,7 @@ CREATE VIEW page_list AS
 CREATE VIEW by_stack AS
   SELECT p.pages, p.allocations, p.handle, s.function, s.module, t.stack
     FROM (SELECT handle, sum(nr_pages) AS pages, count(*) AS allocations
-            FROM sizes GROUP BY handle) AS p
+            FROM in_use GROUP BY handle) AS p
     LEFT JOIN stacks AS s ON s.handle = p.handle
     LEFT JOIN stack_texts AS t ON t.handle = p.handle
    ORDER BY pages DESC, p.handle;
@@ -94,7 +97,7 @@ CREATE VIEW by_module AS
 CREATE VIEW by_task AS
   SELECT p.pages, p.allocations, t.pid, t.tgid, t.comm
     FROM (SELECT process, sum(nr_pages) AS pages, count(*) AS allocations
-            FROM sizes GROUP BY process) AS p
+            FROM in_use GROUP BY process) AS p
     LEFT JOIN processes AS t ON t.id = p.process
    ORDER BY pages DESC, t.pid, t.tgid, t.comm;
 CREATE VIEW by_process AS
@@ -103,15 +106,15 @@ CREATE VIEW by_process AS
     FROM by_task GROUP BY tgid ORDER BY pages DESC, tgid;
 CREATE VIEW by_allocator AS
   SELECT sum(nr_pages) AS pages, count(*) AS allocations, a.name AS allocator
-    FROM sizes AS p LEFT JOIN allocators AS a ON a.id = p.allocator
+    FROM in_use AS p LEFT JOIN allocators AS a ON a.id = p.allocator
    GROUP BY p.allocator ORDER BY pages DESC, allocator;
 CREATE VIEW by_order AS
   SELECT sum(nr_pages) AS pages, count(*) AS allocations, page_order
-    FROM sizes GROUP BY page_order ORDER BY page_order;
+    FROM in_use GROUP BY page_order ORDER BY page_order;
 CREATE VIEW by_gfp AS
   SELECT p.pages, p.allocations, p.gfp_mask, g.names AS gfp_flags
     FROM (SELECT gfp_mask, sum(nr_pages) AS pages, count(*) AS allocations
-            FROM sizes GROUP BY gfp_mask) AS p
+            FROM in_use GROUP BY gfp_mask) AS p
     LEFT JOIN gfp AS g ON g.gfp_mask = p.gfp_mask
    ORDER BY pages DESC, p.gfp_mask;
 CREATE VIEW by_migratetype AS
@@ -122,7 +125,7 @@ CREATE VIEW by_migratetype AS
    GROUP BY g.migratetype ORDER BY pages DESC;
 CREATE VIEW by_zone AS
   SELECT sum(nr_pages) AS pages, count(*) AS allocations, w.nid, w.zone, z.name AS zone_name
-    FROM sizes AS p
+    FROM in_use AS p
     LEFT JOIN flag_words AS w ON w.flags = p.flags
     LEFT JOIN zones AS z ON z.zone = w.zone
    GROUP BY w.nid, w.zone ORDER BY w.nid, w.zone;
@@ -131,7 +134,7 @@ CREATE VIEW by_memcg AS
     FROM (SELECT CASE WHEN memcg_flags & 2 THEN cgroup_id END AS id,
                  CASE WHEN memcg_flags & 2 THEN (memcg_flags & 8) = 0 END AS is_online,
                  sum(nr_pages) AS pages, count(*) AS allocations
-            FROM sizes GROUP BY 1, 2) AS p
+            FROM in_use GROUP BY 1, 2) AS p
     LEFT JOIN cgroups AS c ON c.id = p.id
    ORDER BY pages DESC, p.id, p.is_online;
 COMMIT;

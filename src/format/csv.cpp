@@ -43,6 +43,7 @@ class CsvFormatter final : public PageFormatter {
     // columns are only ever added at the end
     out += ",free_handle,free_pid,free_tgid";
     if (has_stack_) out += ",free_stack";
+    out += ",freed";
     out += "\r\n";
   }
 
@@ -60,6 +61,7 @@ class CsvFormatter final : public PageFormatter {
     if (status && has_stack_)
       status = append_stack(has(PageField::kHandle), page.handle, context, out);
     if (status) status = append_free_side(detail, context, out);
+    out += is_freed(page) ? "true," : ",";
     if (!status) {
       out.resize(begin);
       return status;

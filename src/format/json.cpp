@@ -32,6 +32,7 @@ class JsonFormatter final : public PageFormatter {
     if (has(PageField::kPfn)) object["pfn"] = page.pfn;
     if (has_order) object["order"] = page.order;
     if (has_order) object["nr_pages"] = page.order < 64 ? 1ULL << page.order : 0;
+    if (is_freed(page)) object["freed"] = true;
     if (has(PageField::kHandle)) object["handle"] = page.handle;
     if (has(PageField::kPid)) object["pid"] = page.pid;
     if (has(PageField::kTgid)) object["tgid"] = page.tgid;

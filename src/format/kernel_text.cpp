@@ -202,8 +202,8 @@ class KernelTextFormatter final : public PageFormatter {
   }
 
   [[nodiscard]] bool is_same_head(const pobpf_page& page) const {
-    return !head_.empty() && page.order == last_.order && page.gfp_mask == last_.gfp_mask &&
-           page.pid == last_.pid && page.tgid == last_.tgid &&
+    return !head_.empty() && page.kind == last_.kind && page.order == last_.order &&
+           page.gfp_mask == last_.gfp_mask && page.pid == last_.pid && page.tgid == last_.tgid &&
            std::memcmp(page.comm, last_.comm, sizeof(page.comm)) == 0;
   }
 
@@ -211,7 +211,9 @@ class KernelTextFormatter final : public PageFormatter {
     // the tail shows the migratetype of the gfp mask
     tail_.clear();
 
-    head_ = "Page allocated";
+    // as the kernel's messages begin
+    head_ = is_freed(page) ? "page_owner tracks the page as freed\n" : "";
+    head_ += "Page allocated";
     if (has(PageField::kOrder)) {
       head_ += " via order ";
       append_number(head_, page.order);

@@ -93,7 +93,7 @@ class JsonReport {
   /// All that a snapshot has of the allocation.
   void add_record(Json& object) {
     const KernelFacts& facts = source_.facts;
-    const bool is_first = report_.state == PageState::kAllocated;
+    const bool is_first = report_.pfn == report_.first_pfn;
     object["first_pfn"] = report_.first_pfn;
     if (has(PageField::kKind)) object["kind"] = report_.kind;
     if (has(PageField::kKind)) object["page_type"] = page_type();

@@ -85,7 +85,8 @@ class TextReport {
         return fmt::format("free, in the buddy lists: block of order {} at PFN {:#x}",
                            raw_.buddy_order, report_.first_pfn);
       case PageState::kFreed:
-        return "freed, but not in the buddy lists (a per-CPU list, or on its way)";
+        return dump_.recorded ? "freed: what follows is of its last allocation"
+                              : "freed, but not in the buddy lists (a per-CPU list, or on its way)";
       case PageState::kUnowned:
         return "unowned: page_owner has never seen it (memory of early boot, a hole)";
       case PageState::kOffline:
@@ -141,7 +142,8 @@ class TextReport {
   /// All that a snapshot has of the allocation.
   void record() {
     const KernelFacts& facts = source_.facts;
-    const bool is_first = report_.state == PageState::kAllocated;
+    const bool is_first = report_.pfn == report_.first_pfn;
+    const bool is_allocated = report_.state != PageState::kFreed;
     if (has(PageField::kKind)) line("kind", report_.kind);
     // an import has the names of its flags in one text
     if (has(PageField::kFlags) && !facts.texts) zone();
@@ -152,9 +154,10 @@ class TextReport {
     append_recorded_page_flags(flags, raw_.page.flags, *dump_.recorded, facts);
     if (!flags.empty()) line(is_first ? "flags" : "head's flags", escaped(flags));
     if (has(PageField::kMemcg)) memcg();
-    allocation("allocated", raw_.owner);
+    allocation(is_allocated ? "allocated" : "last allocated", raw_.owner);
     if (has(PageField::kLastMigrateReason)) migration();
-    if (has(PageField::kFreeSide) || has(PageField::kFreeTsNsec)) last_free("freed before");
+    if (has(PageField::kFreeSide) || has(PageField::kFreeTsNsec))
+      last_free(is_allocated ? "freed before" : "freed");
   }
 
   [[nodiscard]] std::string kind() const {

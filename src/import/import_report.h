@@ -18,8 +18,9 @@ struct ImportNote {
 
 struct ImportReport {
   std::uint64_t nr_lines = 0;
-  std::uint64_t nr_bytes = 0;  ///< of text
-  std::uint64_t nr_pages = 0;  ///< records of pages in the snapshot
+  std::uint64_t nr_bytes = 0;        ///< of text
+  std::uint64_t nr_pages = 0;        ///< records of pages in the snapshot
+  std::uint64_t nr_freed_pages = 0;  ///< of these, of pages that are free
   std::uint64_t nr_groups = 0;
   std::uint64_t nr_stacks = 0;
   std::uint64_t nr_unknown_lines = 0;    ///< not understood, or not wholly

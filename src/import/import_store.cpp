@@ -325,7 +325,7 @@ NewTexts TextStore::take_new() { return std::exchange(new_, {}); }
 
 const char* ImportStore::convert(const TextRecord& record, pobpf_page& page, PageFields& fields) {
   page = record.page;
-  page.kind = POBPF_ITEM_PAGE;
+  page.kind = record.is_freed ? POBPF_ITEM_FREED_PAGE : POBPF_ITEM_PAGE;
   fields = record.fields;
   if (const char* wrong = texts_.add(record, page, fields); wrong != nullptr) return wrong;
   if (!record.cgroup.empty()) {
@@ -383,6 +383,8 @@ Status ImportStore::flush_pages() {
   if (auto status = writer_.append(texts_.take_new()); !status) return status;
   if (auto status = writer_.append(pages_, fields_); !status) return status;
   report_.nr_pages += pages_.size();
+  report_.nr_freed_pages +=
+      static_cast<std::uint64_t>(std::count_if(pages_.begin(), pages_.end(), is_freed));
   pages_.clear();
   return {};
 }

@@ -120,7 +120,8 @@ PageDump make_page_dump(const RecordedPage& page, std::optional<std::uint64_t> n
   raw.memcg_flags = record.memcg_flags;
   raw.cgroup_id = record.cgroup_id;
   pobpf_owner& owner = raw.owner;
-  owner.bits = POBPF_OWNER_PRESENT | POBPF_OWNER_SET | POBPF_OWNER_ALLOCATED;
+  owner.bits = POBPF_OWNER_PRESENT | POBPF_OWNER_SET;
+  if (!is_freed(record)) owner.bits |= POBPF_OWNER_ALLOCATED;
   owner.ts_nsec = record.ts_nsec;
   owner.free_ts_nsec = record.free_ts_nsec;
   owner.gfp_mask = record.gfp_mask;
@@ -173,6 +174,7 @@ PageReport make_page_report(const PageDump& dump, const KernelFacts& facts,
   report.state = PageState::kUnrecorded;
   if (*dump.recorded == 0) return report;
   report.state = raw.owner_head_pfn == raw.pfn ? PageState::kAllocated : PageState::kTail;
+  if ((raw.owner.bits & POBPF_OWNER_ALLOCATED) == 0) report.state = PageState::kFreed;
   report.first_pfn = raw.owner_head_pfn;
   report.has_owner = true;
   const bool has_free_side = has_field(*dump.recorded, PageField::kFreeSide);

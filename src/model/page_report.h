@@ -70,7 +70,8 @@ struct RecordedPage {
 struct PageReport {
   std::uint64_t pfn = 0;
   PageState state = PageState::kAbsent;
-  /// First page: of the allocation (kAllocated, kTail) or of the free block (kFree); else the page.
+  /// First page: of the allocation (kAllocated, kTail, and kFreed of a record) or of the free block
+  /// (kFree); else the page.
   std::uint64_t first_pfn = 0;
   /// What the page is used for: "free", "anonymous", "ksm", "file", "movable", "slab", "reserved",
   /// a page type of this kernel ("table", "hugetlb", ...), or "kernel" for all else.

@@ -138,10 +138,18 @@ class Decoder {
       if ((wanted_ & part.fields) == 0) continue;
       if (auto status = (this->*part.read)(); !status) return status;
     }
-    return {};
+    return read_states();
   }
 
  private:
+  Status read_states() {
+    if (!message_.has_is_freed()) return {};
+    return expand(message_.is_freed(), "is_freed", 1, pages_,
+                  [](pobpf_page& page, std::uint64_t value) {
+                    if (value != 0) page.kind = POBPF_ITEM_FREED_PAGE;
+                  });
+  }
+
   Status read_sites() {
     if (!message_.has_site()) return {};
     const auto& sites = message_.sites();

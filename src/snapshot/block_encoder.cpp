@@ -82,6 +82,7 @@ void BlockEncoder::add_repeated() {
   pageblock_migratetype_.add(last_.pageblock_migratetype, nr_repeated_);
   last_migrate_reason_.add(to_zigzag(last_.last_migrate_reason), nr_repeated_);
   charge_column_.add(charge_, nr_repeated_);
+  is_freed_.add(is_freed(last_) ? 1 : 0, nr_repeated_);
   nr_repeated_ = 0;
 }
 
@@ -123,6 +124,7 @@ void BlockEncoder::write_columns() {
   }
   if (has(PageField::kPageblockMigratetype))
     pageblock_migratetype_.write(*message_.mutable_pageblock_migratetype(), nr_pages_);
+  if (is_freed_.has(1)) is_freed_.write(*message_.mutable_is_freed(), nr_pages_);
   if (has(PageField::kLastMigrateReason))
     last_migrate_reason_.write(*message_.mutable_last_migrate_reason(), nr_pages_);
   if (!has(PageField::kMemcg)) return;
@@ -180,7 +182,7 @@ void BlockEncoder::clear() {
   free_sides_.clear();
   for (RunColumn* column :
        {&gap_, &site_column_, &task_column_, &was_freed_, &flags_, &pageblock_migratetype_,
-        &last_migrate_reason_, &charge_column_, &kind_column_, &free_side_column_})
+        &last_migrate_reason_, &charge_column_, &is_freed_, &kind_column_, &free_side_column_})
     column->clear();
 }
 

@@ -3,6 +3,7 @@
 // numbers in common take a short path.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +34,9 @@ class RunColumn {
   void clear() {
     values_.clear();
     runs_.clear();
+  }
+  [[nodiscard]] bool has(std::uint64_t value) const {
+    return std::find(values_.begin(), values_.end(), value) != values_.end();
   }
 
  private:
@@ -134,6 +138,7 @@ class BlockEncoder {
   RunColumn pageblock_migratetype_;
   RunColumn last_migrate_reason_;
   RunColumn charge_column_;
+  RunColumn is_freed_;
   RunColumn kind_column_;
   RunColumn free_side_column_;
 };

@@ -79,9 +79,9 @@ Result<PairSums> sum_pair(SnapshotSession& before, SnapshotSession& after, const
   PageSums sums_before(request, before.facts(), before.page_types());
   PageSums sums_after(request, after.facts(), after.page_types());
   PageSums sums_stayed(request, after.facts(), after.page_types());
-  auto reader_before = before.open_reader(view);
+  auto reader_before = before.open_reader(view, FreedPages::kLeaveOut);
   if (!reader_before) return fail(std::move(reader_before).error());
-  auto reader_after = after.open_reader(view);
+  auto reader_after = after.open_reader(view, FreedPages::kLeaveOut);
   if (!reader_after) return fail(std::move(reader_after).error());
   Cursor old_pages(*std::move(reader_before), sums_before);
   Cursor new_pages(*std::move(reader_after), sums_after);

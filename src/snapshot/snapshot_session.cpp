@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "snapshot/page_filter.h"
@@ -14,8 +15,8 @@ namespace {
 /// The blocks of a file, and what becomes of their pages under a filter.
 class FilteredBlocks {
  public:
-  FilteredBlocks(SnapshotReader& reader, PageFilter filter)
-      : reader_(reader), filter_(std::move(filter)) {}
+  FilteredBlocks(SnapshotReader& reader, PageFilter filter, FreedPages freed_pages)
+      : reader_(reader), filter_(std::move(filter)), freed_pages_(freed_pages) {}
 
   /// The next block; null at the end.
   Result<const DecodedBlock*> next() {
@@ -41,6 +42,10 @@ class FilteredBlocks {
 
   /// False if the page is counted as not shown.
   bool passes(const pobpf_page& page) {
+    if (freed_pages_ == FreedPages::kLeaveOut && is_freed(page)) {
+      ++dropped_.freed;
+      return false;
+    }
     if (filter_.is_empty()) return true;
     pobpf_filter filter{};
     switch (filter_.judge(page, filter)) {
@@ -59,7 +64,11 @@ class FilteredBlocks {
     return false;
   }
 
-  [[nodiscard]] bool is_filtering() const { return !filter_.is_empty(); }
+  /// Whether passes() is to be asked.
+  [[nodiscard]] bool is_filtering(const DecodedBlock& block) const {
+    return !filter_.is_empty() ||
+           (freed_pages_ == FreedPages::kLeaveOut && std::ranges::any_of(block.pages, is_freed));
+  }
 
   /// Sums without pages are added to `sums`, which must live as long.
   void add_sums_to(PageSums& sums) {
@@ -72,6 +81,7 @@ class FilteredBlocks {
         return numbers.empty() ? std::nullopt : std::optional(numbers[i]);
       };
       for (std::size_t i = 0; i < records.pages.size(); ++i) {
+        if (is_freed(records.pages[i])) continue;
         pobpf_filter filter{};
         if (!filter_.is_empty() &&
             filter_.judge(records.pages[i], filter) != PageFilter::Verdict::kWanted)
@@ -89,11 +99,12 @@ class FilteredBlocks {
   /// what was dropped here under its own reason.
   [[nodiscard]] Account account() const {
     Account account = start_;
-    account.emitted -= dropped_.nr_filtered() + dropped_.outside + dropped_.errors;
+    account.emitted -= dropped_.nr_filtered() + dropped_.outside + dropped_.errors + dropped_.freed;
     // as the live account has it: pages that no window covers
     account.pages -= dropped_.outside;
     account.outside += dropped_.outside;
     account.errors += dropped_.errors;
+    account.freed += dropped_.freed;
     for (std::size_t i = 0; i < account.filtered.size(); ++i)
       account.filtered.at(i) += dropped_.filtered.at(i);
     return account;
@@ -104,6 +115,7 @@ class FilteredBlocks {
  private:
   SnapshotReader& reader_;
   PageFilter filter_;
+  FreedPages freed_pages_;
   Account start_;
   Account dropped_;
   bool takes_sums_ = false;
@@ -123,7 +135,7 @@ class FileReader final : public PageReader {
       return std::span<const pobpf_page>();
     }
     fields_ = (*block)->fields;
-    const auto pages = blocks_.is_filtering() ? filtered(**block) : whole(**block);
+    const auto pages = blocks_.is_filtering(**block) ? filtered(**block) : whole(**block);
     account_ = blocks_.account();
     return pages;
   }
@@ -218,10 +230,16 @@ Status SnapshotSession::take_turn() {
 }
 
 Result<std::unique_ptr<PageReader>> SnapshotSession::open_reader(const ReaderView& view) {
+  return open_reader(view, FreedPages::kShow);
+}
+
+Result<std::unique_ptr<PageReader>> SnapshotSession::open_reader(const ReaderView& view,
+                                                                 FreedPages freed_pages) {
   auto filter = PageFilter::make(view.filter, reader_->header(), *this);
   if (!filter) return fail(std::move(filter).error());
   if (auto status = take_turn(); !status) return fail(std::move(status).error());
-  return std::make_unique<FileReader>(FilteredBlocks(*reader_, *std::move(filter)), view.mode);
+  return std::make_unique<FileReader>(FilteredBlocks(*reader_, *std::move(filter), freed_pages),
+                                      view.mode);
 }
 
 Result<GroupSums> SnapshotSession::sum_groups(const ReaderView& view, const SumRequest& request,
@@ -231,7 +249,7 @@ Result<GroupSums> SnapshotSession::sum_groups(const ReaderView& view, const SumR
   if (auto status = take_turn(); !status) return fail(std::move(status).error());
   PageSums sums(request, facts(), page_types());
   reader_->set_wanted(sums.needed_fields() | filter->needed_fields());
-  FilteredBlocks blocks(*reader_, *std::move(filter));
+  FilteredBlocks blocks(*reader_, *std::move(filter), FreedPages::kLeaveOut);
   blocks.add_sums_to(sums);
   while (true) {
     auto block = blocks.next();

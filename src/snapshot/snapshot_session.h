@@ -10,6 +10,9 @@
 
 namespace pobpf {
 
+/// What becomes of records of pages that are free: no memory in use, but worth showing.
+enum class FreedPages { kShow, kLeaveOut };
+
 class SnapshotSession final : public Session {
  public:
   /// kFailed if the file cannot be read or holds too little to show pages.
@@ -34,6 +37,8 @@ class SnapshotSession final : public Session {
   /// filters by what the recorded machine does not have (PageFilter), kFailed for fields that its
   /// pages lack.
   Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) override;
+  /// Pages that are left out are counted as `freed`, before any filter.
+  Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view, FreedPages freed_pages);
   Result<GroupSums> sum_groups(const ReaderView& view, const SumRequest& request,
                                const ProgressCallback& on_progress) override;
 

@@ -8,6 +8,7 @@ left out where it can do less.
 
 import argparse
 import concurrent.futures
+import contextlib
 import datetime
 import errno
 import fcntl
@@ -23,6 +24,7 @@ import select
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -692,6 +694,31 @@ class Import(unittest.TestCase):
         said = self.import_text(text, 1)
         self.assertIn("pobpf: nothing of page_owner found in 11 lines", said)
         self.assertFalse(self.snapshot.exists())
+
+    def test_a_page_that_is_free_is_no_memory_in_use(self):
+        text = (DUMPS / "kasan-6.19-v4l-freed-two-brackets.txt").read_bytes()
+        in_use = (DUMPS / "dmesg-two-pages-anonflags.txt").read_bytes()
+        said = self.import_text(text + b"\n" + in_use, 4)
+        self.assertIn("pobpf: 2 records (1 of a page that is free) and 2 stacks", said)
+        self.assertEqual(self.reported().count(b"page_owner tracks the page as freed\n"), 1)
+        objects = [json.loads(line) for line in self.reported("--format", "json").splitlines()]
+        self.assertEqual([o.get("freed") for o in objects], [True, None])
+
+        for view in (["stacks"], ["top", "--by", "comm"]):
+            name, *options = view
+            sums = pobpf("report", name, str(self.snapshot), *options, "--stats", "--format=json")
+            self.assertNotIn(b"v4l_id", sums.stdout)
+            self.assertIn(b'"freed":1,', sums.stderr)
+            self.assertIn(b'"emitted":1,', sums.stderr)
+
+        database = self.snapshot.with_name("db")
+        self.reported("--format", "sqlite", "-o", str(database))
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            freed = connection.execute("SELECT pfn, freed FROM page_list ORDER BY id").fetchall()
+            self.assertEqual(freed, [(0x71DAC, 1), (0x22222, 0)])
+            for view in ("by_order", "by_stack", "by_task", "by_gfp", "by_module"):
+                total = connection.execute(f"SELECT sum(allocations) FROM {view}").fetchone()
+                self.assertEqual(total, (1,), view)
 
     def test_sums_are_no_pages(self):
         self.import_text((DUMPS / "v6.19-mfo-show_stacks.txt").read_bytes())

@@ -209,12 +209,13 @@ TEST_F(SqliteReport, UnknownFieldsAreNull) {
   test::fill(context);
   write(context, PageFields{} | PageField::kPfn | PageField::kTgid);
   for (std::size_t i = 0; i < 2; ++i) {
-    SqlRow wanted(18);
+    SqlRow wanted(19);
     wanted[0] = std::to_string(i + 1);
     wanted[1] = integer(pages[i].pfn);
     wanted[5] = database().value(
         fmt::format("SELECT id FROM processes WHERE tgid = {} AND pid IS NULL AND comm IS NULL",
                     pages[i].tgid));
+    wanted[18] = "0";  // it is in use
     EXPECT_EQ(database().rows("SELECT * FROM pages")[i], wanted);
   }
   EXPECT_THAT(database().rows("SELECT * FROM stacks"), ElementsAre());

@@ -322,6 +322,7 @@ TEST(ImportDialects, AllThatAMessageSaysIsOfItsPage) {
     EXPECT_EQ(has(PageField::kPfn), facts.pfn != 0);
     EXPECT_EQ(page.page.pfn, facts.pfn);
     EXPECT_EQ(has(PageField::kFlags) ? page_flags_of(imported, page) : "", facts.flags);
+    EXPECT_EQ(is_freed(page.page), facts.is_freed);
     EXPECT_EQ(page.page.order, facts.order);
     EXPECT_EQ(has(PageField::kGfpMask) ? gfp_of(imported, page) : "", facts.gfp);
     EXPECT_EQ(has(PageField::kGfpMask) ? migratetype_of(imported, page) : "unknown",
