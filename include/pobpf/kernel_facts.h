@@ -4,9 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace pobpf {
@@ -36,9 +36,9 @@ struct GfpText {
 
 /// Of an import, whose kernel cannot be asked: what stood beside the numbers.
 struct ImportedTexts {
-  std::unordered_map<std::uint32_t, GfpText> gfp;  ///< by mask
+  std::map<std::uint32_t, GfpText> gfp;  ///< by mask
   /// By flags word: "lru|node=0|zone=1"; a word that is missing stood there without names.
-  std::unordered_map<std::uint64_t, std::string> page_flags;
+  std::map<std::uint64_t, std::string> page_flags;
 };
 
 /// Everything that decides the text of a record. Names come from the kernel, never from a copy.

@@ -12,6 +12,7 @@
 #include "snapshot/page_sums.h"
 #include "sum/allocator.h"
 #include "sum/call_site.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 namespace {
@@ -20,7 +21,7 @@ constexpr std::size_t kKnownMax = 1U << 16;
 
 /// True if it was not there. Forgets all when there are too many.
 template <typename T>
-bool remember(std::unordered_set<T>& known, T value) {
+bool remember(HashSet<T>& known, T value) {
   if (known.size() >= kKnownMax && !known.contains(value)) known.clear();
   return known.insert(value).second;
 }

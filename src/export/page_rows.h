@@ -8,14 +8,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "export/sqlite_database.h"
 #include "format/page_formatter.h"
 #include "pobpf/abi.h"
 #include "pobpf/page_fields.h"
 #include "snapshot/snapshot_header.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 
@@ -40,7 +39,7 @@ class DistinctRows {
   SqliteDatabase* database_;
   SqliteStatement find_;
   SqliteStatement insert_;
-  std::unordered_map<std::string, std::int64_t> known_;
+  HashMap<std::string, std::int64_t> known_;
 };
 
 /// Stacks and cgroups, each once.
@@ -64,8 +63,8 @@ class ContextRows {
   SqliteStatement stack_;
   SqliteStatement frame_;
   SqliteStatement cgroup_;
-  std::unordered_set<std::uint32_t> handles_;
-  std::unordered_set<std::uint64_t> cgroup_ids_;
+  HashSet<std::uint32_t> handles_;
+  HashSet<std::uint64_t> cgroup_ids_;
   std::uint64_t nr_unreadable_ = 0;
   Error first_error_;
 };
@@ -146,9 +145,9 @@ class PageRows {
 
   std::array<std::optional<std::uint64_t>, kNrColumns> values_{};  // of page_
   // what is known to be there; bounded, as flag words come from memory that anyone can shape
-  std::unordered_set<std::uint32_t> gfp_masks_;
-  std::unordered_set<std::uint64_t> words_;
-  std::unordered_map<std::string, std::int64_t> allocator_ids_;  // by group key
+  HashSet<std::uint32_t> gfp_masks_;
+  HashSet<std::uint64_t> words_;
+  HashMap<std::string, std::int64_t> allocator_ids_;  // by group key
   // of the last page
   std::string process_key_;
   std::string kind_key_;

@@ -4,12 +4,12 @@
 
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <unordered_map>
 
 #include "format/escape.h"
 #include "format/json_value.h"
 #include "format/page_formatter.h"
 #include "model/flag_text.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 namespace {
@@ -168,7 +168,7 @@ class JsonFormatter final : public PageFormatter {
   const KernelFacts& facts_;
   pobpf_mode mode_;
   PageFields fields_ = kAllPageFields;
-  std::unordered_map<std::uint32_t, std::string> frame_texts_;
+  HashMap<std::uint32_t, std::string> frame_texts_;
 };
 
 }  // namespace

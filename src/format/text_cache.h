@@ -6,7 +6,8 @@
 #include <charconv>
 #include <cstddef>
 #include <string>
-#include <unordered_map>
+
+#include "util/hash_map.h"
 
 namespace pobpf {
 
@@ -39,7 +40,7 @@ class TextCache {
 
  private:
   static constexpr std::size_t kTextsMax = 8192;
-  std::unordered_map<Key, std::string> texts_;
+  HashMap<Key, std::string> texts_;
   const std::string* last_ = nullptr;
   Key last_key_{};
   bool is_last_valid_ = false;

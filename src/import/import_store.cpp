@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <utility>
 
 #include "import/record_lines.h"
@@ -18,22 +17,6 @@ constexpr std::size_t kLabelsBytesMax = std::size_t{1} << 20;
 
 constexpr const char* kOtherStack = "its handle is the number of another stack";
 constexpr const char* kTooManyStacks = "there are more stacks than a snapshot holds";
-
-std::uint64_t hash_of(std::string_view text) {
-  constexpr std::uint64_t kMultiplier = 0x9e3779b97f4a7c15;
-  std::uint64_t hash = text.size() * kMultiplier;
-  while (text.size() >= 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data(), 8);
-    hash = (hash ^ word) * kMultiplier;
-    hash ^= hash >> 29;
-    text.remove_prefix(8);
-  }
-  std::uint64_t rest = 0;
-  std::memcpy(&rest, text.data(), text.size());
-  hash = (hash ^ rest) * kMultiplier;
-  return hash ^ hash >> 32;
-}
 
 /// Frames of " frame\n" lines; no value: it is something else.
 std::optional<std::vector<Frame>> parse_stack(std::string_view text) {
@@ -61,7 +44,7 @@ std::uint32_t StackStore::entry_of(std::optional<std::string_view> stack,
                                    std::optional<std::uint32_t> handle, Wrong& wrong) {
   if (!handle) {
     if (last_entry_ != kNone && entries_[last_entry_].text == *stack) return last_entry_;
-    std::uint32_t entry = find_text(*stack, hash_of(*stack));
+    std::uint32_t entry = find_text(*stack);
     if (entry == kNone) entry = add_entry(stack, 0, wrong);
     if (wrong == nullptr) last_entry_ = entry;
     return entry;
@@ -73,7 +56,7 @@ std::uint32_t StackStore::entry_of(std::optional<std::string_view> stack,
     return known->second;
   }
   if (stack) {
-    const std::uint32_t entry = find_text(*stack, hash_of(*stack));
+    const std::uint32_t entry = find_text(*stack);
     if (entry != kNone && entries_[entry].handle == 0) {
       entries_[entry].handle = *handle;
       entry_of_handle_[*handle] = entry;
@@ -94,14 +77,13 @@ std::uint32_t StackStore::entry_of_known(std::uint32_t number, std::string_view 
     return number;
   }
   if (entry.is_written) return wrong = "its stack comes too late behind its handle", number;
-  const std::uint64_t hash = hash_of(stack);
-  const std::uint32_t same = find_text(stack, hash);
+  const std::uint32_t same = find_text(stack);
   if (same != kNone && entries_[same].handle == 0) {
     entries_[same].handle = entry.handle;
     entry_of_handle_[entry.handle] = same;
     return same;
   }
-  if (set_text(entry, stack, wrong) && same == kNone) index(number, hash);
+  if (set_text(entry, stack, wrong)) entry_of_text_.emplace(entry.text, number);
   return number;
 }
 
@@ -130,39 +112,13 @@ std::uint32_t StackStore::add_entry(std::optional<std::string_view> stack, std::
   const auto number = static_cast<std::uint32_t>(entries_.size());
   entries_.push_back(std::move(entry));
   if (handle != 0) entry_of_handle_[handle] = number;
-  if (!stack) return number;
-  const std::uint64_t hash = hash_of(*stack);
-  if (find_text(*stack, hash) == kNone) index(number, hash);
+  if (stack) entry_of_text_.emplace(entries_.back().text, number);
   return number;
 }
 
-std::uint32_t StackStore::find_text(std::string_view text, std::uint64_t hash) const {
-  if (slots_.empty()) return kNone;
-  const std::size_t mask = slots_.size() - 1;
-  for (std::size_t at = hash & mask; slots_[at] != kNone; at = (at + 1) & mask)
-    if (hashes_[at] == hash && entries_[slots_[at]].text == text) return slots_[at];
-  return kNone;
-}
-
-void StackStore::index(std::uint32_t entry, std::uint64_t hash) {
-  if ((nr_indexed_ + 1) * 2 > slots_.size()) grow();
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t at = hash & mask;
-  while (slots_[at] != kNone) at = (at + 1) & mask;
-  slots_[at] = entry;
-  hashes_[at] = hash;
-  ++nr_indexed_;
-}
-
-void StackStore::grow() {
-  constexpr std::size_t kFirst = 1024;
-  const auto slots = std::exchange(slots_, {});
-  const auto hashes = std::exchange(hashes_, {});
-  slots_.assign(std::max(kFirst, slots.size() * 2), kNone);
-  hashes_.assign(slots_.size(), 0);
-  nr_indexed_ = 0;
-  for (std::size_t i = 0; i < slots.size(); ++i)
-    if (slots[i] != kNone) index(slots[i], hashes[i]);
+std::uint32_t StackStore::find_text(std::string_view text) const {
+  const auto found = entry_of_text_.find(text);
+  return found == entry_of_text_.end() ? kNone : found->second;
 }
 
 std::uint32_t StackStore::handle_of(std::uint32_t number) {

@@ -4,17 +4,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "import/import_report.h"
 #include "import/text_record.h"
 #include "pobpf/error.h"
 #include "snapshot/snapshot_writer.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 
@@ -53,16 +54,13 @@ class StackStore final : public PageContext {
   bool set_text(Entry& entry, std::string_view stack, Wrong& wrong);
   std::uint32_t add_entry(std::optional<std::string_view> stack, std::uint32_t handle,
                           Wrong& wrong);
-  std::uint32_t find_text(std::string_view text, std::uint64_t hash) const;
-  void index(std::uint32_t entry, std::uint64_t hash);
-  void grow();
+  /// kNone: no entry has it.
+  [[nodiscard]] std::uint32_t find_text(std::string_view text) const;
 
   static constexpr std::uint32_t kNone = UINT32_MAX;
-  std::vector<Entry> entries_;
-  std::vector<std::uint32_t> slots_;   // entries by the hash of their text; a power of two
-  std::vector<std::uint64_t> hashes_;  // of the slots
-  std::size_t nr_indexed_ = 0;
-  std::unordered_map<std::uint32_t, std::uint32_t> entry_of_handle_;
+  std::deque<Entry> entries_;  // texts stay where they are
+  HashMap<std::string_view, std::uint32_t> entry_of_text_;
+  HashMap<std::uint32_t, std::uint32_t> entry_of_handle_;
   std::uint32_t last_entry_ = kNone;
   std::uint32_t next_handle_ = 1;
   std::size_t nr_frames_ = 0;
@@ -90,10 +88,10 @@ class TextStore {
                                           std::vector<std::string>& new_names,
                                           std::string_view name, std::size_t max);
 
-  std::unordered_map<std::uint32_t, GfpText> gfp_;
+  HashMap<std::uint32_t, GfpText> gfp_;
   const GfpText* last_gfp_ = nullptr;
   std::uint32_t last_mask_ = 0;
-  std::unordered_map<std::uint64_t, std::string> page_flags_;
+  HashMap<std::uint64_t, std::string> page_flags_;
   const std::string* last_flags_ = nullptr;
   std::uint64_t last_word_ = 0;
   std::size_t text_bytes_ = 0;

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "format/page_formatter.h"
@@ -16,6 +15,7 @@
 #include "pobpf/page_fields.h"
 #include "snapshot/page_place.h"
 #include "snapshot/snapshot_header.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 
@@ -65,12 +65,12 @@ class PageFilter {
   std::uint64_t now_ns_;
   PageContext* context_;
   CompiledFilter compiled_;
-  std::unordered_map<std::uint64_t, std::uint32_t> sets_;  // kind << 32 | value: its bits
+  HashMap<std::uint64_t, std::uint32_t> sets_;  // kind << 32 | value: its bits
   std::optional<CommAutomaton> comms_;
   std::optional<PagePlaces> places_;  // no value: not known
   // verdicts on what pages share
-  std::unordered_map<std::uint32_t, std::optional<bool>> stacks_;
-  std::unordered_map<std::uint64_t, bool> cgroups_;
+  HashMap<std::uint32_t, std::optional<bool>> stacks_;
+  HashMap<std::uint64_t, bool> cgroups_;
   std::string last_comm_;
   std::optional<bool> last_comm_passes_;
   bool is_unknown_ = false;  // of the page that is judged

@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
 
 #include "pobpf/kernel_facts.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 
@@ -36,7 +36,7 @@ class PagePlaces {
   const KernelFacts* facts_;
   Field node_;
   Field zone_;
-  std::unordered_map<std::uint64_t, PagePlace> known_;  // of words that were met
+  HashMap<std::uint64_t, PagePlace> known_;  // of words that were met
 };
 
 }  // namespace pobpf

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "model/page_types.h"
 #include "pobpf/abi.h"
@@ -16,6 +15,7 @@
 #include "pobpf/page_fields.h"
 #include "pobpf/reader.h"
 #include "snapshot/page_place.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 
@@ -47,11 +47,6 @@ class PageSums {
   [[nodiscard]] Result<GroupSums> take();
 
  private:
-  struct KeyHash {
-    std::size_t operator()(const pobpf_group_key& key) const {
-      return std::hash<std::string_view>()({reinterpret_cast<const char*>(&key), sizeof(key)});
-    }
-  };
   struct KeyEqual {
     bool operator()(const pobpf_group_key& a, const pobpf_group_key& b) const {
       return std::memcmp(&a, &b, sizeof(a)) == 0;
@@ -76,7 +71,7 @@ class PageSums {
   pobpf_group_key key_{};
   pobpf_group_sum sum_{};
   bool is_summing_ = false;
-  std::unordered_map<pobpf_group_key, pobpf_group_sum, KeyHash, KeyEqual> groups_;
+  HashMap<pobpf_group_key, pobpf_group_sum, KeyEqual> groups_;
   pobpf_group_sum other_{};
   std::uint64_t nr_without_allocations_ = 0;
 };

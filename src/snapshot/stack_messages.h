@@ -7,13 +7,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "format/page_formatter.h"
 #include "pobpf/error.h"
 #include "snapshot.pb.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 
@@ -39,10 +38,10 @@ class ContextWriter {
   std::string note(Error error);
 
   PageContext& context_;
-  std::unordered_set<std::uint32_t> handles_;
-  std::unordered_set<std::uint64_t> cgroup_ids_;
-  std::unordered_map<std::string, std::uint64_t> locations_;  // by symbol and address
-  std::uint64_t last_address_ = 0;                            // of the message
+  HashSet<std::uint32_t> handles_;
+  HashSet<std::uint64_t> cgroup_ids_;
+  HashMap<std::string, std::uint64_t> locations_;  // by symbol and address
+  std::uint64_t last_address_ = 0;                 // of the message
   std::uint64_t nr_unreadable_ = 0;
   Error first_error_;
 };
@@ -84,9 +83,9 @@ class ContextReader {
   [[nodiscard]] Status check(const snapshot::Stacks& message, bool is_salvaging) const;
   void add_locations(const snapshot::Stacks& message);
 
-  std::unordered_map<std::uint32_t, StackEntry> stacks_;
-  std::unordered_map<std::uint64_t, CgroupEntry> cgroups_;
-  std::unordered_map<std::uint32_t, Location> locations_;
+  HashMap<std::uint32_t, StackEntry> stacks_;
+  HashMap<std::uint64_t, CgroupEntry> cgroups_;
+  HashMap<std::uint32_t, Location> locations_;
   std::vector<std::uint32_t> frames_;  // locations of all stacks
   std::size_t names_bytes_ = 0;
   std::size_t texts_bytes_ = 0;

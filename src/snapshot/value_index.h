@@ -3,12 +3,13 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 #include <vector>
+
+#include "util/hash_map.h"
 
 namespace pobpf {
 
@@ -45,21 +46,10 @@ class ValueIndex {
     return slot;
   }
 
-  static std::uint64_t hash(const Key& key) {
-    std::array<std::uint64_t, sizeof(Key) / 8> words;  // NOLINT(*-member-init): hot path
-    std::memcpy(words.data(), &key, sizeof(key));
-    std::uint64_t mixed = 0;
-    for (const std::uint64_t word : words) {
-      mixed = (mixed ^ word) * 0x9e3779b97f4a7c15;
-      mixed ^= mixed >> 32;
-    }
-    return mixed;
-  }
-
   /// Where the value is, or would be.
   std::uint32_t& find(const Key& key) {
     const std::size_t mask = slots_.size() - 1;
-    std::size_t at = hash(key) & mask;
+    std::size_t at = seeded_hash_of(key) & mask;
     while (slots_[at] != kFree && std::memcmp(&values_[slots_[at]], &key, sizeof(key)) != 0)
       at = (at + 1) & mask;
     return slots_[at];

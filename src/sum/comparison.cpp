@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <unordered_map>
 #include <utility>
 
 #include "model/name_list.h"
 #include "sum/row_table.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 namespace {
@@ -79,7 +79,7 @@ std::string signed_pages(std::int64_t pages, const RowStyle& style) {
 std::vector<ComparedRow> compare_rows(std::vector<std::vector<Row>> moments,
                                       const std::optional<std::vector<Row>>& stayed) {
   std::vector<ComparedRow> rows;
-  std::unordered_map<std::string, std::size_t> index;
+  HashMap<std::string, std::size_t> index;
   for (std::size_t moment = 0; moment < moments.size(); ++moment) {
     for (Row& row : moments[moment]) {
       const auto [found, is_new] = index.emplace(row.key, rows.size());

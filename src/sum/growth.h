@@ -4,10 +4,10 @@
 
 #include <cstdint>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "sum/rows.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 
@@ -29,7 +29,7 @@ class GrowthTracker {
     std::uint64_t interval = 0;
     Row row;  // without pages, for when it is gone
   };
-  std::unordered_map<std::string, Seen> seen_;
+  HashMap<std::string, Seen> seen_;
   std::uint64_t interval_ = 0;
   bool is_started_ = false;
 };

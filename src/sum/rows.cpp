@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <unordered_map>
 
 #include "model/flag_text.h"
 #include "sum/allocator.h"
 #include "sum/call_site.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 namespace {
@@ -142,7 +142,7 @@ class RowMaker {
   bool is_stack_by_handle_;
   bool needs_frames_;
   std::vector<Row> rows_;
-  std::unordered_map<std::string, std::size_t> index_;
+  HashMap<std::string, std::size_t> index_;
 };
 
 }  // namespace

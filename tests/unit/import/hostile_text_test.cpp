@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Texts that are cut, damaged, wrapped, compressed, or made to hurt.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include <cstring>
+#include <ctime>
 #include <functional>
 #include <random>
 
@@ -203,6 +206,52 @@ TEST(ImportHostile, LineNumbersAreRightInALongText) {
   const Imported imported = import_bytes(text + "strange\n" + one);
   EXPECT_EQ(first_note(imported), std::to_string(nr_lines + 1) + ": not understood");
   EXPECT_EQ(imported.report.nr_lines, nr_lines + 16);
+}
+
+/// Stacks that a hash of no secret, as this was until it was known, has one value for.
+std::string colliding_records(std::size_t nr_records) {
+  constexpr std::uint64_t kMultiplier = 0x9e3779b97f4a7c15;
+  constexpr std::string_view kLetters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+  constexpr std::string_view kEnd = "+0x1/0x2\n";
+  std::string text;
+  for (std::size_t i = 0, n = 0; n < nr_records; ++i) {
+    std::string first = " ";
+    for (unsigned digit = 0; digit < 7; ++digit) first += kLetters[i >> (6 * digit) & 63];
+    std::uint64_t word = 0;
+    std::memcpy(&word, first.data(), sizeof(word));
+    std::uint64_t hash = ((16 + kEnd.size()) * kMultiplier ^ word) * kMultiplier;
+    hash ^= hash >> 29;
+    hash ^= 0x6161616161616161;
+    std::string second(sizeof(hash), '\0');
+    std::memcpy(second.data(), &hash, sizeof(hash));
+    if (second.find_first_of(std::string_view("\n \t\r\0+[]:", 9)) != std::string::npos) continue;
+    ++n;
+    text += replaced(record(), " a+0x1/0x2\n b+0x1/0x2\n", first + second + std::string(kEnd));
+  }
+  return text;
+}
+
+std::string ordinary_records(std::size_t nr_records) {
+  std::string text;
+  for (std::size_t i = 0; i < nr_records; ++i)
+    text += replaced(record(), " a+0x1/0x2\n b+0x1/0x2\n", fmt::format(" f{:015}+0x1/0x2\n", i));
+  return text;
+}
+
+/// Of the CPU, which other processes do not change.
+std::clock_t time_of_import(const std::string& text, std::size_t nr_stacks) {
+  const std::clock_t begin = std::clock();
+  EXPECT_EQ(import_bytes(text).report.nr_stacks, nr_stacks);
+  return std::clock() - begin;
+}
+
+TEST(ImportHostile, StacksThatAreMadeToCollideTakeNoLonger) {
+  constexpr std::size_t kNrRecords = 30000;
+  const std::clock_t ordinary = time_of_import(ordinary_records(kNrRecords), kNrRecords);
+  const std::clock_t colliding = time_of_import(colliding_records(kNrRecords), kNrRecords);
+  // a hundred times as long, if each was compared with all before it
+  EXPECT_LT(colliding, 10 * ordinary);
 }
 
 TEST(ImportHostile, BytesThatAreNoText) {
