@@ -30,7 +30,8 @@ struct Check {
 struct Machine {
   std::filesystem::path root = "/";  ///< prefix of /proc, /sys and /boot
   std::uint64_t effective_capabilities = 0;
-  std::string release;  ///< uname -r
+  std::string release;                         ///< uname -r
+  std::uint64_t descriptors_max = UINT64_MAX;  ///< files that the process may have open
   /// 0, or the errno of a first harmless bpf() call (map creation).
   std::function<int()> probe_bpf;
   /// The machine we run on.

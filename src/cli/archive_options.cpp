@@ -98,7 +98,7 @@ void add_dry_run(CLI::App& snapshot, RawArchiveOptions& raw) {
 void add_list_options(CLI::App& list, RawArchiveOptions& raw) {
   list.add_option("DIR", raw.directory, "default /var/lib/pobpf")
       ->type_name(" ")
-      ->expected(0, 1)
+      ->expected(1)
       ->group("Directory");
 }
 

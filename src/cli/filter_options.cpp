@@ -140,7 +140,7 @@ constexpr ValueFilter kValueFilters[] = {
     {"age", "RANGE", FilterValues::kOne, parse_age,
      "at least so old: 10m, or 10m..2h, or ..90s;\nas seen when they are read"},
     {"since", "TIME", FilterValues::kOne, parse_since,
-     "allocated since: 10m ago, or ns since boot as\nthe ts of a record"},
+     "allocated since: 10m (ago), or ns since boot as\nthe ts of a record"},
     {"until", "TIME", FilterValues::kOne, parse_until, "allocated until"},
     {"gfp", "NAMES", FilterValues::kSeveral, parse_bits<&FilterSpec::gfp>,
      "with all of these gfp flags; any:NAMES with at\nleast one, none:NAMES without"},

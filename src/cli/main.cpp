@@ -2,6 +2,7 @@
 // Parse, dispatch, Error -> exit status; nothing else.
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <exception>
@@ -86,10 +87,19 @@ Result<ExitStatus> run(const std::vector<std::string>& arguments) {
   return run(options);
 }
 
+/// Each map, program and link takes one; what a shell gives may be few.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   keep_standard_descriptors();
+  raise_descriptor_limit();
   catch_signals();
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   const Format format = error_format(arguments);

@@ -22,7 +22,7 @@ void add_names(CLI::App& app, RawPinOptions& raw, const char* placeholder,
                const char* description) {
   app.add_option("NAME", raw.names, description)
       ->type_name(placeholder)
-      ->expected(0, std::numeric_limits<int>::max());
+      ->expected(1, std::numeric_limits<int>::max());
 }
 
 void add_directory(CLI::App& app, RawPinOptions& raw) {

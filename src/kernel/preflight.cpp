@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -52,6 +53,12 @@ struct Evidence {
       btf.emplace(std::move(*loaded));
     else
       btf_errno = loaded.error().os_errno != 0 ? loaded.error().os_errno : EINVAL;
+    std::error_code error;
+    has_proc = std::filesystem::exists(machine.root / "proc/self", error);
+    has_sys = std::filesystem::exists(machine.root / "sys/kernel", error);
+    // that of a kernel has at least a line end
+    if (command_line && command_line->empty())
+      command_line = fail(ErrorKind::kFailed, "/proc/cmdline is empty, as if something hid it");
     if (command_line) parameters = parse_command_line(*command_line);
   }
 
@@ -65,6 +72,8 @@ struct Evidence {
   std::vector<KernelParameter> parameters;
   std::optional<KernelBtf> btf;
   int btf_errno = 0;
+  bool has_proc = false;  // mounted
+  bool has_sys = false;
   bool is_btf_left_to_session = false;  // readable, and the session parses it anyway
 };
 
@@ -113,6 +122,10 @@ std::optional<bool> has_page_owner(const Evidence& evidence) {
 
 Check check_page_owner(const Evidence& evidence) {
   constexpr const char* kName = "page_owner";
+  // a file of a configuration may be that of another kernel: the types outweigh it
+  if (!evidence.has_sys)
+    return unknown(kName, "/sys is not mounted, so the kernel's BTF cannot be read",
+                   "mount sysfs on /sys");
   const auto is_built_in = has_page_owner(evidence);
   if (!is_built_in)
     return unknown(kName, "neither the kernel's configuration nor its BTF can be read",
@@ -136,6 +149,10 @@ Check check_page_owner(const Evidence& evidence) {
 
 Check check_page_owner_on(const Evidence& evidence) {
   constexpr const char* kName = "page_owner_on";
+  // libbpf opens what it is given there as well
+  if (!evidence.has_proc)
+    return missing(kName, "/proc is not mounted, so that nothing tells how the kernel was booted",
+                   "mount proc on /proc");
   if (!evidence.command_line)
     return unknown(kName, evidence.command_line.error().what, "mount proc on /proc");
   const auto found = find_switch(evidence.parameters, "page_owner");
@@ -161,7 +178,7 @@ Check check_stack_depot(const Evidence& evidence) {
   return ok(kName, "not disabled, so that stacks are recorded");
 }
 
-Check check_btf(const Evidence& evidence, const Machine& machine) {
+Check check_btf(const Evidence& evidence) {
   constexpr const char* kName = "btf";
   if (evidence.btf || evidence.is_btf_left_to_session)
     return ok(kName, "/sys/kernel/btf/vmlinux can be read");
@@ -172,7 +189,7 @@ Check check_btf(const Evidence& evidence, const Machine& machine) {
     return missing(kName,
                    "/sys/kernel/btf/vmlinux cannot be used: " + error_text(evidence.btf_errno),
                    "boot a kernel with valid BTF");
-  if (std::error_code error; !std::filesystem::exists(machine.root / "sys/kernel", error))
+  if (!evidence.has_sys)
     return missing(kName, "/sys is not mounted, so the kernel's BTF cannot be read",
                    "mount sysfs on /sys");
   return missing(kName, "this kernel has no BTF (/sys/kernel/btf/vmlinux)",
@@ -246,6 +263,13 @@ std::optional<bool> is_in_initial_user_namespace(const Machine& machine) {
 
 Check check_bpf(const Evidence& evidence, const Machine& machine) {
   constexpr const char* kName = "bpf";
+  // each map and program is one
+  constexpr std::uint64_t kDescriptorsMin = 64;
+  if (machine.descriptors_max < kDescriptorsMin)
+    return missing(kName,
+                   "this process may have only " + std::to_string(machine.descriptors_max) +
+                       " files open, which are too few for BPF maps and programs",
+                   "raise the limit: `ulimit -n 1024`, LimitNOFILE= in a systemd unit");
   const int error = machine.probe_bpf();
   if (error == 0) return ok(kName, "the bpf() system call works");
   const bool is_built_in = evidence.config && evidence.config->is_built_in("CONFIG_BPF_SYSCALL");
@@ -343,14 +367,16 @@ int try_bpf() {
 Machine Machine::current() {
   utsname name{};
   ::uname(&name);
-  return {"/", own_capabilities(), name.release, try_bpf};
+  rlimit descriptors{};
+  ::getrlimit(RLIMIT_NOFILE, &descriptors);
+  return {"/", own_capabilities(), name.release, descriptors.rlim_cur, try_bpf};
 }
 
 std::vector<Check> run_preflight(const Machine& machine, PreflightDepth depth) {
   const Evidence evidence(machine, depth);
   return {check_kernel(machine),         check_page_owner(evidence),
           check_page_owner_on(evidence), check_stack_depot(evidence),
-          check_btf(evidence, machine),  check_kallsyms_all(evidence, machine),
+          check_btf(evidence),           check_kallsyms_all(evidence, machine),
           check_memory_model(evidence),  check_bpf(evidence, machine),
           check_user_namespace(machine), check_capabilities(machine),
           check_lockdown(machine),       check_kptr_restrict(machine)};

@@ -208,6 +208,20 @@ TEST_F(Preflight, CommandLineCannotBeRead) {
                  "mount proc on /proc");
 }
 
+/// Nothing of the kernel is blamed for what only the mounts lack.
+TEST_F(Preflight, ProcIsNotMounted) {
+  root.remove("proc");
+  expect_missing("page_owner_on",
+                 "/proc is not mounted, so that nothing tells how the kernel was booted",
+                 "mount proc on /proc");
+}
+
+TEST_F(Preflight, CommandLineIsHidden) {
+  set_command_line("");
+  expect_unknown("page_owner_on", "/proc/cmdline is empty, as if something hid it",
+                 "mount proc on /proc");
+}
+
 TEST_F(Preflight, StackDepotIsDisabled) {
   set_command_line("page_owner=on stack_depot_disable=on\n");
   expect_missing("stack_depot",
@@ -232,6 +246,21 @@ TEST_F(Preflight, SysIsNotMounted) {
   root.remove("sys");
   expect_missing("btf", "/sys is not mounted, so the kernel's BTF cannot be read",
                  "mount sysfs on /sys");
+}
+
+TEST_F(Preflight, AConfigurationAloneIsNotBlamed) {
+  root.remove("sys");
+  set_config("CONFIG_BPF_SYSCALL=y\nCONFIG_KALLSYMS_ALL=y\nCONFIG_SPARSEMEM_EXTREME=y\n");
+  expect_missing("btf", "/sys is not mounted, so the kernel's BTF cannot be read",
+                 "mount sysfs on /sys");
+}
+
+TEST_F(Preflight, TooFewDescriptors) {
+  machine.descriptors_max = 20;
+  expect_missing("bpf",
+                 "this process may have only 20 files open, which are too few for BPF maps and "
+                 "programs",
+                 "raise the limit: `ulimit -n 1024`, LimitNOFILE= in a systemd unit");
 }
 
 TEST_F(Preflight, DamagedBtf) {
