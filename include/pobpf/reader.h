@@ -70,6 +70,9 @@ struct GroupSum {
   pobpf_group_sum sum{};
 };
 
+/// In place of an index of GroupSums::groups: GroupSums::other.
+constexpr std::uint32_t kOtherGroup = UINT32_MAX;
+
 /// Sums made in the kernel. `groups` and `other` together are exactly what `account` counts as
 /// emitted.
 struct GroupSums {

@@ -95,6 +95,21 @@ void warn_of_filters(const Snapshots& snapshots, const Options& options) {
   }
 }
 
+const std::string& key_of_row(const RowSet& set, std::uint32_t group) {
+  return set.rows[group == kOtherGroup ? set.row_of_group.back() : set.row_of_group[group]].key;
+}
+
+/// Pages whose row changed have left one and come to the other.
+PagesByRow stayed_in_rows(const std::vector<StayedPages>& stayed, const RowSet& before,
+                          const RowSet& after) {
+  PagesByRow result;
+  for (const StayedPages& pages : stayed) {
+    const std::string& key = key_of_row(before, pages.group_before);
+    if (key == key_of_row(after, pages.group_after)) result[key] += pages.pages;
+  }
+  return result;
+}
+
 class Diff {
  public:
   Diff(Snapshots& snapshots, const Options& options, Output& output)
@@ -142,7 +157,7 @@ class Diff {
   }
 
   /// Rows of sums, whose account is added to all.
-  std::vector<Row> rows_of(const GroupSums& sums, SnapshotSession& session) {
+  RowSet rows_of(const GroupSums& sums, SnapshotSession& session) {
     account_.add(sums.account);
     losses_.ungrouped_pages += sums.other.pages;
     return make_rows(sums, grouping_, session, [&](Error error) { losses_.add(std::move(error)); });
@@ -158,16 +173,15 @@ class Diff {
       return sum_pair(before, after, *view, request_, on_progress(meter));
     }();
     if (!pair) return fail(std::move(pair).error());
-    std::vector<std::vector<Row>> moments;
-    moments.push_back(rows_of(pair->before, before));
-    moments.push_back(rows_of(pair->after, after));
-    std::optional<std::vector<Row>> stayed;
+    RowSet rows_before = rows_of(pair->before, before);
+    RowSet rows_after = rows_of(pair->after, after);
+    std::optional<PagesByRow> stayed;
     if (pair->stayed)
-      stayed = rows_of(*pair->stayed, after);
+      stayed = stayed_in_rows(*pair->stayed, rows_before, rows_after);
     else
       spdlog::warn("which pages were born, which are gone and which stayed cannot be told: {}",
                    pair->why_not_stayed);
-    return compare_rows(std::move(moments), stayed);
+    return compare_rows({std::move(rows_before.rows), std::move(rows_after.rows)}, stayed);
   }
 
   Result<std::vector<ComparedRow>> compare_series() {
@@ -180,7 +194,7 @@ class Diff {
       ProgressMeter meter(options_, false);
       auto sums = snapshot->sum_groups(*view, request_, on_progress(meter));
       if (!sums) return fail(std::move(sums).error());
-      moments.push_back(rows_of(*sums, *snapshot));
+      moments.push_back(rows_of(*sums, *snapshot).rows);
     }
     auto rows = compare_rows(std::move(moments), std::nullopt);
     const std::uint64_t nr_others = keep_growing(rows);

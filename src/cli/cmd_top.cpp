@@ -122,7 +122,7 @@ class Top {
     losses_.ungrouped_pages += sums->other.pages;
     losses_.sums_without_allocations += sums->nr_without_allocations;
     const auto on_error = [&](Error error) { losses_.add(std::move(error)); };
-    auto rows = make_rows(*sums, grouping_, session_, on_error);
+    auto rows = make_rows(*sums, grouping_, session_, on_error).rows;
     Row total = total_of(rows);
     style_.total_pages = total.pages;
     if (is_watching_) {

@@ -8,16 +8,6 @@
 #include "model/flag_text.h"
 
 namespace pobpf {
-namespace {
-
-void add_to(pobpf_group_sum& sum, const pobpf_group_sum& other) {
-  sum.pages += other.pages;
-  sum.allocations += other.allocations;
-  sum.ts_sum += other.ts_sum;
-}
-
-}  // namespace
-
 PageSums::PageSums(const SumRequest& request, const KernelFacts& facts, const PageTypes& types)
     : request_(request),
       facts_(facts),
@@ -103,17 +93,29 @@ pobpf_group_key PageSums::key_of(const pobpf_page& page, const pobpf_page_detail
   return key;
 }
 
-void PageSums::select_group(const pobpf_page& page, const pobpf_page_detail* detail) {
+pobpf_group_sum& PageSums::sum_of(const pobpf_page& page, const pobpf_page_detail* detail) {
   // what is asked most needs no key
-  if (request_.group_by == POBPF_GROUP_HANDLE) {
-    if (page.handle != key_.handle) {
-      flush();
-      key_.handle = page.handle;
+  const bool is_same =
+      key_ && request_.group_by == POBPF_GROUP_HANDLE && page.handle == key_->handle;
+  if (!is_same) {
+    const pobpf_group_key key = key_of(page, detail);
+    if (!key_ || !KeyEqual()(key, *key_)) {
+      key_ = key;
+      group_ = place_of(key);
     }
-  } else if (const pobpf_group_key key = key_of(page, detail); !KeyEqual()(key, key_)) {
-    flush();
-    key_ = key;
   }
+  return group_ == kOtherGroup ? sums_.other : sums_.groups[group_].sum;
+}
+
+std::uint32_t PageSums::place_of(const pobpf_group_key& key) {
+  const auto nr_groups = static_cast<std::uint32_t>(sums_.groups.size());
+  if (nr_groups == request_.groups_max) {
+    const auto found = index_.find(key);
+    return found == index_.end() ? kOtherGroup : found->second;
+  }
+  const auto [found, is_new] = index_.emplace(key, nr_groups);
+  if (is_new) sums_.groups.push_back({key, {}});
+  return found->second;
 }
 
 Status PageSums::add_sum(const pobpf_page& record, PageFields fields,
@@ -133,30 +135,20 @@ Status PageSums::add_sum(const pobpf_page& record, PageFields fields,
     return fail(ErrorKind::kFailed, "a sum of the snapshot does not say how many pages it is of",
                 "there is nothing to add up");
   if (!nr_allocations && has_order) nr_allocations = *nr_pages >> (record.order & 31U);
-  if (!nr_allocations) ++nr_without_allocations_;
-  select_group(record, nullptr);
-  sum_.pages += *nr_pages;
-  sum_.allocations += nr_allocations.value_or(0);
-  is_summing_ = true;
+  if (!nr_allocations) ++sums_.nr_without_allocations;
+  pobpf_group_sum& sum = sum_of(record, nullptr);
+  sum.pages += *nr_pages;
+  sum.allocations += nr_allocations.value_or(0);
   return {};
 }
 
-void PageSums::add(const pobpf_page& page, const pobpf_page_detail* detail) {
-  select_group(page, detail);
-  is_summing_ = true;
-  sum_.pages += std::uint64_t{1} << (page.order & 31U);
-  ++sum_.allocations;
-  if (is_by(POBPF_GROUP_TIME)) sum_.ts_sum += page.ts_nsec >> POBPF_TS_SUM_SHIFT;
-}
-
-void PageSums::flush() {
-  if (!is_summing_) return;
-  auto found = groups_.find(key_);
-  if (found == groups_.end() && groups_.size() < request_.groups_max)
-    found = groups_.emplace(key_, pobpf_group_sum{}).first;
-  add_to(found == groups_.end() ? other_ : found->second, sum_);
-  sum_ = {};
-  is_summing_ = false;
+std::uint64_t PageSums::add(const pobpf_page& page, const pobpf_page_detail* detail) {
+  pobpf_group_sum& sum = sum_of(page, detail);
+  const std::uint64_t nr_pages = std::uint64_t{1} << (page.order & 31U);
+  sum.pages += nr_pages;
+  ++sum.allocations;
+  if (is_by(POBPF_GROUP_TIME)) sum.ts_sum += page.ts_nsec >> POBPF_TS_SUM_SHIFT;
+  return nr_pages;
 }
 
 Result<GroupSums> PageSums::take() {
@@ -164,13 +156,7 @@ Result<GroupSums> PageSums::take() {
     return fail(ErrorKind::kFailed,
                 fmt::format("pages of the snapshot do not say their {}", unknown_),
                 "choose other fields with --by");
-  flush();
-  GroupSums sums;
-  sums.groups.reserve(groups_.size());
-  for (const auto& [key, sum] : groups_) sums.groups.push_back({key, sum});
-  sums.other = other_;
-  sums.nr_without_allocations = nr_without_allocations_;
-  return sums;
+  return std::move(sums_);
 }
 
 }  // namespace pobpf

@@ -35,13 +35,15 @@ class PageSums {
   /// kFailed if it is not.
   [[nodiscard]] Status check_fields(PageFields known) const;
 
-  /// `detail` may be null where PageField::kKind is not needed.
-  void add(const pobpf_page& page, const pobpf_page_detail* detail);
+  /// `detail` may be null where PageField::kKind is not needed. Returns how many pages it is of.
+  std::uint64_t add(const pobpf_page& page, const pobpf_page_detail* detail);
   /// A sum of which the pages are not known. `record`: what they have in common; no value: not
   /// known. kFailed if that leaves open how many pages there are.
   [[nodiscard]] Status add_sum(const pobpf_page& record, PageFields fields,
                                std::optional<std::uint64_t> nr_allocations,
                                std::optional<std::uint64_t> nr_pages);
+  /// Where the group of what was added last stands in GroupSums::groups; kOtherGroup: in no place.
+  [[nodiscard]] std::uint32_t group() const { return group_; }
   /// All groups; nothing can be added any more. kFailed if the pages of an import did not all say
   /// what they are summed up by.
   [[nodiscard]] Result<GroupSums> take();
@@ -57,10 +59,9 @@ class PageSums {
   }
   [[nodiscard]] pobpf_group_key key_of(const pobpf_page& page, const pobpf_page_detail* detail);
   void set_place(pobpf_group_key& key, std::uint64_t flags);
-  /// Makes key_ the group of the page.
-  void select_group(const pobpf_page& page, const pobpf_page_detail* detail);
-  /// Adds what was summed up for one group to the table.
-  void flush();
+  /// The sum of the group of the page.
+  pobpf_group_sum& sum_of(const pobpf_page& page, const pobpf_page_detail* detail);
+  [[nodiscard]] std::uint32_t place_of(const pobpf_group_key& key);
 
   SumRequest request_;
   const KernelFacts& facts_;
@@ -68,12 +69,10 @@ class PageSums {
   PagePlaces places_;
   std::string unknown_;  // what an import does not say of a page that was added
   // neighbours mostly are of one group
-  pobpf_group_key key_{};
-  pobpf_group_sum sum_{};
-  bool is_summing_ = false;
-  HashMap<pobpf_group_key, pobpf_group_sum, KeyEqual> groups_;
-  pobpf_group_sum other_{};
-  std::uint64_t nr_without_allocations_ = 0;
+  std::optional<pobpf_group_key> key_;
+  std::uint32_t group_ = kOtherGroup;
+  HashMap<pobpf_group_key, std::uint32_t, KeyEqual> index_;
+  GroupSums sums_;
 };
 
 }  // namespace pobpf

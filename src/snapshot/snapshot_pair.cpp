@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "snapshot/snapshot_pair.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <tuple>
 #include <utility>
 
 #include "snapshot/page_sums.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 namespace {
@@ -62,6 +64,37 @@ class Cursor {
   bool is_in_order_ = true;
 };
 
+/// Adds up what stayed by both of its groups.
+class StayedSums {
+ public:
+  explicit StayedSums(std::size_t nr_pairs_max) : nr_pairs_max_(nr_pairs_max) {}
+
+  void add(std::uint32_t group_before, std::uint32_t group_after, std::uint64_t nr_pages) {
+    const std::uint64_t pair = std::uint64_t{group_before} << 32U | group_after;
+    if (const auto found = pages_.find(pair); found != pages_.end())
+      found->second += nr_pages;
+    else if (pages_.size() < nr_pairs_max_)
+      pages_.emplace(pair, nr_pages);
+    else
+      is_full_ = true;
+  }
+  /// Not everything was added.
+  [[nodiscard]] bool is_full() const { return is_full_; }
+  [[nodiscard]] std::vector<StayedPages> all() const {
+    std::vector<StayedPages> stayed;
+    stayed.reserve(pages_.size());
+    for (const auto& [pair, nr_pages] : pages_)
+      stayed.push_back(
+          {static_cast<std::uint32_t>(pair >> 32U), static_cast<std::uint32_t>(pair), nr_pages});
+    return stayed;
+  }
+
+ private:
+  std::size_t nr_pairs_max_;
+  HashMap<std::uint64_t, std::uint64_t> pages_;
+  bool is_full_ = false;
+};
+
 bool is_same_allocation(const pobpf_page& a, const pobpf_page& b) {
   return a.pfn == b.pfn && a.order == b.order && a.ts_nsec == b.ts_nsec;
 }
@@ -78,7 +111,9 @@ Result<PairSums> sum_pair(SnapshotSession& before, SnapshotSession& after, const
                           const SumRequest& request, const ProgressCallback& on_progress) {
   PageSums sums_before(request, before.facts(), before.page_types());
   PageSums sums_after(request, after.facts(), after.page_types());
-  PageSums sums_stayed(request, after.facts(), after.page_types());
+  // As many as both have groups, as most groups keep their pages; few groups may exchange theirs.
+  constexpr std::size_t kNrPairsMin = 65536;
+  StayedSums stayed(std::max(kNrPairsMin, 2 * std::size_t{request.groups_max}));
   auto reader_before = before.open_reader(view, FreedPages::kLeaveOut);
   if (!reader_before) return fail(std::move(reader_before).error());
   auto reader_after = after.open_reader(view, FreedPages::kLeaveOut);
@@ -100,16 +135,16 @@ Result<PairSums> sum_pair(SnapshotSession& before, SnapshotSession& after, const
                            (!new_pages.has_page() || old_pages.page().pfn <= new_pages.page().pfn);
     const bool takes_new = new_pages.has_page() &&
                            (!old_pages.has_page() || new_pages.page().pfn <= old_pages.page().pfn);
-    if (takes_old && takes_new && is_same_allocation(old_pages.page(), new_pages.page()))
-      sums_stayed.add(new_pages.page(), new_pages.detail());
-    if (takes_old) {
-      sums_before.add(old_pages.page(), old_pages.detail());
-      if (auto status = old_pages.advance(); !status) return fail(std::move(status).error());
-    }
+    if (takes_old) sums_before.add(old_pages.page(), old_pages.detail());
     if (takes_new) {
-      sums_after.add(new_pages.page(), new_pages.detail());
-      if (auto status = new_pages.advance(); !status) return fail(std::move(status).error());
+      const std::uint64_t size = sums_after.add(new_pages.page(), new_pages.detail());
+      if (takes_old && is_same_allocation(old_pages.page(), new_pages.page()))
+        stayed.add(sums_before.group(), sums_after.group(), size);
     }
+    if (takes_old)
+      if (auto status = old_pages.advance(); !status) return fail(std::move(status).error());
+    if (takes_new)
+      if (auto status = new_pages.advance(); !status) return fail(std::move(status).error());
   }
   PairSums pair;
   for (auto [sums, result, cursor] : {std::tuple(&sums_before, &pair.before, &old_pages),
@@ -122,10 +157,9 @@ Result<PairSums> sum_pair(SnapshotSession& before, SnapshotSession& after, const
   pair.why_not_stayed = why_not_comparable(before.header(), after.header());
   if (pair.why_not_stayed.empty() && !(old_pages.is_in_order() && new_pages.is_in_order()))
     pair.why_not_stayed = "their pages are not in the order of memory";
-  if (!pair.why_not_stayed.empty()) return pair;
-  auto stayed = sums_stayed.take();
-  if (!stayed) return fail(std::move(stayed).error());
-  pair.stayed = *std::move(stayed);
+  if (pair.why_not_stayed.empty() && stayed.is_full())
+    pair.why_not_stayed = "pages changed between more groups than --max-groups gives room for";
+  if (pair.why_not_stayed.empty()) pair.stayed = stayed.all();
   return pair;
 }
 

@@ -2,8 +2,10 @@
 // Two snapshots page by page: what came, went and stayed.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "pobpf/error.h"
 #include "pobpf/reader.h"
@@ -11,12 +13,20 @@
 
 namespace pobpf {
 
+/// Pages of allocations that are in both: same PFN, order and time of allocation. Their groups are
+/// those of each moment, as an allocation may come to another one: its cgroup is removed, it is
+/// used for something else.
+struct StayedPages {
+  std::uint32_t group_before = 0;  ///< in PairSums::before.groups; kOtherGroup: before.other
+  std::uint32_t group_after = 0;
+  std::uint64_t pages = 0;
+};
+
 struct PairSums {
   GroupSums before;
   GroupSums after;
-  /// Of the pages of `after` that are the same allocations in both: same PFN, order and time of
-  /// allocation. No value where that cannot be told.
-  std::optional<GroupSums> stayed;
+  /// One for each pair of groups. No value where it cannot be told what stayed.
+  std::optional<std::vector<StayedPages>> stayed;
   std::string why_not_stayed;  ///< where it has none
 };
 

@@ -77,7 +77,7 @@ std::string signed_pages(std::int64_t pages, const RowStyle& style) {
 }  // namespace
 
 std::vector<ComparedRow> compare_rows(std::vector<std::vector<Row>> moments,
-                                      const std::optional<std::vector<Row>>& stayed) {
+                                      const std::optional<PagesByRow>& stayed) {
   std::vector<ComparedRow> rows;
   HashMap<std::string, std::size_t> index;
   for (std::size_t moment = 0; moment < moments.size(); ++moment) {
@@ -98,9 +98,9 @@ std::vector<ComparedRow> compare_rows(std::vector<std::vector<Row>> moments,
     }
   }
   if (!stayed) return rows;
-  for (const Row& row : *stayed)
-    if (const auto found = index.find(row.key); found != index.end())
-      rows[found->second].stayed = row.pages;
+  for (const auto& [key, nr_pages] : *stayed)
+    if (const auto found = index.find(key); found != index.end())
+      rows[found->second].stayed = nr_pages;
   return rows;
 }
 

@@ -11,6 +11,7 @@
 #include "pobpf/error.h"
 #include "sum/row_output.h"
 #include "sum/rows.h"
+#include "util/hash_map.h"
 
 namespace pobpf {
 
@@ -18,7 +19,7 @@ namespace pobpf {
 struct ComparedRow {
   Row row;                           ///< its labels and frames, and its sums at the last moment
   std::vector<std::uint64_t> pages;  ///< at each moment, oldest first
-  /// Of two moments of one boot: pages that are of the same allocation at both.
+  /// Of two moments of one boot: pages that are in this row at both, of the same allocation.
   std::optional<std::uint64_t> stayed;
   /// Least squares over all moments, pages an hour; 0 where there are no times.
   double slope = 0;
@@ -26,15 +27,18 @@ struct ComparedRow {
   [[nodiscard]] std::int64_t change() const {
     return static_cast<std::int64_t>(pages.back() - pages.front());
   }
-  /// Pages allocated since the first moment, and freed since then; only with `stayed`.
+  /// Pages that came to the row since the first moment, and that left it; only with `stayed`.
   [[nodiscard]] std::uint64_t born() const { return pages.back() - stayed.value_or(0); }
   [[nodiscard]] std::uint64_t gone() const { return pages.front() - stayed.value_or(0); }
 };
 
-/// Joins rows by Row::key. `moments` are the rows of each, oldest first; `stayed` those of the
-/// pages that did not change in between, if that is known.
+/// By Row::key.
+using PagesByRow = HashMap<std::string, std::uint64_t>;
+
+/// Joins rows by Row::key. `moments` are the rows of each, oldest first; `stayed`: how many pages
+/// are in a row at two moments, of the same allocations, if that is known.
 [[nodiscard]] std::vector<ComparedRow> compare_rows(std::vector<std::vector<Row>> moments,
-                                                    const std::optional<std::vector<Row>>& stayed);
+                                                    const std::optional<PagesByRow>& stayed);
 
 /// Sets ComparedRow::slope; `hours`: when each moment was.
 void set_slopes(std::vector<ComparedRow>& rows, const std::vector<double>& hours);

@@ -53,14 +53,15 @@ class RowMaker {
           row.frames.push_back(stack[i].symbol);
     }
     set_key(row);
-    const auto [found, is_new] = index_.emplace(row.key, rows_.size());
+    const auto [found, is_new] = index_.emplace(row.key, set_.rows.size());
+    set_.row_of_group.push_back(found->second);
     if (is_new)
-      rows_.push_back(std::move(row));
+      set_.rows.push_back(std::move(row));
     else
-      rows_[found->second].add(row);
+      set_.rows[found->second].add(row);
   }
 
-  std::vector<Row> take() { return std::move(rows_); }
+  RowSet take() { return std::move(set_); }
 
  private:
   const std::vector<Frame>* frames_of(std::uint32_t handle) {
@@ -141,7 +142,7 @@ class RowMaker {
   const RowErrorCallback& on_error_;
   bool is_stack_by_handle_;
   bool needs_frames_;
-  std::vector<Row> rows_;
+  RowSet set_;
   HashMap<std::string, std::size_t> index_;
 };
 
@@ -173,21 +174,22 @@ std::optional<std::uint64_t> Row::mean_age_ns(std::uint64_t now_ns) const {
   return now_ns > mean ? now_ns - mean : 0;
 }
 
-std::vector<Row> make_rows(const GroupSums& sums, const Grouping& grouping, Session& session,
-                           const RowErrorCallback& on_error) {
+RowSet make_rows(const GroupSums& sums, const Grouping& grouping, Session& session,
+                 const RowErrorCallback& on_error) {
   RowMaker maker(grouping, session, on_error);
   for (const GroupSum& group : sums.groups) maker.add(group);
-  auto rows = maker.take();
-  if (sums.other.allocations != 0) {
+  RowSet set = maker.take();
+  if (sums.other.pages != 0) {
     Row other;
     other.kind = RowKind::kOther;
     other.pages = sums.other.pages;
     other.allocations = sums.other.allocations;
     other.ts_sum = sums.other.ts_sum;
     other.key = "other";
-    rows.push_back(std::move(other));
+    set.row_of_group.push_back(set.rows.size());
+    set.rows.push_back(std::move(other));
   }
-  return rows;
+  return set;
 }
 
 void read_frames(Row& row, Session& session, const RowErrorCallback& on_error) {

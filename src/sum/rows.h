@@ -64,10 +64,16 @@ struct Row {
 /// Called for each stack or cgroup that could not be read; the row says so instead.
 using RowErrorCallback = std::function<void(Error)>;
 
-/// One row a group, in no order; their sums are those of `sums` exactly. Whole stacks have their
-/// handle only, until read_frames().
-[[nodiscard]] std::vector<Row> make_rows(const GroupSums& sums, const Grouping& grouping,
-                                         Session& session, const RowErrorCallback& on_error);
+struct RowSet {
+  std::vector<Row> rows;  ///< in no order
+  /// Of each of GroupSums::groups the row that it is in, and of GroupSums::other if it has one.
+  std::vector<std::size_t> row_of_group;
+};
+
+/// One row for all groups that look alike; their sums are those of `sums` exactly. Whole stacks
+/// have their handle only, until read_frames().
+[[nodiscard]] RowSet make_rows(const GroupSums& sums, const Grouping& grouping, Session& session,
+                               const RowErrorCallback& on_error);
 
 /// Names the frames of a row that has a handle and no frames: there may be many more rows than are
 /// shown.

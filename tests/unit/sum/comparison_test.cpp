@@ -44,7 +44,7 @@ Grouping by_comm() {
 TEST(Comparison, JoinsGroupsByTheirKey) {
   const auto rows =
       compare_rows({{row_of("a", 5), row_of("gone", 3)}, {row_of("born", 7), row_of("a", 4)}},
-                   std::vector<Row>{row_of("a", 1)});
+                   PagesByRow{{"0a", 1}});
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_THAT(find(rows, "a").pages, ElementsAre(5, 4));
   EXPECT_EQ(find(rows, "a").change(), -1);
@@ -99,8 +99,8 @@ TEST(Comparison, TheSlopeIsThatOfLeastSquares) {
 }
 
 TEST(Comparison, TheTableNamesWhatChanged) {
-  auto rows = compare_rows({{row_of("a\x1b", 512)}, {row_of("a\x1b", 256)}},
-                           std::vector<Row>{row_of("a\x1b", 256)});
+  auto rows =
+      compare_rows({{row_of("a\x1b", 512)}, {row_of("a\x1b", 256)}}, PagesByRow{{"0a\x1b", 256}});
   rank(rows, CompareKey::kChange, std::nullopt);
   std::string table;
   append_comparison(table, rows, by_comm(), {}, false);

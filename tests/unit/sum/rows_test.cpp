@@ -31,8 +31,15 @@ class Rows : public ::testing::Test {
 
   std::vector<Row> make(std::vector<GroupField> fields) {
     grouping.fields = std::move(fields);
-    auto rows = make_rows(sums, grouping, session,
-                          [&](Error error) { errors.push_back(std::move(error)); });
+    const auto set = make_rows(sums, grouping, session,
+                               [&](Error error) { errors.push_back(std::move(error)); });
+    const auto& rows = set.rows;
+    EXPECT_EQ(set.row_of_group.size(), sums.groups.size() + (sums.other.pages != 0 ? 1U : 0U));
+    std::vector<std::uint64_t> pages_of_rows(rows.size());
+    for (std::size_t i = 0; i < sums.groups.size(); ++i)
+      pages_of_rows[set.row_of_group[i]] += sums.groups[i].sum.pages;
+    if (sums.other.pages != 0) pages_of_rows[set.row_of_group.back()] += sums.other.pages;
+    for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(pages_of_rows[i], rows[i].pages);
     // whatever the rows are, nothing is lost and nothing counted twice
     pobpf_group_sum in = sums.other;
     for (const GroupSum& group : sums.groups) {
