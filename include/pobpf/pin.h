@@ -62,13 +62,13 @@ struct PinInfo {
 };
 
 /// By name. A directory that does not exist holds no pins.
-[[nodiscard]] Result<std::vector<PinInfo>> list_pins(const std::filesystem::path& directory);
+[[nodiscard]] Result<std::vector<PinInfo>> list_pins(const std::filesystem::path& path);
 
 /// Removes a pin of ours, of whatever version, and the directory with the last one. kUsage if there
 /// is none of that name or it is no pin of ours.
-[[nodiscard]] Status remove_pin(const std::filesystem::path& directory, const std::string& name);
+[[nodiscard]] Status remove_pin(const std::filesystem::path& path, const std::string& name);
 
 /// All pins of ours; what else is there stays.
-[[nodiscard]] Status remove_all_pins(const std::filesystem::path& directory);
+[[nodiscard]] Status remove_all_pins(const std::filesystem::path& path);
 
 }  // namespace pobpf

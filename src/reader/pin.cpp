@@ -8,9 +8,7 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +24,8 @@
 #include "kernel/libbpf_log.h"
 #include "page_text.skel.h"
 #include "page_text_probe.skel.h"
+#include "reader/pin_directory.h"
+#include "reader/pin_list.h"
 #include "reader/pin_name.h"
 #include "reader/reader_maps.h"
 #include "reader/skeleton_deleter.h"
@@ -193,68 +193,20 @@ Result<Fd> attach(const page_text_bpf& skeleton) {
   return link;
 }
 
-bool is_bpffs(const std::filesystem::path& path) {
-  struct statfs info {};
-  return ::statfs(path.c_str(), &info) == 0 &&
-         static_cast<std::uint64_t>(info.f_type) == BPF_FS_MAGIC;
-}
-
-Status not_a_bpffs(const std::filesystem::path& path) {
-  return fail(ErrorKind::kFailed, fmt::format("{} is not in a BPF file system", path.string()),
-              "mount one: mount -t bpf bpf /sys/fs/bpf");
-}
-
-/// Whether the directory is there or can be made: its parent is there then.
-Status check_directory(const std::filesystem::path& directory) {
-  std::error_code error;
-  if (std::filesystem::exists(directory, error))
-    return is_bpffs(directory) ? Status() : not_a_bpffs(directory);
-  const auto parent = directory.parent_path();
-  if (!std::filesystem::exists(parent, error))
-    return fail(ErrorKind::kFailed, fmt::format("there is no directory {}", parent.string()),
-                "mount a BPF file system there or choose another with --dir");
-  return is_bpffs(parent) ? Status() : not_a_bpffs(directory);
-}
-
-/// Makes the directory if it is missing. `was_made` says so.
-Status make_directory(const std::filesystem::path& directory, bool& was_made) {
-  constexpr mode_t kMode = 0755;
-  was_made = ::mkdir(directory.c_str(), kMode) == 0;
-  // whatever the umask is
-  if (was_made ? ::chmod(directory.c_str(), kMode) != 0 : errno != EEXIST) {
-    const int error = errno;
-    if (was_made) ::rmdir(directory.c_str());
-    return fail(system_error(fmt::format("making {}", directory.string()), error));
-  }
-  return {};
-}
-
-/// Gives the file to whom the request says. It was root's alone until here.
-Status delegate(const std::string& path, const PinRequest& request) {
-  constexpr auto kUnchangedUser = static_cast<uid_t>(-1);
-  constexpr auto kUnchangedGroup = static_cast<gid_t>(-1);
-  if ((request.uid || request.gid) && ::chown(path.c_str(), request.uid.value_or(kUnchangedUser),
-                                              request.gid.value_or(kUnchangedGroup)) != 0)
-    return fail(system_error(fmt::format("changing the owner of {}", path), errno));
-  if (request.mode && ::chmod(path.c_str(), *request.mode) != 0)
-    return fail(system_error(fmt::format("changing the mode of {}", path), errno));
-  return {};
-}
-
-bool is_taken(const std::filesystem::path& path) {
+bool is_taken(const PinDirectory& directory, const std::string& name) {
   struct stat info {};
-  return ::lstat(path.c_str(), &info) == 0;
+  return directory.exists() &&
+         ::fstatat(directory.fd(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-Status check_replaced(const PinRequest& request) {
-  auto pins = list_pins(request.directory);
-  if (!pins) return fail(std::move(pins).error());
-  for (const PinInfo& pin : *pins)
-    if (pin.name == request.name && pin.kind == PinKind::kForeign)
-      return fail(ErrorKind::kUsage,
-                  fmt::format("{} is no pin of pobpf but a {}", request.name, pin.what),
-                  "choose another name");
-  return {};
+Status check_replaced(const PinDirectory& directory, const std::string& name) {
+  auto pin = read_pin(directory, name);
+  // gone since
+  if (!pin && pin.error().os_errno == ENOENT) return {};
+  if (!pin) return fail(std::move(pin).error());
+  if (pin->kind != PinKind::kForeign) return {};
+  return fail(ErrorKind::kUsage, fmt::format("{} is no pin of pobpf but a {}", name, pin->what),
+              "choose another name");
 }
 
 tl::unexpected<Error> name_is_taken(const std::string& name) {
@@ -263,38 +215,40 @@ tl::unexpected<Error> name_is_taken(const std::string& name) {
 }
 
 /// Removes what processes left behind that were killed between pinning and renaming.
-void remove_leftovers(const std::filesystem::path& directory) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    std::string name = entry.path().filename();
-    const auto task = task_of_temporary_pin(name);
-    if (task && ::kill(*task, 0) != 0 && errno == ESRCH) names.push_back(std::move(name));
-  }
+void remove_leftovers(const PinDirectory& directory) {
+  auto pins = read_pins(directory);
   // what is not ours, or may not be looked into, stays
-  for (const std::string& name : names) static_cast<void>(remove_pin(directory, name));
+  if (!pins) return;
+  for (const PinInfo& pin : *pins) {
+    const auto task = task_of_temporary_pin(pin.name);
+    if (task && pin.kind != PinKind::kForeign && ::kill(*task, 0) != 0 && errno == ESRCH)
+      ::unlinkat(directory.fd(), pin.name.c_str(), 0);
+  }
 }
 
 /// Pins in one step where one is enough. Else the pin gets its name when it has its owner and its
 /// mode, so that nobody ever sees it half made.
-Status give_name(int link, const PinRequest& request) {
-  const std::string path = request.directory / request.name;
-  if (!request.replaces && !request.uid && !request.gid && !request.mode) {
-    if (bpf_obj_pin(link, path.c_str()) == 0) return {};
-    if (errno == EEXIST) return name_is_taken(request.name);
-    return fail(system_error(fmt::format("pinning {}", path), errno));
+Status give_name(int link, const PinDirectory& directory, const PinRequest& request) {
+  const PinAccess access{request.uid, request.gid, request.mode};
+  const auto cannot_pin = [&](int error) -> Status {
+    if (error == EEXIST) return name_is_taken(request.name);
+    return fail(system_error(fmt::format("pinning {}", (request.directory / request.name).string()),
+                             error));
+  };
+  if (!request.replaces && !access.is_set()) {
+    if (bpf_obj_pin(link, directory.path_of(request.name).c_str()) == 0) return {};
+    return cannot_pin(errno);
   }
-  const std::string temporary = request.directory / temporary_pin_name(::gettid());
+  const std::string temporary = temporary_pin_name(::gettid());
   // of a task that had this number before
-  ::unlink(temporary.c_str());
-  if (bpf_obj_pin(link, temporary.c_str()) != 0)
-    return fail(system_error(fmt::format("pinning {}", temporary), errno));
-  auto status = delegate(temporary, request);
-  if (status && ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(),
+  ::unlinkat(directory.fd(), temporary.c_str(), 0);
+  if (bpf_obj_pin(link, directory.path_of(temporary).c_str()) != 0) return cannot_pin(errno);
+  // it was root's alone until here
+  auto status = directory.give(temporary, access);
+  if (status && ::renameat2(directory.fd(), temporary.c_str(), directory.fd(), request.name.c_str(),
                             request.replaces ? 0 : RENAME_NOREPLACE) != 0)
-    status = errno == EEXIST ? Status(name_is_taken(request.name))
-                             : fail(system_error(fmt::format("pinning {}", path), errno));
-  if (!status) ::unlink(temporary.c_str());
+    status = cannot_pin(errno);
+  if (!status) ::unlinkat(directory.fd(), temporary.c_str(), 0);
   return status;
 }
 
@@ -303,11 +257,13 @@ Status give_name(int link, const PinRequest& request) {
 Status make_pin(const PinRequest& request) {
   route_libbpf_log();
   if (auto status = check_pin_name(request.name); !status) return status;
-  if (auto status = check_directory(request.directory); !status) return status;
+  auto directory = PinDirectory::find(request.directory);
+  if (!directory) return fail(std::move(directory).error());
   // before the work, for the sake of the sentence; bpf_obj_pin() makes sure
-  if (is_taken(request.directory / request.name)) {
+  if (auto status = directory->check_for_pins(); !status) return status;
+  if (is_taken(*directory, request.name)) {
     if (!request.replaces) return name_is_taken(request.name);
-    if (auto status = check_replaced(request); !status) return status;
+    if (auto status = check_replaced(*directory, request.name); !status) return status;
   }
 
   auto kernel = read_kernel(request.session);
@@ -317,13 +273,12 @@ Status make_pin(const PinRequest& request) {
   auto link = attach(**skeleton);
   if (!link) return fail(std::move(link).error());
 
-  // may take the directory away
-  remove_leftovers(request.directory);
   // last, so that a process that is killed leaves no directory either
   bool was_made = false;
-  if (auto status = make_directory(request.directory, was_made); !status) return status;
-  auto status = give_name(link->get(), request);
-  if (!status && was_made) ::rmdir(request.directory.c_str());
+  if (auto status = directory->make(was_made); !status) return status;
+  remove_leftovers(*directory);
+  auto status = give_name(link->get(), *directory, request);
+  if (!status && was_made) directory->remove_if_empty();
   return status;
 }
 

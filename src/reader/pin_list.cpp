@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What is in a directory of pins: asked of the kernel's BPF objects, from the file to the maps of
 // its program.
+#include "reader/pin_list.h"
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,7 +20,6 @@
 #include <system_error>
 
 #include "kernel/libbpf_log.h"
-#include "pobpf/pin.h"
 #include "pobpf/pin_abi.h"
 #include "util/fd.h"
 
@@ -148,11 +150,21 @@ Status read_link(int link, PinInfo& pin) {
   return {};
 }
 
-Result<PinInfo> read_pin(const std::filesystem::path& path) {
+Status unlink_pin(const PinDirectory& directory, const std::string& name) {
+  if (::unlinkat(directory.fd(), name.c_str(), 0) == 0) return {};
+  const int error = errno;
+  return fail(ErrorKind::kFailed,
+              fmt::format("removing {}: {}", name, std::generic_category().message(error)), {},
+              error);
+}
+
+}  // namespace
+
+Result<PinInfo> read_pin(const PinDirectory& directory, const std::string& name) {
   PinInfo pin;
-  pin.name = path.filename();
+  pin.name = name;
   struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0)
+  if (::fstatat(directory.fd(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
     return fail(ErrorKind::kUsage, fmt::format("there is no pin {}", pin.name),
                 "pobpf pins lists them", errno);
   pin.uid = info.st_uid;
@@ -162,14 +174,14 @@ Result<PinInfo> read_pin(const std::filesystem::path& path) {
     pin.what = S_ISDIR(info.st_mode) ? "directory" : S_ISLNK(info.st_mode) ? "link" : "file";
     return pin;
   }
-  const Fd object(bpf_obj_get(path.c_str()));
+  const Fd object(bpf_obj_get(directory.path_of(name).c_str()));
   if (!object) {
     // files of the kernel's own (maps.debug) cannot be got
     if (errno != EACCES && errno != EPERM) {
       pin.what = "file";
       return pin;
     }
-    return fail(cannot_ask(path.c_str()));
+    return fail(cannot_ask(name.c_str()));
   }
   pin.what = kind_of(object.get());
   if (pin.what != "link") return pin;
@@ -178,35 +190,16 @@ Result<PinInfo> read_pin(const std::filesystem::path& path) {
   return pin;
 }
 
-/// With the last pin goes its directory; what is not empty stays.
-void remove_if_empty(const std::filesystem::path& directory) { ::rmdir(directory.c_str()); }
-
-Status unlink_pin(const std::filesystem::path& path) {
-  if (::unlink(path.c_str()) == 0) return {};
-  const int error = errno;
-  return fail(ErrorKind::kFailed,
-              fmt::format("removing {}: {}", path.string(), std::generic_category().message(error)),
-              {}, error);
-}
-
-}  // namespace
-
-Result<std::vector<PinInfo>> list_pins(const std::filesystem::path& directory) {
-  route_libbpf_log();
+Result<std::vector<PinInfo>> read_pins(const PinDirectory& directory) {
   std::vector<PinInfo> pins;
-  const std::unique_ptr<DIR, DirCloser> entries(::opendir(directory.c_str()));
-  if (!entries) {
-    if (errno == ENOENT) return pins;
-    const int error = errno;
-    return fail(
-        ErrorKind::kFailed,
-        fmt::format("opening {}: {}", directory.string(), std::generic_category().message(error)),
-        {}, error);
-  }
+  Fd fd(::openat(directory.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::unique_ptr<DIR, DirCloser> entries(fd ? ::fdopendir(fd.get()) : nullptr);
+  if (!entries) return fail(cannot_ask("a directory of pins"));
+  static_cast<void>(fd.release());
   while (const dirent* entry = ::readdir(entries.get())) {  // NOLINT(concurrency-mt-unsafe)
-    const std::string_view name = entry->d_name;
+    const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
-    auto pin = read_pin(directory / name);
+    auto pin = read_pin(directory, name);
     if (!pin) {
       // gone since
       if (pin.error().os_errno == ENOENT) continue;
@@ -219,26 +212,39 @@ Result<std::vector<PinInfo>> list_pins(const std::filesystem::path& directory) {
   return pins;
 }
 
-Status remove_pin(const std::filesystem::path& directory, const std::string& name) {
+Result<std::vector<PinInfo>> list_pins(const std::filesystem::path& path) {
   route_libbpf_log();
-  auto pin = read_pin(directory / name);
+  auto directory = PinDirectory::find(path);
+  if (!directory) return fail(std::move(directory).error());
+  return directory->exists() ? read_pins(*directory) : std::vector<PinInfo>();
+}
+
+Status remove_pin(const std::filesystem::path& path, const std::string& name) {
+  route_libbpf_log();
+  auto directory = PinDirectory::find(path);
+  if (!directory) return fail(std::move(directory).error());
+  auto pin = read_pin(*directory, name);
   if (!pin) return fail(std::move(pin).error());
   if (pin->kind == PinKind::kForeign)
     return fail(ErrorKind::kUsage, fmt::format("{} is no pin of pobpf but a {}", name, pin->what),
                 "remove it with rm if that is what you want");
-  if (auto status = unlink_pin(directory / name); !status) return status;
-  remove_if_empty(directory);
+  if (auto status = unlink_pin(*directory, name); !status) return status;
+  directory->remove_if_empty();
   return {};
 }
 
-Status remove_all_pins(const std::filesystem::path& directory) {
-  auto pins = list_pins(directory);
+Status remove_all_pins(const std::filesystem::path& path) {
+  route_libbpf_log();
+  auto directory = PinDirectory::find(path);
+  if (!directory) return fail(std::move(directory).error());
+  if (!directory->exists()) return {};
+  auto pins = read_pins(*directory);
   if (!pins) return fail(std::move(pins).error());
   for (const PinInfo& pin : *pins) {
     if (pin.kind == PinKind::kForeign) continue;
-    if (auto status = unlink_pin(directory / pin.name); !status) return status;
+    if (auto status = unlink_pin(*directory, pin.name); !status) return status;
   }
-  remove_if_empty(directory);
+  directory->remove_if_empty();
   return {};
 }
 

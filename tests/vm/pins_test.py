@@ -205,7 +205,7 @@ class Names(PinTest):
             with self.subTest(name):
                 self.assert_status(name, 1)
                 self.assertIn("BPF file system", collected.err(name))
-        self.assertIn("mount -t bpf bpf /sys/fs/bpf", collected.err("unmounted"))
+        self.assertIn("mount -t bpf -o mode=755 bpf /sys/fs/bpf", collected.err("unmounted"))
         self.assert_status("pins_unmounted", 0)
 
     def test_a_failed_pin_leaves_no_directory(self):
