@@ -275,7 +275,7 @@ Status NewSnapshot::open(SnapshotHeader& header) {
   }
   if (errno != ENOENT) return directory_->failed("looking into", errno);
   time_ns_ = *header.wall_clock_ns;
-  auto output = Output::to_new_file(path(), kTemporaryPrefix, is_cancelled_);
+  auto output = Output::to_new_file(directory_->fd_, path(), kTemporaryPrefix, is_cancelled_);
   if (!output) return fail(std::move(output).error());
   output_.emplace(*std::move(output));
   return {};

@@ -58,11 +58,11 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::create(const Output& fil
                                                                IsCancelled is_cancelled) {
   // make_unique() cannot reach the constructor
   std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(file, is_cancelled));
-  const std::filesystem::path path = std::filesystem::absolute(file.temporary_path());
+  const std::filesystem::path path = file.temporary_path();
   set_temporary_directory(path.parent_path().string());
-  // nobody else knows the file: no locks
-  const int code =
-      sqlite3_open_v2(path.c_str(), &database->handle_, SQLITE_OPEN_READWRITE, "unix-none");
+  // nobody else knows the file: no locks; it has no symbolic link, and gets none meanwhile
+  const int code = sqlite3_open_v2(path.c_str(), &database->handle_,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, "unix-none");
   if (code != SQLITE_OK) return database->failed(code);
   constexpr int kSteps = 100'000;  // a few milliseconds
   if (is_cancelled != nullptr)

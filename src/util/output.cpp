@@ -6,8 +6,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
+#include <random>
 #include <string_view>
 #include <system_error>
 
@@ -25,20 +24,63 @@ tl::unexpected<Error> cannot_open(const std::string& name, int error) {
               {}, error);
 }
 
+bool is_same_file(const Fd& a, int b) {
+  struct stat of_a {};
+  struct stat of_b {};
+  return ::fstat(a.get(), &of_a) == 0 && ::fstat(b, &of_b) == 0 && is_same_file(of_a, of_b);
+}
+
+bool is_regular(const Fd& file) {
+  struct stat status {};
+  return ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
+/// Whether the directory has the file by that name, itself and no link to it.
+bool is_at(const Fd& file, const Fd& directory, const std::string& name) {
+  struct stat status {};
+  struct stat there {};
+  return ::fstat(file.get(), &status) == 0 &&
+         ::fstatat(directory.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+         is_same_file(status, there);
+}
+
+tl::unexpected<Error> was_exchanged(const std::string& name) {
+  return fail(ErrorKind::kFailed, "opening " + name + ": another file took its place meanwhile",
+              "choose a directory that others cannot write to");
+}
+
 /// How linkat(2) finds a file without a name; AT_EMPTY_PATH would take CAP_DAC_READ_SEARCH.
 std::string link_source(const Fd& fd) { return fmt::format("/proc/self/fd/{}", fd.get()); }
 
 /// A file without a name, which a process that is killed cannot leave behind; none where the file
 /// system cannot make one (9p, NFS) or there is no /proc to name it through.
-Fd open_unnamed(const std::filesystem::path& directory) {
-  Fd fd(::open(directory.empty() ? "." : directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+Fd open_unnamed(const Fd& directory) {
+  Fd fd(::openat(directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (fd && ::access(link_source(fd).c_str(), F_OK) != 0) fd.reset();
   return fd;
 }
 
+/// A new file whose name nobody foretells; `name` is set.
+Fd open_temporary(const Fd& directory, std::string_view prefix, std::string& name) {
+  constexpr std::string_view kLetters =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  constexpr int kNrLetters = 6;
+  constexpr int kNrTries = 100;
+  std::random_device random;
+  Fd fd;
+  for (int i = 0; !fd && i < kNrTries; ++i) {
+    name = prefix;
+    for (int n = 0; n < kNrLetters; ++n) name += kLetters[random() % kLetters.size()];
+    fd = Fd(::openat(directory.get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!fd && errno != EEXIST) break;
+  }
+  return fd;
+}
+
 /// 0 or an errno.
-int link_unnamed(const Fd& fd, const std::filesystem::path& path) {
-  return ::linkat(AT_FDCWD, link_source(fd).c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0
+int link_unnamed(const Fd& fd, const Fd& directory, const std::string& name) {
+  return ::linkat(AT_FDCWD, link_source(fd).c_str(), directory.get(), name.c_str(),
+                  AT_SYMLINK_FOLLOW) == 0
              ? 0
              : errno;
 }
@@ -54,8 +96,8 @@ Output::Output(Fd fd, std::string name, IsCancelled is_cancelled)
 Output::Output(Output&& other) noexcept
     : fd_(std::move(other.fd_)),
       name_(std::move(other.name_)),
-      path_(std::move(other.path_)),
-      temporary_path_(std::exchange(other.temporary_path_, {})),
+      place_(std::move(other.place_)),
+      temporary_(std::exchange(other.temporary_, {})),
       is_unnamed_(other.is_unnamed_),
       is_cancelled_(other.is_cancelled_),
       is_stdout_(other.is_stdout_),
@@ -74,61 +116,74 @@ Output Output::to_stdout(IsCancelled is_cancelled) {
 
 Result<Output> Output::to_file(const std::filesystem::path& path, IsCancelled is_cancelled) {
   const std::string name = path.string();
-  struct stat existing {};
-  const bool exists = ::stat(path.c_str(), &existing) == 0;
-  if (!exists && errno != ENOENT) return cannot_open(name, errno);
-
-  struct stat standard_output {};
+  // links are followed here, once, by the kernel: it may refuse those of strangers
+  const Fd existing(::open(path.c_str(), O_PATH | O_CLOEXEC));
+  if (!existing && errno != ENOENT) return cannot_open(name, errno);
   // /dev/stdout and its like: what the shell redirected must not be replaced by a new file
-  if (exists && ::fstat(STDOUT_FILENO, &standard_output) == 0 &&
-      is_same_file(existing, standard_output))
-    return to_stdout(is_cancelled);
-
-  if (exists && !S_ISREG(existing.st_mode)) {
+  if (existing && is_same_file(existing, STDOUT_FILENO)) return to_stdout(is_cancelled);
+  if (existing && !is_regular(existing)) {
     Fd fd(::open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
     if (!fd) return cannot_open(name, errno);
+    if (!is_same_file(existing, fd.get())) return was_exchanged(name);
     return Output(std::move(fd), name, is_cancelled);
   }
-
-  return replace_file(path, exists, Naming::kUnnamed, kTemporaryPrefix, is_cancelled);
+  return open_in(find_place(path, existing), name, Naming::kUnnamed, kTemporaryPrefix,
+                 is_cancelled);
 }
 
 Result<Output> Output::to_named_file(const std::filesystem::path& path, IsCancelled is_cancelled) {
-  struct stat existing {};
-  const bool exists = ::stat(path.c_str(), &existing) == 0;
-  if (!exists && errno != ENOENT) return cannot_open(path.string(), errno);
-  if (exists && !S_ISREG(existing.st_mode))
+  const Fd existing(::open(path.c_str(), O_PATH | O_CLOEXEC));
+  if (!existing && errno != ENOENT) return cannot_open(path.string(), errno);
+  if (existing && !is_regular(existing))
     return fail(ErrorKind::kUsage, path.string() + " is no regular file", "name a file");
-  return replace_file(path, exists, Naming::kNamed, kTemporaryPrefix, is_cancelled);
+  return open_in(find_place(path, existing), path.string(), Naming::kNamed, kTemporaryPrefix,
+                 is_cancelled);
 }
 
-Result<Output> Output::to_new_file(const std::filesystem::path& path,
+Result<Output> Output::to_new_file(const Fd& directory, const std::filesystem::path& path,
                                    std::string_view temporary_prefix, IsCancelled is_cancelled) {
-  return replace_file(path, false, Naming::kUnnamed, temporary_prefix, is_cancelled);
+  Place place{Fd(::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0)), {}, path.filename().string()};
+  if (!place.directory) return cannot_open(path.string(), errno);
+  return open_in(std::move(place), path.string(), Naming::kUnnamed, temporary_prefix, is_cancelled);
 }
 
-Result<Output> Output::replace_file(const std::filesystem::path& path, bool exists, Naming naming,
-                                    std::string_view temporary_prefix, IsCancelled is_cancelled) {
-  const std::string name = path.string();
-  // a symbolic link to a file stays a link: the file that it leads to is replaced
+Result<Output::Place> Output::find_place(const std::filesystem::path& path, const Fd& existing) {
   std::error_code error;
-  const auto target = exists ? std::filesystem::canonical(path, error) : path;
-  if (error) return cannot_open(name, error.value());
-  Fd unnamed = naming == Naming::kUnnamed ? open_unnamed(target.parent_path()) : Fd();
-  if (unnamed) {
-    Output output(std::move(unnamed), name, is_cancelled);
-    output.path_ = target.string();
-    output.is_unnamed_ = true;
-    return output;
+  const auto parent = path.parent_path();
+  // a symbolic link to a file stays a link: the file that it leads to is replaced
+  auto target =
+      existing ? std::filesystem::canonical(path, error)
+               : std::filesystem::canonical(parent.empty() ? "." : parent, error) / path.filename();
+  if (error) return cannot_open(path.string(), error.value());
+  Place place{
+      Fd(::open(target.parent_path().c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)),
+      target.parent_path().string(), target.filename().string()};
+  if (!place.directory) return cannot_open(path.string(), errno);
+  if (existing && !is_at(existing, place.directory, place.file))
+    return was_exchanged(path.string());
+  return place;
+}
+
+Result<Output> Output::open_in(Result<Place> place, std::string name, Naming naming,
+                               std::string_view temporary_prefix, IsCancelled is_cancelled) {
+  if (!place) return fail(std::move(place).error());
+  Output output(naming == Naming::kUnnamed ? open_unnamed(place->directory) : Fd(), std::move(name),
+                is_cancelled);
+  output.is_unnamed_ = static_cast<bool>(output.fd_);
+  if (!output.fd_) {
+    output.fd_ = open_temporary(place->directory, temporary_prefix, output.temporary_);
+    if (!output.fd_) {
+      const int error = errno;
+      output.temporary_.clear();
+      return cannot_open(output.name_, error);
+    }
   }
-  std::string temporary =
-      (target.parent_path() / fmt::format("{}XXXXXX", temporary_prefix)).string();
-  Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd) return cannot_open(name, errno);
-  Output output(std::move(fd), name, is_cancelled);
-  output.path_ = target.string();
-  output.temporary_path_ = std::move(temporary);
+  output.place_ = *std::move(place);
   return output;
+}
+
+std::string Output::temporary_path() const {
+  return temporary_.empty() ? std::string() : place_.directory_path + "/" + temporary_;
 }
 
 tl::unexpected<Error> Output::cannot_write(int error) const {
@@ -159,32 +214,33 @@ Status Output::flush() {
 
 Status Output::commit() {
   if (auto status = flush(); !status) return status;
-  if (!path_.empty() && ::fsync(fd_.get()) != 0) return cannot_write(errno);
+  if (place_.directory && ::fsync(fd_.get()) != 0) return cannot_write(errno);
   if (is_unnamed_)
     if (auto status = name_unnamed(); !status) return status;
   if (const int error = fd_.close(); error != 0) return cannot_write(error);
-  if (temporary_path_.empty()) return {};
-  if (std::rename(temporary_path_.c_str(), path_.c_str()) != 0) return cannot_write(errno);
-  temporary_path_.clear();
+  if (temporary_.empty()) return {};
+  const int directory = place_.directory.get();
+  if (::renameat(directory, temporary_.c_str(), directory, place_.file.c_str()) != 0)
+    return cannot_write(errno);
+  temporary_.clear();
   return {};
 }
 
 /// linkat(2) replaces nothing: a file that is there already is renamed over, as without O_TMPFILE.
 /// What a SIGKILL between these two calls leaves behind is a whole file under a temporary name.
 Status Output::name_unnamed() {
-  int error = link_unnamed(fd_, path_);
+  int error = link_unnamed(fd_, place_.directory, place_.file);
   if (error != EEXIST) return error == 0 ? Status() : cannot_write(error);
-  const auto directory = std::filesystem::path(path_).parent_path();
   for (unsigned i = 0; error == EEXIST; ++i) {
-    const std::string temporary = directory / fmt::format(".pobpf.{}.{}", ::getpid(), i);
-    error = link_unnamed(fd_, temporary);
-    if (error == 0) temporary_path_ = temporary;
+    const std::string temporary = fmt::format(".pobpf.{}.{}", ::getpid(), i);
+    error = link_unnamed(fd_, place_.directory, temporary);
+    if (error == 0) temporary_ = temporary;
   }
   return error == 0 ? Status() : cannot_write(error);
 }
 
 void Output::discard() {
-  if (!temporary_path_.empty()) ::unlink(temporary_path_.c_str());
+  if (!temporary_.empty()) ::unlinkat(place_.directory.get(), temporary_.c_str(), 0);
 }
 
 }  // namespace pobpf

@@ -31,10 +31,11 @@ class Output {
   [[nodiscard]] static Result<Output> to_named_file(const std::filesystem::path& path,
                                                     IsCancelled is_cancelled = nullptr);
 
-  /// As to_file(), for a name that is not taken. Where the file has a name before commit(), it is
-  /// `temporary_prefix` and six letters or digits, by which one that was left behind is known
-  /// again.
-  [[nodiscard]] static Result<Output> to_new_file(const std::filesystem::path& path,
+  /// As to_file(), for a name in `directory` that is not taken; `path` is for messages. Where the
+  /// file has a name before commit(), it is `temporary_prefix` and six letters or digits, by which
+  /// one that was left behind is known again.
+  [[nodiscard]] static Result<Output> to_new_file(const Fd& directory,
+                                                  const std::filesystem::path& path,
                                                   std::string_view temporary_prefix,
                                                   IsCancelled is_cancelled = nullptr);
 
@@ -53,8 +54,9 @@ class Output {
   /// Flushes, checks that it is on its medium, and gives a file its name. Last call.
   [[nodiscard]] Status commit();
 
-  /// Where a file is until commit(); empty where it has no name or is written directly.
-  [[nodiscard]] const std::string& temporary_path() const { return temporary_path_; }
+  /// Where a file is until commit(), without symbolic links; empty where it has no name or is
+  /// written directly.
+  [[nodiscard]] std::string temporary_path() const;
   /// What the user calls it.
   [[nodiscard]] const std::string& name() const { return name_; }
   /// The error of a write that failed with this errno.
@@ -67,19 +69,29 @@ class Output {
  private:
   static constexpr std::size_t kBufferBytes = 256UL * 1024;
 
-  Output(Fd fd, std::string name, IsCancelled is_cancelled);
+  /// A name in a directory that is found once: where its path leads later does not matter.
+  struct Place {
+    Fd directory;
+    std::string directory_path;  ///< without symbolic links
+    std::string file;            ///< empty: what is written gets no name
+  };
   /// Whether the file has a name before commit().
   enum class Naming { kUnnamed, kNamed };
-  [[nodiscard]] static Result<Output> replace_file(const std::filesystem::path& path, bool exists,
-                                                   Naming naming, std::string_view temporary_prefix,
-                                                   IsCancelled is_cancelled);
+
+  Output(Fd fd, std::string name, IsCancelled is_cancelled);
+  /// Of the regular file `existing`, or where there is none.
+  [[nodiscard]] static Result<Place> find_place(const std::filesystem::path& path,
+                                                const Fd& existing);
+  [[nodiscard]] static Result<Output> open_in(Result<Place> place, std::string name, Naming naming,
+                                              std::string_view temporary_prefix,
+                                              IsCancelled is_cancelled);
   [[nodiscard]] Status name_unnamed();
   void discard();
 
   Fd fd_;
   std::string name_;  ///< for messages
-  std::string path_;  ///< final name; empty where nothing is renamed
-  std::string temporary_path_;
+  Place place_;
+  std::string temporary_;    ///< name in the same directory
   bool is_unnamed_ = false;  ///< O_TMPFILE
   IsCancelled is_cancelled_;
   bool is_stdout_ = false;

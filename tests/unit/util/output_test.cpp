@@ -116,6 +116,41 @@ TEST_F(OutputFile, ReplacesWhatASymbolicLinkLeadsTo) {
   EXPECT_EQ(dir.read("folder/file"), "new");
 }
 
+/// What a path leads to is settled when it is opened.
+TEST_F(OutputFile, IsNotLedElsewhereByALinkThatComesLater) {
+  for (const char* name : {"folder/old", "folder/new"}) {
+    SCOPED_TRACE(name);
+    dir.write("folder/old", "old");
+    dir.write("elsewhere/old", "victim");
+    dir.write("elsewhere/new", "victim");
+    {
+      auto output = open(name);
+      output.buffer() += "text";
+      std::filesystem::rename(dir / "folder", dir / "moved");
+      std::filesystem::create_directory_symlink("elsewhere", dir / "folder");
+      ASSERT_TRUE(output.commit());
+    }
+    for (const char* victim : {"elsewhere/old", "elsewhere/new"})
+      EXPECT_EQ(dir.read(victim), "victim");
+    EXPECT_EQ(dir.read("moved" + std::string(name).substr(6)), "text");
+    for (const char* gone : {"folder", "moved", "elsewhere"}) dir.remove(gone);
+  }
+}
+
+TEST_F(OutputFile, LeavesNoTemporaryFileElsewhere) {
+  std::filesystem::create_directory(dir / "folder");
+  {
+    auto output = Output::to_named_file(dir / "folder/file");
+    ASSERT_TRUE(output);
+    const auto name = std::filesystem::path(output->temporary_path()).filename().string();
+    std::filesystem::rename(dir / "folder", dir / "moved");
+    dir.write("folder/" + name, "victim");
+    output->buffer() += "text";
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(dir / "moved"));
+  EXPECT_FALSE(std::filesystem::is_empty(dir / "folder"));
+}
+
 TEST_F(OutputFile, MovesWithItsTemporaryFile) {
   auto first = open("file");
   first.buffer() += "text";
