@@ -75,6 +75,15 @@ class Selection {
       if (age(index) > age_max_ns) remove(index, RemovalReason::kAge);
   }
 
+  /// Of what is removed so far, all of it for its age.
+  void refuse_if_too_many() {
+    std::vector<Removal> chosen = removals();
+    const std::size_t nr_older = snapshots_.size() - 1;
+    if (chosen.size() * 2 <= nr_older) return;
+    for (const Removal& removal : chosen) restore(removal.index);
+    refused_ = std::move(chosen);
+  }
+
   void limit_number(std::uint64_t nr_max) {
     for (const std::size_t index : oldest_first_)
       if (nr_left_ > nr_max) remove(index, RemovalReason::kNumber);
@@ -95,14 +104,15 @@ class Selection {
         remove(index, RemovalReason::kFreeSpace);
   }
 
+  [[nodiscard]] RemovalChoice choice() && { return {removals(), std::move(refused_)}; }
+
+ private:
   [[nodiscard]] std::vector<Removal> removals() const {
     std::vector<Removal> result;
     for (const std::size_t index : oldest_first_)
       if (reasons_[index]) result.push_back({index, *reasons_[index]});
     return result;
   }
-
- private:
   [[nodiscard]] bool is_future(std::size_t index) const {
     return snapshots_[index].time_ns > now_ns_;
   }
@@ -135,11 +145,18 @@ class Selection {
     freed_bytes_ += snapshots_[index].freed_bytes;
     --nr_left_;
   }
+  void restore(std::size_t index) {
+    reasons_[index].reset();
+    bytes_ += snapshots_[index].bytes;
+    freed_bytes_ -= snapshots_[index].freed_bytes;
+    ++nr_left_;
+  }
 
   std::span<const StoredSnapshot> snapshots_;
   std::size_t newest_;
   std::uint64_t now_ns_;
   std::vector<std::optional<RemovalReason>> reasons_;
+  std::vector<Removal> refused_;
   std::vector<std::size_t> oldest_first_;
   std::uint64_t bytes_ = 0;
   std::uint64_t freed_bytes_ = 0;
@@ -171,16 +188,17 @@ Result<std::vector<ThinTier>> parse_tiers(std::string_view text) {
   return tiers;
 }
 
-std::vector<Removal> choose_removals(std::span<const StoredSnapshot> snapshots, std::size_t newest,
-                                     const RetentionLimits& limits, const FreeSpace& space,
-                                     std::uint64_t now_ns) {
+RemovalChoice choose_removals(std::span<const StoredSnapshot> snapshots, std::size_t newest,
+                              const RetentionLimits& limits, const FreeSpace& space,
+                              std::uint64_t now_ns) {
   Selection selection(snapshots, newest, now_ns);
   selection.thin(limits.tiers);
   if (limits.age_max_ns) selection.limit_age(*limits.age_max_ns);
+  selection.refuse_if_too_many();
   if (limits.nr_max) selection.limit_number(*limits.nr_max);
   if (limits.bytes_max) selection.limit_size(*limits.bytes_max);
   selection.make_space(space);
-  return selection.removals();
+  return std::move(selection).choice();
 }
 
 }  // namespace pobpf

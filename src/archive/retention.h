@@ -66,14 +66,20 @@ struct Removal {
   bool operator==(const Removal&) const = default;
 };
 
-/// What goes, in the order of removal, the oldest first. `newest` is the index of the snapshot that
-/// was taken last: it never goes, whatever its time is. `now_ns` is since 1970. Snapshots of the
-/// future were taken by a clock that was wrong: they are of no age, and as to number, size and free
-/// space older than all others. None goes for the sake of free space that all of them together do
-/// not give.
-[[nodiscard]] std::vector<Removal> choose_removals(std::span<const StoredSnapshot> snapshots,
-                                                   std::size_t newest,
-                                                   const RetentionLimits& limits,
-                                                   const FreeSpace& space, std::uint64_t now_ns);
+/// In the order of removal, the oldest first.
+struct RemovalChoice {
+  std::vector<Removal> removals;
+  /// What would go for its age (kThinned, kTooOld, kAge), were it not for the number of them.
+  std::vector<Removal> refused;
+};
+
+/// What goes. `newest` is the index of the snapshot that was taken last: it never goes, whatever
+/// its time is. `now_ns` is since 1970. Snapshots of the future were taken by a clock that was
+/// wrong: they are of no age, and as to number, size and free space older than all others. None
+/// goes for the sake of free space that all of them together do not give. Where more than half of
+/// the older ones would go for their age, the clock may be what is wrong: none of them does.
+[[nodiscard]] RemovalChoice choose_removals(std::span<const StoredSnapshot> snapshots,
+                                            std::size_t newest, const RetentionLimits& limits,
+                                            const FreeSpace& space, std::uint64_t now_ns);
 
 }  // namespace pobpf

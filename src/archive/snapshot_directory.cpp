@@ -70,6 +70,13 @@ std::string name_of(const SnapshotHeader& header) {
   return format_snapshot_name({header.hostname, header.wall_clock_ns.value_or(0), header.boot_id});
 }
 
+std::string why_refused(std::size_t nr_refused, std::size_t nr_older) {
+  return fmt::format(
+      "{} of {} older snapshots would go at once for their age, so none of them does: check the "
+      "clock, and remove them yourself if it is right",
+      nr_refused, nr_older);
+}
+
 DirectoryFile file_of(std::string name, const struct stat& status) {
   constexpr std::uint64_t kBlockBytes = 512;
   DirectoryFile file;
@@ -173,26 +180,29 @@ Status SnapshotDirectory::sync() const {
 std::vector<RemovedFile> SnapshotDirectory::choose(std::vector<DirectoryFile> files,
                                                    const RetentionPolicy& policy, FreeSpace space,
                                                    std::uint64_t now_ns,
-                                                   std::vector<std::string>& left) const {
+                                                   RetentionReport& report) const {
   std::vector<bool> is_known(files.size());
   while (true) {
     std::vector<StoredSnapshot> stored;
     stored.reserve(files.size());
     for (const DirectoryFile& file : files)
       stored.push_back({file.name->time_ns, file.bytes, file.freed_bytes});
-    const auto removals = choose_removals(stored, files.size() - 1, policy.limits, space, now_ns);
+    const auto choice = choose_removals(stored, files.size() - 1, policy.limits, space, now_ns);
     std::vector<bool> is_foreign(files.size());
-    for (const Removal& removal : removals) {
-      if (is_known[removal.index]) continue;
-      const std::string why = why_not_snapshot(files[removal.index].file);
-      is_known[removal.index] = why.empty();
-      is_foreign[removal.index] = !why.empty();
-      if (!why.empty()) left.push_back(why);
-    }
+    for (const auto* indices : {&choice.removals, &choice.refused})
+      for (const Removal& removal : *indices) {
+        if (is_known[removal.index]) continue;
+        const std::string why = why_not_snapshot(files[removal.index].file);
+        is_known[removal.index] = why.empty();
+        is_foreign[removal.index] = !why.empty();
+        if (!why.empty()) report.left.push_back(why);
+      }
     if (std::find(is_foreign.begin(), is_foreign.end(), true) == is_foreign.end()) {
+      if (!choice.refused.empty())
+        report.failures.push_back(why_refused(choice.refused.size(), files.size() - 1));
       std::vector<RemovedFile> chosen;
-      chosen.reserve(removals.size());
-      for (const Removal& removal : removals)
+      chosen.reserve(choice.removals.size());
+      for (const Removal& removal : choice.removals)
         chosen.push_back({files[removal.index].file, removal.reason});
       return chosen;
     }
@@ -241,7 +251,7 @@ Result<RetentionReport> SnapshotDirectory::plan(const RetentionPolicy& policy,
   next.bytes = expected_bytes(files);
   space.free_bytes -= std::min(space.free_bytes, next.bytes);
   files.push_back(std::move(next));
-  for (RemovedFile& file : choose(std::move(files), policy, space, now_ns, report.left))
+  for (RemovedFile& file : choose(std::move(files), policy, space, now_ns, report))
     report.removed.push_back(std::move(file));
   return report;
 }
@@ -323,7 +333,7 @@ Result<RetentionReport> NewSnapshot::commit() {
     if (!found) return give_up(found.error());
     space = *found;
   }
-  directory_->remove(directory_->choose(std::move(files), policy_, space, time_ns_, report.left),
+  directory_->remove(directory_->choose(std::move(files), policy_, space, time_ns_, report),
                      report);
   if (!policy_.min_free) return report;
   const auto after = directory_->free_space(*policy_.min_free);

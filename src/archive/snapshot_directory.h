@@ -53,7 +53,8 @@ struct RetentionReport {
   std::vector<RemovedFile> removed;
   /// Would have gone, but are no whole snapshots, or not those that their names say: why, each.
   std::vector<std::string> left;
-  /// What could not be removed, and free space that could not be made: why, each.
+  /// What could not be removed, or is not to be believed to be too old, and free space that could
+  /// not be made: why, each.
   std::vector<std::string> failures;
 };
 
@@ -98,11 +99,12 @@ class SnapshotDirectory {
   [[nodiscard]] Status sync() const;
   /// Why the file is not the whole snapshot that its name says; empty: it is.
   [[nodiscard]] std::string why_not_snapshot(const std::string& file) const;
-  /// Of `files`, the last of which is the newest; files that turn out to be no snapshots are left.
+  /// Of `files`, the last of which is the newest; files that turn out to be no snapshots are left,
+  /// and what is refused is a failure.
   [[nodiscard]] std::vector<RemovedFile> choose(std::vector<DirectoryFile> files,
                                                 const RetentionPolicy& policy, FreeSpace space,
                                                 std::uint64_t now_ns,
-                                                std::vector<std::string>& left) const;
+                                                RetentionReport& report) const;
   void remove(const std::vector<RemovedFile>& files, RetentionReport& report) const;
 
   Fd fd_;

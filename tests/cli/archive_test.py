@@ -13,6 +13,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
@@ -21,6 +22,8 @@ import runner  # noqa: E402
 from cli_test import BOOT_ID, TIMEOUT_SECONDS, archived_name, pobpf, write_archive  # noqa: E402
 
 HOUR, DAY = 3600, 86400
+# seconds after the first one in write_archive()
+NOW_AND_THEN = [int(time.time()) - 1_700_000_000 - ago for ago in (7000, 6000, 5000)]
 # runs a command on a machine whose name it may change; who is not root here is root there
 TAKE_NAME = ["unshare", "--uts", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
 
@@ -195,30 +198,32 @@ class DryRun(Archive):
         if subprocess.run([*TAKE_NAME, "true"], capture_output=True, check=False).returncode != 0:
             raise unittest.SkipTest("this user may have no namespaces")
 
-    def plan(self, *arguments: str) -> list[str]:
+    def plan(self, *arguments: str, status: int = 0) -> list[str]:
         """Of the made-up machine, whose name this one takes for the run."""
         before = sorted(os.listdir(self.folder))
         command = [*TAKE_NAME, "sh", "-c", 'hostname made-up && exec "$@"', "sh"]
         command += [cli_test.POBPF, "snapshot", "--dry-run", "--dir", str(self.folder), *arguments]
         result = subprocess.run(command, capture_output=True, check=False, timeout=TIMEOUT_SECONDS)
-        self.assertEqual((result.returncode, result.stdout), (0, b""), result.stderr)
+        self.assertEqual((result.returncode, result.stdout), (status, b""), result.stderr)
         self.assertEqual(sorted(os.listdir(self.folder)), before)
         return result.stderr.decode().splitlines()
 
     def test_each_limit_has_its_reason(self):
-        write_archive(self.folder, [0, 10, 20])
+        write_archive(self.folder, [0, 10, 20, *NOW_AND_THEN])
+        size = (self.folder / archived_name(20)).stat().st_size
         reasons = {
-            ("--keep", "3"): ([0], "there are enough younger ones (--keep)"),
-            ("--max-age", "1h"): ([0, 10, 20], "too old (--max-age)"),
-            ("--max-size", "9K"): ([0], "younger ones take all that they may (--max-size)"),
+            ("--keep", "6"): ([0], "there are enough younger ones (--keep)"),
+            ("--max-age", "1d"): ([0, 10, 20], "too old (--max-age)"),
+            ("--max-size", f"{6.5 * size:.0f}"): (
+                [0],
+                "younger ones take all that they may (--max-size)",
+            ),
             ("--thin",): ([0, 10, 20], "older than all that stays (--thin)"),
-            ("--thin-tiers", "200w:1d"): (
+            ("--thin-tiers", "1d:all,200w:1d"): (
                 [10, 20],
                 "an earlier one of the same interval stays (--thin)",
             ),
         }
-        size = (self.folder / archived_name(20)).stat().st_size
-        self.assertTrue(9 * 1024 / 4 < size <= 9 * 1024 / 3, size)
         for arguments, (gone, reason) in reasons.items():
             with self.subTest(arguments):
                 self.assertEqual(
@@ -226,8 +231,30 @@ class DryRun(Archive):
                     [f"pobpf: info: would remove {archived_name(s)}: {reason}" for s in gone],
                 )
         self.assertEqual(self.plan(), [])
-        self.assertEqual(self.plan("--keep", "4"), [])
+        self.assertEqual(self.plan("--keep", "7"), [])
         self.assertEqual(self.plan("--keep", "1", "-q"), [])
+
+    def test_more_than_half_for_their_age_are_refused(self):
+        write_archive(self.folder, [0, 10, 20])
+        for arguments, nr_refused in (
+            (["--max-age", "1d"], 3),
+            (["--thin"], 3),
+            (["--thin-tiers", "200w:1d"], 2),
+        ):
+            with self.subTest(arguments):
+                self.assertEqual(
+                    self.plan(*arguments, status=4),
+                    [
+                        f"pobpf: finished, but {nr_refused} of 3 older snapshots would go at once for "
+                        "their age, so none of them does: check the clock, and remove them yourself "
+                        "if it is right"
+                    ],
+                )
+        (line, _) = self.plan("--max-age", "1d", "--keep", "3", status=4)
+        self.assertEqual(
+            line,
+            f"pobpf: info: would remove {archived_name(0)}: there are enough younger ones (--keep)",
+        )
 
     def test_what_is_no_snapshot_is_not_removed(self):
         write_archive(self.folder, [0])

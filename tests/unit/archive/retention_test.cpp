@@ -34,7 +34,9 @@ std::vector<StoredSnapshot> of_ages(const std::vector<std::uint64_t>& ages,
 
 std::vector<Removal> choose(const std::vector<StoredSnapshot>& snapshots,
                             const RetentionLimits& limits, const FreeSpace& space = kNoFloor) {
-  return choose_removals(snapshots, snapshots.size() - 1, limits, space, kNow);
+  const auto choice = choose_removals(snapshots, snapshots.size() - 1, limits, space, kNow);
+  EXPECT_THAT(choice.refused, IsEmpty());
+  return choice.removals;
 }
 
 TEST(Retention, WithoutLimitsAllStay) {
@@ -134,8 +136,58 @@ TEST(Retention, TheNewestStaysWhateverItsTimeIs) {
   limits.age_max_ns = 1;
   // it is the oldest by its name, and `now` is much later
   const std::vector<StoredSnapshot> snapshots = {{5, 1, 1}, {kNow - 1, 1, 1}, {kNow, 1, 1}};
-  for (const Removal& removal : choose_removals(snapshots, 0, limits, {0, 2}, kNow))
-    EXPECT_NE(removal.index, 0U);
+  const auto choice = choose_removals(snapshots, 0, limits, {0, 2}, kNow);
+  EXPECT_EQ(choice.removals.size(), 2U);
+  for (const Removal& removal : choice.removals) EXPECT_NE(removal.index, 0U);
+}
+
+TEST(Retention, AClockThatJumpedTakesNothing) {
+  std::vector<StoredSnapshot> snapshots;
+  for (std::uint64_t hour = 1; hour < 400; ++hour)
+    snapshots.push_back({kNow - (400 - hour) * kHour, 1, 1});
+  RetentionLimits by_age;
+  by_age.age_max_ns = 30 * kDay;
+  RetentionLimits thinned;
+  thinned.tiers = default_tiers();
+  // so far that all are too old, and so far that one a day is enough of them
+  for (const std::uint64_t jump : {400 * kDay, 100 * kDay})
+    for (const RetentionLimits& limits : {by_age, thinned}) {
+      auto taken = snapshots;
+      taken.push_back({kNow + jump, 1, 1});
+      const auto choice = choose_removals(taken, taken.size() - 1, limits, kNoFloor, kNow + jump);
+      EXPECT_THAT(choice.removals, IsEmpty());
+      EXPECT_GT(choice.refused.size(), 300U);
+    }
+}
+
+TEST(Retention, MoreThanHalfForTheirAgeAreRefused) {
+  RetentionLimits limits;
+  limits.age_max_ns = kDay;
+  EXPECT_EQ(choose(of_ages({4 * kDay, 3 * kDay, kHour, kHour, 0}), limits).size(), 2U);
+  for (const auto& ages :
+       {std::vector<std::uint64_t>{4 * kDay, 3 * kDay, 2 * kDay, kHour, kHour, 0},
+        std::vector<std::uint64_t>{2 * kDay, 0}}) {
+    const auto snapshots = of_ages(ages);
+    const auto choice = choose_removals(snapshots, ages.size() - 1, limits, kNoFloor, kNow);
+    EXPECT_THAT(choice.removals, IsEmpty());
+    EXPECT_EQ(choice.refused.front(), because(RemovalReason::kAge, 0));
+    EXPECT_EQ(choice.refused.size(), ages.size() / 2);
+  }
+}
+
+TEST(Retention, WhatIsRefusedCountsForTheOtherLimits) {
+  RetentionLimits limits;
+  limits.age_max_ns = 1;
+  limits.nr_max = 3;
+  const auto snapshots = of_ages({4, 3, 2, 0});
+  const auto choice = choose_removals(snapshots, 3, limits, kNoFloor, kNow);
+  EXPECT_EQ(choice.refused.size(), 3U);
+  EXPECT_THAT(choice.removals, ElementsAre(because(RemovalReason::kNumber, 0)));
+  limits.nr_max.reset();
+  limits.bytes_max = 25;
+  EXPECT_EQ(choose_removals(snapshots, 3, limits, kNoFloor, kNow).removals.size(), 2U);
+  limits.bytes_max.reset();
+  EXPECT_EQ(choose_removals(snapshots, 3, limits, {100, 110}, kNow).removals.size(), 1U);
 }
 
 /// All limits at once, over anything.
@@ -155,7 +207,10 @@ TEST(Retention, LimitsHoldWheneverTheyCan) {
     if (random() % 2 == 0) limits.bytes_max = random() % 20000;
     if (random() % 2 == 0) limits.tiers = default_tiers();
     const FreeSpace space{random() % 10000, random() % 12000};
-    const auto removals = choose_removals(snapshots, newest, limits, space, kNow);
+    const auto choice = choose_removals(snapshots, newest, limits, space, kNow);
+    const auto& removals = choice.removals;
+    const bool is_refused = !choice.refused.empty();
+    ASSERT_TRUE(!is_refused || 2 * choice.refused.size() > snapshots.size() - 1);
 
     std::set<std::size_t> gone;
     std::map<RemovalReason, std::size_t> reasons;
@@ -174,7 +229,7 @@ TEST(Retention, LimitsHoldWheneverTheyCan) {
       bytes += snapshots[i].bytes;
       if (i == newest) continue;
       freeable += snapshots[i].freed_bytes;
-      if (limits.age_max_ns && snapshots[i].time_ns <= kNow) {
+      if (limits.age_max_ns && !is_refused && snapshots[i].time_ns <= kNow) {
         ASSERT_LE(kNow - snapshots[i].time_ns, *limits.age_max_ns);
       }
     }
@@ -187,6 +242,10 @@ TEST(Retention, LimitsHoldWheneverTheyCan) {
     ASSERT_TRUE(limits.nr_max || !reasons.contains(RemovalReason::kNumber));
     ASSERT_TRUE(limits.age_max_ns || !reasons.contains(RemovalReason::kAge));
     ASSERT_TRUE(limits.bytes_max || !reasons.contains(RemovalReason::kSize));
+    const std::size_t nr_for_age = reasons[RemovalReason::kAge] + reasons[RemovalReason::kTooOld] +
+                                   reasons[RemovalReason::kThinned];
+    ASSERT_LE(2 * nr_for_age, is_refused ? 0 : snapshots.size() - 1);
+    if (is_refused) continue;
 
     // no more than needed: what is left is beyond no limit, and nothing more goes
     std::vector<StoredSnapshot> left;
@@ -197,7 +256,8 @@ TEST(Retention, LimitsHoldWheneverTheyCan) {
       left.push_back(snapshots[i]);
     }
     ASSERT_THAT(choose_removals(left, newest_left, limits,
-                                {space.free_bytes + freed, space.wanted_bytes}, kNow),
+                                {space.free_bytes + freed, space.wanted_bytes}, kNow)
+                    .removals,
                 IsEmpty());
   }
 }
@@ -212,8 +272,9 @@ TEST(Retention, AYearIsThinned) {
   for (std::uint64_t i = 0; i < 380 * 48; ++i, now += 30 * kMinute) {
     kept.push_back({now, 1, 1});
     std::set<std::size_t, std::greater<>> gone;
-    for (const Removal& removal : choose_removals(kept, kept.size() - 1, limits, kNoFloor, now))
-      gone.insert(removal.index);
+    const auto choice = choose_removals(kept, kept.size() - 1, limits, kNoFloor, now);
+    ASSERT_THAT(choice.refused, IsEmpty());
+    for (const Removal& removal : choice.removals) gone.insert(removal.index);
     // one leaves the day, at most one the week and the year: a run never removes many
     ASSERT_LE(gone.size(), 3U);
     for (const std::size_t index : gone) kept.erase(kept.begin() + static_cast<long>(index));

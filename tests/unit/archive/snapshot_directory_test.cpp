@@ -12,6 +12,7 @@
 
 #include "../snapshot/made_up_pages.h"
 #include "../util/temp_dir.h"
+#include "model/duration.h"
 
 namespace pobpf {
 namespace {
@@ -161,6 +162,38 @@ TEST_F(Directory, AClockThatWentBackTakesNothing) {
   EXPECT_TRUE(has(name_at(5 * kSecond)));
   EXPECT_TRUE(has(name_at(kFirst + 2 * kSecond)));
   EXPECT_EQ(report->removed.size(), 2U);
+}
+
+TEST_F(Directory, AClockThatJumpedTakesNothing) {
+  for (std::uint64_t i = 0; i < 5; ++i) store(kFirst + i * kSecond);
+  RetentionPolicy policy;
+  policy.limits.tiers = default_tiers();
+  const std::uint64_t jumped = kFirst + 400 * kDayNs;
+  const auto sentence =
+      ElementsAre(HasSubstr("5 of 5 older snapshots would go at once for their age"));
+  auto plan = directory().plan(policy, "host", jumped);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->removed, IsEmpty());
+  EXPECT_THAT(plan->failures, sentence);
+  auto report = take(jumped, policy);
+  ASSERT_TRUE(report);
+  EXPECT_THAT(report->removed, IsEmpty());
+  EXPECT_THAT(report->failures, sentence);
+  for (std::uint64_t i = 0; i < 5; ++i) EXPECT_TRUE(has(name_at(kFirst + i * kSecond)));
+}
+
+TEST_F(Directory, WhatIsNoSnapshotIsNotOneOfManyThatAreTooOld) {
+  for (std::uint64_t i = 0; i < 4; ++i) dir.write(name_at(kFirst + i * kSecond), "text");
+  store(kFirst + 4 * kSecond);
+  const std::uint64_t now = kFirst + 3 * kDayNs;
+  for (std::uint64_t i = 1; i <= 2; ++i) store(now - i * kSecond);
+  RetentionPolicy policy;
+  policy.limits.age_max_ns = kDayNs;
+  auto report = take(now, policy);
+  ASSERT_TRUE(report);
+  EXPECT_THAT(names(*report), ElementsAre(name_at(kFirst + 4 * kSecond)));
+  EXPECT_THAT(report->failures, IsEmpty());
+  EXPECT_EQ(report->left.size(), 4U);
 }
 
 TEST_F(Directory, WhatIsNoSnapshotStays) {
