@@ -13,6 +13,8 @@
 #include <system_error>
 #include <thread>
 
+#include "util/file.h"
+
 namespace pobpf {
 namespace {
 
@@ -24,6 +26,28 @@ tl::unexpected<Error> cannot_lock(const std::string& name, int error) {
   return fail(ErrorKind::kFailed,
               fmt::format("locking {}: {}", name, std::generic_category().message(error)), {},
               error);
+}
+
+Result<Fd> open_lock(const Fd& directory, const std::string& name) {
+  // what is no regular file must neither block nor be followed
+  constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+  const std::string file_name(kLockFile);
+  Fd file(::openat(directory.get(), file_name.c_str(), kFlags | O_CREAT | O_EXCL, 0600));
+  if (file) {
+    if (const int error = give_to_owner(directory, file); error != 0)
+      return cannot_lock(name, error);
+    return file;
+  }
+  if (errno == EEXIST) file = Fd(::openat(directory.get(), file_name.c_str(), kFlags));
+  if (!file) return cannot_lock(name, errno);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) return cannot_lock(name, errno);
+  // what has another name may be anything: the number of the holder would be written into it
+  if (!S_ISREG(status.st_mode) || status.st_nlink != 1)
+    return fail(ErrorKind::kFailed,
+                fmt::format("locking {}: {} is no regular file of one name", name, kLockFile),
+                "remove it");
+  return file;
 }
 
 /// The holder wrote its number; anybody may have written anything else.
@@ -49,16 +73,9 @@ void write_holder(const Fd& file) {
 
 Result<DirectoryLock> DirectoryLock::take(const Fd& directory, const std::string& name,
                                           std::chrono::nanoseconds wait, IsCancelled is_cancelled) {
-  // what is no regular file must neither block nor be followed
-  constexpr int kFlags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-  const std::string file_name(kLockFile);
-  Fd file(::openat(directory.get(), file_name.c_str(), kFlags, 0600));
-  if (!file) return cannot_lock(name, errno);
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) return cannot_lock(name, errno);
-  if (!S_ISREG(status.st_mode))
-    return fail(ErrorKind::kFailed,
-                fmt::format("locking {}: {} is no regular file", name, kLockFile));
+  auto opened = open_lock(directory, name);
+  if (!opened) return fail(std::move(opened).error());
+  Fd file = *std::move(opened);
   const auto end = Clock::now() + wait;
   while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;

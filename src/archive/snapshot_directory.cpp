@@ -287,6 +287,7 @@ Status NewSnapshot::open(SnapshotHeader& header) {
   time_ns_ = *header.wall_clock_ns;
   auto output = Output::to_new_file(directory_->fd_, path(), kTemporaryPrefix, is_cancelled_);
   if (!output) return fail(std::move(output).error());
+  if (auto given = output->give_to_owner_of(directory_->fd_); !given) return given;
   output_.emplace(*std::move(output));
   return {};
 }

@@ -2,12 +2,11 @@
 #include "util/file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
-
-#include "util/fd.h"
 
 namespace pobpf {
 namespace {
@@ -39,6 +38,15 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
   }
   content.resize(size);
   return content;
+}
+
+int give_to_owner(const Fd& directory, const Fd& file) {
+  if (::geteuid() != 0) return 0;
+  struct stat place {};
+  struct stat made {};
+  if (::fstat(directory.get(), &place) != 0 || ::fstat(file.get(), &made) != 0) return errno;
+  if (made.st_uid == place.st_uid) return 0;
+  return ::fchown(file.get(), place.st_uid, place.st_gid) == 0 ? 0 : errno;
 }
 
 }  // namespace pobpf

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "pobpf/error.h"
+#include "util/fd.h"
 
 namespace pobpf {
 
@@ -14,5 +15,9 @@ namespace pobpf {
 /// os_errno if it cannot be read, EFBIG if it holds more than `max_bytes`.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path,
                                             std::size_t max_bytes);
+
+/// Gives a file that root has just made in somebody else's directory to him: one of root's he could
+/// neither read nor write. Returns 0 or an errno.
+[[nodiscard]] int give_to_owner(const Fd& directory, const Fd& file);
 
 }  // namespace pobpf

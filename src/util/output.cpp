@@ -10,6 +10,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "util/file.h"
+
 namespace pobpf {
 namespace {
 
@@ -180,6 +182,15 @@ Result<Output> Output::open_in(Result<Place> place, std::string name, Naming nam
   }
   output.place_ = *std::move(place);
   return output;
+}
+
+Status Output::give_to_owner_of(const Fd& directory) const {
+  const int error = give_to_owner(directory, fd_);
+  if (error == 0) return {};
+  return fail(ErrorKind::kFailed,
+              fmt::format("giving {} to the owner of its directory: {}", name_,
+                          std::generic_category().message(error)),
+              {}, error);
 }
 
 std::string Output::temporary_path() const {

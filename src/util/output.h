@@ -54,6 +54,8 @@ class Output {
   /// Flushes, checks that it is on its medium, and gives a file its name. Last call.
   [[nodiscard]] Status commit();
 
+  /// See give_to_owner() of util/file.h.
+  [[nodiscard]] Status give_to_owner_of(const Fd& directory) const;
   /// Where a file is until commit(), without symbolic links; empty where it has no name or is
   /// written directly.
   [[nodiscard]] std::string temporary_path() const;

@@ -84,5 +84,12 @@ TEST_F(Lock, NoLinkIsFollowedAndNoPipeWaitedFor) {
   EXPECT_FALSE(take(0s));
 }
 
+TEST_F(Lock, NothingIsWrittenIntoAFileOfAnotherName) {
+  dir.write("victim", "text");
+  std::filesystem::create_hard_link(dir / "victim", dir / kLockFile);
+  EXPECT_FALSE(take(0s));
+  EXPECT_EQ(dir.read("victim"), "text");
+}
+
 }  // namespace
 }  // namespace pobpf

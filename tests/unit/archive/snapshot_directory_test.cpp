@@ -196,6 +196,26 @@ TEST_F(Directory, WhatIsNoSnapshotIsNotOneOfManyThatAreTooOld) {
   EXPECT_EQ(report->left.size(), 4U);
 }
 
+TEST_F(Directory, WhatRootMakesBelongsToItsOwner) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  constexpr uid_t kUser = 12345;
+  constexpr gid_t kGroup = 12346;
+  dir.write(name_at(kFirst - kSecond), snapshot_of(header_at(kFirst - kSecond)));
+  ASSERT_EQ(::chown(dir.path().c_str(), kUser, kGroup), 0);
+  ASSERT_TRUE(take(kFirst));
+  for (const std::string& name : {name_at(kFirst), std::string(kLockFile)}) {
+    struct stat status {};
+    ASSERT_EQ(::stat((dir / name).c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, kUser) << name;
+    EXPECT_EQ(status.st_gid, kGroup) << name;
+    EXPECT_EQ(status.st_mode & 0777U, 0600U) << name;
+  }
+  // what was there is none of its business
+  struct stat status {};
+  ASSERT_EQ(::stat((dir / name_at(kFirst - kSecond)).c_str(), &status), 0);
+  EXPECT_EQ(status.st_uid, 0U);
+}
+
 TEST_F(Directory, WhatIsNoSnapshotStays) {
   // the names of snapshots that would go, and what stands there instead
   dir.write(name_at(kFirst), "text");
