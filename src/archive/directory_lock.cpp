@@ -20,7 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kPause{100};
+constexpr std::chrono::milliseconds kPause{50};
 
 tl::unexpected<Error> cannot_lock(const std::string& name, int error) {
   return fail(ErrorKind::kFailed,

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <initializer_list>
 
+#include "util/file.h"
+
 namespace pobpf::cli {
 namespace {
 
@@ -16,7 +18,7 @@ volatile sig_atomic_t caught_signal = 0;
 /// A signal that comes between the test of the flag and a system call that blocks would be seen by
 /// neither: a timer keeps interrupting until somebody has looked.
 void on_signal(int signal) {
-  constexpr itimerval kOften{{0, 100'000}, {0, 100'000}};
+  constexpr itimerval kOften{{0, 20'000}, {0, 20'000}};
   const int saved_errno = errno;
   caught_signal = signal;
   ::setitimer(ITIMER_REAL, &kOften, nullptr);
@@ -34,6 +36,7 @@ void set_handler(int signal, void (*handler)(int)) {
 }  // namespace
 
 void catch_signals() {
+  set_cancellation(is_interrupted);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction inherited {};
     ::sigaction(signal, nullptr, &inherited);

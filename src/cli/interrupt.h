@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Ctrl-C and its like: work is given up within a second, and the shell sees the signal.
+// Ctrl-C and its like: work is given up within a tenth of a second, and the shell sees the signal.
 #pragma once
 
 namespace pobpf::cli {

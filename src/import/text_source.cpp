@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "util/fd.h"
+#include "util/file.h"
 
 namespace pobpf {
 namespace {
@@ -35,15 +36,11 @@ class FileBytes final : public TextSource {
  public:
   FileBytes(Fd fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
   Result<std::size_t> read(std::span<char> room) override {
-    while (true) {
-      const ssize_t nr_bytes = ::read(fd_.get(), room.data(), room.size());
-      if (nr_bytes >= 0) return static_cast<std::size_t>(nr_bytes);
-      // a signal that ends pobpf is looked at by whoever reads
-      if (errno != EINTR)
-        return fail(ErrorKind::kFailed,
-                    fmt::format("reading {}: {}", name_, std::generic_category().message(errno)),
-                    {}, errno);
-    }
+    const ssize_t nr_bytes = read_bytes(fd_, room.data(), room.size());
+    if (nr_bytes >= 0) return static_cast<std::size_t>(nr_bytes);
+    return fail(ErrorKind::kFailed,
+                fmt::format("reading {}: {}", name_, std::generic_category().message(errno)), {},
+                errno);
   }
 
  private:
@@ -272,8 +269,8 @@ Result<std::unique_ptr<TextSource>> decompress(std::unique_ptr<TextSource> sourc
 
 Result<std::unique_ptr<TextSource>> open_text(const std::filesystem::path& path) {
   const bool is_stdin = path == "-";
-  Fd fd(is_stdin ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
-                 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  Fd fd = is_stdin ? Fd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0))
+                   : open_file(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   const std::string name = is_stdin ? "the standard input" : path.string();
   if (!fd)
     return fail(ErrorKind::kFailed,

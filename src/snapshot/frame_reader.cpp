@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "snapshot/format.h"
+#include "util/file.h"
 
 namespace pobpf {
 namespace {
@@ -39,8 +40,7 @@ Status FrameReader::fill(std::size_t nr_bytes) {
   begin_ = 0;
   buffer_.resize(std::max(buffer_.size(), nr_bytes + kReadBytes));
   while (end_ < nr_bytes) {
-    const ssize_t got = ::read(fd_.get(), buffer_.data() + end_, buffer_.size() - end_);
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = read_bytes(fd_, buffer_.data() + end_, buffer_.size() - end_);
     if (got < 0)
       return fail(ErrorKind::kFailed,
                   "reading the snapshot: " + std::generic_category().message(errno), {}, errno);

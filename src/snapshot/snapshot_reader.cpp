@@ -15,6 +15,7 @@
 #include "snapshot/header_message.h"
 #include "snapshot/item_message.h"
 #include "snapshot/texts_message.h"
+#include "util/file.h"
 
 namespace pobpf {
 
@@ -23,7 +24,7 @@ SnapshotReader::SnapshotReader(Fd fd, std::string name, DamagePolicy policy)
 
 Result<std::unique_ptr<SnapshotReader>> SnapshotReader::open(const std::filesystem::path& path,
                                                              DamagePolicy policy) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  Fd fd = open_file(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (!fd)
     return fail(
         ErrorKind::kFailed,

@@ -124,7 +124,7 @@ Result<Output> Output::to_file(const std::filesystem::path& path, IsCancelled is
   // /dev/stdout and its like: what the shell redirected must not be replaced by a new file
   if (existing && is_same_file(existing, STDOUT_FILENO)) return to_stdout(is_cancelled);
   if (existing && !is_regular(existing)) {
-    Fd fd(::open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC));
+    Fd fd = open_file(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
     if (!fd) return cannot_open(name, errno);
     if (!is_same_file(existing, fd.get())) return was_exchanged(name);
     return Output(std::move(fd), name, is_cancelled);

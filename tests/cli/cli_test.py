@@ -728,21 +728,27 @@ class Import(unittest.TestCase):
 
 
 class Blocked(unittest.TestCase):
-    """While pobpf waits: signals end it within a second and are seen by the shell as such."""
+    """While pobpf waits: signals end it within a tenth of a second and are seen by the shell as such."""
+
+    # on a machine that has much else to do
+    SECONDS_MAX = 1.0
 
     def end(self, process: subprocess.Popen, number: int):
         self.addCleanup(process.kill)
-        process.send_signal(number)
         start = time.monotonic()
+        process.send_signal(number)
         _, stderr = process.communicate(timeout=10)
-        self.assertLess(time.monotonic() - start, 1.5)
+        self.assertLess(time.monotonic() - start, self.SECONDS_MAX)
         self.assertEqual(process.returncode, -number)
         self.assertEqual(stderr, b"")
 
     def wait_until_blocked(self, process: subprocess.Popen):
         stat = pathlib.Path(f"/proc/{process.pid}/stat")
         deadline = time.monotonic() + TIMEOUT_SECONDS
-        while stat.read_text("utf-8").rpartition(")")[2].split()[0] != "S":
+        nr_asleep = 0
+        while nr_asleep < 5:
+            is_asleep = stat.read_text("utf-8").rpartition(")")[2].split()[0] == "S"
+            nr_asleep = nr_asleep + 1 if is_asleep else 0
             self.assertLess(time.monotonic(), deadline, "pobpf does not block")
             time.sleep(0.01)
 
@@ -767,6 +773,70 @@ class Blocked(unittest.TestCase):
             process = subprocess.Popen([POBPF, "check", "-o", fifo], stderr=subprocess.PIPE)
             self.wait_until_blocked(process)
             self.end(process, signal.SIGINT)
+
+    def test_while_a_file_does_not_come(self):
+        """A FIFO that nobody opens for writing, and one into which nothing is written."""
+        with tempfile.TemporaryDirectory() as directory:
+            folder = pathlib.Path(directory)
+            fifo, snapshot, out = folder / "fifo", folder / "snapshot", folder / "out"
+            os.mkfifo(fifo)
+            with open(snapshot, "wb") as file:
+                subprocess.run([MAKE_SNAPSHOT, "10", "3"], stdout=file, check=True)
+            commands = [
+                ["report", fifo],
+                ["report", "stacks", fifo],
+                ["report", "top", fifo],
+                ["report", "page", fifo, "1"],
+                ["report", fifo, "--format", "sqlite", "-o", out],
+                ["diff", fifo, snapshot],
+                ["diff", snapshot, fifo],
+                ["import", fifo, "-o", out],
+                ["check", "--config", fifo],
+                ["list", folder, "--config", fifo],
+            ]
+            numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP] * len(commands)
+            for has_writer in (False, True):
+                # read-write opens a FIFO at once
+                writer = os.open(fifo, os.O_RDWR) if has_writer else None
+                for command in commands:
+                    with self.subTest(command, has_writer=has_writer):
+                        process = subprocess.Popen(
+                            [POBPF, *map(str, command)],
+                            stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE,
+                        )
+                        self.wait_until_blocked(process)
+                        self.end(process, numbers.pop())
+                        self.assertEqual(sorted(os.listdir(folder)), ["fifo", "snapshot"])
+                if writer is not None:
+                    os.close(writer)
+
+    def test_while_a_pipe_has_nothing(self):
+        with tempfile.TemporaryDirectory() as directory:
+            text = (DUMPS / "v5.15-arm64-module-order3.txt").read_bytes()
+            import_it = ["import", "-", "-o", f"{directory}/out"]
+            # nothing at all, the beginning of what may be compressed, and half of a text
+            for command, begin in (
+                (["report", "/dev/stdin"], b""),
+                (["check", "--config", "/dev/stdin"], b"[report]\n"),
+                (import_it, b""),
+                (import_it, b"\x1f\x8b"),
+                (import_it, text[: len(text) // 2]),
+            ):
+                with self.subTest(command, begin=begin[:9]):
+                    reader, writer = os.pipe()
+                    os.write(writer, begin)
+                    process = subprocess.Popen(
+                        [POBPF, *command],
+                        stdin=reader,
+                        stdout=subprocess.DEVNULL,
+                        stderr=subprocess.PIPE,
+                    )
+                    self.wait_until_blocked(process)
+                    self.end(process, signal.SIGTERM)
+                    self.assertEqual(os.listdir(directory), [])
+                    os.close(reader)
+                    os.close(writer)
 
     def test_closed_standard_descriptors_do_not_become_files(self):
         """Else errors would be written into the next file that is opened."""
