@@ -133,7 +133,9 @@ class Session : public PageContext {
   [[nodiscard]] virtual unsigned max_nodes() const = 0;
   /// Where the nodes' memory lies; empty where that is not known.
   [[nodiscard]] virtual std::vector<NodeSpan> node_spans() const { return {}; }
-  /// local_clock(), ns: what ages are measured from.
+  /// local_clock(), ns: what ages are measured from. Where kernel.perf_event_paranoid is over 2 it
+  /// takes CAP_PERFMON, which PrivilegePolicy::kOneReader gives up: sums with POBPF_GROUP_TIME make
+  /// it known beforehand, and who wants ages of records asks before open_reader().
   [[nodiscard]] virtual Result<std::uint64_t> now_ns() const = 0;
   [[nodiscard]] virtual std::uint64_t page_bytes() const = 0;
   /// Name and value of what was found out, for --verbose and bug reports.

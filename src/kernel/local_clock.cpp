@@ -15,6 +15,7 @@
 #include <ctime>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "util/fd.h"
 
@@ -114,6 +115,16 @@ Result<LocalClock> read_local_clock() {
                 "the kernel's clock cannot be read: perf delivers no record",
                 "use a duration with --age instead of a time");
   return best;
+}
+
+Result<FollowedClock> FollowedClock::start() {
+  auto clock = read_local_clock();
+  if (!clock) return fail(std::move(clock).error());
+  return FollowedClock(clock->now_ns, monotonic_ns());
+}
+
+std::uint64_t FollowedClock::now_ns() const {
+  return start_ns_ + (monotonic_ns() - monotonic_start_ns_);
 }
 
 }  // namespace pobpf

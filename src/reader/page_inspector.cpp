@@ -3,7 +3,6 @@
 
 #include <cctype>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <optional>
 #include <unordered_map>
@@ -25,11 +24,6 @@ constexpr int kReadingsMax = 8;
 
 using DumpSkeleton = std::unique_ptr<page_dump_bpf, SkeletonDeleter<page_dump_bpf__destroy>>;
 
-std::uint64_t monotonic_ns() {
-  return static_cast<std::uint64_t>(
-      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
-
 class KernelInspector final : public PageInspector {
  public:
   KernelInspector(DumpSkeleton skeleton, MachineFacts facts, PageNames names,
@@ -38,10 +32,9 @@ class KernelInspector final : public PageInspector {
         facts_(std::move(facts)),
         names_(std::move(names)),
         stack_source_(*skeleton_, std::move(own_programs)),
-        stacks_(stack_source_),
-        monotonic_start_(monotonic_ns()) {
+        stacks_(stack_source_) {
     // an age is left out rather than the page
-    if (auto now = read_local_clock()) clock_start_ = now->now_ns;
+    if (auto clock = FollowedClock::start()) clock_ = *clock;
   }
 
   [[nodiscard]] const KernelFacts& facts() const override { return facts_.text; }
@@ -64,9 +57,7 @@ class KernelInspector final : public PageInspector {
   KernelStacks<page_dump_bpf> stack_source_;
   StackTable stacks_;
   std::unordered_map<std::uint64_t, std::string> cgroup_names_;
-  // the two clocks hardly part in the seconds that a run takes
-  std::uint64_t monotonic_start_;
-  std::optional<std::uint64_t> clock_start_;
+  std::optional<FollowedClock> clock_;
 };
 
 Status KernelInspector::read_once(std::uint64_t pfn, pobpf_page_dump& dump) {
@@ -105,7 +96,7 @@ Result<PageDump> KernelInspector::read(std::uint64_t pfn) {
     if (auto status = read_once(pfn, dump.raw); !status) return fail(std::move(status).error());
     dump.has_changed = !is_same_page(before, dump.raw);
   }
-  if (clock_start_) dump.now_ns = *clock_start_ + (monotonic_ns() - monotonic_start_);
+  if (clock_) dump.now_ns = clock_->now_ns();
   return dump;
 }
 

@@ -160,6 +160,7 @@ class KernelSession final : public Session {
   [[nodiscard]] unsigned max_nodes() const override { return facts_.max_nodes; }
   [[nodiscard]] std::vector<NodeSpan> node_spans() const override { return facts_.node_spans; }
   [[nodiscard]] Result<std::uint64_t> now_ns() const override {
+    if (clock_) return clock_->now_ns();
     auto clock = read_local_clock();
     if (!clock) return fail(std::move(clock).error());
     return clock->now_ns;
@@ -190,6 +191,12 @@ class KernelSession final : public Session {
   void end_attaching() const {
     if (privileges_ == PrivilegePolicy::kOneReader) shed_privileges(StillToCome::kReading);
   }
+  /// The time is asked for behind the sums, when the privilege that it may take is given up. Where
+  /// it cannot be read at all, now_ns() says so.
+  void keep_clock() {
+    if (privileges_ != PrivilegePolicy::kOneReader || clock_) return;
+    if (auto clock = FollowedClock::start()) clock_ = *clock;
+  }
 
   WalkerSkeleton skeleton_;
   MachineFacts facts_;
@@ -202,6 +209,7 @@ class KernelSession final : public Session {
   bool has_details_;
   PrivilegePolicy privileges_;
   bool use_kallsyms_lookup_;
+  std::optional<FollowedClock> clock_;        // of a session that may not read it any more
   std::uint32_t groups_room_ = kGroupsFirst;  // what the last sums needed
 };
 
@@ -269,6 +277,7 @@ Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumReq
     sums.account.outside = prepared->outside;
     if (auto status = map->read(sums); !status) return fail(std::move(status).error());
     if (sums.other.allocations == 0 || groups_room_ == request.groups_max) {
+      if ((request.group_by & POBPF_GROUP_TIME) != 0) keep_clock();
       end_attaching();
       return sums;
     }

@@ -2,11 +2,14 @@
 // Several readers of one loaded object, many nodes, terabytes, and sums.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <array>
+#include <cstdlib>
 #include <map>
 #include <thread>
 
+#include "kernel/local_clock.h"
 #include "synthetic/machine_test.h"
 #include "synthetic/reference.h"
 
@@ -225,6 +228,32 @@ TEST_P(Sums, ByAllFieldsAreThoseOfTheListing) {
             key.last_migrate_reason}] = sum.pages;
   EXPECT_EQ(summed, listed);
   EXPECT_GT(listed.size(), 1000U);
+}
+
+/// Some kernels allow nobody without CAP_PERFMON to open the event that tells the time. Here it is
+/// descriptors that cannot be had any more.
+TEST_P(Sums, AgesAreKnownWhenPrivilegesAreGivenUp) {
+  if (const auto clock = read_local_clock(); !clock) GTEST_SKIP() << clock.error().what;
+  ASSERT_TRUE(machine_->add_section(0));
+  machine_->allocate(1, {});
+  const auto sum_up_and_ask = [this] {
+    SessionOptions options;
+    options.use_rdonly_cast = GetParam().use_rdonly_cast;
+    options.use_may_goto = GetParam().use_may_goto;
+    options.privileges = PrivilegePolicy::kOneReader;
+    auto session = machine_->open_session(options);
+    if (!session) return 1;
+    SumRequest request;
+    request.group_by = POBPF_GROUP_HANDLE | POBPF_GROUP_TIME;
+    if (!(*session)->sum_groups({}, request, {})) return 2;
+    constexpr rlimit kNoMore{0, 0};
+    if (::setrlimit(RLIMIT_NOFILE, &kNoMore) != 0) return 3;
+    const auto first = (*session)->now_ns();
+    if (!first) return 4;
+    return *(*session)->now_ns() >= *first ? 0 : 5;
+  };
+  // in another process, as privileges are given up for good
+  EXPECT_EXIT(std::_Exit(sum_up_and_ask()), testing::ExitedWithCode(0), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Object, Sums, testing::ValuesIn(kObjects), object_name);
