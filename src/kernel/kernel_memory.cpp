@@ -36,11 +36,12 @@ void KernelMemory::Deleter::operator()(facts_bpf* skeleton) const { facts_bpf__d
 
 Result<KernelMemory> KernelMemory::open(const std::vector<std::string>& symbols,
                                         bool use_kallsyms_lookup) {
+  const LibbpfCall opening;
   facts_bpf* skeleton = facts_bpf__open();
-  if (skeleton == nullptr) return fail(libbpf_error("opening the facts programs", errno));
+  if (skeleton == nullptr) return fail(opening.error("opening the facts programs", errno));
   KernelMemory memory(skeleton);
-  if (const int error = facts_bpf__load(skeleton); error != 0)
-    return fail(libbpf_error("loading the facts programs", error));
+  if (const LibbpfCall loading; facts_bpf__load(skeleton) != 0)
+    return fail(loading.error("loading the facts programs", errno));
 
   bool found = false;
   if (use_kallsyms_lookup) {
@@ -71,11 +72,12 @@ Result<bool> KernelMemory::look_up_symbols(const std::vector<std::string>& symbo
 }
 
 Status KernelMemory::iterate_symbols(const std::vector<std::string>& symbols) {
+  const LibbpfCall opening;
   const std::unique_ptr<ksyms_bpf, decltype(&ksyms_bpf__destroy)> ksyms(ksyms_bpf__open(),
                                                                         ksyms_bpf__destroy);
-  if (!ksyms) return fail(libbpf_error("opening the symbol iterator", errno));
-  if (const int error = ksyms_bpf__load(ksyms.get()); error != 0)
-    return fail(libbpf_error("loading the symbol iterator", error));
+  if (!ksyms) return fail(opening.error("opening the symbol iterator", errno));
+  if (const LibbpfCall loading; ksyms_bpf__load(ksyms.get()) != 0)
+    return fail(loading.error("loading the symbol iterator", errno));
   const int map = bpf_map__fd(ksyms->maps.wanted_symbols);
   const auto key_of = [](const std::string& name) {
     pobpf_ksym_name key{};
@@ -88,8 +90,9 @@ Status KernelMemory::iterate_symbols(const std::vector<std::string>& symbols) {
     if (const int error = bpf_map_update_elem(map, &key, &nothing, BPF_ANY); error != 0)
       return fail(libbpf_error("preparing the symbol search", error));
   }
+  const LibbpfCall attaching;
   bpf_link* link = bpf_program__attach_iter(ksyms->progs.find_symbols, nullptr);
-  if (link == nullptr) return fail(libbpf_error("attaching the symbol iterator", errno));
+  if (link == nullptr) return fail(attaching.error("attaching the symbol iterator", errno));
   const Fd iterator(bpf_iter_create(bpf_link__fd(link)));
   bpf_link__destroy(link);
   if (!iterator) return fail(libbpf_error("starting the symbol iterator", errno));

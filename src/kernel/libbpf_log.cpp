@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 namespace pobpf {
 namespace {
@@ -38,6 +39,15 @@ __attribute__((format(printf, 2, 0))) int on_libbpf_message(libbpf_print_level l
 
 void route_libbpf_log() { libbpf_set_print(on_libbpf_message); }
 
+LibbpfCall::LibbpfCall() { last_warning.clear(); }
+
+// NOLINTNEXTLINE(readability-convert-member-functions-to-static): there must have been a beginning
+Error LibbpfCall::error(std::string what, int error) const {
+  Error result = libbpf_error(std::move(what), error);
+  if (!last_warning.empty()) result.what += " (" + last_warning + ")";
+  return result;
+}
+
 Error libbpf_error(std::string what, int error) {
   const int number = error < 0 ? -error : error;
   Error result;
@@ -45,7 +55,6 @@ Error libbpf_error(std::string what, int error) {
   result.kind = number == EPERM ? ErrorKind::kUnsupported : ErrorKind::kFailed;
   result.os_errno = number;
   result.what = std::move(what) + ": " + std::generic_category().message(number);
-  if (!last_warning.empty()) result.what += " (" + std::exchange(last_warning, {}) + ")";
   result.hint = result.kind == ErrorKind::kUnsupported
                     ? "run `pobpf check` to see what is missing"
                     : "run again with --verbose for libbpf's messages";

@@ -122,13 +122,15 @@ Result<std::vector<KernelModule>> read_modules(KernelMemory& memory, const Modul
 
 /// The kernel's own iterator over its symbols.
 Status list_symbols(const SymbolStream::Callback& on_symbol) {
+  const LibbpfCall opening;
   const std::unique_ptr<symbol_list_bpf, decltype(&symbol_list_bpf__destroy)> list(
       symbol_list_bpf__open(), symbol_list_bpf__destroy);
-  if (!list) return fail(libbpf_error("opening the list of symbols", errno));
-  if (const int error = symbol_list_bpf__load(list.get()); error != 0)
-    return fail(libbpf_error("loading the list of symbols", error));
+  if (!list) return fail(opening.error("opening the list of symbols", errno));
+  if (const LibbpfCall loading; symbol_list_bpf__load(list.get()) != 0)
+    return fail(loading.error("loading the list of symbols", errno));
+  const LibbpfCall attaching;
   bpf_link* link = bpf_program__attach_iter(list->progs.list_symbols, nullptr);
-  if (link == nullptr) return fail(libbpf_error("attaching the list of symbols", errno));
+  if (link == nullptr) return fail(attaching.error("attaching the list of symbols", errno));
   const Fd iterator(bpf_iter_create(bpf_link__fd(link)));
   bpf_link__destroy(link);
   if (!iterator) return fail(libbpf_error("starting the list of symbols", errno));

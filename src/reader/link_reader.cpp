@@ -49,8 +49,9 @@ Result<LinkReader> LinkReader::open(const bpf_program* program,
   LIBBPF_OPTS(bpf_iter_attach_opts, options);
   options.link_info = &target;
   options.link_info_len = sizeof(target);
+  const LibbpfCall attaching;
   bpf_link* link = bpf_program__attach_iter(program, &options);
-  if (link == nullptr) return fail(libbpf_error("attaching the page walker", errno));
+  if (link == nullptr) return fail(attaching.error("attaching the page walker", errno));
   // the iterator keeps the link alive; nothing else has to
   Fd iterator(bpf_iter_create(bpf_link__fd(link)));
   const int error = errno;

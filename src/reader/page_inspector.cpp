@@ -113,8 +113,9 @@ Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions&
   if (!btf) return fail(std::move(btf).error());
   LIBBPF_OPTS(bpf_object_open_opts, open_options);
   open_options.btf_custom_path = btf->path();
+  const LibbpfCall opening;
   DumpSkeleton skeleton(page_dump_bpf__open_opts(&open_options));
-  if (!skeleton) return fail(libbpf_error("opening the page reader", errno));
+  if (!skeleton) return fail(opening.error("opening the page reader", errno));
   if (auto status = btf->write(kernel->btf, skeleton->obj); !status)
     return fail(std::move(status).error());
   std::memcpy(const_cast<pobpf_layout*>(&skeleton->rodata->layout), &facts->layout,
@@ -126,8 +127,8 @@ Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions&
   constexpr std::uint32_t kCgroupsMax = 16;
   if (const int error = bpf_map__set_max_entries(skeleton->maps.cgroups, kCgroupsMax); error != 0)
     return fail(libbpf_error("sizing the map of cgroups", error));
-  if (const int error = page_dump_bpf__load(skeleton.get()); error != 0)
-    return fail(libbpf_error("loading the page reader", error));
+  if (const LibbpfCall loading; page_dump_bpf__load(skeleton.get()) != 0)
+    return fail(loading.error("loading the page reader", errno));
   auto own_programs = OwnPrograms::of(skeleton->obj);
   if (!own_programs) return fail(std::move(own_programs).error());
   return std::make_unique<KernelInspector>(std::move(skeleton), std::move(*facts), std::move(names),

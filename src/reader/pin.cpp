@@ -143,8 +143,9 @@ Result<PinSkeleton> load(const PinRequest& request, const RunningKernel& kernel)
 
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
+  const LibbpfCall opening;
   PinSkeleton skeleton = open_printer(facts.has_rdonly_cast, btf->path());
-  if (!skeleton) return fail(libbpf_error("opening the page printer", errno));
+  if (!skeleton) return fail(opening.error("opening the page printer", errno));
   if (auto status = btf->write(kernel.btf, skeleton->obj); !status)
     return fail(std::move(status).error());
   auto& constants = *skeleton->rodata;
@@ -161,8 +162,8 @@ Result<PinSkeleton> load(const PinRequest& request, const RunningKernel& kernel)
   std::memcpy(const_cast<__u32*>(&constants.nr_tickets), &nr_tickets, sizeof(nr_tickets));
   if (auto status = size_maps(*skeleton, ranges.size(), nr_tickets); !status)
     return fail(std::move(status).error());
-  if (const int error = page_text_bpf__load(skeleton.get()); error != 0)
-    return fail(libbpf_error("loading the page printer", error));
+  if (const LibbpfCall loading; page_text_bpf__load(skeleton.get()) != 0)
+    return fail(loading.error("loading the page printer", errno));
 
   // the program does not use it: bound to it, it lives as long as the pin
   if (const int error = bpf_prog_bind_map(bpf_program__fd(skeleton->progs.print_pages),

@@ -343,8 +343,9 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
                                                  const KernelBtf& types) {
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
+  const LibbpfCall opening;
   WalkerSkeleton skeleton = open_walker(facts, options.filters, btf->path());
-  if (!skeleton) return fail(libbpf_error("opening the page walker", errno));
+  if (!skeleton) return fail(opening.error("opening the page walker", errno));
   if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());
   std::memcpy(const_cast<pobpf_cast_ids*>(
@@ -372,8 +373,8 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   bpf_program__set_autoload(skeleton->progs.name_addresses, options.with_stacks);
   bpf_program__set_autoload(skeleton->progs.count_pages, options.with_sums);
   bpf_map__set_autocreate(skeleton->maps.reader_sums, options.with_sums);
-  if (const int error = page_owner_bpf__load(skeleton.get()); error != 0)
-    return fail(libbpf_error("loading the page walker", error));
+  if (const LibbpfCall loading; page_owner_bpf__load(skeleton.get()) != 0)
+    return fail(loading.error("loading the page walker", errno));
   auto own_programs = OwnPrograms::of(skeleton->obj);
   if (!own_programs) return fail(std::move(own_programs).error());
   if (options.privileges != PrivilegePolicy::kKeep) shed_privileges(StillToCome::kReaders);
