@@ -403,11 +403,8 @@ static __always_inline bool passes_owner_filters(const struct pobpf_params *para
 	if (active & 1U << POBPF_FILTER_HANDLE &&
 	    !set_passes(params, memo->slot, POBPF_SET_HANDLE, ref->handle))
 		return reject(w, POBPF_FILTER_HANDLE);
-	if (active & 1U << POBPF_FILTER_TIME) {
-		ref->ts_nsec = KERNEL_READ(owner, ts_nsec);
-		if (!time_passes(params, ref->ts_nsec))
-			return reject(w, POBPF_FILTER_TIME);
-	}
+	if (active & 1U << POBPF_FILTER_TIME && !time_passes(params, ref->ts_nsec))
+		return reject(w, POBPF_FILTER_TIME);
 	if (active & GFP_FILTERS) {
 		ref->gfp_mask = KERNEL_READ(owner, gfp_mask);
 		if (active & 1U << POBPF_FILTER_GFP &&
@@ -436,9 +433,6 @@ static __always_inline bool passes_owner_filters(const struct pobpf_params *para
 			return reject(w, POBPF_FILTER_PID);
 	}
 	if (active & 1U << POBPF_FILTER_COMM) {
-		/* before the name, which is written last: both are of one allocation, or the record
-		 * tells */
-		ref->ts_nsec = KERNEL_READ(owner, ts_nsec);
 		read_owner_comm(owner, (__u8 *)comm);
 		if (comm[0] != memo->comm[0] || comm[1] != memo->comm[1])
 			remember_comm(params, comm, memo);
@@ -525,9 +519,8 @@ static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
 }
 
 /*
- * Whether a record shows what passed the filters. Stacks are shared: a page that was
- * freed and allocated again by another task in between can have the same handle and
- * order. The record itself is of one allocation.
+ * Whether a record shows what passed the filters. The record itself is of one
+ * allocation, but clocks that count in ticks give one time to many.
  */
 static __always_inline bool is_as_filtered(const struct walk *w, const struct owner_ref *ref,
 					   const struct memcg_memo *memcg,
@@ -537,9 +530,6 @@ static __always_inline bool is_as_filtered(const struct walk *w, const struct ow
 	__u32 active = active_filters(w->params);
 	const __u64 *comm = (const __u64 *)rec->comm;
 
-	if (active & (1U << POBPF_FILTER_TIME | 1U << POBPF_FILTER_COMM) &&
-	    rec->ts_nsec != ref->ts_nsec)
-		return false;
 	if (active & GFP_FILTERS && rec->gfp_mask != ref->gfp_mask)
 		return false;
 	if (active & TGID_FILTERS && (__u32)rec->tgid != memo->tgid)

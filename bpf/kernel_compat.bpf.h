@@ -22,7 +22,8 @@ const volatile struct pobpf_layout layout = {};
  * old way. Checked by: tests/vm, both on each kernel that has both.
  *
  * KERNEL_PTR makes a pointer to a kernel type of an address; KERNEL_READ reads a
- * member through it, 0 if the address cannot be read.
+ * member through it, 0 if the address cannot be read. As READ_ONCE() it loads each
+ * time it is named, and in that order: what is read again is there to be compared.
  */
 const volatile struct pobpf_cast_ids cast_ids = {};
 
@@ -59,7 +60,7 @@ static __always_inline void *rdonly_cast(__u64 address, __u32 btf_id)
 		 : cast_ids.page_ext, struct page_owner *                                          \
 		 : cast_ids.page_owner)
 #define KERNEL_PTR(type, address) ((type *)rdonly_cast((__u64)(address), CAST_ID(type)))
-#define KERNEL_READ(ptr, field) ((ptr)->field)
+#define KERNEL_READ(ptr, field) (*(const volatile typeof((ptr)->field) *)&(ptr)->field)
 #endif
 
 /*
@@ -105,7 +106,7 @@ static __always_inline __u64 read_kernel_u64(__u64 address)
 	struct page *page =
 		KERNEL_PTR(struct page, address - bpf_core_field_offset(struct page, private));
 
-	return page->private;
+	return KERNEL_READ(page, private);
 #endif
 }
 
@@ -305,8 +306,8 @@ static __always_inline void read_owner_comm(struct page_owner *owner, __u8 *comm
 		to->word[1] = 0;
 	}
 #else
-	to->word[0] = from->word[0];
-	to->word[1] = from->word[1];
+	to->word[0] = KERNEL_READ(from, word[0]);
+	to->word[1] = KERNEL_READ(from, word[1]);
 #endif
 }
 

@@ -94,15 +94,16 @@ static __always_inline void find_buddy_block(__u64 page)
 
 	for (__u32 order = 0; order <= 16; order++) {
 		__u64 head = pfn >> order << order;
+		int found;
 
 		if (order > layout.max_page_order)
 			break;
-		if (buddy_order(page - (pfn - head) * bpf_core_type_size(struct page)) < (int)order)
+		found = buddy_order(page - (pfn - head) * bpf_core_type_size(struct page));
+		if (found < (int)order)
 			continue;
 		page_dump.bits |= POBPF_DUMP_BUDDY;
 		page_dump.buddy_pfn = head;
-		page_dump.buddy_order =
-			buddy_order(page - (pfn - head) * bpf_core_type_size(struct page));
+		page_dump.buddy_order = found;
 		return;
 	}
 }

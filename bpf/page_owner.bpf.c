@@ -153,15 +153,7 @@ static __always_inline bool emit_page(struct walk *w, bool is_detailed)
 		read_detail(&ref, &detailed->detail);
 	result = fill_record(&ref, &batch->memcg, rec);
 	if (result == RECORD_TORN || !is_as_filtered(w, &ref, &batch->memcg, rec)) {
-		/* freed or allocated again in between: the walk looks at it once more */
-		__u16 index = ref.pfn - at->place.pfn;
-
-		if (at->torn != index) {
-			at->torn = index;
-			at->next = index;
-		} else {
-			at->account.torn++;
-		}
+		look_again(at, &ref);
 		return true;
 	}
 	if (result == RECORD_WITHOUT_CGROUP)
@@ -329,11 +321,13 @@ static __always_inline int set_group(struct pobpf_group_key *key, const struct o
 	return memcg_state == MEMCG_UNKNOWN;
 }
 
-/* Makes memo->key the group of an allocation; 1: its cgroup could not be told. */
+/* Answers of select_group(). */
+enum { GROUP_TORN = 1, GROUP_WITHOUT_CGROUP = 2 };
+
+/* Makes memo->key the group of an allocation. */
 __noinline int select_group(const struct pobpf_params *params, struct owner_ref *ref,
 			    struct sum_memo *memo)
 {
-	struct page_owner *owner;
 	__u64 *next, *key;
 	__u64 changed = 0;
 	int result;
@@ -341,7 +335,10 @@ __noinline int select_group(const struct pobpf_params *params, struct owner_ref 
 	if (!params || !ref || !memo)
 		return 0;
 	memo->next = (struct pobpf_group_key){};
-	result = set_group(&memo->next, ref, params->group_by, &memo->memcg);
+	result = set_group(&memo->next, ref, params->group_by, &memo->memcg) ? GROUP_WITHOUT_CGROUP
+									     : 0;
+	if (owner_has_changed(ref))
+		return GROUP_TORN;
 	next = (__u64 *)&memo->next;
 	key = (__u64 *)&memo->key;
 	for (unsigned int i = 0; i < sizeof(memo->key) / sizeof(*key); i++)
@@ -350,9 +347,8 @@ __noinline int select_group(const struct pobpf_params *params, struct owner_ref 
 		flush_sum(memo);
 		memo->key = memo->next;
 	}
-	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
 	if (params->group_by & POBPF_GROUP_TIME)
-		memo->sum.ts_sum += KERNEL_READ(owner, ts_nsec) >> POBPF_TS_SUM_SHIFT;
+		memo->sum.ts_sum += ref->ts_nsec >> POBPF_TS_SUM_SHIFT;
 	return result;
 }
 
@@ -362,6 +358,7 @@ static __always_inline bool count_page(struct walk *w)
 	struct window_walk *at = &w->run->at;
 	struct sum_memo *memo = &w->run->sum;
 	struct owner_ref ref = {};
+	int result;
 
 	if (at->next >= at->nr_pages)
 		return false;
@@ -372,13 +369,26 @@ static __always_inline bool count_page(struct walk *w)
 			return true;
 	}
 	if (params->group_by == POBPF_GROUP_HANDLE) {
-		/* what is asked most: no key has to be made */
+		/*
+		 * What is asked most: no key has to be made, and without filters nothing is
+		 * read of a page behind its handle.
+		 */
+		if (params->active && owner_has_changed(&ref)) {
+			look_again(at, &ref);
+			return true;
+		}
 		if (ref.handle != memo->key.handle) {
 			flush_sum(memo);
 			memo->key.handle = ref.handle;
 		}
-	} else if (select_group(params, &ref, memo)) {
-		at->account.cgroup_errors++;
+	} else {
+		result = select_group(params, &ref, memo);
+		if (result == GROUP_TORN) {
+			look_again(at, &ref);
+			return true;
+		}
+		if (result == GROUP_WITHOUT_CGROUP)
+			at->account.cgroup_errors++;
 	}
 	memo->sum.pages += 1ULL << (ref.order & 31);
 	memo->sum.allocations++;
@@ -405,7 +415,8 @@ static long count_some_pages(__u32 step, struct walk *w)
 
 static __always_inline void count_all_pages(struct walk *w)
 {
-	bpf_loop(POBPF_WINDOW_PAGES / PAGES_A_STEP + 1, count_some_pages, w, 0);
+	/* twice: a torn page is looked at once more */
+	bpf_loop(2 * POBPF_WINDOW_PAGES / PAGES_A_STEP + 1, count_some_pages, w, 0);
 }
 #endif
 

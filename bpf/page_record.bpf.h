@@ -6,33 +6,21 @@
 #include "memcg.bpf.h"
 #include "page_walk.bpf.h"
 
-/*
- * Copies struct page_owner behind a struct page_ext, except for order and handle,
- * which the record has from before; 0 if it was the same allocation all the while:
- * neither freed nor allocated again.
- */
-static __always_inline int read_owner(__u64 page_ext, struct pobpf_page *rec)
+/* Copies struct page_owner. */
+static __always_inline void read_owner(const struct owner_ref *ref, struct pobpf_page *rec)
 {
 	struct page_owner *owner;
-	struct page_ext *ext;
-	__u64 changed;
 
-	owner = KERNEL_PTR(struct page_owner, page_ext + layout.page_owner_offset);
-	rec->ts_nsec = KERNEL_READ(owner, ts_nsec);
+	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+	rec->order = ref->order;
+	rec->handle = ref->handle;
+	rec->ts_nsec = ref->ts_nsec;
 	rec->free_ts_nsec = KERNEL_READ(owner, free_ts_nsec);
 	rec->last_migrate_reason = KERNEL_READ(owner, last_migrate_reason);
 	rec->gfp_mask = KERNEL_READ(owner, gfp_mask);
 	rec->pid = KERNEL_READ(owner, pid);
 	rec->tgid = KERNEL_READ(owner, tgid);
 	read_owner_comm(owner, rec->comm);
-
-	/* no early exits: each would be a path of its own to the verifier */
-	changed = rec->handle ^ KERNEL_READ(owner, handle);
-	changed |= rec->order ^ KERNEL_READ(owner, order);
-	changed |= rec->ts_nsec ^ KERNEL_READ(owner, ts_nsec);
-	ext = KERNEL_PTR(struct page_ext, page_ext);
-	changed |= ~KERNEL_READ(ext, flags) & layout.owner_allocated_bit;
-	return changed != 0;
 }
 
 /* Answers of fill_record(). */
@@ -44,10 +32,7 @@ static __always_inline int fill_record(const struct owner_ref *ref, struct memcg
 {
 	int result = 0;
 
-	rec->order = ref->order;
-	rec->handle = ref->handle;
-	if (read_owner(ref->page_ext, rec))
-		return RECORD_TORN;
+	read_owner(ref, rec);
 	rec->memcg_flags = 0;
 	rec->cgroup_id = 0;
 	switch (find_memcg(KERNEL_PTR(struct page, ref->page), memcg)) {
@@ -62,7 +47,8 @@ static __always_inline int fill_record(const struct owner_ref *ref, struct memcg
 	rec->kind = POBPF_ITEM_PAGE;
 	rec->pfn = ref->pfn;
 	rec->flags = ref->flags;
-	return result;
+	/* last: all of the record is of one allocation then */
+	return owner_has_changed(ref) ? RECORD_TORN : result;
 }
 
 #endif /* POBPF_PAGE_RECORD_BPF_H */

@@ -337,13 +337,7 @@ static long print_page(__u32 index, struct walk *w)
 	}
 	if (fill_text_record(&ref, &print->memcg, page) == RECORD_TORN ||
 	    !is_as_filtered(w, &ref, &print->memcg, page)) {
-		/* freed or allocated again in between: the walk looks at it once more */
-		__u16 index = ref.pfn - at->place.pfn;
-
-		if (at->torn != index) {
-			at->torn = index;
-			at->next = index;
-		}
+		look_again(at, &ref);
 		return 0;
 	}
 

@@ -294,7 +294,6 @@ static __always_inline int buddy_order(__u64 page_address)
 	 * Preempted in between, this may have read what the page's next user keeps there:
 	 * as an order it would hide the pages behind. read_page_owner() takes that risk.
 	 */
-	barrier();
 	if ((KERNEL_READ(page, page_type) & layout.buddy_mask) != layout.buddy_value)
 		return -1;
 	/* buddy_order_unsafe() may be stale; the kernel then goes on with the next page, as we do
@@ -402,14 +401,50 @@ struct owner_ref {
 	__u64 page;	/* address of struct page */
 	__u64 page_ext; /* address of struct page_ext */
 	__u64 flags;	/* page->flags word of an allocation that is in the view */
+	__u64 ts_nsec;
 	__u32 handle;
 	__u32 order;
 #ifdef POBPF_FILTERS
-	/* of the owner that passed the filters, as far as they look at it */
-	__u64 ts_nsec;
-	__u32 gfp_mask;
+	__u32 gfp_mask; /* of the owner that passed the filters, if they look at it */
 #endif
 };
+
+/*
+ * Not 0: the page was freed since walk_page() took it for an allocation, so what was read of it
+ * may be of two. The kernel clears PAGE_EXT_OWNER_ALLOCATED, writes handle and order first, the
+ * time later and the name last, and sets the bit again. walk_page() reads the time before the
+ * bit, and this reads the bit before the time: if the bit is set both times and the time is the
+ * same, no other allocation has begun between them. The other way round one may have begun after
+ * the time was read here, and have ended before the bit was.
+ */
+static __always_inline __u64 owner_has_changed(const struct owner_ref *ref)
+{
+	struct page_owner *owner;
+	struct page_ext *ext;
+	__u64 changed;
+
+	ext = KERNEL_PTR(struct page_ext, ref->page_ext);
+	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+	/* no early exits: each would be a path of its own to the verifier */
+	changed = ~KERNEL_READ(ext, flags) & layout.owner_allocated_bit;
+	changed |= ref->handle ^ KERNEL_READ(owner, handle);
+	changed |= ref->order ^ KERNEL_READ(owner, order);
+	changed |= ref->ts_nsec ^ KERNEL_READ(owner, ts_nsec);
+	return changed;
+}
+
+/* Of a page that has changed under the read: the walk looks at it once more. */
+static __always_inline void look_again(struct window_walk *w, const struct owner_ref *ref)
+{
+	__u16 index = ref->pfn - w->place.pfn;
+
+	if (w->torn != index) {
+		w->torn = index;
+		w->next = index;
+	} else {
+		w->account.torn++;
+	}
+}
 
 /*
  * Steps to the next page of the window; true if it is an allocation, else it is
@@ -439,6 +474,8 @@ static __always_inline bool walk_page(struct window_walk *w, struct owner_ref *r
 		w->next = index + nr_free;
 		return false;
 	}
+	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+	ref->ts_nsec = KERNEL_READ(owner, ts_nsec);
 	ext = KERNEL_PTR(struct page_ext, ref->page_ext);
 	ext_flags = KERNEL_READ(ext, flags);
 	if (!(ext_flags & layout.owner_bit)) {
@@ -449,7 +486,6 @@ static __always_inline bool walk_page(struct window_walk *w, struct owner_ref *r
 		w->account.freed++;
 		return false;
 	}
-	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
 	ref->order = KERNEL_READ(owner, order);
 	if (ref->order > OWNER_ORDER_MAX) {
 		w->account.torn++;

@@ -293,6 +293,30 @@ void Machine::release(std::uint64_t pfn, unsigned order) {
   for (std::uint64_t i = 0; i < 1ULL << order; ++i) put(ext_at(pfn + i), kExtOwner);
 }
 
+void Machine::reallocate(std::uint64_t pfn, const Allocation& a,
+                         const std::function<void()>& pause) {
+  const auto store = [](std::byte* at, auto value) {
+    std::atomic_ref(*reinterpret_cast<decltype(value)*>(at)).store(value);
+  };
+  std::byte* const owner = owner_at(pfn);
+  store(ext_at(pfn), kExtOwner);
+  store(owner + offsets_.free_ts_nsec, a.free_ts_nsec);
+  store(owner + offsets_.handle, a.handle);
+  store(owner + offsets_.order, static_cast<std::uint16_t>(a.order));
+  store(owner + offsets_.gfp_mask, a.gfp_mask);
+  store(owner + offsets_.last_migrate_reason, a.last_migrate_reason);
+  store(owner + offsets_.pid, a.pid);
+  store(owner + offsets_.tgid, a.tgid);
+  store(owner + offsets_.ts_nsec, a.ts_nsec);
+  pause();
+  std::array<char, POBPF_COMM_BYTES> comm{};
+  a.comm.copy(comm.data(), comm.size());
+  for (std::size_t i = 0; i < comm.size(); i += sizeof(std::uint64_t))
+    store(owner + offsets_.comm + i,
+          get<std::uint64_t>(reinterpret_cast<const std::byte*>(comm.data() + i)));
+  store(ext_at(pfn), kExtOwner | kExtOwnerAllocated);
+}
+
 void Machine::free_block(std::uint64_t pfn, std::uint64_t order) {
   put(page_at(pfn) + offsets_.page_type, kBuddyValue | 0x00ffffffU);
   put(page_at(pfn) + offsets_.private_word, order);

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -119,6 +120,10 @@ class Machine {
   void allocate(std::uint64_t pfn, const Allocation& allocation);
   /// As __reset_page_owner(): what was allocated there stays readable, but is freed.
   void release(std::uint64_t pfn, unsigned order);
+  /// Frees one page and allocates it again, member by member in the order of
+  /// mm/page_owner.c, while readers walk. `pause` is called before the name, which comes last.
+  void reallocate(std::uint64_t pfn, const Allocation& allocation,
+                  const std::function<void()>& pause);
   /// A free block in the buddy lists, PageBuddy() on its head. `order` may be impossible.
   void free_block(std::uint64_t pfn, std::uint64_t order);
   /// Migratetype of the pageblock that the page is in.

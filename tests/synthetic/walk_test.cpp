@@ -444,6 +444,86 @@ TEST_P(Walk, MachineMadeAtRandomIsReadAsTheKernelReadsIt) {
   EXPECT_EQ(counts(delivered.account), counts(expected.account));
 }
 
+/// One page that is freed and allocated all the time, by two tasks in turn, seen as the first page
+/// of thousands of sections.
+class ChangingPage : public MachineTest {
+ protected:
+  static constexpr std::uint64_t kSections = 4096;
+  ChangingPage() : MachineTest(kSections) {}
+
+  static Allocation allocation(bool is_odd, std::uint64_t ts_nsec) {
+    return {.gfp_mask = 0xcc0U + (is_odd ? 1 : 0),
+            .ts_nsec = ts_nsec,
+            .free_ts_nsec = ts_nsec,
+            .pid = is_odd ? 1 : 2,
+            .tgid = is_odd ? 1 : 2,
+            .comm = is_odd ? "odd" : "even"};
+  }
+
+  void SetUp() override {
+    MachineTest::SetUp();
+    if (!machine_) return;
+    ASSERT_TRUE(machine_->add_section(0));
+    std::vector<PfnRange> present;
+    for (std::uint64_t section = 0; section < kSections; ++section) {
+      if (section != 0) {
+        ASSERT_TRUE(machine_->add_alias(section, 0));
+      }
+      present.push_back({section << kSectionShift, (section << kSectionShift) + 1});
+    }
+    machine_->set_present(present);
+    machine_->allocate(0, allocation(false, 2));
+    open();
+    writer_ = std::jthread([this](const std::stop_token& stop) {
+      for (std::uint64_t ts_nsec = 3; !stop.stop_requested(); ++ts_nsec)
+        machine_->reallocate(0, allocation(ts_nsec % 2 == 1, ts_nsec), [] {
+          for (int i = 0; i < 100; ++i) std::atomic_signal_fence(std::memory_order_seq_cst);
+        });
+    });
+  }
+  void TearDown() override {
+    writer_ = {};
+    MachineTest::TearDown();
+  }
+
+  static constexpr int kTurns = 50;
+  std::jthread writer_;
+};
+
+TEST_P(ChangingPage, ARecordIsOfOneAllocation) {
+  std::uint64_t nr_emitted = 0;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    const Delivered delivered = read();
+    nr_emitted += delivered.account.emitted;
+    for (const pobpf_page& page : delivered.pages) {
+      const Allocation whole = allocation(page.ts_nsec % 2 == 1, page.ts_nsec);
+      ASSERT_EQ(reinterpret_cast<const char*>(page.comm), whole.comm) << page.ts_nsec;
+      ASSERT_EQ(page.free_ts_nsec, whole.free_ts_nsec);
+      ASSERT_EQ(page.gfp_mask, whole.gfp_mask);
+      ASSERT_EQ(page.pid, whole.pid);
+      ASSERT_EQ(page.tgid, whole.tgid);
+    }
+  }
+  EXPECT_GT(nr_emitted, 0U);
+}
+
+TEST_P(ChangingPage, AGroupIsOfOneAllocation) {
+  SumRequest request;
+  request.group_by = POBPF_GROUP_TGID | POBPF_GROUP_COMM;
+  std::uint64_t nr_emitted = 0;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    auto sums = session_->sum_groups({}, request, {});
+    ASSERT_TRUE(sums) << sums.error().what;
+    nr_emitted += sums->account.emitted;
+    for (const GroupSum& group : sums->groups)
+      ASSERT_EQ(reinterpret_cast<const char*>(group.key.comm),
+                allocation(group.key.tgid == 1, 0).comm);
+  }
+  EXPECT_GT(nr_emitted, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Object, ChangingPage, testing::ValuesIn(kObjects), object_name);
+
 INSTANTIATE_TEST_SUITE_P(Object, Walk, testing::ValuesIn(kObjects), object_name);
 
 }  // namespace
