@@ -269,8 +269,10 @@ __noinline int flush_sum(struct sum_memo *memo)
 	if (sum) {
 		__sync_fetch_and_add(&sum->pages, memo->sum.pages);
 		__sync_fetch_and_add(&sum->allocations, memo->sum.allocations);
-		if (memo->sum.ts_sum)
-			__sync_fetch_and_add(&sum->ts_sum, memo->sum.ts_sum);
+		if (memo->sum.time.high || memo->sum.time.low) {
+			__sync_fetch_and_add(&sum->time.high, memo->sum.time.high);
+			__sync_fetch_and_add(&sum->time.low, memo->sum.time.low);
+		}
 	} else {
 		memo->lost += memo->sum.allocations;
 	}
@@ -347,8 +349,10 @@ __noinline int select_group(const struct pobpf_params *params, struct owner_ref 
 		flush_sum(memo);
 		memo->key = memo->next;
 	}
-	if (params->group_by & POBPF_GROUP_TIME)
-		memo->sum.ts_sum += ref->ts_nsec >> POBPF_TS_SUM_SHIFT;
+	if (params->group_by & POBPF_GROUP_TIME) {
+		memo->sum.time.high += ref->ts_nsec >> POBPF_TIME_LOW_BITS;
+		memo->sum.time.low += ref->ts_nsec & ((1ULL << POBPF_TIME_LOW_BITS) - 1);
+	}
 	return result;
 }
 

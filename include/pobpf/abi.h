@@ -387,7 +387,7 @@ enum pobpf_group_field {
 	POBPF_GROUP_MEMCG = 1 << 9,
 	POBPF_GROUP_KIND = 1 << 10, /* page_type, mapping, page_flags; handle where they say nothing
 				     */
-	POBPF_GROUP_TIME = 1 << 11, /* no field of the key: ts_sum is wanted */
+	POBPF_GROUP_TIME = 1 << 11, /* no field of the key: pobpf_group_sum.time is wanted */
 	POBPF_GROUP_FREED = 1 << 12,
 	POBPF_GROUP_MIGRATE_REASON = 1 << 13,
 };
@@ -424,16 +424,24 @@ struct pobpf_group_key {
 };
 POBPF_ASSERT_SIZE(struct pobpf_group_key, 64);
 
-/* Value of a reader's sums. */
-struct pobpf_group_sum {
-	__u64 pages;	   /* base pages */
-	__u64 allocations; /* blocks */
-	__u64 ts_sum;	   /* of ts_nsec >> POBPF_TS_SUM_SHIFT; only with POBPF_GROUP_TIME */
+/*
+ * Sum of ts_nsec, in two parts that are added up each on its own, so that nothing is carried from
+ * one to the other. 64 TB are 2^34 allocations at most, ten years less than 2^59 ns: the sum has 93
+ * bits, `high` 64 and `low` 63.
+ */
+struct pobpf_time_sum {
+	__u64 high; /* of ts_nsec >> POBPF_TIME_LOW_BITS */
+	__u64 low;  /* of the bits below */
 };
-POBPF_ASSERT_SIZE(struct pobpf_group_sum, 24);
+enum { POBPF_TIME_LOW_BITS = 29 };
 
-/* Units of about a millisecond: 2^31 allocations after 400 days still fit. */
-enum { POBPF_TS_SUM_SHIFT = 20 };
+/* Value of a reader's sums. 64 TB have 2^34 pages of 4 KiB. */
+struct pobpf_group_sum {
+	__u64 pages;		    /* base pages */
+	__u64 allocations;	    /* blocks */
+	struct pobpf_time_sum time; /* only with POBPF_GROUP_TIME */
+};
+POBPF_ASSERT_SIZE(struct pobpf_group_sum, 32);
 
 /* How to tell what a page is used for; found by user space, as struct pobpf_layout. */
 struct pobpf_kind_facts {

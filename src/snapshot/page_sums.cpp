@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "model/flag_text.h"
+#include "pobpf/time_sum.h"
 
 namespace pobpf {
 PageSums::PageSums(const SumRequest& request, const KernelFacts& facts, const PageTypes& types)
@@ -147,7 +148,7 @@ std::uint64_t PageSums::add(const pobpf_page& page, const pobpf_page_detail* det
   const std::uint64_t nr_pages = std::uint64_t{1} << (page.order & 31U);
   sum.pages += nr_pages;
   ++sum.allocations;
-  if (is_by(POBPF_GROUP_TIME)) sum.ts_sum += page.ts_nsec >> POBPF_TS_SUM_SHIFT;
+  if (is_by(POBPF_GROUP_TIME)) add_time(sum.time, page.ts_nsec);
   return nr_pages;
 }
 

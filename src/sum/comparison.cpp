@@ -94,7 +94,8 @@ std::vector<ComparedRow> compare_rows(std::vector<std::vector<Row>> moments,
       compared.row = std::move(row);
       compared.row.nr_rows = 1;
       if (moment + 1 == moments.size()) continue;
-      compared.row.pages = compared.row.allocations = compared.row.ts_sum = 0;
+      compared.row.pages = compared.row.allocations = 0;
+      compared.row.time = {};
     }
   }
   if (!stayed) return rows;

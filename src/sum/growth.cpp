@@ -10,7 +10,8 @@ std::int64_t difference(std::uint64_t now, std::uint64_t before) {
 
 /// The row as it is when nothing of it is left.
 Row emptied(Row row) {
-  row.pages = row.allocations = row.ts_sum = row.nr_rows = 0;
+  row.pages = row.allocations = row.nr_rows = 0;
+  row.time = {};
   // of a handle they are read again
   if (row.handle) row.frames.clear();
   return row;

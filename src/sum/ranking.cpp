@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "model/name_list.h"
+#include "pobpf/time_sum.h"
 
 namespace pobpf {
 namespace {
@@ -19,7 +20,7 @@ constexpr std::pair<const char*, SortKey> kSortKeys[] = {{"pages", SortKey::kPag
 
 /// Of the mean; what has no time was there before all else.
 std::uint64_t mean_ts(const Row& row) {
-  return row.allocations == 0 ? UINT64_MAX : row.ts_sum / row.allocations;
+  return row.allocations == 0 ? UINT64_MAX : mean_time(row.time, row.allocations);
 }
 
 /// Numbers before names.

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "model/flag_text.h"
+#include "pobpf/time_sum.h"
 #include "sum/allocator.h"
 #include "sum/call_site.h"
 #include "util/hash_map.h"
@@ -36,7 +37,7 @@ class RowMaker {
     Row row;
     row.pages = group.sum.pages;
     row.allocations = group.sum.allocations;
-    row.ts_sum = group.sum.ts_sum;
+    row.time = group.sum.time;
     row.nr_rows = 1;
     const auto* frames =
         needs_frames_ && group.key.handle != 0 ? frames_of(group.key.handle) : nullptr;
@@ -162,15 +163,15 @@ std::uint32_t Grouping::kernel_fields() const {
 void Row::add(const Row& other) {
   pages += other.pages;
   allocations += other.allocations;
-  ts_sum += other.ts_sum;
+  add_times(time, other.time);
   change += other.change;
   growth += other.growth;
   nr_rows += other.nr_rows;
 }
 
 std::optional<std::uint64_t> Row::mean_age_ns(std::uint64_t now_ns) const {
-  if (allocations == 0 || ts_sum == 0) return std::nullopt;
-  const std::uint64_t mean = ts_sum / allocations << POBPF_TS_SUM_SHIFT;
+  if (allocations == 0 || (time.high == 0 && time.low == 0)) return std::nullopt;
+  const std::uint64_t mean = mean_time(time, allocations);
   return now_ns > mean ? now_ns - mean : 0;
 }
 
@@ -184,7 +185,7 @@ RowSet make_rows(const GroupSums& sums, const Grouping& grouping, Session& sessi
     other.kind = RowKind::kOther;
     other.pages = sums.other.pages;
     other.allocations = sums.other.allocations;
-    other.ts_sum = sums.other.ts_sum;
+    other.time = sums.other.time;
     other.key = "other";
     set.row_of_group.push_back(set.rows.size());
     set.rows.push_back(std::move(other));

@@ -81,7 +81,7 @@ class Recording : public MachineTestBase {
     Groups groups;
     for (const GroupSum& group : sums.groups)
       groups[{reinterpret_cast<const char*>(&group.key), sizeof(group.key)}] = {
-          group.sum.pages, group.sum.allocations, group.sum.ts_sum};
+          group.sum.pages, group.sum.allocations, group.sum.time.high, group.sum.time.low};
     return groups;
   }
 

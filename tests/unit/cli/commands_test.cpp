@@ -150,7 +150,7 @@ TEST_F(Commands, StacksAsksForWhatTheOptionsSay) {
 }
 
 TEST_F(Commands, StacksSaysHowMuchFoundNoRoom) {
-  session.looks[0].other = {1, 1, 0};
+  session.looks[0].other = {1, 1, {}};
   ASSERT_EQ(run(print_stacks).value(), ExitStatus::kIncomplete);
   EXPECT_EQ(said,
             "pobpf: finished, but not complete because of 1 page of a group that there was no room "

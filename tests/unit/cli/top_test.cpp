@@ -194,7 +194,7 @@ TEST_F(TopCommand, IgnoredGroupsAreOneRow) {
 
 TEST_F(TopCommand, WhatFoundNoRoomIsARowAndIsSaid) {
   GroupSums sums = sums_of({{"a", 70}});
-  sums.other = {30, 20, 0};
+  sums.other = {30, 20, {}};
   session.looks = {sums};
   EXPECT_EQ(status(), ExitStatus::kIncomplete);
   EXPECT_EQ(dir.read("out"),
@@ -250,7 +250,7 @@ TEST_F(TopCommand, EndsQuietlyWhenTheReaderLeaves) {
   pipe.reader.reset();
   auto output = Output::to_stdout();
   GroupSums sums = sums_of({{"a", 1}});
-  sums.other = {1, 1, 0};
+  sums.other = {1, 1, {}};
   session.looks = {sums};
   EXPECT_EQ(run(output).value(), ExitStatus::kComplete);
   EXPECT_EQ(said, "");
@@ -377,7 +377,7 @@ TEST_F(Watch, ChangesOfAllRowsAreThatOfTheTotal) {
 }
 
 TEST_F(Watch, WhatAnEarlierLookLacksIsSaidAtTheEnd) {
-  session.looks[0].other = {7, 7, 0};
+  session.looks[0].other = {7, 7, {}};
   session.looks[1].account.pages = session.looks[1].account.errors = 2;
   EXPECT_EQ(status(), ExitStatus::kIncomplete);
   EXPECT_THAT(said, HasSubstr("2 pages that could not be read, 7 pages of groups that there was no "

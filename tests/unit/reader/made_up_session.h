@@ -87,10 +87,10 @@ class MadeUpSession final : public Session {
 };
 
 inline GroupSum sum_of(std::uint32_t handle, std::uint64_t pages, std::uint64_t allocations,
-                       std::uint64_t ts_sum = 0) {
+                       std::uint64_t time_sum = 0) {
   GroupSum group;
   group.key.handle = handle;
-  group.sum = {pages, allocations, ts_sum};
+  group.sum = {pages, allocations, {0, time_sum}};
   return group;
 }
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <random>
 
+#include "pobpf/time_sum.h"
+
 namespace pobpf {
 namespace {
 
@@ -14,12 +16,12 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 Row row(const char* key, std::uint64_t pages, std::uint64_t allocations = 1,
-        std::uint64_t ts_sum = 0, std::int64_t growth = 0) {
+        std::uint64_t time_sum = 0, std::int64_t growth = 0) {
   Row result;
   result.key = key;
   result.pages = pages;
   result.allocations = allocations;
-  result.ts_sum = ts_sum;
+  add_time(result.time, time_sum);
   result.growth = growth;
   result.nr_rows = 1;
   return result;
@@ -85,7 +87,7 @@ TEST(Ranking, TheRestIsOneRowWithTheSumOfAllOfIt) {
   EXPECT_EQ(rows[2].nr_rows, 2U);
   EXPECT_EQ(rows[2].pages, 30U);
   EXPECT_EQ(rows[2].allocations, 3U);
-  EXPECT_EQ(rows[2].ts_sum, 200U);
+  EXPECT_EQ(mean_time(rows[2].time, 1), 200U);
   EXPECT_EQ(rows[2].growth, 55);
 }
 
@@ -117,7 +119,7 @@ TEST(Ranking, TheTotalIsTheSameWithAnyLimit) {
     EXPECT_EQ(total.kind, RowKind::kTotal);
     EXPECT_EQ(total.pages, 100U);
     EXPECT_EQ(total.allocations, 16U);
-    EXPECT_EQ(total.ts_sum, 300U);
+    EXPECT_EQ(mean_time(total.time, 1), 300U);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "format/escape.h"
 #include "pobpf/abi.h"
+#include "pobpf/time_sum.h"
 
 namespace pobpf {
 namespace {
@@ -161,11 +162,11 @@ TEST_F(RowOutput, StacksStandBelowTheirRowOneCallALine) {
 
 TEST_F(RowOutput, AgeAndGrowthHaveColumnsWhereTheyAreWanted) {
   rows = {group(10, 2, {name("a")}), group(0, 0, {name("gone")}), special(RowKind::kTotal, 10)};
-  rows[0].ts_sum = 2 * 1000;
+  add_time(rows[0].time, 2 * 1000);
   rows[0].change = 256;
   rows[0].growth = -512;
   rows[1].change = -1;
-  style.now_ns = (1000ULL << POBPF_TS_SUM_SHIFT) + 90'000'000'000;
+  style.now_ns = 1000 + 90'000'000'000;
   style.with_age = true;
   EXPECT_EQ(table({kComm}),
             "PAGES  SIZE  ALLOCS  SHARE    AGE  COMM\n"
@@ -245,12 +246,12 @@ TEST_F(RowOutput, JsonHasTheDocumentedKeysAndNoOther) {
 
 TEST_F(RowOutput, JsonOfALookHasTimeAgeAndGrowth) {
   rows = {group(250, 2, {name("init")}), group(0, 0, {name("gone")})};
-  rows[0].ts_sum = 2;
+  add_time(rows[0].time, 2);
   rows[0].change = 5;
   rows[0].growth = -7;
   style.with_age = style.with_growth = true;
   style.time = 1700000000.125;
-  style.now_ns = (1ULL << POBPF_TS_SUM_SHIFT) + 99;
+  style.now_ns = 1 + 99;
   const auto objects = json({kComm});
   EXPECT_EQ(objects[0], Json::parse(R"({"time": 1700000000.125, "kind": "group", "pages": 250,
             "bytes": 1024000, "allocations": 2, "share": 0.25, "mean_age_ns": 99,
@@ -395,10 +396,10 @@ TEST_F(RowOutput, CsvColumnsAreThoseOfTheHeaderAndTheKeysOfJson) {
       for (const GroupField field : fields)
         if (field != kStack) row.labels.push_back(field == kTgid ? number(5) : name("a,b"));
       row.frames = {"f"};
-      row.ts_sum = 2;
+      add_time(row.time, 2);
       row.change = -3;
       row.growth = 4;
-      style.now_ns = (1ULL << POBPF_TS_SUM_SHIFT) + 7;
+      style.now_ns = 1 + 7;
 
       const auto lines = parse_csv(csv(fields));
       ASSERT_EQ(lines.size(), rows.size() + 1);

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "../reader/made_up_session.h"
+#include "pobpf/time_sum.h"
 
 namespace pobpf {
 namespace {
@@ -45,17 +46,18 @@ class Rows : public ::testing::Test {
     for (const GroupSum& group : sums.groups) {
       in.pages += group.sum.pages;
       in.allocations += group.sum.allocations;
-      in.ts_sum += group.sum.ts_sum;
+      add_times(in.time, group.sum.time);
     }
     pobpf_group_sum out{};
     for (const Row& row : rows) {
       out.pages += row.pages;
       out.allocations += row.allocations;
-      out.ts_sum += row.ts_sum;
+      add_times(out.time, row.time);
     }
     EXPECT_EQ(in.pages, out.pages);
     EXPECT_EQ(in.allocations, out.allocations);
-    EXPECT_EQ(in.ts_sum, out.ts_sum);
+    EXPECT_EQ(in.time.high, out.time.high);
+    EXPECT_EQ(in.time.low, out.time.low);
     return rows;
   }
   /// Pages by the labels of a row, joined.
@@ -226,7 +228,7 @@ TEST_F(Rows, IgnoredStacksNeedStacksFromTheKernel) {
 
 TEST_F(Rows, WhatFoundNoRoomIsARowOfItsOwn) {
   sums.groups = {sum_of(1, 10, 4)};
-  sums.other = {100, 50, 7};
+  sums.other = {100, 50, {0, 7}};
   const auto rows = make({GroupField::kTgid});
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[1].kind, RowKind::kOther);
@@ -237,7 +239,7 @@ TEST_F(Rows, WhatFoundNoRoomIsARowOfItsOwn) {
 TEST_F(Rows, KeysTellRowsApart) {
   sums.groups = {sum_of(1, 1, 1), sum_of(2, 1, 1), sum_of(3, 1, 1), sum_of(1, 1, 1)};
   sums.groups[3].key.tgid = 1;
-  sums.other = {1, 1, 0};
+  sums.other = {1, 1, {}};
   std::map<std::string, int> keys;
   for (const Row& row : make({GroupField::kStack, GroupField::kTgid})) ++keys[row.key];
   EXPECT_EQ(keys.size(), 5U);
@@ -247,13 +249,33 @@ TEST(MeanAge, IsThatOfTheAllocations) {
   Row row;
   row.allocations = 4;
   row.pages = 400;
-  row.ts_sum = 4 * 1000;
-  EXPECT_EQ(row.mean_age_ns((1000ULL << POBPF_TS_SUM_SHIFT) + 5), 5U);
+  add_time(row.time, 4 * 1000);
+  EXPECT_EQ(row.mean_age_ns(1000 + 5), 5U);
   EXPECT_EQ(row.mean_age_ns(0), 0U) << "the clock of another CPU may be ahead";
-  row.ts_sum = 0;
+  row.time = {};
   EXPECT_FALSE(row.mean_age_ns(5));
   row = Row();
   EXPECT_FALSE(row.mean_age_ns(5));
+}
+
+/// 64 TB of single pages on a machine that has run for ten years, in as many groups as there are
+/// pages in a window, so that each is a sum of sums.
+TEST(MeanAge, IsThatOfTheLargestMachineAndTheLongestRun) {
+  constexpr std::uint64_t kTenYears = 10ULL * 366 * 86400 * 1'000'000'000;
+  constexpr std::uint64_t kGroups = 256;
+  constexpr std::uint64_t kAllocations = std::uint64_t{1} << 34;
+  pobpf_time_sum one{};
+  add_time(one, kTenYears - 12'345);
+  Row total;
+  for (std::uint64_t group = 0; group < kGroups; ++group) {
+    Row row;
+    row.allocations = row.pages = kAllocations / kGroups;
+    row.time = {one.high * row.allocations, one.low * row.allocations};
+    total.add(row);
+  }
+  EXPECT_EQ(total.allocations, kAllocations);
+  EXPECT_EQ(total.mean_age_ns(kTenYears), 12'345U);
+  EXPECT_EQ(mean_time(total.time, total.allocations), kTenYears - 12'345);
 }
 
 }  // namespace
