@@ -121,6 +121,11 @@ class NameSearch {
 
 Result<KernelBtf> KernelBtf::load(const std::vector<std::string>& names) {
   auto view = BtfView::open("/sys/kernel/btf/vmlinux");
+  if (!view && view.error().os_errno == EOPNOTSUPP)
+    return fail(ErrorKind::kUnsupported,
+                "this kernel's type information (BTF) has kinds of types that this pobpf does not "
+                "know",
+                "use a newer pobpf", EOPNOTSUPP);
   if (!view)
     return fail(ErrorKind::kUnsupported, "this kernel has no readable type information (BTF)",
                 "use a kernel built with CONFIG_DEBUG_INFO_BTF=y", view.error().os_errno);

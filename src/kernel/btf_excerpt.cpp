@@ -49,6 +49,9 @@ Wanted wanted_by(const btf* object) {
   return wanted;
 }
 
+/// Answer of Excerpt::copy() for what is, or has elements, of a kind that is not known here.
+constexpr std::int32_t kUnknownKind = -EOPNOTSUPP;
+
 class Excerpt {
  public:
   Excerpt(const BtfView& kernel, const Wanted& wanted)
@@ -92,6 +95,8 @@ class Excerpt {
       case BTF_KIND_STRUCT:
       case BTF_KIND_UNION:
         return add_composite(type);
+      case BTF_KIND_UNKN:
+        return kUnknownKind;
       default:
         // typedefs and qualifiers are looked through by those who compare types
         return btf_is_mod(type) || btf_is_typedef(type) ? copy(type->type) : -EINVAL;
@@ -138,6 +143,8 @@ class Excerpt {
       const std::string_view member = kernel_.name(members[i].name_off);
       if (!member.empty() && !wanted_.members.contains(member)) continue;
       const std::int32_t field = copy(members[i].type);
+      // the kernel has no such member then, as far as programs can tell
+      if (field == kUnknownKind) continue;
       if (field < 0) return field;
       fields.emplace_back(i, field);
     }

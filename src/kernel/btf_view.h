@@ -28,16 +28,20 @@ struct BtfRelease {
 class BtfView {
  public:
   /// Maps the file where that can be (/sys/kernel/btf/vmlinux since Linux 6.17), else reads it.
-  /// kFailed with os_errno; EINVAL for what is no BTF, or of types that are not known here.
+  /// kFailed with os_errno; EINVAL for what is no BTF, EOPNOTSUPP if it has kinds of types that
+  /// came later than this and cannot be stepped over.
   [[nodiscard]] static Result<BtfView> open(const std::string& path);
 
   /// Ids are 1 to nr_types() - 1.
   [[nodiscard]] std::uint32_t nr_types() const {
     return static_cast<std::uint32_t>(offsets_.size());
   }
-  /// nullptr: there is no such type; 0 is void.
+  /// nullptr: there is no such type; 0 is void. What is of a kind that came later than this has no
+  /// name and BTF_KIND_UNKN, as the helpers of <bpf/btf.h> may take its kind for another.
   [[nodiscard]] const btf_type* type(std::uint32_t id) const {
+    static constexpr btf_type kUnknownType{};
     if (id == 0 || id >= offsets_.size()) return nullptr;
+    if (offsets_[id] == kUnknownKind) return &kUnknownType;
     return reinterpret_cast<const btf_type*>(types_ + offsets_[id]);
   }
   /// Empty for an offset that is outside. With a NUL behind it.
@@ -51,6 +55,9 @@ class BtfView {
   [[nodiscard]] std::uint32_t resolve(std::uint32_t id) const;
   /// Bytes; no value for what has no size.
   [[nodiscard]] std::optional<std::uint32_t> size_of(std::uint32_t id) const;
+
+  /// Offset of a type of a kind that is not known here.
+  static constexpr std::uint32_t kUnknownKind = UINT32_MAX;
 
  private:
   using Data = std::unique_ptr<const std::byte, BtfRelease>;

@@ -185,6 +185,10 @@ Check check_btf(const Evidence& evidence) {
   if (evidence.btf_errno == EACCES || evidence.btf_errno == EPERM)
     return missing(kName, "/sys/kernel/btf/vmlinux must not be read by this user",
                    "run pobpf as root");
+  if (evidence.btf_errno == EOPNOTSUPP)
+    return missing(kName,
+                   "/sys/kernel/btf/vmlinux has kinds of types that this pobpf does not know",
+                   "use a newer pobpf");
   if (evidence.btf_errno != ENOENT)
     return missing(kName,
                    "/sys/kernel/btf/vmlinux cannot be used: " + error_text(evidence.btf_errno),

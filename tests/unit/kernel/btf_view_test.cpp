@@ -5,10 +5,14 @@
 #include <bpf/btf.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <filesystem>
 
 #include "../util/temp_dir.h"
 #include "kernel/btf.h"
+#include "kernel/btf_excerpt.h"
 #include "libbpf_btf.h"
 
 namespace pobpf {
@@ -146,6 +150,132 @@ TEST_F(BtfViewTest, CutAndChangedBytesAreRefusedOrHarmless) {
         ++nr_refused;
     }
   EXPECT_GT(nr_refused, 20U);
+}
+
+/// Types of a kind that this pobpf does not know: bytes behind them, once and for each element.
+struct LaterKind {
+  std::uint32_t kind;
+  std::uint8_t info_bytes;
+  std::uint8_t element_bytes;
+};
+
+/// Where the type of this name lies that is a float.
+std::size_t place_of_float(const std::string& bytes, const btf* object, const char* name) {
+  const int id = btf__find_by_name_kind(object, name, BTF_KIND_FLOAT);
+  const btf_type* const type = btf__type_by_id(object, static_cast<__u32>(id));
+  return bytes.find({reinterpret_cast<const char*>(type), sizeof(*type)});
+}
+
+void add_u32(std::string& bytes, std::size_t at, std::uint32_t more) {
+  std::uint32_t value = 0;
+  std::memcpy(&value, bytes.data() + at, sizeof(value));
+  value += more;
+  std::memcpy(bytes.data() + at, &value, sizeof(value));
+}
+
+/// Makes the float of this name a type of the later kind, with elements.
+void make_later(std::string& bytes, const btf* object, const char* name, const LaterKind& later,
+                std::uint32_t nr_elements) {
+  const std::size_t at = place_of_float(bytes, object, name);
+  const std::uint32_t info = later.kind << 24U | nr_elements;
+  std::memcpy(bytes.data() + at + offsetof(btf_type, info), &info, sizeof(info));
+  std::string behind;
+  for (std::uint32_t i = 0; i < later.info_bytes + nr_elements * later.element_bytes; i += 4) {
+    // as members and parameters have: names and ids
+    const std::uint32_t word = i % 8 == 0 ? 1 : 3;
+    behind.append(reinterpret_cast<const char*>(&word), sizeof(word));
+  }
+  bytes.insert(at + sizeof(btf_type), behind);
+  const auto nr_bytes = static_cast<std::uint32_t>(behind.size());
+  add_u32(bytes, offsetof(btf_header, type_len), nr_bytes);
+  add_u32(bytes, offsetof(btf_header, str_off), nr_bytes);
+}
+
+/// Adds what Linux 7.1 says of its kinds.
+void add_layouts(std::string& bytes, const LaterKind& later) {
+  std::string layouts((later.kind + 1) * 4, '\0');
+  layouts[later.kind * 4] = static_cast<char>(later.info_bytes);
+  layouts[later.kind * 4 + 1] = static_cast<char>(later.element_bytes);
+  const std::uint32_t section[] = {static_cast<std::uint32_t>(bytes.size() - sizeof(btf_header)),
+                                   static_cast<std::uint32_t>(layouts.size())};
+  bytes.append(layouts);
+  bytes.insert(sizeof(btf_header), {reinterpret_cast<const char*>(section), sizeof(section)});
+  add_u32(bytes, offsetof(btf_header, hdr_len), sizeof(section));
+}
+
+TEST_F(BtfViewTest, KindsThatCameLaterAreSteppedOver) {
+  for (const LaterKind& later :
+       {LaterKind{20, 0, 0}, {20, 4, 0}, {21, 0, 8}, {31, 8, 12}, {33, 4, 4}, {127, 12, 16}}) {
+    for (const bool has_layouts : {false, true}) {
+      SCOPED_TRACE(testing::Message() << later.kind << ' ' << has_layouts);
+      Btf object(btf__new_empty());
+      const int number = btf__add_int(object.get(), "int", 4, BTF_INT_SIGNED);
+      const int first = btf__add_float(object.get(), "later_1", 8);
+      btf__add_struct(object.get(), "before", 8);
+      btf__add_field(object.get(), "x", number, 0, 0);
+      btf__add_field(object.get(), "of_later_kind", first, 32, 0);
+      btf__add_float(object.get(), "later_2", 8);
+      btf__add_struct(object.get(), "behind", 16);
+      btf__add_field(object.get(), "y", number, 32, 0);
+      btf__add_enum(object.get(), "values", 4);
+      btf__add_enum_value(object.get(), "VALUE", 7);
+      std::string bytes = bytes_of(object.get());
+      make_later(bytes, object.get(), "later_1", later, 3);
+      make_later(bytes, object.get(), "later_2", later, 5);
+      if (has_layouts) add_layouts(bytes, later);
+
+      directory_.write("btf", bytes);
+      const auto kernel = KernelBtf::load_file(directory_ / "btf");
+      ASSERT_TRUE(kernel) << kernel.error().what;
+      EXPECT_EQ(kernel->view().nr_types(), btf__type_cnt(object.get()));
+      EXPECT_EQ(kernel->offset_of("before", "x"), 0U);
+      EXPECT_EQ(kernel->offset_of("behind", "y"), 4U);
+      EXPECT_EQ(kernel->enum_value("values", "VALUE"), 7U);
+      EXPECT_FALSE(kernel->view().size_of(static_cast<std::uint32_t>(first)));
+      look_at_all(kernel->view());
+
+      // what a program asks for is there, without the member that nobody can tell the size of
+      auto excerpt = excerpt_btf(*kernel, object.get());
+      ASSERT_TRUE(excerpt) << excerpt.error().what;
+      const auto excerpt_view =
+          open({reinterpret_cast<const char*>(excerpt->data()), excerpt->size()});
+      ASSERT_TRUE(excerpt_view) << excerpt_view.error().what;
+      directory_.write("excerpt",
+                       {reinterpret_cast<const char*>(excerpt->data()), excerpt->size()});
+      const auto found = KernelBtf::load_file(directory_ / "excerpt");
+      ASSERT_TRUE(found);
+      EXPECT_EQ(found->offset_of("before", "x"), 0U);
+      EXPECT_FALSE(found->offset_of("before", "of_later_kind"));
+      EXPECT_EQ(found->offset_of("behind", "y"), 4U);
+    }
+  }
+}
+
+TEST_F(BtfViewTest, ALaterKindOfAWholeKernelIsSteppedOver) {
+  const Btf object(btf__parse("/sys/kernel/btf/vmlinux", nullptr));
+  ASSERT_TRUE(object);
+  btf__add_float(object.get(), "pobpf_later", 8);
+  btf__add_struct(object.get(), "pobpf_behind", 4);
+  std::string bytes = bytes_of(object.get());
+  make_later(bytes, object.get(), "pobpf_later", {20, 4, 8}, 2);
+  directory_.write("btf", bytes);
+  const auto kernel = KernelBtf::load_file(directory_ / "btf");
+  ASSERT_TRUE(kernel) << kernel.error().what;
+  EXPECT_EQ(kernel->view().nr_types(), btf__type_cnt(object.get()));
+  EXPECT_TRUE(kernel->size_of("task_struct"));
+  EXPECT_EQ(kernel->size_of("pobpf_behind"), 4U);
+}
+
+TEST_F(BtfViewTest, AKindThatCannotBeSteppedOverIsNamedAsTheReason) {
+  Btf object(btf__new_empty());
+  btf__add_float(object.get(), "later", 8);
+  btf__add_int(object.get(), "int", 4, 0);
+  std::string bytes = bytes_of(object.get());
+  // longer than any that is tried out
+  make_later(bytes, object.get(), "later", {20, 64, 0}, 0);
+  const auto view = open(bytes);
+  ASSERT_FALSE(view);
+  EXPECT_EQ(view.error().os_errno, EOPNOTSUPP);
 }
 
 TEST_F(BtfViewTest, TypesInALoopEnd) {
