@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// pobpf check: what this machine lacks. Needs neither privileges nor page_owner.
+// pobpf check: what this machine lacks, and which commands will work. Needs neither privileges nor
+// page_owner, but can say more with them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "cli/command_end.h"
 #include "cli/commands.h"
 #include "format/escape.h"
+#include "reader/command_checks.h"
 
 namespace pobpf::cli {
 namespace {
@@ -69,7 +71,11 @@ Result<ExitStatus> print_checks(const std::vector<Check>& checks, const Options&
 Result<ExitStatus> run_check(const Options& options) {
   auto output = open_output(options);
   if (!output) return fail(std::move(output).error());
-  return print_checks(run_preflight(Machine::current()), options, *output);
+  auto checks = run_preflight(Machine::current());
+  const bool preflight_passed = preflight_status(checks).has_value();
+  for (Check& check : run_command_checks(options.session, preflight_passed))
+    checks.push_back(std::move(check));
+  return print_checks(checks, options, *output);
 }
 
 }  // namespace pobpf::cli

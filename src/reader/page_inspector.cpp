@@ -106,9 +106,12 @@ Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions&
   route_libbpf_log();
   auto kernel = read_kernel(options);
   if (!kernel) return fail(std::move(kernel).error());
-  MachineFacts* const facts = &kernel->facts;
+  return open_inspector_on(std::move(kernel->facts), kernel->btf);
+}
 
-  PageNames names{facts->page_types, facts->text.zone_names};
+Result<std::unique_ptr<PageInspector>> open_inspector_on(MachineFacts facts,
+                                                         const KernelBtf& types) {
+  PageNames names{facts.page_types, facts.text.zone_names};
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
   LIBBPF_OPTS(bpf_object_open_opts, open_options);
@@ -116,11 +119,11 @@ Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions&
   const LibbpfCall opening;
   DumpSkeleton skeleton(page_dump_bpf__open_opts(&open_options));
   if (!skeleton) return fail(opening.error("opening the page reader", errno));
-  if (auto status = btf->write(kernel->btf, skeleton->obj); !status)
+  if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());
-  std::memcpy(const_cast<pobpf_layout*>(&skeleton->rodata->layout), &facts->layout,
-              sizeof(facts->layout));
-  const pobpf_slab_test slab_test = make_slab_test(names.types, facts->text);
+  std::memcpy(const_cast<pobpf_layout*>(&skeleton->rodata->layout), &facts.layout,
+              sizeof(facts.layout));
+  const pobpf_slab_test slab_test = make_slab_test(names.types, facts.text);
   std::memcpy(const_cast<pobpf_slab_test*>(&skeleton->rodata->slab_test), &slab_test,
               sizeof(slab_test));
   // one page has one cgroup, whose name is taken out at once
@@ -131,7 +134,7 @@ Result<std::unique_ptr<PageInspector>> PageInspector::open(const SessionOptions&
     return fail(loading.error("loading the page reader", errno));
   auto own_programs = OwnPrograms::of(skeleton->obj);
   if (!own_programs) return fail(std::move(own_programs).error());
-  return std::make_unique<KernelInspector>(std::move(skeleton), std::move(*facts), std::move(names),
+  return std::make_unique<KernelInspector>(std::move(skeleton), std::move(facts), std::move(names),
                                            std::move(*own_programs));
 }
 

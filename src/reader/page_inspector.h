@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "format/page_formatter.h"
+#include "kernel/btf.h"
+#include "kernel/machine_facts.h"
 #include "model/page_report.h"
 #include "model/pfn_range.h"
 #include "pobpf/reader.h"
@@ -29,5 +31,9 @@ class PageInspector : public PageContext {
   /// Reads a page twice, and again while the readings differ; has_changed if they never agreed.
   virtual Result<PageDump> read(std::uint64_t pfn) = 0;
 };
+
+/// PageInspector::open() on a kernel that has been asked already.
+[[nodiscard]] Result<std::unique_ptr<PageInspector>> open_inspector_on(MachineFacts facts,
+                                                                       const KernelBtf& types);
 
 }  // namespace pobpf

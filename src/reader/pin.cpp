@@ -27,6 +27,7 @@
 #include "reader/pin_directory.h"
 #include "reader/pin_list.h"
 #include "reader/pin_name.h"
+#include "reader/pin_program.h"
 #include "reader/reader_maps.h"
 #include "reader/skeleton_deleter.h"
 #include "reader/text_facts.h"
@@ -123,8 +124,8 @@ void copy_text(char (&to)[kBytes], const std::string& text) {
 }
 
 /// The loaded program with everything that its maps have to hold.
-Result<PinSkeleton> load(const PinRequest& request, const RunningKernel& kernel) {
-  const MachineFacts& facts = kernel.facts;
+Result<PinSkeleton> load(const PinRequest& request, const MachineFacts& facts,
+                         const KernelBtf& types) {
   auto filter = compile_view(facts, request.view, request.session.use_kallsyms_lookup);
   if (!filter) return fail(std::move(filter).error());
   auto text = make_text_facts(facts.text);
@@ -146,7 +147,7 @@ Result<PinSkeleton> load(const PinRequest& request, const RunningKernel& kernel)
   const LibbpfCall opening;
   PinSkeleton skeleton = open_printer(facts.has_rdonly_cast, btf->path());
   if (!skeleton) return fail(opening.error("opening the page printer", errno));
-  if (auto status = btf->write(kernel.btf, skeleton->obj); !status)
+  if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());
   auto& constants = *skeleton->rodata;
   std::memcpy(const_cast<pobpf_cast_ids*>(
@@ -255,6 +256,11 @@ Status give_name(int link, const PinDirectory& directory, const PinRequest& requ
 
 }  // namespace
 
+Status check_pin_program(const MachineFacts& facts, const KernelBtf& types) {
+  auto skeleton = load({}, facts, types);
+  return skeleton ? Status() : fail(std::move(skeleton).error());
+}
+
 Status make_pin(const PinRequest& request) {
   route_libbpf_log();
   if (auto status = check_pin_name(request.name); !status) return status;
@@ -269,7 +275,7 @@ Status make_pin(const PinRequest& request) {
 
   auto kernel = read_kernel(request.session);
   if (!kernel) return fail(std::move(kernel).error());
-  auto skeleton = load(request, *kernel);
+  auto skeleton = load(request, kernel->facts, kernel->btf);
   if (!skeleton) return fail(std::move(skeleton).error());
   auto link = attach(**skeleton);
   if (!link) return fail(std::move(link).error());

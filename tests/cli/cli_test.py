@@ -485,6 +485,17 @@ class Check(unittest.TestCase):
         if kind != "absent":
             self.assertEqual(state["page_owner_on"], "missing" if kind == "off" else "ok")
 
+    def test_tries_what_each_command_loads(self):
+        checks = json.loads(pobpf("check", "--format", "json").stdout)["checks"]
+        state = {c["name"]: c["state"] for c in checks}
+        commands = ["facts", "pages", "sums", "recordings", "filters", "page", "pins"]
+        self.assertEqual([c["name"] for c in checks][-len(commands) :], commands)
+        others = [state[name] for name in state if name not in commands]
+        if "missing" in others:
+            self.assertEqual({state[name] for name in commands}, {"unknown"})
+        else:
+            self.assertEqual({state[name] for name in commands}, {"ok"})
+
     def test_works_without_privileges(self):
         with tempfile.TemporaryDirectory() as directory:
             result = as_nobody(directory, "check")

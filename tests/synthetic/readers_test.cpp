@@ -10,6 +10,8 @@
 #include <thread>
 
 #include "kernel/local_clock.h"
+#include "kernel/program_ids.h"
+#include "reader/command_checks.h"
 #include "synthetic/machine_test.h"
 #include "synthetic/reference.h"
 
@@ -257,6 +259,42 @@ TEST_P(Sums, AgesAreKnownWhenPrivilegesAreGivenUp) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Object, Sums, testing::ValuesIn(kObjects), object_name);
+
+/// What `pobpf check` says of commands.
+class CommandChecks : public MachineTestBase {
+ protected:
+  std::map<std::string, CheckState> states(const MachineFacts& facts) const {
+    std::map<std::string, CheckState> result;
+    for (const Check& check : check_programs(facts, machine_->types())) {
+      EXPECT_THAT(check.detail, testing::HasSubstr(check.state == CheckState::kOk
+                                                       ? " will work"
+                                                       : " will not work: loading the page "));
+      result[check.name] = check.state;
+    }
+    return result;
+  }
+};
+
+TEST_F(CommandChecks, LoadWhatEachCommandLoads) {
+  ASSERT_TRUE(machine_->add_section(0));
+  ASSERT_TRUE(set_program_ids(machine_->types()));
+  auto facts = machine_->facts();
+  ASSERT_TRUE(facts) << facts.error().what;
+  // pins have no room for the longest name of this machine
+  facts->text.gfp_names = {{0xcc0, "GFP_KERNEL"}};
+  constexpr auto kOk = CheckState::kOk;
+  EXPECT_THAT(states(*facts), testing::UnorderedElementsAre(
+                                  Pair("pages", kOk), Pair("sums", kOk), Pair("recordings", kOk),
+                                  Pair("filters", kOk), Pair("page", kOk), Pair("pins", kOk)));
+  // a kernel that does not let programs take memory for what it is; `pobpf page` copies it
+  facts->has_rdonly_cast = true;
+  facts->cast_ids.page = facts->cast_ids.page_ext = facts->cast_ids.page_owner = INT32_MAX;
+  constexpr auto kMissing = CheckState::kMissing;
+  EXPECT_THAT(states(*facts),
+              testing::UnorderedElementsAre(Pair("pages", kMissing), Pair("sums", kMissing),
+                                            Pair("recordings", kMissing), Pair("filters", kMissing),
+                                            Pair("page", kOk), Pair("pins", kMissing)));
+}
 
 /// 5 TB of PFNs; every 64th section exists, all of those over the same pages.
 class Terabytes : public MachineTest {
