@@ -6,10 +6,9 @@
 #include "page_walk.bpf.h"
 
 /*
- * Names of the cgroups that records refer to: a fact of the machine, the same for
- * all readers. Written by emit_pages, read by user space after each read(2).
- * Elements are allocated as they come; a bucket is 16 bytes. What does not fit is
- * counted under cgroup_errors.
+ * Names of the cgroups that records and groups refer to: a fact of the machine, the
+ * same for all readers. Written by whoever reads pages, emptied by user space when it
+ * begins to read anew. Elements are allocated as they come; a bucket is 16 bytes.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -62,7 +61,15 @@ static __always_inline long read_cgroup_name(struct pobpf_cgroup *to,
 	return 0;
 }
 
-/* Resolves the word in memo->memcg_data; -1 if its cgroup cannot be told. */
+/* What is known of what a page is charged to. */
+enum memcg_state {
+	MEMCG_NONE, /* to nothing */
+	MEMCG_KNOWN,
+	MEMCG_UNNAMED, /* its id, but there is no room for its name */
+	MEMCG_UNKNOWN,
+};
+
+/* Resolves the word in memo->memcg_data; enum memcg_state. */
 __noinline int resolve_memcg(struct memcg_memo *memo)
 {
 	const struct mem_cgroup___css *memcg;
@@ -73,44 +80,39 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	__u64 id;
 
 	if (!memo)
-		return -1;
+		return MEMCG_UNKNOWN;
 	memcg_data = memo->memcg_data;
 	memo->cgroup_id = 0;
 	memo->flags = 0;
 	if (memcg_data & MEMCG_DATA_OBJEXTS_BIT) {
 		memo->flags = POBPF_MEMCG_SLAB;
-		return 0;
+		return MEMCG_KNOWN;
 	}
 	memcg = (const void *)memcg_of(memcg_data);
 	if (!memcg)
-		return -1;
+		return MEMCG_UNKNOWN;
 	kn = cgroup_kernfs_node(memcg);
 	id = KERNEL_WORD(kn, id);
 	if (!id)
-		return -1;
+		return MEMCG_UNKNOWN;
 	name = bpf_map_lookup_elem(&cgroups, &id);
 	if (!name) {
 		/* another run may have been first */
 		bpf_map_update_elem(&cgroups, &id, &no_name, 1 /* BPF_NOEXIST */);
 		name = bpf_map_lookup_elem(&cgroups, &id);
-		if (!name)
-			return -1;
 	}
-	if (read_cgroup_name(name, kn))
-		return -1;
+	if (name && read_cgroup_name(name, kn))
+		return MEMCG_UNKNOWN;
 	memo->cgroup_id = id;
 	memo->flags = POBPF_MEMCG_CHARGED;
 	if (memcg_data & MEMCG_DATA_KMEM_BIT)
 		memo->flags |= POBPF_MEMCG_OBJCG;
 	if (!(KERNEL_WORD(memcg, css.flags) & CSS_ONLINE_BIT))
 		memo->flags |= POBPF_MEMCG_OFFLINE;
-	return 0;
+	return name ? MEMCG_KNOWN : MEMCG_UNNAMED;
 }
 
-/* Answers of find_memcg(). */
-enum { MEMCG_NONE, MEMCG_KNOWN, MEMCG_UNKNOWN };
-
-/* What a page is charged to; in the memo if it is known. */
+/* What a page is charged to; in the memo if it is known. Answers enum memcg_state. */
 static __always_inline int find_memcg(struct page *page, struct memcg_memo *memo)
 {
 	__u64 memcg_data = page_memcg_data(page);
@@ -118,16 +120,13 @@ static __always_inline int find_memcg(struct page *page, struct memcg_memo *memo
 	if (!memcg_data)
 		return MEMCG_NONE;
 	/* a word that was resolved once is no folio field of a tail page: they are small numbers */
-	if (memcg_data == memo->memcg_data)
+	if (memcg_data == memo->memcg_data && memo->state == MEMCG_KNOWN)
 		return MEMCG_KNOWN;
 	if (page_is_tail(page))
 		return MEMCG_NONE;
 	memo->memcg_data = memcg_data;
-	if (!resolve_memcg(memo))
-		return MEMCG_KNOWN;
-	/* the next page asks again, and is counted again */
-	memo->memcg_data = 0;
-	return MEMCG_UNKNOWN;
+	memo->state = resolve_memcg(memo);
+	return memo->state;
 }
 
 #endif /* POBPF_MEMCG_BPF_H */

@@ -280,7 +280,7 @@ __noinline int flush_sum(struct sum_memo *memo)
 	return 0;
 }
 
-/* Of an allocation: all fields that the reader groups by; 1: its cgroup could not be told. */
+/* Of an allocation: all fields that the reader groups by; 1: its cgroup or name is not known. */
 static __always_inline int set_group(struct pobpf_group_key *key, const struct owner_ref *ref,
 				     __u32 by, struct memcg_memo *memcg)
 {
@@ -316,11 +316,11 @@ static __always_inline int set_group(struct pobpf_group_key *key, const struct o
 	if (!(by & POBPF_GROUP_MEMCG))
 		return 0;
 	memcg_state = find_memcg(KERNEL_PTR(struct page, ref->page), memcg);
-	if (memcg_state == MEMCG_KNOWN) {
+	if (memcg_state == MEMCG_KNOWN || memcg_state == MEMCG_UNNAMED) {
 		key->cgroup_id = memcg->cgroup_id;
 		key->memcg_flags = memcg->flags & POBPF_MEMCG_OFFLINE;
 	}
-	return memcg_state == MEMCG_UNKNOWN;
+	return memcg_state == MEMCG_UNKNOWN || memcg_state == MEMCG_UNNAMED;
 }
 
 /* Answers of select_group(). */

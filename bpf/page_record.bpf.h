@@ -31,19 +31,18 @@ static __always_inline int fill_record(const struct owner_ref *ref, struct memcg
 				       struct pobpf_page *rec)
 {
 	int result = 0;
+	int state;
 
 	read_owner(ref, rec);
 	rec->memcg_flags = 0;
 	rec->cgroup_id = 0;
-	switch (find_memcg(KERNEL_PTR(struct page, ref->page), memcg)) {
-	case MEMCG_KNOWN:
+	state = find_memcg(KERNEL_PTR(struct page, ref->page), memcg);
+	if (state == MEMCG_KNOWN || state == MEMCG_UNNAMED) {
 		rec->memcg_flags = memcg->flags;
 		rec->cgroup_id = memcg->cgroup_id;
-		break;
-	case MEMCG_UNKNOWN:
-		result = RECORD_WITHOUT_CGROUP;
-		break;
 	}
+	if (state == MEMCG_UNKNOWN || state == MEMCG_UNNAMED)
+		result = RECORD_WITHOUT_CGROUP;
 	rec->kind = POBPF_ITEM_PAGE;
 	rec->pfn = ref->pfn;
 	rec->flags = ref->flags;

@@ -55,7 +55,7 @@ struct memcg_memo {
 	__u64 memcg_data;
 	__u64 cgroup_id;
 	__u32 flags; /* enum pobpf_memcg_flags */
-	__u32 reserved;
+	__u32 state; /* enum memcg_state */
 };
 
 /* The sum of one group, kept here until another group comes. */

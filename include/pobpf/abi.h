@@ -341,7 +341,7 @@ struct pobpf_account {
 	__u16 no_handle; /* no stack was saved; the kernel prints no record either */
 	__u16 torn;	 /* changed under the read, twice, or an impossible order */
 	__u16 errors; /* kernel memory could not be read, a map was full, a window was malformed */
-	__u16 cgroup_errors; /* pages whose cgroup could not be told; not part of the sum */
+	__u16 cgroup_errors; /* pages whose cgroup or its name is not known; not part of the sum */
 	__u16 mode;	     /* enum pobpf_mode of the link that wrote this; no count */
 	__u16 reserved[2];   /* zero */
 	__u16 filtered[POBPF_NR_FILTERS]; /* first pages of allocations, by enum pobpf_filter */

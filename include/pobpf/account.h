@@ -36,7 +36,8 @@ struct Account {
   std::array<std::uint64_t, POBPF_NR_FILTERS> filtered{};
   std::uint64_t torn = 0;
   std::uint64_t errors = 0;
-  /// Records whose cgroup could not be told (map full, cgroup going away); they are in `emitted`.
+  /// Records whose cgroup could not be told (going away), or not its name (there is room for
+  /// 16,384 of them): they are in `emitted`.
   std::uint64_t cgroup_errors = 0;
   /// Pages below max_pfn that no window covers: absent sections, and PFN ranges outside the wanted
   /// nodes. Not part of `pages`.

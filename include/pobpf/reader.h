@@ -119,7 +119,14 @@ class PageReader {
   [[nodiscard]] virtual pobpf_mode mode() const = 0;
 };
 
-/// The loaded BPF programs and what they found out about this kernel.
+/// The loaded BPF programs and what they found out about this kernel. What it knows it knows
+/// - as long as it lives: the kernel's facts, its nodes and where memory lies (what is added later
+///   is not looked at: open another session), and the frames of a stack, whose handle the kernel
+///   gives to no other;
+/// - as long as a reader lives: what of its filters is looked up when it is made, such as the
+///   addresses of functions and modules, and what stacks hit of them;
+/// - from one reader, or sums, to the next: the names of functions and of cgroups, as modules and
+///   cgroups come and go.
 class Session : public PageContext {
  public:
   /// Loads the programs and reads the kernel's facts. kUnsupported if this kernel or these

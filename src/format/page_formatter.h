@@ -30,7 +30,8 @@ struct Stack {
   std::string kernel_text;
 };
 
-/// Where formatters get what a record only refers to. References stay valid until the source dies.
+/// Where formatters get what a record only refers to. References stay valid until the source dies
+/// or, if it is a Session, is asked for another reader or other sums.
 class PageContext {
  public:
   PageContext() = default;

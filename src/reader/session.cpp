@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <bitset>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <unordered_map>
 
 #include "kernel/btf_excerpt.h"
 #include "kernel/libbpf_log.h"
@@ -25,6 +25,7 @@
 #include "page_owner_goto.skel.h"
 #include "page_owner_probe.skel.h"
 #include "pobpf/reader.h"
+#include "reader/cgroup_names.h"
 #include "reader/kernel_stacks.h"
 #include "reader/link_reader.h"
 #include "reader/own_programs.h"
@@ -48,7 +49,8 @@ constexpr std::uint32_t kNodeFilter = 1U << POBPF_FILTER_NID;
 
 using WalkerSkeleton = std::unique_ptr<page_owner_bpf, SkeletonDeleter<page_owner_bpf__destroy>>;
 
-/// Parameter slots of one loaded object, given out to links and taken back.
+/// Parameter slots of one loaded object, given out to links and taken back. Each is a reading, with
+/// a number that counts up.
 class Slots {
  public:
   struct Slot {
@@ -57,9 +59,9 @@ class Slots {
   };
 
   Result<Slot> take() {
-    for (std::uint32_t index = 0; index < used_.size(); ++index) {
-      if (used_.test(index)) continue;
-      used_.set(index);
+    for (std::uint32_t index = 0; index < readings_.size(); ++index) {
+      if (readings_[index] != kFree) continue;
+      readings_[index] = ++last_reading_;
       const auto state = used_before_.test(index) ? SlotState::kUsedBefore : SlotState::kNew;
       used_before_.set(index);
       return Slot{index, state};
@@ -68,10 +70,20 @@ class Slots {
                 fmt::format("{} readers are open already", std::size_t{POBPF_MAX_READERS}),
                 "close one first");
   }
-  void give_back(std::uint32_t index) { used_.reset(index); }
+  void give_back(std::uint32_t index) { readings_[index] = kFree; }
+  [[nodiscard]] std::uint64_t last_reading() const { return last_reading_; }
+  /// Of those that have not ended; the last one if all have.
+  [[nodiscard]] std::uint64_t oldest_reading() const {
+    std::uint64_t oldest = last_reading_;
+    for (const std::uint64_t reading : readings_)
+      if (reading != kFree) oldest = std::min(oldest, reading);
+    return oldest;
+  }
 
  private:
-  std::bitset<POBPF_MAX_READERS> used_;
+  static constexpr std::uint64_t kFree = 0;
+  std::array<std::uint64_t, POBPF_MAX_READERS> readings_{};
+  std::uint64_t last_reading_ = 0;
   std::bitset<POBPF_MAX_READERS> used_before_;
 };
 
@@ -148,6 +160,7 @@ class KernelSession final : public Session {
         facts_(std::move(facts)),
         stack_source_(*skeleton_, std::move(own_programs)),
         stacks_(stack_source_),
+        cgroup_names_(bpf_map__fd(skeleton_->maps.cgroups)),
         slots_(std::make_shared<Slots>()),
         with_read_times_(options.with_read_times),
         filters_(options.filters | kNodeFilter),
@@ -177,7 +190,9 @@ class KernelSession final : public Session {
                                const ProgressCallback& on_progress) override;
   [[nodiscard]] const PageTypes& page_types() const override { return facts_.page_types; }
   Result<const Stack*> stack(std::uint32_t handle) override { return stacks_.get(handle); }
-  Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override;
+  Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
+    return cgroup_names_.get(cgroup_id);
+  }
 
  private:
   /// What a link of a view needs before it can be attached.
@@ -202,8 +217,8 @@ class KernelSession final : public Session {
   MachineFacts facts_;
   KernelStacks<page_owner_bpf> stack_source_;
   StackTable stacks_;
+  CgroupNames cgroup_names_;
   std::shared_ptr<Slots> slots_;
-  std::unordered_map<std::uint64_t, std::string> cgroup_names_;
   bool with_read_times_;
   std::uint32_t filters_;
   bool has_details_;
@@ -224,6 +239,10 @@ Result<KernelSession::Prepared> KernelSession::prepare(const ReaderView& view,
   auto taken = slots_->take();
   if (!taken) return fail(std::move(taken).error());
   SlotLease lease(slots_, taken->index);
+  stacks_.forget_names();
+  if (auto status = cgroup_names_.begin_reading(slots_->last_reading(), slots_->oldest_reading());
+      !status)
+    return fail(std::move(status).error());
   if (auto status = install_reader_maps(skeleton_->obj, taken->index, taken->state, *filter);
       !status)
     return fail(std::move(status).error());
@@ -284,19 +303,6 @@ Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumReq
     // too small: once more with more room
     groups_room_ = std::min(request.groups_max, groups_room_ * kGroupsGrowth);
   }
-}
-
-Result<std::string_view> KernelSession::cgroup_name(std::uint64_t cgroup_id) {
-  if (const auto known = cgroup_names_.find(cgroup_id); known != cgroup_names_.end())
-    return std::string_view(known->second);
-  pobpf_cgroup cgroup{};
-  if (const int error =
-          bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.cgroups), &cgroup_id, &cgroup);
-      error != 0)
-    return fail(libbpf_error(fmt::format("reading the name of cgroup {}", cgroup_id), error));
-  const auto [entry, added] = cgroup_names_.emplace(
-      cgroup_id, std::string(cgroup.name, strnlen(cgroup.name, sizeof(cgroup.name))));
-  return std::string_view(entry->second);
 }
 
 const void* elf_of_walker(const MachineFacts& facts, std::uint32_t filters, std::size_t& size) {

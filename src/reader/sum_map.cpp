@@ -5,9 +5,9 @@
 #include <bpf/libbpf.h>
 
 #include <cerrno>
-#include <vector>
 
 #include "kernel/libbpf_log.h"
+#include "reader/map_elements.h"
 
 namespace pobpf {
 namespace {
@@ -39,33 +39,14 @@ Result<SumMap> SumMap::install(const bpf_map* reader_sums, std::uint32_t slot,
 }
 
 Status SumMap::read(GroupSums& sums) const {
-  // a batch ends at the end of a hash bucket: it must hold the fullest one
-  std::uint32_t batch = 4096;
-  std::vector<pobpf_group_key> keys;
-  std::vector<pobpf_group_sum> values;
-  std::uint32_t position = 0;
-  std::uint32_t* from = nullptr;
-  for (bool at_end = false; !at_end;) {
-    keys.resize(batch);
-    values.resize(batch);
-    std::uint32_t count = batch;
-    const int error = bpf_map_lookup_batch(map_.get(), from, &position, keys.data(), values.data(),
-                                           &count, nullptr);
-    if (error == -ENOSPC) {
-      batch *= 2;
-      continue;
-    }
-    at_end = error == -ENOENT;
-    if (error != 0 && !at_end) return fail(libbpf_error("reading the sums", error));
-    for (std::uint32_t i = 0; i < count; ++i) {
-      if (keys[i].is_other != 0)
-        sums.other = values[i];
-      else
-        sums.groups.push_back({keys[i], values[i]});
-    }
-    from = &position;
-  }
-  return {};
+  return for_each_element<pobpf_group_key, pobpf_group_sum>(
+      map_.get(), ElementUse::kRead, "reading the sums",
+      [&sums](const pobpf_group_key& key, const pobpf_group_sum& sum) {
+        if (key.is_other != 0)
+          sums.other = sum;
+        else
+          sums.groups.push_back({key, sum});
+      });
 }
 
 }  // namespace pobpf

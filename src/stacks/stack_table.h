@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Stacks by handle, each read and named once.
+// Stacks by handle, each read once and named once in a while.
 #pragma once
 
 #include <cstdint>
@@ -29,16 +29,20 @@ class StackSource {
   virtual Result<std::vector<std::string>> symbols(std::span<const std::uint64_t> addresses) = 0;
 };
 
-/// Grows with the number of distinct stacks (thousands), not with the number of pages. Symbols are
-/// cached by address as well: stacks share most of their frames.
+/// Grows with the number of distinct stacks (thousands), not with the number of pages. Frames are
+/// known for as long as the table lives: the depot keeps what it has, so that no handle is ever
+/// another stack's. Names are known until they are forgotten, as modules come and go and others
+/// take their addresses; they are cached by address, because stacks share most of their frames.
 class StackTable {
  public:
   explicit StackTable(StackSource& source) : source_(source) {}
-  /// Valid until the table dies.
+  /// Valid until names are forgotten.
   Result<const Stack*> get(std::uint32_t handle);
+  void forget_names();
 
  private:
   StackSource& source_;
+  std::unordered_map<std::uint32_t, std::vector<std::uint64_t>> addresses_;
   std::unordered_map<std::uint32_t, std::unique_ptr<Stack>> stacks_;
   std::unordered_map<std::uint64_t, std::string> symbols_;
 };

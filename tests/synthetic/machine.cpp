@@ -423,10 +423,12 @@ Result<std::uint32_t> Machine::add_stack(const std::vector<std::uint64_t>& frame
 }
 
 Result<std::uint64_t> Machine::add_cgroup(std::uint64_t id, std::string_view name, bool is_online) {
-  auto memcg = memory_.allocate(kPageBytes);
-  auto cgroup = memory_.allocate(kPageBytes);
-  auto kn = memory_.allocate(kPageBytes);
-  auto text = memory_.allocate(kPageBytes);
+  auto memcg = memory_.allocate(
+      std::max({offsets_.css_ss, offsets_.css_cgroup, offsets_.css_flags}) + sizeof(std::uint64_t));
+  auto cgroup = memory_.allocate(offsets_.cgroup_kn + sizeof(std::uint64_t));
+  auto kn = memory_.allocate(std::max({offsets_.kn_id, offsets_.kn_name, offsets_.kn_parent}) +
+                             sizeof(std::uint64_t));
+  auto text = memory_.allocate(POBPF_CGROUP_NAME_BYTES);
   for (auto* made : {&memcg, &cgroup, &kn, &text})
     if (!*made) return fail(std::move(*made).error());
   // css is the first member of struct mem_cgroup, in all versions
@@ -437,8 +439,15 @@ Result<std::uint64_t> Machine::add_cgroup(std::uint64_t id, std::string_view nam
   put(kn->user + offsets_.kn_id, id);
   put(kn->user + offsets_.kn_name, text->kernel);
   put(kn->user + offsets_.kn_parent, root_cgroup_kn_.kernel);
-  std::memcpy(text->user, name.data(), std::min<std::size_t>(name.size(), kPageBytes - 1));
+  cgroup_names_[id] = *text;
+  rename_cgroup(id, name);
   return memcg->kernel;
+}
+
+void Machine::rename_cgroup(std::uint64_t id, std::string_view name) {
+  std::array<char, POBPF_CGROUP_NAME_BYTES> text{};
+  name.copy(text.data(), text.size() - 1);
+  put(cgroup_names_.at(id).user, text);
 }
 
 Result<MachineFacts> Machine::facts() const {

@@ -153,6 +153,8 @@ class Machine {
   Result<std::uint32_t> add_stack(const std::vector<std::uint64_t>& frames);
   /// A cgroup below the root; the memcg_data word of pages charged to it.
   Result<std::uint64_t> add_cgroup(std::uint64_t id, std::string_view name, bool is_online = true);
+  /// As cgroup v1 allows.
+  void rename_cgroup(std::uint64_t id, std::string_view name);
 
   /// A node with memory, and the span that it says it has. Without any, node 0 has it all.
   void add_node(unsigned nid, PfnRange span) { nodes_.push_back({nid, span}); }
@@ -214,7 +216,8 @@ class Machine {
   Block pool_;   // the last pool of the depot
   std::uint32_t nr_pools_ = 0;
   std::uint32_t pool_used_ = 0;
-  Block memory_subsys_;  // memory_cgrp_subsys
+  Block memory_subsys_;                          // memory_cgrp_subsys
+  std::map<std::uint64_t, Block> cgroup_names_;  // by id
   Block root_cgroup_kn_;
   std::vector<Block> root_blocks_;
   std::vector<std::optional<Section>> sections_;

@@ -22,11 +22,12 @@ class MadeUpStacks final : public StackSource {
     std::vector<std::string> names;
     for (const std::uint64_t address : addresses) {
       named.push_back(address);
-      names.push_back(fmt::format("f{:x}+0x1/0x2", address));
+      names.push_back(fmt::format("{}{:x}+0x1/0x2", prefix, address));
     }
     return names;
   }
   std::map<std::uint32_t, std::vector<std::uint64_t>> stacks;
+  std::string prefix = "f";
   std::vector<std::uint64_t> named;
   int nr_stack_reads = 0;
 };
@@ -52,6 +53,20 @@ TEST(StackTable, ReadsAStackOnceAndNamesAnAddressOnce) {
   ASSERT_TRUE(table.get(6));
   EXPECT_EQ(source.nr_stack_reads, 2);
   EXPECT_EQ(source.named, (std::vector<std::uint64_t>{0x10, 0x20, 0x30}));
+}
+
+TEST(StackTable, NamesAnewWhatItHasForgotten) {
+  MadeUpStacks source;
+  source.stacks[5] = {0x10};
+  StackTable table(source);
+  ASSERT_TRUE(table.get(5));
+  // a module is gone and another is where it was
+  source.prefix = "g";
+  EXPECT_EQ((*table.get(5))->frames[0].symbol, "f10+0x1/0x2");
+  table.forget_names();
+  EXPECT_EQ((*table.get(5))->frames[0].symbol, "g10+0x1/0x2");
+  EXPECT_EQ((*table.get(5))->kernel_text, " g10+0x1/0x2\n");
+  EXPECT_EQ(source.nr_stack_reads, 1);
 }
 
 TEST(StackTable, PassesOnThatAStackCannotBeRead) {

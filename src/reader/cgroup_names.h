@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Names of the cgroups that pages are charged to.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "pobpf/error.h"
+
+namespace pobpf {
+
+/// The programs put the names that they meet into a map, which has room for as many as one reading
+/// of the memory hardly meets; a machine that runs for long has any number. So the map is emptied
+/// when another reading begins, and names are forgotten when all have ended that may have met them.
+///
+/// Readings have numbers, which count up. Not thread-safe.
+class CgroupNames {
+ public:
+  /// `map` is that of bpf/memcg.bpf.h and must outlive this.
+  explicit CgroupNames(int map) : map_(map) {}
+
+  /// Before a reading begins: `number` is its own, `oldest` that of the oldest one that has not
+  /// ended, which may be itself.
+  Status begin_reading(std::uint64_t number, std::uint64_t oldest);
+  /// Of a cgroup that was met; its number in place of a name for which there was no room. Valid
+  /// until another reading begins.
+  Result<std::string_view> get(std::uint64_t cgroup_id);
+
+ private:
+  struct Name {
+    std::string text;
+    std::uint64_t reading;  ///< the last one that may have met it
+  };
+  int map_;
+  std::uint64_t last_reading_ = 0;
+  std::unordered_map<std::uint64_t, Name> names_;
+};
+
+}  // namespace pobpf

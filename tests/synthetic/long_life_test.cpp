@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A session that outlives what it has learned.
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+
+#include <cerrno>
+#include <chrono>
+#include <iterator>
+#include <thread>
+
+#include "synthetic/machine_test.h"
+#include "util/fd.h"
+
+namespace pobpf::synthetic {
+namespace {
+
+using testing::HasSubstr;
+
+class LongLife : public MachineTestBase {
+ protected:
+  void SetUp() override {
+    MachineTestBase::SetUp();
+    if (!machine_) return;
+    ASSERT_TRUE(machine_->add_section(0));
+  }
+  /// Charges as many pages to a cgroup each, whose ids begin with `first`.
+  void charge_pages(std::uint64_t first, std::uint64_t nr_cgroups) {
+    for (std::uint64_t i = 0; i < nr_cgroups; ++i) {
+      const auto memcg = machine_->add_cgroup(first + i, fmt::format("name {}", first + i));
+      ASSERT_TRUE(memcg) << memcg.error().what;
+      machine_->allocate(i, {.memcg_data = *memcg});
+    }
+  }
+  std::string name_of(std::uint64_t cgroup_id) {
+    return std::string(session_->cgroup_name(cgroup_id).value_or("?"));
+  }
+};
+
+TEST_F(LongLife, CgroupsOfEarlierReadingsLeaveRoomForLaterOnes) {
+  constexpr std::uint64_t kCgroups = 7'000;
+  open(kNewestObject);
+  for (std::uint64_t reading = 0; reading < 4; ++reading) {
+    const std::uint64_t first = 1 + reading * kCgroups;
+    charge_pages(first, kCgroups);
+    if (reading % 2 == 0) {
+      const Delivered delivered = read();
+      ASSERT_EQ(delivered.pages.size(), kCgroups);
+      EXPECT_EQ(delivered.account.cgroup_errors, 0U);
+      for (const pobpf_page& page : delivered.pages)
+        ASSERT_EQ(name_of(page.cgroup_id), fmt::format("name {}", first + page.pfn));
+    } else {
+      SumRequest request;
+      request.group_by = POBPF_GROUP_MEMCG;
+      auto sums = session_->sum_groups({}, request, {});
+      ASSERT_TRUE(sums) << sums.error().what;
+      EXPECT_EQ(sums->account.cgroup_errors, 0U);
+      ASSERT_EQ(sums->groups.size(), kCgroups);
+      for (const GroupSum& group : sums->groups) {
+        ASSERT_GE(group.key.cgroup_id, first);
+        ASSERT_EQ(name_of(group.key.cgroup_id), fmt::format("name {}", group.key.cgroup_id));
+      }
+    }
+  }
+}
+
+TEST_F(LongLife, CgroupsForWhoseNamesThereIsNoRoomHaveTheirNumbers) {
+  constexpr std::uint64_t kCgroups = 20'000;
+  open(kNewestFiltersObject);
+  charge_pages(1, kCgroups);
+  const Delivered delivered = read();
+  ASSERT_EQ(delivered.pages.size(), kCgroups);
+  EXPECT_EQ(delivered.account.torn, 0U);
+  std::uint64_t nr_unnamed = 0;
+  for (const pobpf_page& page : delivered.pages) {
+    ASSERT_EQ(page.cgroup_id, page.pfn + 1);
+    const std::string name = name_of(page.cgroup_id);
+    if (name == fmt::format("(cgroup {})", page.cgroup_id))
+      ++nr_unnamed;
+    else
+      ASSERT_EQ(name, fmt::format("name {}", page.cgroup_id));
+  }
+  EXPECT_GT(nr_unnamed, 0U);
+  EXPECT_EQ(delivered.account.cgroup_errors, nr_unnamed);
+
+  SumRequest request;
+  request.group_by = POBPF_GROUP_MEMCG;
+  auto sums = session_->sum_groups({}, request, {});
+  ASSERT_TRUE(sums) << sums.error().what;
+  EXPECT_EQ(sums->groups.size(), kCgroups);
+}
+
+TEST_F(LongLife, NamesOfCgroupsAreThoseOfTheLastReading) {
+  charge_pages(5, 1);
+  open(kNewestObject);
+  read();
+  EXPECT_EQ(name_of(5), "name 5");
+  machine_->rename_cgroup(5, "another");
+  EXPECT_EQ(name_of(5), "name 5");
+  read();
+  EXPECT_EQ(name_of(5), "another");
+}
+
+TEST_F(LongLife, AReaderKeepsItsNamesWhileOthersBegin) {
+  charge_pages(5, 1);
+  machine_->allocate(kSectionPages - 1, {});
+  open(kNewestObject);
+  auto first = session_->open_reader({});
+  ASSERT_TRUE(first) << first.error().what;
+  (*first)->set_read_bytes(sizeof(pobpf_page));
+  bool at_end = false;
+  auto pages = (*first)->next(at_end);
+  ASSERT_TRUE(pages) << pages.error().what;
+  ASSERT_EQ(pages->size(), 1U);
+  const std::uint64_t cgroup_id = pages->front().cgroup_id;
+  // nobody else meets that cgroup
+  machine_->release(0, 0);
+  for (int i = 0; i < 3; ++i) read();
+  EXPECT_EQ(name_of(cgroup_id), "name 5");
+}
+
+/// The kernel's code at an address comes and goes, as that of modules does.
+TEST_F(LongLife, FunctionsAreNamedAnewByEachReading) {
+  const bpf_insn insns[] = {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0},
+                            {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+  Fd program(bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "comes_and_goes", "GPL", insns,
+                           std::size(insns), nullptr));
+  ASSERT_TRUE(program) << errno;
+  bpf_prog_info info{};
+  std::uint64_t address = 0;
+  info.nr_jited_ksyms = 1;
+  info.jited_ksyms = reinterpret_cast<std::uint64_t>(&address);
+  std::uint32_t size = sizeof(info);
+  ASSERT_EQ(bpf_obj_get_info_by_fd(program.get(), &info, &size), 0);
+  if (address == 0) GTEST_SKIP() << "programs are not compiled here";
+
+  const auto handle = machine_->add_stack({address});
+  ASSERT_TRUE(handle);
+  open(kNewestObject);
+  const auto name = [&] { return (*session_->stack(*handle).value()).frames.at(0).symbol; };
+  EXPECT_THAT(name(), HasSubstr("comes_and_goes"));
+  program.reset();
+  EXPECT_THAT(name(), HasSubstr("comes_and_goes"));
+  // it goes when nobody can be running it any more
+  for (int i = 0; i < 100; ++i) {
+    read();
+    if (name().find("comes_and_goes") == std::string::npos) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_THAT(name(), testing::Not(HasSubstr("comes_and_goes")));
+}
+
+}  // namespace
+}  // namespace pobpf::synthetic
