@@ -201,7 +201,7 @@ static __always_inline void emit_all_pages(struct walk *w, bool is_detailed)
 
 static __always_inline int emit_window(struct bpf_iter__bpf_map_elem *ctx, bool is_detailed)
 {
-	const struct pobpf_window *window = ctx->value;
+	const struct pobpf_window *window = current_window(ctx);
 	struct walk w;
 
 	if (!window)
@@ -427,7 +427,7 @@ static __always_inline void count_all_pages(struct walk *w)
 SEC("pobpf/bpf_map_elem")
 int count_pages(struct bpf_iter__bpf_map_elem *ctx)
 {
-	const struct pobpf_window *window = ctx->value;
+	const struct pobpf_window *window = current_window(ctx);
 	struct sum_memo *memo;
 	struct walk w;
 

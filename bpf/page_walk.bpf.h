@@ -370,6 +370,15 @@ __noinline int find_window(struct window_place *place)
 	return 1;
 }
 
+/* What an iterator is called for; NULL: for nothing, behind the last window. */
+static __always_inline const struct pobpf_window *
+current_window(const struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct pobpf_window *window = ctx->value;
+
+	return window && window->pfn != POBPF_NO_WINDOW ? window : NULL;
+}
+
 /*
  * Prepares the walk over a window; false if there is nothing to walk, with all
  * pages counted under their reason.

@@ -121,10 +121,14 @@ enum pobpf_mode {
 	POBPF_MODE_STACK_HANDLE = 2,
 };
 
+/* pfn of elements of a window map that are not used. */
+#define POBPF_NO_WINDOW ((1ULL << 48) - 1)
+
 /*
  * One element of a reader's window map: PFNs [pfn, pfn + last], inside one
  * naturally aligned block of POBPF_WINDOW_PAGES, so inside one memory section
- * and one subsection. 8 bytes, as a reader of a terabyte has a million of them.
+ * and one subsection. A terabyte has a million of them, of which the map holds
+ * those that are read next.
  */
 struct pobpf_window {
 	__u64 pfn : 48;

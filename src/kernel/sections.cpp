@@ -42,11 +42,12 @@ Result<std::vector<Section>> read_sections(const KernelBtf& btf, KernelMemory& m
 std::vector<PfnRange> present_ranges(const std::vector<Section>& sections,
                                      unsigned pfn_section_shift) {
   std::vector<PfnRange> ranges;
-  ranges.reserve(sections.size());
-  for (const Section& section : sections)
-    ranges.push_back(
-        {section.section_nr << pfn_section_shift, (section.section_nr + 1) << pfn_section_shift});
-  return joined(std::move(ranges));
+  for (const Section& section : sections) {
+    const std::uint64_t begin = section.section_nr << pfn_section_shift;
+    if (ranges.empty() || ranges.back().end != begin) ranges.push_back({begin, begin});
+    ranges.back().end = (section.section_nr + 1) << pfn_section_shift;
+  }
+  return ranges;
 }
 
 }  // namespace pobpf

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The windows of a view, cut up for threads that each read a part with a link of their own.
+// The memory of a view, cut up for threads that each read a part with a link of their own.
 #pragma once
 
 #include <cstddef>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "kernel/machine_facts.h"
-#include "pobpf/abi.h"
+#include "model/pfn_range.h"
 
 namespace pobpf {
 
 /// A run of windows on one node.
 struct Chunk {
-  std::span<const pobpf_window> windows;
+  std::vector<PfnRange> ranges;  ///< joined
   unsigned nid = 0;
 };
 
-/// Cuts ascending windows at the borders of nodes and into some pieces a thread, so that threads
-/// end together although memory is not equally full. One thread has one chunk: no more links than
-/// are needed. `windows` must outlive the result.
-[[nodiscard]] std::vector<Chunk> make_chunks(std::span<const pobpf_window> windows,
+/// Cuts ascending ranges at the borders of nodes and into some pieces a thread, so that threads end
+/// together although memory is not equally full; never inside a window. One thread has one chunk:
+/// no more links than are needed.
+[[nodiscard]] std::vector<Chunk> make_chunks(const std::vector<PfnRange>& ranges,
+                                             unsigned window_order,
                                              const std::vector<NodeSpan>& nodes,
                                              unsigned nr_threads);
 

@@ -3,12 +3,12 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <numeric>
 #include <system_error>
 
 #include "kernel/libbpf_log.h"
@@ -16,48 +16,50 @@
 namespace pobpf {
 namespace {
 
-Status write_windows(int map, std::span<const pobpf_window> windows) {
-  // in batches: the map of a terabyte has a million elements, and one call copies them all
-  constexpr std::size_t kBatch = 16384;
-  std::vector<__u32> keys;
-  for (std::size_t at = 0; at < windows.size(); at += kBatch) {
-    const auto batch = windows.subspan(at, std::min(kBatch, windows.size() - at));
-    keys.resize(batch.size());
-    std::iota(keys.begin(), keys.end(), static_cast<__u32>(at));
-    auto count = static_cast<__u32>(batch.size());
-    const int error = bpf_map_update_batch(map, keys.data(), batch.data(), &count, nullptr);
-    if (error != 0) return fail(libbpf_error("writing the windows", error));
-    if (count != batch.size())
-      return fail(ErrorKind::kFailed, "the kernel took only part of the windows");
-  }
-  return {};
-}
+/// 128 KiB for 16 GiB with pages of 4 KiB: another iterator every tenth of a second.
+constexpr std::uint64_t kWindowsAtOnce = 16384;
 
 }  // namespace
 
-Result<LinkReader> LinkReader::open(const bpf_program* program,
-                                    std::span<const pobpf_window> windows, bool expects_records,
-                                    bool with_read_times) {
-  Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "pobpf_windows", sizeof(__u32), sizeof(pobpf_window),
-                        static_cast<__u32>(windows.size()), nullptr));
-  if (!map) return fail(libbpf_error("making the window map", errno));
-  if (auto status = write_windows(map.get(), windows); !status)
-    return fail(std::move(status).error());
+void WindowUnmap::operator()(pobpf_window* windows) const { ::munmap(windows, nr_bytes); }
 
+Result<WindowMap> WindowMap::make(std::size_t nr_windows) {
+  LIBBPF_OPTS(bpf_map_create_opts, options);
+  options.map_flags = BPF_F_MMAPABLE;
+  WindowMap map;
+  map.fd_.reset(bpf_map_create(BPF_MAP_TYPE_ARRAY, "pobpf_windows", sizeof(__u32),
+                               sizeof(pobpf_window), static_cast<__u32>(nr_windows), &options));
+  if (!map.fd_) return fail(libbpf_error("making the window map", errno));
+  const std::size_t nr_bytes = nr_windows * sizeof(pobpf_window);
+  void* const memory =
+      ::mmap(nullptr, nr_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map.fd_.get(), 0);
+  if (memory == MAP_FAILED) return fail(libbpf_error("mapping the window map", errno));
+  map.windows_ = {static_cast<pobpf_window*>(memory), WindowUnmap{nr_bytes}};
+  map.nr_windows_ = nr_windows;
+  return map;
+}
+
+Result<LinkReader> LinkReader::open(const bpf_program* program, WindowSource windows,
+                                    bool expects_records, bool with_read_times) {
+  auto map = WindowMap::make(std::min(windows.count(), kWindowsAtOnce));
+  if (!map) return fail(std::move(map).error());
   bpf_iter_link_info target{};
-  target.map.map_fd = static_cast<__u32>(map.get());
-  LIBBPF_OPTS(bpf_iter_attach_opts, options);
-  options.link_info = &target;
-  options.link_info_len = sizeof(target);
-  const LibbpfCall attaching;
-  bpf_link* link = bpf_program__attach_iter(program, &options);
-  if (link == nullptr) return fail(attaching.error("attaching the page walker", errno));
-  // the iterator keeps the link alive; nothing else has to
-  Fd iterator(bpf_iter_create(bpf_link__fd(link)));
-  const int error = errno;
-  bpf_link__destroy(link);
-  if (!iterator) return fail(libbpf_error("starting the page walker", error));
-  return LinkReader(std::move(map), std::move(iterator), expects_records, with_read_times);
+  target.map.map_fd = static_cast<__u32>(map->fd());
+  LIBBPF_OPTS(bpf_link_create_opts, options);
+  options.iter_info = &target;
+  options.iter_info_len = sizeof(target);
+  Fd link(bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, &options));
+  if (!link) return fail(libbpf_error("attaching the page walker", errno));
+  LinkReader reader(std::move(windows), *std::move(map), std::move(link), expects_records,
+                    with_read_times);
+  if (auto status = reader.begin_next_windows(); !status) return fail(std::move(status).error());
+  return reader;
+}
+
+Status LinkReader::begin_next_windows() {
+  source_.fill(map_.windows());
+  iterator_.reset(bpf_iter_create(link_.get()));
+  return iterator_ ? Status() : fail(libbpf_error("starting the page walker", errno));
 }
 
 Result<bool> LinkReader::read(std::size_t nr_bytes) {
@@ -77,10 +79,14 @@ Result<bool> LinkReader::read(std::size_t nr_bytes) {
                   "reading the page walker: " + std::generic_category().message(errno),
                   "run again with --verbose for libbpf's messages", errno);
     }
-    if (length == 0) {
+    if (length == 0 && source_.is_at_end()) {
       if (auto status = stream_.feed({}); !status) return fail(std::move(status).error());
       if (auto status = stream_.finish(); !status) return fail(std::move(status).error());
       return true;
+    }
+    if (length == 0) {
+      if (auto status = begin_next_windows(); !status) return fail(std::move(status).error());
+      continue;
     }
     const auto bytes = std::span(buffer_).first(static_cast<std::size_t>(length));
     if (auto status = stream_.feed(bytes); !status) return fail(std::move(status).error());

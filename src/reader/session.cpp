@@ -198,7 +198,7 @@ class KernelSession final : public Session {
   /// What a link of a view needs before it can be attached.
   struct Prepared {
     SlotLease slot;
-    std::vector<pobpf_window> windows;
+    WindowRanges windows;
     std::uint64_t outside;
   };
   Result<Prepared> prepare(const ReaderView& view, std::uint32_t group_by);
@@ -247,29 +247,31 @@ Result<KernelSession::Prepared> KernelSession::prepare(const ReaderView& view,
       !status)
     return fail(std::move(status).error());
 
-  const auto ranges = view_ranges(facts_, *filter);
+  auto ranges = view_ranges(facts_, *filter);
   std::uint64_t covered = 0;
   for (const PfnRange& range : ranges) covered += range.size();
   return Prepared{std::move(lease),
-                  make_windows(ranges, facts_.layout.pageblock_order, taken->index),
+                  {std::move(ranges), facts_.layout.pageblock_order, taken->index},
                   facts_.max_pfn - covered};
 }
 
 Result<std::unique_ptr<PageReader>> KernelSession::open_reader(const ReaderView& view) {
   auto prepared = prepare(view, 0);
   if (!prepared) return fail(std::move(prepared).error());
-  const auto& windows = prepared->windows;
+  auto& [ranges, pageblock_order, slot] = prepared->windows;
+  WindowSource windows(std::move(ranges), pageblock_order, slot);
+  const std::uint64_t nr_windows = windows.count();
   std::optional<LinkReader> link;
-  if (!windows.empty()) {
+  if (nr_windows != 0) {
     const bpf_program* program =
         has_details_ ? skeleton_->progs.emit_detailed_pages : skeleton_->progs.emit_pages;
-    auto opened = LinkReader::open(program, windows, true, with_read_times_);
+    auto opened = LinkReader::open(program, std::move(windows), true, with_read_times_);
     if (!opened) return fail(std::move(opened).error());
     link.emplace(std::move(*opened));
   }
   end_attaching();
   auto reader = std::make_unique<KernelReader>(std::move(prepared->slot), std::move(link),
-                                               view.mode, windows.size(), prepared->outside);
+                                               view.mode, nr_windows, prepared->outside);
   if (has_details_) reader->set_read_bytes(POBPF_DETAILED_READ_BYTES);
   return reader;
 }

@@ -20,11 +20,12 @@ namespace {
 /// What the threads of one pass share.
 class SumWalk {
  public:
-  SumWalk(const bpf_program* program, std::span<const pobpf_window> windows,
-          std::vector<Chunk> chunks, bool with_read_times)
+  SumWalk(const bpf_program* program, const WindowRanges& windows, std::vector<Chunk> chunks,
+          bool with_read_times)
       : program_(program),
+        windows_(windows),
         queue_(std::move(chunks)),
-        nr_windows_(windows.size()),
+        nr_windows_(count_windows(windows.ranges, window_order(windows.pageblock_order))),
         with_read_times_(with_read_times) {}
 
   /// Takes chunks until none is left; `on_progress` is empty for all threads but the first.
@@ -53,7 +54,9 @@ class SumWalk {
 
  private:
   Result<Account> read(const Chunk& chunk, const ProgressCallback& on_progress) {
-    auto link = LinkReader::open(program_, chunk.windows, false, with_read_times_);
+    auto link = LinkReader::open(
+        program_, WindowSource(chunk.ranges, windows_.pageblock_order, windows_.slot), false,
+        with_read_times_);
     if (!link) return fail(std::move(link).error());
     std::uint64_t before = 0;
     for (bool at_end = false; !at_end;) {
@@ -73,6 +76,7 @@ class SumWalk {
   }
 
   const bpf_program* program_;
+  const WindowRanges& windows_;
   ChunkQueue queue_;
   std::uint64_t nr_windows_;
   bool with_read_times_;
@@ -91,10 +95,11 @@ void run_on_node(unsigned nid) {
 
 }  // namespace
 
-Result<Account> walk_sums(const bpf_program* program, std::span<const pobpf_window> windows,
+Result<Account> walk_sums(const bpf_program* program, const WindowRanges& windows,
                           const std::vector<NodeSpan>& nodes, unsigned nr_threads,
                           bool with_read_times, const ProgressCallback& on_progress) {
-  auto chunks = make_chunks(windows, nodes, nr_threads);
+  auto chunks =
+      make_chunks(windows.ranges, window_order(windows.pageblock_order), nodes, nr_threads);
   nr_threads = std::min(nr_threads, static_cast<unsigned>(chunks.size()));
   SumWalk walk(program, windows, std::move(chunks), with_read_times);
   const auto nid_of_thread = [&](unsigned thread) {

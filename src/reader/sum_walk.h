@@ -2,10 +2,11 @@
 // One pass of count_pages over all windows of a view, by one thread or several.
 #pragma once
 
-#include <span>
+#include <cstdint>
 #include <vector>
 
 #include "kernel/machine_facts.h"
+#include "model/pfn_range.h"
 #include "pobpf/account.h"
 #include "pobpf/error.h"
 #include "pobpf/reader.h"
@@ -14,10 +15,16 @@ struct bpf_program;
 
 namespace pobpf {
 
+/// Windows of a slot, made as WindowSource makes them.
+struct WindowRanges {
+  std::vector<PfnRange> ranges;  ///< joined
+  unsigned pageblock_order;
+  std::uint32_t slot;
+};
+
 /// Reads all windows to their end; the account of all of them. kFailed "interrupted" if
 /// `on_progress`, which is called from this thread only, returns false.
-[[nodiscard]] Result<Account> walk_sums(const bpf_program* program,
-                                        std::span<const pobpf_window> windows,
+[[nodiscard]] Result<Account> walk_sums(const bpf_program* program, const WindowRanges& windows,
                                         const std::vector<NodeSpan>& nodes, unsigned nr_threads,
                                         bool with_read_times, const ProgressCallback& on_progress);
 

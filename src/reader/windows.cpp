@@ -2,31 +2,44 @@
 #include "reader/windows.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pobpf {
 
-std::vector<pobpf_window> make_windows(const std::vector<PfnRange>& ranges,
-                                       unsigned pageblock_order, std::uint32_t slot) {
-  const unsigned window_order = std::min<unsigned>(POBPF_WINDOW_ORDER, pageblock_order);
-  const std::uint64_t window_pages = 1ULL << window_order;
-  std::uint64_t nr_pages = 0;
-  for (const PfnRange& range : ranges) nr_pages += range.size();
+unsigned window_order(unsigned pageblock_order) {
+  return std::min<unsigned>(POBPF_WINDOW_ORDER, pageblock_order);
+}
 
-  std::vector<pobpf_window> windows;
-  windows.reserve((nr_pages >> window_order) + 2 * ranges.size());
-  for (const PfnRange& range : ranges) {
-    for (std::uint64_t pfn = range.begin; pfn < range.end;) {
-      const std::uint64_t boundary = (pfn & ~(window_pages - 1)) + window_pages;
-      const std::uint64_t end = std::min(boundary, range.end);
-      pobpf_window window{};
-      window.pfn = pfn & ((1ULL << 48) - 1);
-      window.last = (end - pfn - 1) & 0xff;
-      window.slot = slot & 0xff;
-      windows.push_back(window);
-      pfn = end;
+std::uint64_t count_windows(const std::vector<PfnRange>& ranges, unsigned order) {
+  std::uint64_t count = 0;
+  for (const PfnRange& range : ranges)
+    if (!range.is_empty()) count += ((range.end - 1) >> order) - (range.begin >> order) + 1;
+  return count;
+}
+
+WindowSource::WindowSource(std::vector<PfnRange> ranges, unsigned pageblock_order,
+                           std::uint32_t slot)
+    : ranges_(std::move(ranges)),
+      window_pages_(1ULL << window_order(pageblock_order)),
+      count_(count_windows(ranges_, window_order(pageblock_order))),
+      slot_(slot),
+      pfn_(ranges_.empty() ? 0 : ranges_.front().begin) {}
+
+void WindowSource::fill(std::span<pobpf_window> windows) {
+  for (pobpf_window& window : windows) {
+    window = {};
+    window.slot = slot_ & 0xff;
+    if (is_at_end()) {
+      window.pfn = POBPF_NO_WINDOW;
+      continue;
     }
+    const std::uint64_t boundary = (pfn_ & ~(window_pages_ - 1)) + window_pages_;
+    const std::uint64_t end = std::min(boundary, ranges_[range_].end);
+    window.pfn = pfn_ & POBPF_NO_WINDOW;
+    window.last = (end - pfn_ - 1) & 0xff;
+    pfn_ = end;
+    if (pfn_ == ranges_[range_].end && ++range_ < ranges_.size()) pfn_ = ranges_[range_].begin;
   }
-  return windows;
 }
 
 }  // namespace pobpf

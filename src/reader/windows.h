@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "model/pfn_range.h"
@@ -10,10 +11,32 @@
 
 namespace pobpf {
 
-/// Windows that cover exactly `ranges` (joined), ascending. None crosses a multiple of
-/// min(POBPF_WINDOW_PAGES, pages of a pageblock), so each lies in one pageblock, one subsection and
-/// one section. 16 bytes a window.
-[[nodiscard]] std::vector<pobpf_window> make_windows(const std::vector<PfnRange>& ranges,
-                                                     unsigned pageblock_order, std::uint32_t slot);
+/// log2 of the pages of a window that nothing cuts off: windows do not cross a multiple of that, so
+/// each lies in one pageblock, one subsection and one section.
+[[nodiscard]] unsigned window_order(unsigned pageblock_order);
+
+/// Windows that cover `ranges`.
+[[nodiscard]] std::uint64_t count_windows(const std::vector<PfnRange>& ranges, unsigned order);
+
+/// Windows that cover exactly `ranges` (joined), ascending. They are made when they are wanted: a
+/// terabyte has a million of them.
+class WindowSource {
+ public:
+  WindowSource(std::vector<PfnRange> ranges, unsigned pageblock_order, std::uint32_t slot);
+
+  /// All of them, whatever was taken.
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] bool is_at_end() const { return range_ == ranges_.size(); }
+  /// Takes as many as there is room for, or are left; POBPF_NO_WINDOW stands behind the last one.
+  void fill(std::span<pobpf_window> windows);
+
+ private:
+  std::vector<PfnRange> ranges_;
+  std::uint64_t window_pages_;
+  std::uint64_t count_;
+  std::uint32_t slot_;
+  std::size_t range_ = 0;  // of the next window, which begins with pfn_
+  std::uint64_t pfn_ = 0;
+};
 
 }  // namespace pobpf

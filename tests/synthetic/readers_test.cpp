@@ -6,9 +6,13 @@
 
 #include <array>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
+#include <string>
 #include <thread>
 
+#include "../unit/util/memory_peak.h"
 #include "kernel/local_clock.h"
 #include "kernel/program_ids.h"
 #include "reader/command_checks.h"
@@ -339,8 +343,69 @@ TEST_P(Terabytes, SparseWindowsAreAllReadAndCounted) {
   EXPECT_EQ(delivered.account.windows, kSections * kSectionPages / POBPF_WINDOW_PAGES);
 }
 
+TEST_P(Terabytes, AreReadToTheEndWhenPrivilegesAreGivenUp) {
+  machine_->set_present({{0, kSections * kSectionPages}});
+  const auto read_all = [this] {
+    SessionOptions options;
+    options.privileges = PrivilegePolicy::kOneReader;
+    auto session = machine_->open_session(options);
+    if (!session) return 1;
+    auto reader = (*session)->open_reader({});
+    if (!reader) return 2;
+    for (bool at_end = false; !at_end;)
+      if (!(*reader)->next(at_end)) return 3;
+    return (*reader)->account().pages == kSections * kSectionPages ? 0 : 4;
+  };
+  EXPECT_EXIT(std::_Exit(read_all()), testing::ExitedWithCode(0), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Object, Terabytes, testing::Values(kNewestObject, kNewestFiltersObject),
                          object_name);
+
+/// Terabytes of PFNs, of which 128 MiB are there.
+class ReaderMemory : public MachineTestBase, public testing::WithParamInterface<std::uint64_t> {
+ protected:
+  ReaderMemory() : MachineTestBase(GetParam() << (40 - 27)) {}
+
+  /// Of all maps of this process, as the kernel accounts for them.
+  static std::uint64_t map_bytes() {
+    std::uint64_t sum = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+      std::ifstream info(entry.path());
+      bool is_map = false;
+      for (std::string key; info >> key;) {
+        std::uint64_t value = 0;
+        if (key == "map_type:") is_map = true;
+        if (key == "memlock:" && is_map && info >> value) sum += value;
+      }
+    }
+    return sum;
+  }
+};
+
+TEST_P(ReaderMemory, IsTheSameForEachMachine) {
+  ASSERT_TRUE(machine_->add_section(0));
+  machine_->allocate(1, {});
+  machine_->set_present({{0, machine_->max_pfn()}});
+  open(kNewestObject);
+  const std::uint64_t map_bytes_before = map_bytes();
+  const test::MemoryPeak peak;
+  auto reader = session_->open_reader({});
+  ASSERT_TRUE(reader) << reader.error().what;
+  (*reader)->set_read_bytes(POBPF_READ_BYTES * 4);
+  for (bool at_end = false; !at_end;) {
+    auto pages = (*reader)->next(at_end);
+    ASSERT_TRUE(pages) << pages.error().what;
+  }
+  EXPECT_EQ((*reader)->account().emitted, 1U);
+  EXPECT_EQ((*reader)->account().windows, machine_->max_pfn() / POBPF_WINDOW_PAGES);
+  EXPECT_LE(map_bytes() - map_bytes_before, 256U << 10);
+  if (!test::kIsSanitized) {
+    EXPECT_LE(peak.risen_kib(), 2 << 10);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Terabytes, ReaderMemory, testing::Values(5, 64));
 
 }  // namespace
 }  // namespace pobpf::synthetic

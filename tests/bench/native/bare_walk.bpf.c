@@ -31,7 +31,7 @@ static long step_pages(__u32 step, struct walk *w)
 SEC("pobpf/bpf_map_elem")
 int walk_only(struct bpf_iter__bpf_map_elem *ctx)
 {
-	const struct pobpf_window *window = ctx->value;
+	const struct pobpf_window *window = current_window(ctx);
 	struct walk w;
 
 	if (!window)

@@ -109,8 +109,9 @@ Result<Work> bare_walk(const Machine& machine, const PfnRange& share, bool with_
               &facts->cast_ids, sizeof(facts->cast_ids));
   if (const int error = bare_walk_bpf__load(object.get()); error != 0)
     return fail(libbpf_error("loading the bare walk", error));
-  const auto windows = make_windows({share}, facts->layout.pageblock_order, 0);
-  auto opened = LinkReader::open(object->progs.walk_only, windows, false, false);
+  auto opened =
+      LinkReader::open(object->progs.walk_only,
+                       WindowSource({share}, facts->layout.pageblock_order, 0), false, false);
   if (!opened) return fail(std::move(opened).error());
   auto reader = std::make_shared<LinkReader>(std::move(*opened));
   return Work{[object, reader, with_read_times]() -> Result<Account> {

@@ -8,32 +8,61 @@ namespace {
 
 constexpr unsigned kPageblockOrder = 9;
 
+/// All windows, taken as many at a time.
+std::vector<pobpf_window> windows_of(const std::vector<PfnRange>& ranges, unsigned pageblock_order,
+                                     std::uint32_t slot, std::size_t at_a_time) {
+  WindowSource source(ranges, pageblock_order, slot);
+  std::vector<pobpf_window> all;
+  while (!source.is_at_end()) {
+    std::vector<pobpf_window> some(at_a_time);
+    source.fill(some);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      if (some[i].pfn != POBPF_NO_WINDOW) {
+        all.push_back(some[i]);
+        continue;
+      }
+      EXPECT_NE(i, 0U);
+      EXPECT_TRUE(source.is_at_end());
+    }
+  }
+  EXPECT_EQ(all.size(), source.count());
+  return all;
+}
+
 TEST(Windows, CoverARangeExactlyOnceAndInOrder) {
   const std::vector<PfnRange> ranges{{1, 1000}, {4096, 4097}, {8192, 8192 + 3 * 256}};
-  std::uint64_t expected = 0;
-  std::size_t range = 0;
-  expected = ranges[0].begin;
-  for (const pobpf_window& window : make_windows(ranges, kPageblockOrder, 7)) {
-    if (expected == ranges[range].end) expected = ranges[++range].begin;
-    EXPECT_EQ(window.pfn, expected);
-    EXPECT_EQ(window.slot, 7U);
-    expected += window.last + 1U;
+  for (const std::size_t at_a_time : {1U, 2U, 3U, 8U, 100U}) {
+    std::uint64_t expected = ranges[0].begin;
+    std::size_t range = 0;
+    for (const pobpf_window& window : windows_of(ranges, kPageblockOrder, 7, at_a_time)) {
+      if (expected == ranges[range].end) expected = ranges[++range].begin;
+      EXPECT_EQ(window.pfn, expected);
+      EXPECT_EQ(window.slot, 7U);
+      expected += window.last + 1U;
+    }
+    EXPECT_EQ(range, ranges.size() - 1);
+    EXPECT_EQ(expected, ranges.back().end);
   }
-  EXPECT_EQ(range, ranges.size() - 1);
-  EXPECT_EQ(expected, ranges.back().end);
 }
 
 TEST(Windows, NeverCrossAMultipleOfTheWindowSize) {
-  for (const pobpf_window& window : make_windows({{3, 5000}}, kPageblockOrder, 0))
+  for (const pobpf_window& window : windows_of({{3, 5000}}, kPageblockOrder, 0, 10))
     EXPECT_EQ(window.pfn / POBPF_WINDOW_PAGES, (window.pfn + window.last) / POBPF_WINDOW_PAGES);
 }
 
 TEST(Windows, NeverCrossAPageblockThatIsSmallerThanAWindow) {
-  for (const pobpf_window& window : make_windows({{3, 5000}}, 4, 0))
+  for (const pobpf_window& window : windows_of({{3, 5000}}, 4, 0, 10))
     EXPECT_EQ(window.pfn >> 4, (window.pfn + window.last) >> 4);
 }
 
-TEST(Windows, OfNoRangesAreNone) { EXPECT_TRUE(make_windows({}, kPageblockOrder, 0).empty()); }
+TEST(Windows, OfNoRangesAreNone) {
+  WindowSource source({}, kPageblockOrder, 0);
+  EXPECT_EQ(source.count(), 0U);
+  EXPECT_TRUE(source.is_at_end());
+  pobpf_window window{};
+  source.fill({&window, 1});
+  EXPECT_EQ(window.pfn, POBPF_NO_WINDOW);
+}
 
 TEST(PfnRanges, JoinedSortsAndMergesWhatTouches) {
   const std::vector<PfnRange> expected{{0, 20}, {30, 40}};
