@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/counted.h"
+#include "format/json_value.h"
 
 namespace pobpf::cli {
 namespace {
@@ -45,7 +46,7 @@ std::string account_report(const Account& account, Format format) {
     // the parts of "filtered"
     for (std::size_t i = 0; i < account.filtered.size(); ++i)
       stats[fmt::format("filtered_{}", kFilterNames[i])] = account.filtered[i];
-    return nlohmann::ordered_json{{"stats", stats}}.dump() + "\n";
+    return json_text(nlohmann::ordered_json{{"stats", stats}}) + "\n";
   }
   std::string table;
   for (const AccountLine& line : lines_of(account))

@@ -8,8 +8,9 @@
 
 #include "cli/command_end.h"
 #include "cli/commands.h"
-#include "format/escape.h"
+#include "format/json_value.h"
 #include "reader/command_checks.h"
+#include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {
@@ -50,7 +51,7 @@ void append_json(std::string& out, const std::vector<Check>& checks, bool can_ru
                     {"detail", check.detail},
                     {"hint", check.hint}});
   const Json object{{"can_run", can_run}, {"checks", std::move(list)}};
-  out += object.dump(2, ' ', false, Json::error_handler_t::replace);
+  out += json_text(object, 2);
   out += '\n';
 }
 

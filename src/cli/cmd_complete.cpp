@@ -8,8 +8,8 @@
 #include "cli/commands.h"
 #include "cli/completion.h"
 #include "cli/completion_names.h"
-#include "format/escape.h"
 #include "kernel/libbpf_log.h"
+#include "util/escape.h"
 
 namespace pobpf::cli {
 

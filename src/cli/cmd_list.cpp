@@ -16,8 +16,9 @@
 #include "cli/interrupt.h"
 #include "cli/logging.h"
 #include "cli/recording_header.h"
-#include "format/escape.h"
+#include "format/json_value.h"
 #include "sum/row_output.h"
+#include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {
@@ -152,8 +153,7 @@ Result<ExitStatus> run_list(const Options& options) {
   if (!output) return fail(std::move(output).error());
   if (options.format == Format::kJson)
     for (const ListedSnapshot& snapshot : listing->snapshots)
-      output->buffer() +=
-          json_of(snapshot, name).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+      output->buffer() += json_text(json_of(snapshot, name)) + "\n";
   else
     append_listing(output->buffer(), *listing, wall_clock_ns());
   if (auto status = output->commit(); !status) return give_up(*output, std::move(status).error());

@@ -13,8 +13,9 @@
 #include "cli/command_end.h"
 #include "cli/commands.h"
 #include "cli/open_session.h"
-#include "format/escape.h"
+#include "format/json_value.h"
 #include "pobpf/pin.h"
+#include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {
@@ -76,7 +77,7 @@ void append_json(std::string& out, const std::vector<PinInfo>& pins, const std::
     list.push_back(std::move(row));
   }
   const Json object{{"directory", directory}, {"pins", std::move(list)}};
-  out += object.dump(2, ' ', false, Json::error_handler_t::replace);
+  out += json_text(object, 2);
   out += '\n';
 }
 

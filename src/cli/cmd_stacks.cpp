@@ -11,7 +11,8 @@
 #include "cli/interrupt.h"
 #include "cli/open_session.h"
 #include "cli/progress_meter.h"
-#include "format/escape.h"
+#include "format/json_value.h"
+#include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {
@@ -45,7 +46,7 @@ void append_json(std::string& out, const GroupSum& group, const Stack* stack) {
                     {"nr_base_pages", group.sum.pages},
                     {"nr_allocations", group.sum.allocations},
                     {"stack", std::move(frames)}};
-  out += object.dump(-1, ' ', false, Json::error_handler_t::replace);
+  out += json_text(object);
   out += '\n';
 }
 

@@ -18,6 +18,7 @@
 #include "sum/ranking.h"
 #include "sum/row_output.h"
 #include "sum/rows.h"
+#include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {
@@ -185,12 +186,14 @@ class Top {
         text.replace(size->columns, std::string::npos, "\n");
     }
     append_table(text, rows, grouping_, style_);
-    if (is_watching_ && size)
-      output_.buffer() += screenful(text, *size);
-    else if (is_watching_)
+    if (is_watching_ && size) {
+      make_harmless(text);
+      output_.append_controls(screenful(text, *size));
+    } else if (is_watching_) {
       output_.buffer() += text + '\n';
-    else
+    } else {
       output_.buffer() += text;
+    }
   }
 
   Result<ExitStatus> end() { return finish(output_, account_, losses_, options_); }

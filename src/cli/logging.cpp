@@ -14,8 +14,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "format/escape.h"
+#include "format/json_value.h"
 #include "kernel/libbpf_log.h"
+#include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {
@@ -55,8 +56,7 @@ class LineFormatter final : public spdlog::formatter {
     const std::string_view text(message.payload.data(), message.payload.size());
     std::string out = with_priority_ ? priority_prefix(message.level) : "";
     if (format_ == Format::kJson) {
-      out += Json{{"level", level_name(message.level)}, {"message", text}}.dump(
-          -1, ' ', false, Json::error_handler_t::replace);
+      out += json_text(Json{{"level", level_name(message.level)}, {"message", text}});
     } else {
       out += "pobpf: ";
       if (message.level != spdlog::level::err) out += level_name(message.level) + ": ";
@@ -116,8 +116,7 @@ void report(const Error& error, ExitStatus status, Format format) {
   if (error.os_errno != 0) object["errno"] = error.os_errno;
   object["exit_status"] = static_cast<int>(status);
   const std::string priority = is_journal() ? priority_prefix(spdlog::level::err) : "";
-  fmt::print(stderr, "{}{}\n", priority,
-             object.dump(-1, ' ', false, Json::error_handler_t::replace));
+  fmt::print(stderr, "{}{}\n", priority, json_text(object));
 }
 
 }  // namespace pobpf::cli

@@ -11,7 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/logging.h"
 #include "cli/recording_header.h"
-#include "format/escape.h"
+#include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/options.h"
+#include "format/json_value.h"
 
 namespace pobpf::cli {
 
@@ -17,9 +18,8 @@ std::string version_text(Format format) {
   std::string libbpf = libbpf_version_string();
   if (libbpf.starts_with('v')) libbpf.erase(0, 1);
   if (format == Format::kJson)
-    return nlohmann::ordered_json{
-               {"pobpf", POBPF_VERSION}, {"libbpf", libbpf}, {"kernel", kernel.release}}
-               .dump() +
+    return json_text(nlohmann::ordered_json{
+               {"pobpf", POBPF_VERSION}, {"libbpf", libbpf}, {"kernel", kernel.release}}) +
            "\n";
   return fmt::format("pobpf {}\nlibbpf {}\nkernel {}\n", POBPF_VERSION, libbpf, kernel.release);
 }

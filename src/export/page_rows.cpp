@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "format/escape.h"
 #include "model/flag_text.h"
 #include "snapshot/page_sums.h"
 #include "sum/allocator.h"
 #include "sum/call_site.h"
+#include "util/escape.h"
 #include "util/hash_map.h"
 
 namespace pobpf {

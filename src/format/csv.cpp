@@ -7,10 +7,10 @@
 #include <iterator>
 
 #include "format/csv_field.h"
-#include "format/escape.h"
 #include "format/page_formatter.h"
 #include "format/text_cache.h"
 #include "model/flag_text.h"
+#include "util/escape.h"
 
 namespace pobpf {
 namespace {

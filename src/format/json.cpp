@@ -5,10 +5,10 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "format/escape.h"
 #include "format/json_value.h"
 #include "format/page_formatter.h"
 #include "model/flag_text.h"
+#include "util/escape.h"
 #include "util/hash_map.h"
 
 namespace pobpf {
@@ -65,7 +65,7 @@ class JsonFormatter final : public PageFormatter {
         return status;
     if (has(PageField::kHandle))
       if (auto status = find_frames(page.handle, context, stack); !status) return status;
-    out += dump(object);
+    out += json_text(object);
     // stacks were dumped once for all pages that have them; they go in as the last members
     append_member(out, "free_stack", free_stack);
     append_member(out, "stack", stack);
@@ -132,13 +132,6 @@ class JsonFormatter final : public PageFormatter {
     object["free_tgid"] = detail.free_tgid;
   }
 
-  /// Cgroup names and symbols are the kernel's bytes: what is no UTF-8 is replaced. All else beyond
-  /// ASCII is \uXXXX, as JSON would let DEL, C1 and changes of direction reach a terminal.
-  static std::string dump(const Json& object) {
-    constexpr bool kAsciiOnly = true;
-    return object.dump(-1, ' ', kAsciiOnly, Json::error_handler_t::replace);
-  }
-
   static void append_member(std::string& out, std::string_view name, const std::string* value) {
     if (value == nullptr) return;
     out.back() = ',';
@@ -161,7 +154,7 @@ class JsonFormatter final : public PageFormatter {
       object["symbol"] = frame.symbol;
       frames.push_back(std::move(object));
     }
-    text = &frame_texts_.emplace(handle, dump(frames)).first->second;
+    text = &frame_texts_.emplace(handle, json_text(frames)).first->second;
     return {};
   }
 

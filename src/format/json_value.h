@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Values that all JSON of pages has.
+// What all JSON of pobpf has in common.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,13 @@
 #include <vector>
 
 namespace pobpf {
+
+/// All JSON is printable ASCII, so that it controls no terminal whatever its strings are: the rest
+/// is \uXXXX, and what is no UTF-8 is replaced.
+[[nodiscard]] inline std::string json_text(const nlohmann::ordered_json& value, int indent = -1) {
+  constexpr bool kAsciiOnly = true;
+  return value.dump(indent, ' ', kAsciiOnly, nlohmann::ordered_json::error_handler_t::replace);
+}
 
 /// Null where the kernel has no such name.
 [[nodiscard]] inline nlohmann::ordered_json name_or_null(const std::vector<std::string>& names,

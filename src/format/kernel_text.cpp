@@ -9,10 +9,10 @@
 #include <cstring>
 #include <iterator>
 
-#include "format/escape.h"
 #include "format/page_formatter.h"
 #include "format/text_cache.h"
 #include "model/flag_text.h"
+#include "util/escape.h"
 
 namespace pobpf {
 namespace {
@@ -120,11 +120,11 @@ class KernelTextFormatter final : public PageFormatter {
   }
 
   /// A name of the kernel's tables; the kernel itself would read past them.
-  static void append_name(std::string& out, const std::vector<std::string>& names, long index) {
+  void append_name(std::string& out, const std::vector<std::string>& names, long index) const {
     const auto name =
         index < 0 ? std::string_view() : name_of(names, static_cast<std::size_t>(index));
     if (!name.empty()) {
-      out += name;
+      append_untrusted(out, name);
       return;
     }
     out += "unknown(";
@@ -220,8 +220,10 @@ class KernelTextFormatter final : public PageFormatter {
     }
     if (has(PageField::kGfpMask))
       head_ += gfp_.get(page.gfp_mask, [&](std::string& text) {
+        std::string mask;
+        append_gfp_mask(mask, page.gfp_mask, facts_);
         text = ", mask ";
-        append_gfp_mask(text, page.gfp_mask, facts_);
+        append_untrusted(text, mask);
       });
     if (has(PageField::kPid)) {
       head_ += ", pid ";
@@ -287,8 +289,10 @@ class KernelTextFormatter final : public PageFormatter {
   void append_flags(const pobpf_page& page, std::string& out) {
     if (has(PageField::kFlags)) {
       out += flags_.get(page.flags, [&](std::string& text) {
+        std::string flags;
+        append_page_flags(flags, page.flags, facts_);
         text = " Flags ";
-        append_page_flags(text, page.flags, facts_);
+        append_untrusted(text, flags);
       });
     } else if (has(PageField::kFlagNames) && facts_.texts) {
       const auto names = facts_.texts->page_flags.find(page.flags);

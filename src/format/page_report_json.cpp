@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "format/bounded.h"
-#include "format/escape.h"
 #include "format/json_value.h"
 #include "format/page_report_formatter.h"
 #include "model/flag_text.h"
+#include "util/escape.h"
 
 namespace pobpf {
 namespace {
@@ -50,9 +50,7 @@ class JsonReport {
     } else if (has_struct_page(report_.state)) {
       add_struct_page(object);
     }
-    // as in the listing: printable ASCII, and what is no UTF-8 replaced
-    constexpr bool kAsciiOnly = true;
-    out += object.dump(-1, ' ', kAsciiOnly, Json::error_handler_t::replace);
+    out += json_text(object);
     out += '\n';
     return std::move(status_);
   }

@@ -5,9 +5,9 @@
 #include <iterator>
 
 #include "format/bounded.h"
-#include "format/escape.h"
 #include "format/page_report_formatter.h"
 #include "model/flag_text.h"
+#include "util/escape.h"
 
 namespace pobpf {
 namespace {
@@ -62,10 +62,12 @@ class TextReport {
 
  private:
   void line(std::string_view key, std::string_view value) {
-    fmt::format_to(std::back_inserter(out_), "  {:<16}{}\n", fmt::format("{}:", key), value);
+    fmt::format_to(std::back_inserter(out_), "  {:<16}{}\n", fmt::format("{}:", key),
+                   escaped(value));
   }
   void sub_line(std::string_view key, std::string_view value) {
-    fmt::format_to(std::back_inserter(out_), "    {:<14}{}\n", fmt::format("{}:", key), value);
+    fmt::format_to(std::back_inserter(out_), "    {:<14}{}\n", fmt::format("{}:", key),
+                   escaped(value));
   }
   void failed(Error error) {
     if (status_) status_ = fail(std::move(error));
@@ -152,7 +154,7 @@ class TextReport {
       pageblock();
     std::string flags;
     append_recorded_page_flags(flags, raw_.page.flags, *dump_.recorded, facts);
-    if (!flags.empty()) line(is_first ? "flags" : "head's flags", escaped(flags));
+    if (!flags.empty()) line(is_first ? "flags" : "head's flags", flags);
     if (has(PageField::kMemcg)) memcg();
     allocation(is_allocated ? "allocated" : "last allocated", raw_.owner);
     if (has(PageField::kLastMigrateReason)) migration();
@@ -163,13 +165,13 @@ class TextReport {
   [[nodiscard]] std::string kind() const {
     if (raw_.slab_cache[0] != '\0')
       return fmt::format("{}, cache {}", report_.kind,
-                         escaped(bounded(raw_.slab_cache, sizeof(raw_.slab_cache))));
+                         bounded(raw_.slab_cache, sizeof(raw_.slab_cache)));
     if ((raw_.bits & POBPF_DUMP_INODE) == 0) return std::string(report_.kind);
     const auto name = bounded(raw_.file_name, sizeof(raw_.file_name));
     return fmt::format("{}, {} on {} ({}), inode {}", report_.kind,
-                       name.empty() ? "without a name" : fmt::format("\"{}\"", escaped(name)),
-                       escaped(bounded(raw_.filesystem, sizeof(raw_.filesystem))),
-                       escaped(bounded(raw_.s_id, sizeof(raw_.s_id))), raw_.inode);
+                       name.empty() ? "without a name" : fmt::format("\"{}\"", name),
+                       bounded(raw_.filesystem, sizeof(raw_.filesystem)),
+                       bounded(raw_.s_id, sizeof(raw_.s_id)), raw_.inode);
   }
 
   void memcg() {
@@ -190,7 +192,7 @@ class TextReport {
     if (!source_.facts.texts) notes.push_back(fmt::format("id {}", raw_.cgroup_id));
     if ((raw_.memcg_flags & POBPF_MEMCG_OFFLINE) != 0) notes.emplace_back("offline");
     if ((raw_.memcg_flags & POBPF_MEMCG_OBJCG) != 0) notes.emplace_back("via objcg");
-    line("memcg", fmt::format("{}{}", name ? escaped(*name) : "?",
+    line("memcg", fmt::format("{}{}", name ? *name : "?",
                               notes.empty() ? "" : fmt::format(" ({})", fmt::join(notes, ", "))));
   }
 
@@ -209,8 +211,8 @@ class TextReport {
 
   void migration() {
     if (raw_.owner.last_migrate_reason == source_.facts.migrate_reason_never) return;
-    sub_line("migrated", escaped(name_or_number(source_.facts.migrate_reason_names,
-                                                raw_.owner.last_migrate_reason)));
+    sub_line("migrated",
+             name_or_number(source_.facts.migrate_reason_names, raw_.owner.last_migrate_reason));
   }
 
   void last_free(std::string_view key) {
@@ -238,8 +240,7 @@ class TextReport {
     if (has(PageField::kTgid)) ids.push_back(fmt::format("tgid {}", owner.tgid));
     std::string by = fmt::format("{}", fmt::join(ids, ", "));
     if (has(PageField::kComm))
-      by += fmt::format("{}({})", by.empty() ? "" : " ",
-                        escaped(bounded(owner.comm, sizeof(owner.comm))));
+      by += fmt::format("{}({})", by.empty() ? "" : " ", bounded(owner.comm, sizeof(owner.comm)));
     if (!by.empty()) sub_line("by", by);
     if (has(PageField::kTsNsec)) sub_line("at", time(owner.ts_nsec));
     if (has(PageField::kHandle)) stack(owner.handle);
@@ -252,7 +253,7 @@ class TextReport {
     if (const unsigned migratetype = gfp_migratetype(mask, facts);
         migratetype != kUnknownMigratetype)
       text += ", migratetype " + name_or_number(facts.migratetype_names, migratetype);
-    return escaped(text);
+    return text;
   }
 
   void head_of_allocation() {

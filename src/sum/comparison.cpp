@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "format/json_value.h"
 #include "model/name_list.h"
 #include "sum/row_table.h"
 #include "util/hash_map.h"
@@ -209,7 +210,7 @@ void append_comparison_json(std::string& out, const std::vector<ComparedRow>& ro
     }
     object["change_bytes"] = row.change() * static_cast<std::int64_t>(style.page_bytes);
     append_json_labels(object, row.row, grouping);
-    out += object.dump(-1, ' ', true, Json::error_handler_t::replace);
+    out += json_text(object);
     out += '\n';
   }
 }

@@ -7,8 +7,9 @@
 #include <string_view>
 
 #include "format/csv_field.h"
-#include "format/escape.h"
+#include "format/json_value.h"
 #include "sum/row_table.h"
+#include "util/escape.h"
 
 namespace pobpf {
 namespace {
@@ -105,7 +106,7 @@ void append_json_rows(std::string& out, const std::vector<Row>& rows, const Grou
       object["growth_pages"] = row.growth;
     }
     append_json_labels(object, row, grouping);
-    out += object.dump(-1, ' ', true, Json::error_handler_t::replace);
+    out += json_text(object);
     out += '\n';
   }
 }

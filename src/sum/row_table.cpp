@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "format/escape.h"
+#include "util/escape.h"
 
 namespace pobpf {
 namespace {

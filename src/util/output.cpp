@@ -10,6 +10,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "util/escape.h"
 #include "util/file.h"
 
 namespace pobpf {
@@ -104,7 +105,8 @@ Output::Output(Output&& other) noexcept
       is_cancelled_(other.is_cancelled_),
       is_stdout_(other.is_stdout_),
       is_reader_gone_(other.is_reader_gone_),
-      buffer_(std::move(other.buffer_)) {}
+      buffer_(std::move(other.buffer_)),
+      nr_harmless_(other.nr_harmless_) {}
 
 Output::~Output() { discard(); }
 
@@ -204,7 +206,19 @@ tl::unexpected<Error> Output::cannot_write(int error) const {
               is_full ? "free some space or choose another place" : "", error);
 }
 
+void Output::make_buffer_harmless() {
+  if (is_terminal()) make_harmless(buffer_, nr_harmless_);
+  nr_harmless_ = buffer_.size();
+}
+
+void Output::append_controls(std::string_view text) {
+  make_buffer_harmless();
+  buffer_ += text;
+  nr_harmless_ = buffer_.size();
+}
+
 Status Output::flush() {
+  make_buffer_harmless();
   std::string_view rest = buffer_;
   while (!rest.empty()) {
     // a signal shows as a short write or as EINTR, depending on what was written before
@@ -220,6 +234,7 @@ Status Output::flush() {
     return cannot_write(error);
   }
   buffer_.clear();
+  nr_harmless_ = 0;
   return {};
 }
 

@@ -45,8 +45,11 @@ class Output {
   Output& operator=(Output&&) = delete;
   ~Output();
 
-  /// Where to append; grows beyond its usual size if nobody flushes.
+  /// Where to append; grows beyond its usual size if nobody flushes. Whatever it is, it controls no
+  /// terminal.
   [[nodiscard]] std::string& buffer() { return buffer_; }
+  /// Appends what is to control the terminal; nothing untrusted may be in it.
+  void append_controls(std::string_view text);
   [[nodiscard]] Status flush_if_full() { return is_full() ? flush() : Status(); }
   [[nodiscard]] bool is_full() const { return buffer_.size() >= kBufferBytes; }
   /// Writes everything out. EPIPE of the standard output sets is_reader_gone().
@@ -88,6 +91,8 @@ class Output {
                                               std::string_view temporary_prefix,
                                               IsCancelled is_cancelled);
   [[nodiscard]] Status name_unnamed();
+  /// The one way from any text to a terminal.
+  void make_buffer_harmless();
   void discard();
 
   Fd fd_;
@@ -99,6 +104,7 @@ class Output {
   bool is_stdout_ = false;
   bool is_reader_gone_ = false;
   std::string buffer_;
+  std::size_t nr_harmless_ = 0;  ///< bytes of the buffer that a terminal may get
 };
 
 }  // namespace pobpf

@@ -13,8 +13,8 @@
 #include "../snapshot/made_up_pages.h"
 #include "database.h"
 #include "export/sqlite_writer.h"
-#include "format/escape.h"
 #include "snapshot/format.h"
+#include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {

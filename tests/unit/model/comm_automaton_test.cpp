@@ -10,7 +10,7 @@
 #include <random>
 #include <utility>
 
-#include "format/escape.h"
+#include "util/escape.h"
 
 namespace pobpf {
 namespace {

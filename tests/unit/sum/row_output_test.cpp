@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "format/escape.h"
 #include "pobpf/abi.h"
 #include "pobpf/time_sum.h"
+#include "util/escape.h"
 
 namespace pobpf {
 namespace {

@@ -14,6 +14,10 @@ namespace pobpf {
 void append_escaped(std::string& out, std::string_view text);
 [[nodiscard]] std::string escaped(std::string_view text);
 
+/// Makes what `text` holds from `begin` on harmless for a terminal, whatever it was made of: as
+/// append_escaped() does, but lines stay lines and a backslash stays one.
+void make_harmless(std::string& text, std::size_t begin = 0);
+
 /// Bytes of the valid UTF-8 sequence that `text` starts with; 0 if it is none.
 [[nodiscard]] std::size_t utf8_length(std::string_view text);
 [[nodiscard]] bool is_utf8(std::string_view text);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "format/escape.h"
+#include "util/escape.h"
 
 #include <gtest/gtest.h>
 
@@ -43,6 +43,24 @@ TEST(Escape, ShowsBytesThatAreNoUtf8) {
 TEST(Escape, DoublesBackslashesSoThatEscapesAreUnambiguous) {
   EXPECT_EQ(escaped("\\x1b"), "\\\\x1b");
 }
+
+std::string harmless(std::string text, std::size_t begin = 0) {
+  make_harmless(text, begin);
+  return text;
+}
+
+TEST(Harmless, KeepsLinesAndBackslashes) {
+  EXPECT_EQ(harmless("a\\x1b\n caf\xc3\xa9\r\nb\n"), "a\\x1b\n caf\xc3\xa9\r\nb\n");
+  EXPECT_EQ(harmless(""), "");
+}
+
+TEST(Harmless, ShowsWhatControlsATerminal) {
+  EXPECT_EQ(harmless("a\x1b[2J\nb\rc"), "a\\x1b[2J\nb\\x0dc");
+  EXPECT_EQ(harmless("\x7f\t\xc2\x9b\x9b"), "\\x7f\\x09\\xc2\\x9b\\x9b");
+  EXPECT_EQ(harmless("\xe2\x80\xae\xff\r"), "\\xe2\\x80\\xae\\xff\\x0d");
+}
+
+TEST(Harmless, LeavesWhatStandsBefore) { EXPECT_EQ(harmless("\x1b[H\x1b[K", 3), "\x1b[H\\x1b[K"); }
 
 }  // namespace
 }  // namespace pobpf

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "format/escape.h"
+#include "util/escape.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 
@@ -28,6 +30,19 @@ bool is_printable(std::uint32_t code) {
                             (code >= 0x2066 && code <= 0x2069);
   const bool is_separator = code == 0x2028 || code == 0x2029;
   return !is_control && !is_direction && !is_separator && code != 0xfeff;
+}
+
+/// Moves the first character of `text` behind `out`: as it is if it is printable.
+void move_character(std::string& out, std::string_view& text) {
+  const std::size_t length = utf8_length(text);
+  const std::string_view character = text.substr(0, std::max<std::size_t>(1, length));
+  text.remove_prefix(character.size());
+  if (length != 0 && is_printable(decode(character))) {
+    out += character;
+    return;
+  }
+  for (const char c : character)
+    fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
 }
 
 }  // namespace
@@ -61,16 +76,24 @@ bool is_utf8(std::string_view text) {
 
 void append_escaped(std::string& out, std::string_view text) {
   while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length != 0 && is_printable(decode(text.substr(0, length)))) {
-      if (text.front() == '\\') out += '\\';
-      out += text.substr(0, length);
-      text.remove_prefix(length);
-      continue;
-    }
-    for (const char c : text.substr(0, length == 0 ? 1 : length))
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
-    text.remove_prefix(length == 0 ? 1 : length);
+    if (text.front() == '\\') out += '\\';
+    move_character(out, text);
+  }
+}
+
+void make_harmless(std::string& text, std::size_t begin) {
+  const auto is_plain = [](char c) { return (c >= ' ' && c <= '~') || c == '\n'; };
+  const auto first =
+      std::find_if_not(text.begin() + static_cast<std::ptrdiff_t>(begin), text.end(), is_plain);
+  if (first == text.end()) return;
+  const std::string unsafe(first, text.end());
+  text.erase(first, text.end());
+  for (std::string_view rest = unsafe; !rest.empty();) {
+    // lines of CSV end so
+    const std::size_t end = rest.starts_with('\n') ? 1 : rest.starts_with("\r\n") ? 2 : 0;
+    text += rest.substr(0, end);
+    rest.remove_prefix(end);
+    if (end == 0) move_character(text, rest);
   }
 }
 
