@@ -103,7 +103,7 @@ class CsvFormatter final : public PageFormatter {
   void append_size(const pobpf_page& page, std::string& out) const {
     append_known(out, PageField::kPfn, page.pfn);
     append_known(out, PageField::kOrder, page.order);
-    append_known(out, PageField::kOrder, page.order < 64 ? 1ULL << page.order : 0);
+    append_known(out, PageField::kOrder, 1ULL << page.order);
     append_known(out, PageField::kHandle, page.handle);
   }
 

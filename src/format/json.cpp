@@ -31,7 +31,7 @@ class JsonFormatter final : public PageFormatter {
     const bool has_order = has(PageField::kOrder);
     if (has(PageField::kPfn)) object["pfn"] = page.pfn;
     if (has_order) object["order"] = page.order;
-    if (has_order) object["nr_pages"] = page.order < 64 ? 1ULL << page.order : 0;
+    if (has_order) object["nr_pages"] = 1ULL << page.order;
     if (is_freed(page)) object["freed"] = true;
     if (has(PageField::kHandle)) object["handle"] = page.handle;
     if (has(PageField::kPid)) object["pid"] = page.pid;

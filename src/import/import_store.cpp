@@ -279,10 +279,21 @@ const char* TextStore::add_reason(const TextRecord& record, pobpf_page& page) {
 
 NewTexts TextStore::take_new() { return std::exchange(new_, {}); }
 
+/// As snapshots are read: what says more than a machine can have is not believed.
+const char* ImportStore::check_size(const TextRecord& record) {
+  const std::uint32_t order = record.page.order;
+  if (order > kOrderMax) return "its order is one that no kernel has";
+  const std::uint64_t claimed = record.is_group
+                                    ? claimed_pages(record.nr_pages, record.nr_allocations, order)
+                                    : std::uint64_t{1} << order;
+  return nr_base_pages_.add(claimed) ? nullptr : "there is more memory than a machine can have";
+}
+
 const char* ImportStore::convert(const TextRecord& record, pobpf_page& page, PageFields& fields) {
   page = record.page;
   page.kind = record.is_freed ? POBPF_ITEM_FREED_PAGE : POBPF_ITEM_PAGE;
   fields = record.fields;
+  if (const char* wrong = check_size(record); wrong != nullptr) return wrong;
   if (const char* wrong = texts_.add(record, page, fields); wrong != nullptr) return wrong;
   if (!record.cgroup.empty()) {
     page.cgroup_id = stacks_.cgroup_id(record.cgroup);

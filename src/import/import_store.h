@@ -13,6 +13,7 @@
 
 #include "import/import_report.h"
 #include "import/text_record.h"
+#include "model/page_limits.h"
 #include "pobpf/error.h"
 #include "snapshot/snapshot_writer.h"
 #include "util/hash_map.h"
@@ -118,6 +119,7 @@ class ImportStore {
   [[nodiscard]] Status flush_groups();
   [[nodiscard]] Status add_group(const TextRecord& record, const pobpf_page& page,
                                  PageFields fields);
+  const char* check_size(const TextRecord& record);
   const char* convert(const TextRecord& record, pobpf_page& page, PageFields& fields);
 
   StackStore stacks_;
@@ -130,6 +132,7 @@ class ImportStore {
   std::vector<DecodedGroups> groups_;  // each of records of one kind
   std::size_t nr_groups_ = 0;
   std::size_t label_bytes_ = 0;
+  PageTotal nr_base_pages_;
 };
 
 }  // namespace pobpf

@@ -10,13 +10,11 @@
 
 #include "model/id_range.h"
 #include "model/nodelist.h"
+#include "model/page_limits.h"
 #include "model/pfn_range.h"
 #include "pobpf/abi.h"
 
 namespace pobpf {
-
-/// More than any kernel's orders; a gigantic page's among them.
-constexpr std::uint32_t kOrderMax = 30;
 
 /// Values that must match, and values that must not. Both empty: no filter.
 template <typename T>

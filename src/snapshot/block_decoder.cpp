@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "model/page_limits.h"
 #include "snapshot/contradiction.h"
 #include "snapshot/format.h"
 #include "snapshot/times_column.h"
@@ -159,8 +160,8 @@ class Decoder {
     const bool has_gfp_mask = length.add(sites.gfp_mask_size());
     if (length.is_uneven()) return contradiction("the columns of its sites differ in length");
     if (std::any_of(sites.order().begin(), sites.order().end(),
-                    [](std::uint32_t order) { return order > UINT16_MAX; }))
-      return contradiction("it has an order that cannot be");
+                    [](std::uint32_t order) { return order > kOrderMax; }))
+      return contradiction("it has an order that no kernel has");
     return expand_index(message_.site(), "site", length.get(), pages_,
                         [&](pobpf_page& page, int site) {
                           if (has_handle) page.handle = sites.handle(site);

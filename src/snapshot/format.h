@@ -50,9 +50,9 @@ constexpr std::uint64_t plus(std::uint64_t a, std::int64_t b) {
   return a + static_cast<std::uint64_t>(b);
 }
 
-/// The PFN behind the last page of an allocation.
+/// The PFN behind the last page of an allocation, whose order is at most kOrderMax.
 constexpr std::uint64_t end_pfn(std::uint64_t pfn, std::uint64_t order) {
-  return pfn + (order < 64 ? std::uint64_t{1} << order : 1);
+  return pfn + (std::uint64_t{1} << order);
 }
 
 }  // namespace pobpf

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "model/page_limits.h"
 #include "snapshot/format.h"
 
 namespace pobpf {
@@ -234,6 +235,8 @@ Result<SnapshotHeader> read_header(const snapshot::Header& message) {
   header.command_line = message.command_line();
   header.boot_id = message.boot_id();
   header.page_size = message.page_size();
+  if (header.page_size != 0 && !is_page_size(header.page_size))
+    return impossible("a page size that Linux does not have");
   if (message.has_wall_clock_ns()) header.wall_clock_ns = message.wall_clock_ns();
   if (message.has_local_clock_ns()) header.local_clock_ns = message.local_clock_ns();
   header.filters = message.filters();

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "model/filter.h"
 #include "snapshot/format.h"
 
 namespace pobpf {
@@ -25,9 +24,7 @@ class PageSearch {
     const bool has_order = has_field(block.fields, PageField::kOrder);
     for (std::size_t i = 0; i < block.pages.size(); ++i) {
       const pobpf_page& record = block.pages[i];
-      // larger ones are no orders
-      const unsigned order = has_order && record.order <= kOrderMax ? record.order : 0;
-      const std::uint64_t end = end_pfn(record.pfn, order);
+      const std::uint64_t end = end_pfn(record.pfn, has_order ? record.order : 0);
       if (pages_.empty() || end <= pages_.front().pfn || record.pfn > pages_.back().pfn) continue;
       auto page = std::lower_bound(
           pages_.begin(), pages_.end(), record.pfn,

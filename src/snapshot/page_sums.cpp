@@ -128,14 +128,11 @@ Status PageSums::add_sum(const pobpf_page& record, PageFields fields,
   if (is_by(POBPF_GROUP_ORDER) && !has_order)
     return fail(ErrorKind::kFailed, "sums of the snapshot lack the order of their pages",
                 "choose other fields with --by");
-  constexpr std::uint64_t kPagesMax = std::uint64_t{1} << 52;
-  if (!nr_pages && nr_allocations && has_order &&
-      *nr_allocations < kPagesMax >> (record.order & 31U))
-    nr_pages = *nr_allocations << (record.order & 31U);
-  if (!nr_pages || *nr_pages > kPagesMax)
+  if (!nr_pages && nr_allocations && has_order) nr_pages = *nr_allocations << record.order;
+  if (!nr_pages)
     return fail(ErrorKind::kFailed, "a sum of the snapshot does not say how many pages it is of",
                 "there is nothing to add up");
-  if (!nr_allocations && has_order) nr_allocations = *nr_pages >> (record.order & 31U);
+  if (!nr_allocations && has_order) nr_allocations = *nr_pages >> record.order;
   if (!nr_allocations) ++sums_.nr_without_allocations;
   pobpf_group_sum& sum = sum_of(record, nullptr);
   sum.pages += *nr_pages;
@@ -145,7 +142,7 @@ Status PageSums::add_sum(const pobpf_page& record, PageFields fields,
 
 std::uint64_t PageSums::add(const pobpf_page& page, const pobpf_page_detail* detail) {
   pobpf_group_sum& sum = sum_of(page, detail);
-  const std::uint64_t nr_pages = std::uint64_t{1} << (page.order & 31U);
+  const std::uint64_t nr_pages = std::uint64_t{1} << page.order;
   sum.pages += nr_pages;
   ++sum.allocations;
   if (is_by(POBPF_GROUP_TIME)) add_time(sum.time, page.ts_nsec);

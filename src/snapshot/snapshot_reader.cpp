@@ -161,8 +161,16 @@ Status SnapshotReader::check_references(const snapshot::Pages& pages) const {
   return {};
 }
 
+Status SnapshotReader::count_pages(std::uint64_t nr_pages) {
+  if (nr_base_pages_.add(nr_pages)) return {};
+  return contradiction("it has more memory than a machine can have");
+}
+
 Status SnapshotReader::take_block() {
   if (auto status = decode_block(item_.pages(), block_, wanted_); !status) return status;
+  std::uint64_t nr_base_pages = 0;
+  for (const pobpf_page& page : block_.pages) nr_base_pages += std::uint64_t{1} << page.order;
+  if (auto status = count_pages(nr_base_pages); !status) return status;
   if (!is_salvaging())
     if (auto status = check_references(item_.pages()); !status) return status;
   ++seen_.nr_blocks;
@@ -172,6 +180,15 @@ Status SnapshotReader::take_block() {
 
 Status SnapshotReader::take_groups() {
   if (auto status = decode_groups(item_.groups(), groups_); !status) return status;
+  const auto at = [](const std::vector<std::uint64_t>& numbers, std::size_t i) {
+    return numbers.empty() ? std::nullopt : std::optional(numbers[i]);
+  };
+  for (std::size_t i = 0; i < groups_.records.pages.size(); ++i) {
+    const std::uint64_t claimed =
+        claimed_pages(at(groups_.nr_pages, i), at(groups_.nr_allocations, i),
+                      groups_.records.pages[i].order);
+    if (auto status = count_pages(claimed); !status) return status;
+  }
   if (!is_salvaging())
     if (auto status = check_references(item_.groups().record()); !status) return status;
   ++seen_.nr_blocks;
@@ -187,6 +204,8 @@ Status SnapshotReader::take_footer() {
                         footer.nr_cgroups == context_.nr_cgroups();
   if (!is_whole && !is_salvaging())
     return contradiction("it holds something else than its end says");
+  if (footer.nr_pages < seen_.nr_pages || footer.nr_groups < seen_.nr_groups)
+    return contradiction("it holds more than its end says");
   if (footer.account && footer.account->emitted != footer.nr_pages)
     return contradiction("its account is not that of its pages");
   if (!is_whole && losses_.is_empty()) lose({ErrorKind::kFailed, "a part of it is missing", {}, 0});

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "format/page_formatter.h"
+#include "model/page_limits.h"
 #include "pobpf/error.h"
 #include "snapshot.pb.h"
 #include "snapshot/block_decoder.h"
@@ -87,6 +88,8 @@ class SnapshotReader final : public PageContext {
   [[nodiscard]] Result<bool> next_of(Taken kind);
   /// Sets `taken` to what there is of it now.
   [[nodiscard]] Status take_item(Taken& taken);
+  /// Of all blocks and sums together, so that nothing that is made of them wraps.
+  [[nodiscard]] Status count_pages(std::uint64_t nr_pages);
   [[nodiscard]] Status take_block();
   [[nodiscard]] Status take_groups();
   /// Whether stacks and cgroups that the block refers to are there.
@@ -111,6 +114,7 @@ class SnapshotReader final : public PageContext {
   DecodedBlock block_;
   DecodedGroups groups_;
   std::size_t texts_bytes_ = 0;
+  PageTotal nr_base_pages_;
   SnapshotFooter seen_;
   std::optional<SnapshotFooter> footer_;
   SnapshotLosses losses_;

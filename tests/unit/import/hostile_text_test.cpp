@@ -50,6 +50,27 @@ TEST(ImportHostile, ARecordWithoutItsEmptyLineCounts) {
   EXPECT_EQ(import_bytes(text.substr(0, text.size() - 1)).report.nr_pages, 2);
 }
 
+TEST(ImportHostile, AnOrderThatNoKernelHasIsLeftOutAndCounted) {
+  for (const char* order : {"31", "32", "63", "64", "65535", "65536"}) {
+    const Imported imported =
+        import_bytes(replaced(record(), "order 0", std::string("order ") + order) + record());
+    EXPECT_EQ(imported.report.nr_pages, 1) << order;
+    EXPECT_EQ(imported.report.nr_dropped_records, 1) << order;
+  }
+  EXPECT_EQ(import_bytes(replaced(record(), "order 0", "order 30")).report.nr_pages, 1);
+}
+
+TEST(ImportHostile, SumsThatNoMachineHasAreLeftOutAndCounted) {
+  const std::string large = std::to_string((1ULL << 44) - 1);
+  const Imported imported =
+      import_bytes("1 times, " + large + " pages, allocated by SLAB\n" +
+                   "1 times, 1 pages, allocated by CMA\n2 times, 2 pages, allocated by VMALLOC\n" +
+                   "1 times, 18446744073709551615 pages, allocated by OTHERS\n");
+  EXPECT_EQ(imported.report.nr_groups, 2);
+  EXPECT_EQ(imported.report.nr_dropped_records, 2);
+  EXPECT_EQ(first_note(imported), "3: there is more memory than a machine can have");
+}
+
 TEST(ImportHostile, ARecordThatIsCutOffIsLeftOut) {
   const std::string whole = record();
   const std::string text = whole + whole;

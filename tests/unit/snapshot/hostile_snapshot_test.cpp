@@ -215,7 +215,6 @@ TEST(HostileSnapshot, ValuesThatCannotBe) {
       [](auto& pages) { pages.mutable_was_freed()->set_value(0, 2); },
       [](auto& pages) { pages.mutable_pageblock_migratetype()->set_value(0, 256); },
       [](auto& pages) { pages.mutable_last_migrate_reason()->set_value(0, 65536); },
-      [](auto& pages) { pages.mutable_sites()->set_order(0, 65536); },
       [](auto& pages) { pages.mutable_charges()->set_flags(0, 256); },
       [](auto& pages) { pages.mutable_sites()->Clear(); },
       [](auto& pages) { pages.mutable_tasks()->Clear(); },
@@ -232,6 +231,69 @@ TEST(HostileSnapshot, ValuesThatCannotBe) {
     EXPECT_THAT(error_of(change),
                 ::testing::AnyOf(HasSubstr("cannot be"), HasSubstr("an empty table"),
                                  HasSubstr("is too long")));
+}
+
+TEST(HostileSnapshot, OrdersThatNoKernelHas) {
+  EXPECT_EQ(error_of([](auto& pages) { pages.mutable_sites()->set_order(0, kOrderMax); }),
+            "no error");
+  for (const std::uint32_t order : {kOrderMax + 1, 32U, 52U, 63U, 64U, 255U, 65535U, 65536U})
+    EXPECT_THAT(error_of([&](auto& pages) { pages.mutable_sites()->set_order(0, order); }),
+                HasSubstr("it has an order that no kernel has"));
+}
+
+TEST(HostileSnapshot, MoreMemoryThanAMachineCanHave) {
+  const auto error_of_blocks = [](std::uint64_t nr_blocks) {
+    MadeUpFile file;
+    file.header().stack(1);
+    for (std::uint64_t i = 0; i < nr_blocks; ++i)
+      file.pages([](auto& pages) { pages.mutable_sites()->set_order(0, kOrderMax); });
+    return error_of(file.footer().get());
+  };
+  constexpr std::uint64_t kNrBlocks = kPagesMax / (2ULL << kOrderMax);
+  EXPECT_EQ(error_of_blocks(kNrBlocks), "no error");
+  EXPECT_THAT(error_of_blocks(kNrBlocks + 1),
+              HasSubstr("it has more memory than a machine can have"));
+}
+
+TEST(HostileSnapshot, SumsThatWouldWrap) {
+  struct Sum {
+    std::optional<std::uint64_t> nr_allocations;
+    std::optional<std::uint64_t> nr_pages;
+    std::uint32_t order;
+  };
+  const auto error_of_sums = [](std::initializer_list<Sum> sums) {
+    MadeUpFile file;
+    file.header();
+    for (const Sum& sum : sums) {
+      auto& groups = *file.item().mutable_groups();
+      groups.mutable_record()->set_nr_pages(1);
+      groups.mutable_record()->mutable_site()->add_value(0);
+      groups.mutable_record()->mutable_sites()->add_order(sum.order);
+      if (sum.nr_allocations) groups.add_nr_allocations(*sum.nr_allocations);
+      if (sum.nr_pages) groups.add_nr_pages(*sum.nr_pages);
+      file.add();
+    }
+    auto& footer = *file.item().mutable_footer();
+    footer.set_nr_blocks(sums.size());
+    footer.set_nr_groups(sums.size());
+    return error_of(file.add().get());
+  };
+  EXPECT_EQ(error_of_sums({{1, kPagesMax - 1, 0}, {1, {}, 0}}), "no error");
+  for (const auto sums : {std::initializer_list<Sum>{{1, kPagesMax, 0}, {1, 1, 0}},
+                          {{{}, UINT64_MAX, 0}},
+                          {{UINT64_MAX, 1, 0}},
+                          {{UINT64_MAX, {}, 0}},
+                          {{1ULL << 34, {}, kOrderMax}},
+                          {{1ULL << 63, {}, 0}, {1ULL << 63, {}, 0}}})
+    EXPECT_THAT(error_of_sums(sums), HasSubstr("it has more memory than a machine can have"));
+}
+
+TEST(HostileSnapshot, AnEndThatSaysLessThanThereIs) {
+  const std::string file = MadeUpFile().header().stack(1).pages().footer(1, 1).get();
+  EXPECT_THAT(error_of(file), HasSubstr("something else than its end says"));
+  const auto read = read_snapshot(file, DamagePolicy::kSalvage);
+  EXPECT_THAT(read.losses.first.what, HasSubstr("it holds more than its end says"));
+  EXPECT_FALSE(read.footer);
 }
 
 TEST(HostileSnapshot, WhatIsNotThere) {
@@ -354,6 +416,8 @@ TEST(HostileSnapshot, HeadersThatCannotBe) {
       [](auto& header) { header.set_format_version(0); },
       [](auto& header) { header.mutable_tables()->set_pageblock_order(64); },
       [](auto& header) { header.mutable_tables()->mutable_page_flag_field(0)->set_shift(64); },
+      [](auto& header) { header.set_page_size(3); },
+      [](auto& header) { header.set_page_size(1ULL << 63); },
       [](auto& header) { header.set_max_nodes(POBPF_MAX_NODES + 1); },
       [](auto& header) { header.add_node()->set_nid(POBPF_MAX_NODES); },
       [](auto& header) { header.mutable_page_types()->add_value(1); },

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../format/kernel_facts_samples.h"
+#include "model/page_limits.h"
 #include "pobpf/abi.h"
 #include "snapshot/snapshot_writer.h"
 
@@ -40,7 +41,7 @@ class RandomPages {
   pobpf_page next() {
     page_.kind = POBPF_ITEM_PAGE;
     if (is_changed())
-      page_.order = static_cast<__u16>(random_() % 4 == 0 ? random_() : random_() % 11);
+      page_.order = static_cast<__u16>(random_() % (random_() % 4 == 0 ? kOrderMax + 1 : 11));
     if (is_changed()) page_.last_migrate_reason = static_cast<__s16>(random_());
     if (is_changed()) page_.pageblock_migratetype = static_cast<__u8>(random_());
     if (is_changed()) page_.memcg_flags = static_cast<__u8>(random_());

@@ -89,10 +89,11 @@ TEST_F(FindPages, TheRecordOfThePageItselfIsTheBest) {
   EXPECT_EQ(find({{7, 8}}).value()[0].nr_further_records, 0U);
 }
 
-TEST_F(FindPages, OrdersThatCannotBeAreOfOnePage) {
-  add(8, 31, 1);
-  add(100, UINT16_MAX, 2);
-  EXPECT_EQ(pids({{8, 10}, {100, 102}}), (Pids{1, -1, 2, -1}));
+TEST_F(FindPages, TheLargestOrderIsOfManyPages) {
+  add(8, kOrderMax, 1);
+  EXPECT_EQ(pids({{7, 9}, {1U << 30, (1U << 30) + 1}}), (Pids{-1, 1, 1}));
+  add(8, kOrderMax + 1, 2);
+  EXPECT_THAT(find({{8, 9}}).error().what, ::testing::HasSubstr("an order that no kernel has"));
 }
 
 TEST_F(FindPages, TheEndOfTheNumbersIsNoEndOfTheWorld) {

@@ -121,7 +121,7 @@ TEST(Snapshot, HoldsABlockOfPagesThatHaveNothingInCommon) {
   std::vector<pobpf_page> pages(kBlockPagesMax);
   for (pobpf_page& page : pages) {
     page.kind = POBPF_ITEM_PAGE;
-    page.order = static_cast<__u16>(random() | 0x8000);
+    page.order = static_cast<__u16>(random() % (kOrderMax + 1));
     page.last_migrate_reason = static_cast<__s16>(random());
     page.pageblock_migratetype = static_cast<__u8>(random() | 0x80);
     page.memcg_flags = 0xf5;
@@ -162,7 +162,7 @@ TEST(Snapshot, HoldsTheLargestDifferences) {
   pages[2].pfn = pages[2].ts_nsec = pages[2].free_ts_nsec = 1;
   pages[3].pfn = pages[3].ts_nsec = pages[3].free_ts_nsec = kMax / 2 + 1;
   pages[4].pfn = pages[4].ts_nsec = pages[4].free_ts_nsec = 1;
-  pages[5].order = 63;
+  pages[5].order = kOrderMax;
   const auto read = read_snapshot(made_snapshot(pages));
   ASSERT_FALSE(read.error) << read.error->what;
   EXPECT_TRUE(is_same(read.pages, pages));
@@ -218,7 +218,7 @@ TEST(Snapshot, HoldsSumsWithoutPages) {
   DecodedGroups groups;
   groups.records.pages = RandomPages(2).take(3);
   groups.records.fields = kAllPageFields;
-  groups.nr_pages = {1, UINT64_MAX, 0};
+  groups.nr_pages = {1, kPagesMax / 2, 0};
   groups.labels = {"allocated by SLAB", "", "\xff"};
   samples::MadeUpContext context;
   test::fill(context);
