@@ -275,12 +275,13 @@ static __noinline int print_head(struct seq_file *seq, const struct pobpf_page *
 	BPF_SEQ_PRINTF(seq, "Page allocated via order %u, mask 0x%x(", rec->order, rec->gfp_mask);
 	print_flags(seq, rec->gfp_mask, GFP_NAMES, text.nr_gfp_names);
 	BPF_SEQ_PRINTF(seq, "), pid %d, tgid %d (%s), ts ", rec->pid, rec->tgid, comm);
-	if (text.is_pre_v68_text) {
-		BPF_SEQ_PRINTF(seq, "%llu ns, free_ts %llu ns\n", rec->ts_nsec, rec->free_ts_nsec);
-		BPF_SEQ_PRINTF(seq, "PFN %llu", rec->pfn);
-	} else {
-		BPF_SEQ_PRINTF(seq, "%llu ns\nPFN 0x%llx", rec->ts_nsec, rec->pfn);
-	}
+	BPF_SEQ_PRINTF(seq, "%llu ns", rec->ts_nsec);
+	if (text.shows_free_ts)
+		BPF_SEQ_PRINTF(seq, ", free_ts %llu ns", rec->free_ts_nsec);
+	if (text.is_pfn_decimal)
+		BPF_SEQ_PRINTF(seq, "\nPFN %llu", rec->pfn);
+	else
+		BPF_SEQ_PRINTF(seq, "\nPFN 0x%llx", rec->pfn);
 	return 0;
 }
 

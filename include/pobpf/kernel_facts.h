@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What the formatters need to know of the kernel that a record came from. Plain data: filled from
-// the running kernel by src/kernel/facts.cpp, from a file by later readers, by hand in tests.
+// the running kernel by src/kernel/machine_facts.cpp, from a file by its reader, by hand in tests.
 #pragma once
 
 #include <cstdint>
@@ -46,21 +46,30 @@ struct KernelFacts {
   std::vector<FlagName> gfp_names;
   std::vector<FlagName> page_flag_names;
   std::vector<PageFlagField> page_flag_fields;
-  std::vector<std::string> zone_names;            ///< by enum zone_type
-  std::vector<std::string> migratetype_names;     ///< by enum migratetype
-  std::vector<std::string> migrate_reason_names;  ///< by enum migrate_reason
+  // by number; empty where a number has no name
+  std::vector<std::string> zone_names;            ///< enum zone_type
+  std::vector<std::string> migratetype_names;     ///< enum migratetype
+  std::vector<std::string> migrate_reason_names;  ///< enum migrate_reason
   /// last_migrate_reason of a page that never migrated: -1 up to 7.2, MR_NEVER from 7.3 on.
   int migrate_reason_never = -1;
-  unsigned pageblock_order = 9;
-  unsigned max_page_order = 10;
-  /// 5.18 to 6.7 print the PFN in decimal and end the first line with free_ts. Of an import: those
-  /// records do for which free_ts is known.
-  bool is_pre_v68_text = false;
+  // no value: an import does not say
+  std::optional<unsigned> pageblock_order = 9;
+  std::optional<unsigned> max_page_order = 10;
+  /// How records are printed. 5.18 to 6.7 have the PFN in decimal and end the first line with
+  /// free_ts, later ones do neither. Of an import: those records do for which free_ts is known.
+  bool is_pfn_decimal = false;
+  bool shows_free_ts = false;
   /// page_group_by_mobility_disabled: gfp_migratetype() is always 0 then.
   bool is_mobility_grouping_disabled = false;
   /// Of an import, instead of gfp_names, page_flag_names and page_flag_fields, which are empty;
   /// grows, as the other names do, while the file is read.
   std::optional<ImportedTexts> texts;
+
+  /// The block that a page is in; no value where that is not known.
+  [[nodiscard]] std::optional<std::uint64_t> pageblock(std::uint64_t pfn) const {
+    if (!pageblock_order) return std::nullopt;
+    return pfn >> *pageblock_order;
+  }
 
   /// Position of a field in page->flags; nullptr where the kernel keeps none.
   [[nodiscard]] const PageFlagField* field(const std::string& name) const {

@@ -62,8 +62,8 @@ struct pobpf_text_facts {
 	__u32 nr_page_flag_names;
 	__u32 nr_page_flag_fields;
 	__s32 migrate_reason_never;
-	__u32 is_pre_v68_text;
-	__u32 reserved; /* zero */
+	__u32 is_pfn_decimal;
+	__u32 shows_free_ts;
 	/* bytes of the longest record without its stack: what must be free to begin one */
 	__u32 record_bytes_max;
 	/* bytes of the longest line of a stack */

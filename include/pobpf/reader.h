@@ -155,6 +155,8 @@ class Session : public PageContext {
   /// thread now and then; returning false stops early with kFailed "interrupted".
   virtual Result<GroupSums> sum_groups(const ReaderView& view, const SumRequest& request,
                                        const ProgressCallback& on_progress) = 0;
+  /// What the names of rows that are made of sums may take. A running kernel is trusted.
+  [[nodiscard]] virtual std::size_t row_bytes_max() const { return SIZE_MAX; }
   /// How this kernel tells what a page is used for, to read POBPF_GROUP_KIND.
   [[nodiscard]] virtual const PageTypes& page_types() const = 0;
 };

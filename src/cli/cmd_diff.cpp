@@ -159,8 +159,10 @@ class Diff {
   /// Rows of sums, whose account is added to all.
   RowSet rows_of(const GroupSums& sums, SnapshotSession& session) {
     account_.add(sums.account);
-    losses_.ungrouped_pages += sums.other.pages;
-    return make_rows(sums, grouping_, session, [&](Error error) { losses_.add(std::move(error)); });
+    auto rows =
+        make_rows(sums, grouping_, session, [&](Error error) { losses_.add(std::move(error)); });
+    losses_.ungrouped_pages += ungrouped_pages(rows.rows);
+    return rows;
   }
 
   Result<std::vector<ComparedRow>> compare_pair() {

@@ -120,10 +120,10 @@ class Top {
     if (!sums) return fail(std::move(sums).error());
     // what an earlier look lacks is missing from what was printed, too
     account_.add(sums->account);
-    losses_.ungrouped_pages += sums->other.pages;
     losses_.sums_without_allocations += sums->nr_without_allocations;
     const auto on_error = [&](Error error) { losses_.add(std::move(error)); };
     auto rows = make_rows(*sums, grouping_, session_, on_error).rows;
+    losses_.ungrouped_pages += ungrouped_pages(rows);
     Row total = total_of(rows);
     style_.total_pages = total.pages;
     if (is_watching_) {

@@ -27,7 +27,7 @@ Error unreadable(const Recording& recording) {
 /// the free side elsewhere: nothing foretells it, so where most pages were freed before, as on
 /// machines that have run for long, it takes as much of a file as the time of allocation.
 PageFields recorded_fields(const SnapshotHeader& header, const Options& options) {
-  if (options.snapshot.with_free_side || (header.facts && header.facts->is_pre_v68_text))
+  if (options.snapshot.with_free_side || (header.facts && header.facts->shows_free_ts))
     return kAllPageFields;
   return kAllPageFields & ~static_cast<PageFields>(PageField::kFreeTsNsec);
 }

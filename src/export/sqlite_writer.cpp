@@ -106,8 +106,6 @@ Status SqliteWriter::write_header(const SnapshotHeader& header) {
       {"wall_clock_ns", or_null(header.wall_clock_ns)},
       {"local_clock_ns", or_null(header.local_clock_ns)},
       {"max_nodes", known(header.max_nodes)},
-      {"pageblock_order", std::int64_t{header.facts->pageblock_order}},
-      {"max_page_order", std::int64_t{header.facts->max_page_order}},
       {"migrate_reason_never", std::int64_t{header.facts->migrate_reason_never}}};
   for (const auto& [key, value] : numbers)
     if (auto status = write(key, value); !status) return status;
@@ -152,11 +150,13 @@ Status SqliteWriter::write_account(const Account& account) {
 }
 
 Status SqliteWriter::end(const SqliteEnd& end) {
-  // those of an import are known once all is read
+  // what an import says is known once all is read
   if (auto status = write_names(*facts_); !status) return status;
   if (end.account)
     if (auto status = write_account(*end.account); !status) return status;
   const std::pair<const char*, SqlValue> facts[] = {
+      {"pageblock_order", or_null(facts_->pageblock_order)},
+      {"max_page_order", or_null(facts_->max_page_order)},
       {"is_complete", std::int64_t{end.is_complete ? 1 : 0}},
       {"damaged_places", sql_integer(end.nr_damaged_places)},
       {"lost_pages", or_null(end.nr_lost_pages)},

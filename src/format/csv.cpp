@@ -138,7 +138,9 @@ class CsvFormatter final : public PageFormatter {
   }
 
   void append_block(const pobpf_page& page, std::string& out) const {
-    append_known(out, PageField::kPfn, page.pfn >> facts_.pageblock_order);
+    if (const auto block = facts_.pageblock(page.pfn); block && has(PageField::kPfn))
+      append_number(out, *block);
+    out += ',';
     if (has(PageField::kPageblockMigratetype))
       append_name(out, facts_.migratetype_names, page.pageblock_migratetype);
     out += ',';

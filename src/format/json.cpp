@@ -7,9 +7,9 @@
 
 #include "format/json_value.h"
 #include "format/page_formatter.h"
+#include "format/text_cache.h"
 #include "model/flag_text.h"
 #include "util/escape.h"
-#include "util/hash_map.h"
 
 namespace pobpf {
 namespace {
@@ -41,7 +41,8 @@ class JsonFormatter final : public PageFormatter {
     if (has(PageField::kFreeTsNsec)) object["free_ts_nsec"] = page.free_ts_nsec;
     if (has(PageField::kGfpMask)) add_gfp(page, object);
     if (has(PageField::kPageblockMigratetype)) {
-      if (has(PageField::kPfn)) object["pageblock"] = page.pfn >> facts_.pageblock_order;
+      const auto block = facts_.pageblock(page.pfn);
+      if (has(PageField::kPfn) && block) object["pageblock"] = *block;
       object["pageblock_migratetype"] =
           name_or_null(facts_.migratetype_names, page.pageblock_migratetype);
     }
@@ -61,10 +62,10 @@ class JsonFormatter final : public PageFormatter {
     const std::string* free_stack = nullptr;
     const std::string* stack = nullptr;
     if (has_free_side && detail->free_handle != 0)
-      if (auto status = find_frames(detail->free_handle, context, free_stack); !status)
+      if (auto status = find_frames(detail->free_handle, context, free_stacks_, free_stack); !status)
         return status;
     if (has(PageField::kHandle))
-      if (auto status = find_frames(page.handle, context, stack); !status) return status;
+      if (auto status = find_frames(page.handle, context, stacks_, stack); !status) return status;
     out += json_text(object);
     // stacks were dumped once for all pages that have them; they go in as the last members
     append_member(out, "free_stack", free_stack);
@@ -139,29 +140,30 @@ class JsonFormatter final : public PageFormatter {
   }
 
   /// Sets `text` to the array of frames, unless stacks are not wanted.
-  Status find_frames(std::uint32_t handle, PageContext& context, const std::string*& text) {
+  Status find_frames(std::uint32_t handle, PageContext& context, TextCache<std::uint32_t>& texts,
+                     const std::string*& text) {
     if (mode_ == POBPF_MODE_HANDLE) return {};
-    if (const auto known = frame_texts_.find(handle); known != frame_texts_.end()) {
-      text = &known->second;
-      return {};
-    }
     auto stack = context.stack(handle);
     if (!stack) return fail(std::move(stack).error());
-    Json frames = Json::array();
-    for (const Frame& frame : (*stack)->frames) {
-      Json object = Json::object();
-      if (frame.address != 0) object["address"] = fmt::format("{:#x}", frame.address);
-      object["symbol"] = frame.symbol;
-      frames.push_back(std::move(object));
-    }
-    text = &frame_texts_.emplace(handle, json_text(frames)).first->second;
+    text = &texts.get(handle, [&](std::string& made) {
+      Json frames = Json::array();
+      for (const Frame& frame : (*stack)->frames) {
+        Json object = Json::object();
+        if (frame.address != 0) object["address"] = fmt::format("{:#x}", frame.address);
+        object["symbol"] = frame.symbol;
+        frames.push_back(std::move(object));
+      }
+      made = json_text(frames);
+    });
     return {};
   }
 
   const KernelFacts& facts_;
   pobpf_mode mode_;
   PageFields fields_ = kAllPageFields;
-  HashMap<std::uint32_t, std::string> frame_texts_;
+  // one each, as a text is valid until the next one is asked for
+  TextCache<std::uint32_t> stacks_;
+  TextCache<std::uint32_t> free_stacks_;
 };
 
 }  // namespace

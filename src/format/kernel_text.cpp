@@ -89,12 +89,13 @@ class KernelTextFormatter final : public PageFormatter {
   void set_fields(PageFields fields) override {
     if (fields == fields_) return;
     fields_ = fields;
-    has_free_ts_ = facts_.is_pre_v68_text && has(PageField::kFreeTsNsec);
+    has_free_ts_ = facts_.shows_free_ts && has(PageField::kFreeTsNsec);
+    is_pfn_decimal_ =
+        facts_.is_pfn_decimal && (!facts_.texts || has(PageField::kFreeTsNsec));
     is_rewritable_ = has(PageField::kTsNsec) && has(PageField::kPfn);
     record_.clear();
     head_.clear();
     tail_.clear();
-    last_stack_ = nullptr;
   }
 
   using PageFormatter::append;
@@ -136,10 +137,10 @@ class KernelTextFormatter final : public PageFormatter {
   /// written again into the text of the last page.
   bool rewrite_record(const pobpf_page& page) {
     if (record_.empty() || !is_rewritable_ || !is_same_but_for_numbers(page)) return false;
-    if (has_free_ts_)
-      return ts_.rewrite(record_, page.ts_nsec) && decimal_pfn_.rewrite(record_, page.pfn) &&
-             free_ts_.rewrite(record_, page.free_ts_nsec);
-    return ts_.rewrite(record_, page.ts_nsec) && hex_pfn_.rewrite(record_, page.pfn);
+    if (has_free_ts_ && !free_ts_.rewrite(record_, page.free_ts_nsec)) return false;
+    return ts_.rewrite(record_, page.ts_nsec) &&
+           (is_pfn_decimal_ ? decimal_pfn_.rewrite(record_, page.pfn)
+                            : hex_pfn_.rewrite(record_, page.pfn));
   }
 
   /// Compared in pieces of several members.
@@ -149,7 +150,7 @@ class KernelTextFormatter final : public PageFormatter {
     return std::memcmp(&page, &last_, 8) == 0 && page.flags == last_.flags &&
            page.cgroup_id == last_.cgroup_id &&
            std::memcmp(&page.gfp_mask, &last_.gfp_mask, 32) == 0 &&
-           page.pfn >> facts_.pageblock_order == last_.pfn >> facts_.pageblock_order;
+           facts_.pageblock(page.pfn) == facts_.pageblock(last_.pfn);
   }
 
   // kept out of the way of the short path
@@ -190,7 +191,7 @@ class KernelTextFormatter final : public PageFormatter {
   void append_page_line(const pobpf_page& page) {
     if (!has(PageField::kPfn)) {
       record_.append(tail_, 1);
-    } else if (has_free_ts_) {
+    } else if (is_pfn_decimal_) {
       record_ += "PFN ";
       decimal_pfn_.append(record_, page.pfn);
       record_ += tail_;
@@ -243,7 +244,7 @@ class KernelTextFormatter final : public PageFormatter {
 
   [[nodiscard]] bool is_same_tail(const pobpf_page& page) const {
     return page.flags == last_.flags && page.handle == last_.handle &&
-           page.pfn >> facts_.pageblock_order == last_.pfn >> facts_.pageblock_order &&
+           facts_.pageblock(page.pfn) == facts_.pageblock(last_.pfn) &&
            page.pageblock_migratetype == last_.pageblock_migratetype &&
            page.last_migrate_reason == last_.last_migrate_reason &&
            page.memcg_flags == last_.memcg_flags && page.cgroup_id == last_.cgroup_id;
@@ -278,9 +279,9 @@ class KernelTextFormatter final : public PageFormatter {
       append_name(out, facts_.migratetype_names, static_cast<long>(migratetype));
     }
     if (!has(PageField::kPageblockMigratetype)) return;
-    if (has(PageField::kPfn)) {
+    if (const auto block = facts_.pageblock(page.pfn); block && has(PageField::kPfn)) {
       out += " Block ";
-      append_number(out, page.pfn >> facts_.pageblock_order);
+      append_number(out, *block);
     }
     out += " type ";
     append_name(out, facts_.migratetype_names, page.pageblock_migratetype);
@@ -306,16 +307,12 @@ class KernelTextFormatter final : public PageFormatter {
   Status append_stack(const pobpf_page& page, PageContext& context, std::string& out) {
     if (!has(PageField::kHandle)) return {};
     if (mode_ != POBPF_MODE_HANDLE) {
-      if (page.handle != last_handle_ || last_stack_ == nullptr) {
-        auto stack = context.stack(page.handle);
-        if (!stack) return fail(std::move(stack).error());
-        last_stack_ = *stack;
-        last_handle_ = page.handle;
-      }
+      auto stack = context.stack(page.handle);
+      if (!stack) return fail(std::move(stack).error());
       if (is_escaped_)
-        append_escaped_lines(out, last_stack_->kernel_text);
+        append_escaped_lines(out, (*stack)->kernel_text);
       else
-        out += last_stack_->kernel_text;
+        out += (*stack)->kernel_text;
     }
     if (mode_ != POBPF_MODE_STACK) {
       out += "handle: ";
@@ -365,11 +362,10 @@ class KernelTextFormatter final : public PageFormatter {
   bool is_escaped_;
   PageFields fields_ = 0;
   bool has_free_ts_ = false;    // shown
+  bool is_pfn_decimal_ = false;
   bool is_rewritable_ = false;  // there are the numbers to write again
   TextCache<std::uint32_t> gfp_;
   TextCache<std::uint64_t> flags_;
-  const Stack* last_stack_ = nullptr;
-  std::uint32_t last_handle_ = 0;
   std::string record_;  // of the last page; empty: to be made
   DecimalInText ts_;
   DecimalInText free_ts_;

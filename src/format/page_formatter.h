@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pobpf/abi.h"
@@ -30,8 +31,14 @@ struct Stack {
   std::string kernel_text;
 };
 
-/// Where formatters get what a record only refers to. References stay valid until the source dies
-/// or, if it is a Session, is asked for another reader or other sums.
+/// The last name of a cgroup's path, which is what the kernel prints; "/" of the root.
+[[nodiscard]] inline std::string_view cgroup_name_of(std::string_view path) {
+  return path.size() > 1 && path.front() == '/' ? path.substr(path.rfind('/') + 1) : path;
+}
+
+/// Where formatters get what a record only refers to. A stack is valid until the next one is asked
+/// for, a name until the source dies or, if it is a Session, is asked for another reader or other
+/// sums.
 class PageContext {
  public:
   PageContext() = default;
@@ -44,6 +51,12 @@ class PageContext {
   virtual Result<const Stack*> stack(std::uint32_t handle) = 0;
   /// Name of the cgroup with this kernfs id, as the kernel prints it ("/" for the root).
   virtual Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) = 0;
+  /// Its path from the root, "/a/b". Without a slash in front only its name is known.
+  virtual Result<std::string> cgroup_path(std::uint64_t cgroup_id) {
+    auto name = cgroup_name(cgroup_id);
+    if (!name) return fail(std::move(name).error());
+    return std::string(*name);
+  }
 };
 
 /// Appends one record after the other to a buffer. Not thread-safe; one per output.

@@ -97,7 +97,7 @@ class JsonReport {
     if (has(PageField::kKind)) object["page_type"] = page_type();
     if (has(PageField::kFlags) && !facts.texts) add_zone(object);
     if (has(PageField::kPageblockMigratetype) &&
-        report_.pfn >> facts.pageblock_order == report_.first_pfn >> facts.pageblock_order)
+        facts.pageblock(report_.pfn) == facts.pageblock(report_.first_pfn))
       add_pageblock(object);
     // those of the first page say nothing of others
     if (is_first) add_recorded_flags(object);
@@ -130,7 +130,7 @@ class JsonReport {
 
   void add_pageblock(Json& object) const {
     const KernelFacts& facts = source_.facts;
-    object["pageblock"] = report_.pfn >> facts.pageblock_order;
+    if (const auto block = facts.pageblock(report_.pfn)) object["pageblock"] = *block;
     object["pageblock_migratetype"] =
         name_or_null(facts.migratetype_names, raw_.pageblock_migratetype);
   }

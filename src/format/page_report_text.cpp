@@ -136,8 +136,9 @@ class TextReport {
 
   void pageblock() {
     const KernelFacts& facts = source_.facts;
+    const auto block = facts.pageblock(report_.pfn);
     line("pageblock",
-         fmt::format("{}, {}", report_.pfn >> facts.pageblock_order,
+         fmt::format("{}{}", block ? fmt::format("{}, ", *block) : "",
                      name_or_number(facts.migratetype_names, raw_.pageblock_migratetype)));
   }
 
@@ -150,7 +151,7 @@ class TextReport {
     // an import has the names of its flags in one text
     if (has(PageField::kFlags) && !facts.texts) zone();
     if (has(PageField::kPageblockMigratetype) &&
-        report_.pfn >> facts.pageblock_order == report_.first_pfn >> facts.pageblock_order)
+        facts.pageblock(report_.pfn) == facts.pageblock(report_.first_pfn))
       pageblock();
     std::string flags;
     append_recorded_page_flags(flags, raw_.page.flags, *dump_.recorded, facts);

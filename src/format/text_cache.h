@@ -18,7 +18,8 @@ void append_number(std::string& out, T value, int base = 10) {
   out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
 }
 
-/// Texts by a number that repeats. Bounded, as flag words come from memory that anyone can shape.
+/// Texts by a number that repeats. Bounded, as flag words come from memory that anyone can shape,
+/// and stacks from files.
 template <typename Key>
 class TextCache {
  public:
@@ -27,9 +28,13 @@ class TextCache {
     if (is_last_valid_ && key == last_key_) return *last_;
     auto found = texts_.find(key);
     if (found == texts_.end()) {
-      if (texts_.size() >= kTextsMax) texts_.clear();
       std::string text;
       make(text);
+      bytes_ += kEntryBytes + text.size();
+      if (bytes_ > kBytesMax) {
+        texts_.clear();
+        bytes_ = kEntryBytes + text.size();
+      }
       found = texts_.emplace(key, std::move(text)).first;
     }
     last_key_ = key;
@@ -39,7 +44,9 @@ class TextCache {
   }
 
  private:
-  static constexpr std::size_t kTextsMax = 8192;
+  static constexpr std::size_t kBytesMax = std::size_t{2} << 20;
+  static constexpr std::size_t kEntryBytes = 64;
+  std::size_t bytes_ = 0;
   HashMap<Key, std::string> texts_;
   const std::string* last_ = nullptr;
   Key last_key_{};

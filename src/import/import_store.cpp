@@ -11,9 +11,16 @@
 namespace pobpf {
 namespace {
 
+// What an importer keeps; a snapshot of a text with more than that may be more than a reader takes.
+constexpr std::size_t kStacksMax = std::size_t{1} << 20;
+constexpr std::size_t kFramesMax = std::size_t{1} << 24;
+constexpr std::size_t kCgroupsMax = std::size_t{1} << 20;
+constexpr std::size_t kNamesBytesMax = std::size_t{256} << 20;
+/// Words of flags hold the CPU and a part of the PID of who touched the page last.
+constexpr std::size_t kTextsMax = std::size_t{1} << 20;
 /// Of the texts of masks and words, in memory beyond the stacks.
 constexpr std::size_t kTextsBytesMax = std::size_t{24} << 20;
-constexpr std::size_t kLabelsBytesMax = std::size_t{1} << 20;
+constexpr std::size_t kLabelsBytesMax = std::size_t{512} << 10;
 
 constexpr const char* kOtherStack = "its handle is the number of another stack";
 constexpr const char* kTooManyStacks = "there are more stacks than a snapshot holds";
@@ -91,7 +98,7 @@ bool StackStore::set_text(Entry& entry, std::string_view stack, Wrong& wrong) {
   const auto frames = parse_stack(stack);
   if (!frames) {
     wrong = "a frame of its stack is not understood";
-  } else if (nr_frames_ + frames->size() > kStackFramesMax ||
+  } else if (nr_frames_ + frames->size() > kFramesMax ||
              text_bytes_ + stack.size() > kNamesBytesMax) {
     wrong = kTooManyStacks;
   } else {
@@ -157,14 +164,14 @@ std::uint64_t StackStore::cgroup_id(std::string_view name) {
 }
 
 std::optional<unsigned> TextStore::index_of(std::vector<std::string>& names,
-                                            std::vector<std::string>& new_names,
+                                            std::map<unsigned, std::string>& new_names,
                                             std::string_view name, std::size_t max) {
   const auto known = std::find(names.begin(), names.end(), name);
   const auto index = static_cast<unsigned>(known - names.begin());
   if (known != names.end()) return index;
-  if (names.size() >= max || name.size() > kNameBytesMax) return std::nullopt;
+  if (names.size() >= max || name.size() > kTableNameBytesMax) return std::nullopt;
   names.emplace_back(name);
-  new_names.emplace_back(name);
+  new_names.emplace(index, name);
   return index;
 }
 

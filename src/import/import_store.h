@@ -86,7 +86,7 @@ class TextStore {
   const char* add_block(const TextRecord& record);
   const char* add_reason(const TextRecord& record, pobpf_page& page);
   static std::optional<unsigned> index_of(std::vector<std::string>& names,
-                                          std::vector<std::string>& new_names,
+                                          std::map<unsigned, std::string>& new_names,
                                           std::string_view name, std::size_t max);
 
   HashMap<std::uint32_t, GfpText> gfp_;

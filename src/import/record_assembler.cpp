@@ -15,8 +15,6 @@
 namespace pobpf {
 namespace {
 
-/// A stack depot has 64 frames a stack at most; resolved inlines make more of them.
-constexpr std::size_t kFramesMax = 512;
 /// Pieces that a line may have been wrapped into.
 constexpr std::size_t kJoinedLinesMax = 16;
 constexpr std::size_t kJoinedBytesMax = 8192;
@@ -495,12 +493,13 @@ void RecordAssembler::add_frame(std::string_view frame) {
     pending_.stage = Stage::kStack;
   }
   pending_.has_stack = true;
-  if (++pending_.nr_frames <= kFramesMax) {
+  if (++pending_.nr_frames <= kStackDepthMax) {
     pending_.stack.append(1, ' ').append(frame).append(1, '\n');
     return;
   }
   pending_.stack.clear();
-  if (pending_.wrong.empty()) pending_.wrong = fmt::format("a stack of over {} frames", kFramesMax);
+  if (pending_.wrong.empty())
+    pending_.wrong = fmt::format("a stack of over {} frames", kStackDepthMax);
 }
 
 Status RecordAssembler::take_unknown(std::string_view text) {

@@ -111,7 +111,9 @@ Status Discovery::page_owner() {
 
   // v6.8: "mm,page_owner: record and dump free_pid and free_tgid" came with hexadecimal PFNs and
   // without free_ts in the text
-  facts_.text.is_pre_v68_text = !btf_.offset_of("page_owner", "free_pid");
+  // both went when free_pid came
+  facts_.text.is_pfn_decimal = facts_.text.shows_free_ts =
+      !btf_.offset_of("page_owner", "free_pid");
   if (!btf_.offset_of("page_owner", "comm"))
     return fail(unknown_layout("page_owner records no task name (kernels before 5.18)"));
   return {};

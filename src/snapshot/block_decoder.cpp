@@ -6,12 +6,15 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "model/page_limits.h"
 #include "snapshot/contradiction.h"
 #include "snapshot/format.h"
-#include "snapshot/times_column.h"
+#include "snapshot/numbers.h"
+#include "snapshot/text_list.h"
 
 namespace pobpf {
 namespace {
@@ -20,12 +23,13 @@ namespace {
 class TableLength {
  public:
   /// Whether the column is there.
-  bool add(int size) {
+  bool add(std::size_t size) {
     if (size == 0) return false;
-    if (length_ != 0 && static_cast<std::size_t>(size) != length_) is_uneven_ = true;
-    length_ = static_cast<std::size_t>(size);
+    if (length_ != 0 && size != length_) is_uneven_ = true;
+    length_ = size;
     return true;
   }
+  bool add(int size) { return add(static_cast<std::size_t>(size)); }
   [[nodiscard]] std::size_t get() const { return length_; }
   [[nodiscard]] bool is_uneven() const { return is_uneven_; }
 
@@ -37,16 +41,16 @@ class TableLength {
 /// Calls `put(page, value)` for each page, once all is known to fit: a value a page, all at most
 /// `max`.
 template <typename Page, typename Put>
-Status expand(const snapshot::Column& column, const char* name, std::uint64_t max,
+Status expand(const snapshot::Column& column, const char* name, std::uint32_t max,
               std::vector<Page>& pages, Put&& put) {
   const bool has_runs = column.run_size() != 0;
-  auto nr_pages = static_cast<std::uint64_t>(column.value_size());
+  auto nr_pages = static_cast<std::size_t>(column.value_size());
   if (has_runs) {
     if (column.run_size() != column.value_size())
       return contradiction(fmt::format("the column {} has {} values and {} runs", name,
                                        column.value_size(), column.run_size()));
     nr_pages = 0;
-    for (const std::uint64_t run : column.run()) {
+    for (const std::uint32_t run : column.run()) {
       if (run == 0 || run > pages.size() - nr_pages)
         return contradiction(fmt::format("the runs of the column {} do not fit its pages", name));
       nr_pages += run;
@@ -55,7 +59,7 @@ Status expand(const snapshot::Column& column, const char* name, std::uint64_t ma
   if (nr_pages != pages.size())
     return contradiction(
         fmt::format("the column {} has {} values for {} pages", name, nr_pages, pages.size()));
-  for (const std::uint64_t value : column.value())
+  for (const std::uint32_t value : column.value())
     if (value > max)
       return contradiction(fmt::format("the column {} has a value that cannot be", name));
 
@@ -72,12 +76,10 @@ Status expand_index(const snapshot::Column& column, const char* name, std::size_
                     std::vector<Page>& pages, Put&& put) {
   if (length == 0)
     return contradiction(fmt::format("the column {} refers to an empty table", name));
-  return expand(column, name, length - 1, pages,
-                [&](Page& page, std::uint64_t value) { put(page, static_cast<int>(value)); });
-}
-
-void set_comm(pobpf_page& page, const std::string& comm) {
-  std::memcpy(page.comm, comm.data(), comm.size());
+  if (length > kBlockPagesMax)
+    return contradiction(fmt::format("the column {} refers to a table that is too long", name));
+  return expand(column, name, static_cast<std::uint32_t>(length - 1), pages,
+                [&](Page& page, std::uint32_t value) { put(page, static_cast<int>(value)); });
 }
 
 constexpr PageFields kOfSite = PageField::kHandle | PageField::kOrder | PageField::kGfpMask;
@@ -91,7 +93,7 @@ PageFields known_fields(const snapshot::Pages& message) {
       {PageField::kGfpMask, message.has_site() && message.sites().gfp_mask_size() != 0},
       {PageField::kPid, message.has_task() && message.tasks().pid_size() != 0},
       {PageField::kTgid, message.has_task() && message.tasks().tgid_size() != 0},
-      {PageField::kComm, message.has_task() && message.tasks().comm_size() != 0},
+      {PageField::kComm, message.has_task() && !message.tasks().comm().empty()},
       {PageField::kTsNsec, message.has_ts_nsec()},
       {PageField::kFreeTsNsec, message.has_was_freed()},
       {PageField::kFlags, message.has_flags() && !message.has_flag_names_only()},
@@ -146,7 +148,7 @@ class Decoder {
   Status read_states() {
     if (!message_.has_is_freed()) return {};
     return expand(message_.is_freed(), "is_freed", 1, pages_,
-                  [](pobpf_page& page, std::uint64_t value) {
+                  [](pobpf_page& page, std::uint32_t value) {
                     if (value != 0) page.kind = POBPF_ITEM_FREED_PAGE;
                   });
   }
@@ -176,34 +178,43 @@ class Decoder {
     TableLength length;
     const bool has_pid = length.add(tasks.pid_size());
     const bool has_tgid = length.add(tasks.tgid_size());
-    const bool has_comm = length.add(tasks.comm_size());
+    const bool has_comm = length.add(nr_texts_of(tasks.comm()));
     if (length.is_uneven()) return contradiction("the columns of its tasks differ in length");
-    for (const std::string& comm : tasks.comm())
-      if (comm.size() > POBPF_COMM_BYTES) return contradiction("the name of a task is too long");
+    std::vector<std::string_view> comms;
+    if (has_comm && length.get() <= kBlockPagesMax) {
+      if (!is_list_of(tasks.comm(), length.get(), POBPF_COMM_BYTES))
+        return contradiction("the name of a task is too long");
+      for (std::string_view list = tasks.comm(); !list.empty();) comms.push_back(take_text(list));
+    }
     return expand_index(message_.task(), "task", length.get(), pages_,
                         [&](pobpf_page& page, int task) {
                           if (has_pid) page.pid = tasks.pid(task);
                           if (has_tgid) page.tgid = tasks.tgid(task);
-                          if (has_comm) set_comm(page, tasks.comm(task));
+                          if (!has_comm) return;
+                          const std::string_view comm = comms[static_cast<std::size_t>(task)];
+                          std::memcpy(page.comm, comm.data(), comm.size());
                         });
   }
 
   Status read_pfns() {
-    std::uint64_t next_pfn = 0;
     if (!message_.has_gap()) return {};
     const bool has_order = has_field(fields_, PageField::kOrder);
-    return expand(message_.gap(), "gap", UINT64_MAX, pages_,
-                  [&](pobpf_page& page, std::uint64_t gap) {
-                    page.pfn = plus(next_pfn, from_zigzag(gap));
-                    next_pfn = end_pfn(page.pfn, has_order ? page.order : 0);
-                  });
+    std::vector<std::int64_t> gaps;
+    if (!read_numbers(message_.gap(), pages_.size(), gaps))
+      return contradiction("the column gap does not fit its pages");
+    std::uint64_t next_pfn = 0;
+    for (std::size_t i = 0; i < pages_.size(); ++i) {
+      pages_[i].pfn = plus(next_pfn, gaps[i]);
+      next_pfn = end_pfn(pages_[i].pfn, has_order ? pages_[i].order : 0);
+    }
+    return {};
   }
 
   Status read_times() {
     if (!message_.has_ts_nsec()) return {};
     std::vector<std::uint64_t> times;
-    if (!read_times_column(message_.ts_nsec(), pages_.size(), times))
-      return contradiction("the parts of the column ts_nsec do not fit its pages");
+    if (!read_differences(message_.ts_nsec(), pages_.size(), times))
+      return contradiction("the column ts_nsec does not fit its pages");
     for (std::size_t i = 0; i < pages_.size(); ++i) pages_[i].ts_nsec = times[i];
     return {};
   }
@@ -212,13 +223,13 @@ class Decoder {
     if (!message_.has_was_freed()) return {};
     std::vector<pobpf_page*> freed;
     auto status = expand(message_.was_freed(), "was_freed", 1, pages_,
-                         [&](pobpf_page& page, std::uint64_t was_freed) {
+                         [&](pobpf_page& page, std::uint32_t was_freed) {
                            if (was_freed != 0) freed.push_back(&page);
                          });
     if (!status) return status;
     std::vector<std::uint64_t> times;
-    if (!read_times_column(message_.free_ts_nsec(), freed.size(), times))
-      return contradiction("the parts of the column free_ts_nsec do not fit its pages");
+    if (!read_differences(message_.free_ts_nsec(), freed.size(), times))
+      return contradiction("the column free_ts_nsec does not fit its pages");
     for (std::size_t i = 0; i < freed.size(); ++i) freed[i]->free_ts_nsec = times[i];
     return {};
   }
@@ -233,14 +244,14 @@ class Decoder {
   Status read_migration() {
     if (message_.has_pageblock_migratetype()) {
       auto status = expand(message_.pageblock_migratetype(), "pageblock_migratetype", UINT8_MAX,
-                           pages_, [](pobpf_page& page, std::uint64_t value) {
+                           pages_, [](pobpf_page& page, std::uint32_t value) {
                              page.pageblock_migratetype = static_cast<std::uint8_t>(value);
                            });
       if (!status) return status;
     }
     if (!message_.has_last_migrate_reason()) return {};
     return expand(message_.last_migrate_reason(), "last_migrate_reason", UINT16_MAX, pages_,
-                  [](pobpf_page& page, std::uint64_t value) {
+                  [](pobpf_page& page, std::uint32_t value) {
                     page.last_migrate_reason = static_cast<std::int16_t>(from_zigzag(value));
                   });
   }
@@ -307,16 +318,24 @@ class Decoder {
 
 Status decode_groups(const snapshot::Groups& message, DecodedGroups& groups) {
   if (auto status = decode_block(message.record(), groups.records); !status) return status;
-  const auto nr_groups = static_cast<int>(groups.records.pages.size());
-  for (const int size :
-       {message.nr_allocations_size(), message.nr_pages_size(), message.label_size()})
-    if (size != 0 && size != nr_groups)
+  const std::size_t nr_groups = groups.records.pages.size();
+  groups.nr_allocations.clear();
+  groups.nr_pages.clear();
+  groups.labels.clear();
+  std::vector<std::int64_t> numbers;
+  for (auto [has_column, column, values] :
+       {std::tuple(message.has_nr_allocations(), &message.nr_allocations(), &groups.nr_allocations),
+        {message.has_nr_pages(), &message.nr_pages(), &groups.nr_pages}}) {
+    if (!has_column) continue;
+    if (!read_numbers(*column, nr_groups, numbers))
       return contradiction("the columns of its groups differ in length");
-  for (const std::string& label : message.label())
-    if (label.size() > kNameBytesMax) return contradiction("the label of a group is too long");
-  groups.nr_allocations.assign(message.nr_allocations().begin(), message.nr_allocations().end());
-  groups.nr_pages.assign(message.nr_pages().begin(), message.nr_pages().end());
-  groups.labels.assign(message.label().begin(), message.label().end());
+    values->assign(numbers.begin(), numbers.end());
+  }
+  if (message.label().empty()) return {};
+  if (!is_list_of(message.label(), nr_groups, kNameBytesMax))
+    return contradiction("the labels of its groups are too long, or not as many as they");
+  for (std::string_view list = message.label(); !list.empty();)
+    groups.labels.emplace_back(take_text(list));
   return {};
 }
 

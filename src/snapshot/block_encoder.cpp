@@ -4,6 +4,9 @@
 #include <cstring>
 #include <string_view>
 
+#include "snapshot/numbers.h"
+#include "snapshot/text_list.h"
+
 namespace pobpf {
 namespace {
 
@@ -17,7 +20,7 @@ bool is_same_but_for_numbers(const pobpf_page& a, const pobpf_page& b) {
 
 }  // namespace
 
-void RunColumn::write(snapshot::Column& column, std::uint64_t nr_pages) const {
+void RunColumn::write(snapshot::Column& column, std::size_t nr_pages) const {
   column.Clear();
   // a run is a value and a length
   if (runs_.size() * 2 <= nr_pages) {
@@ -28,7 +31,7 @@ void RunColumn::write(snapshot::Column& column, std::uint64_t nr_pages) const {
   auto& values = *column.mutable_value();
   values.Reserve(static_cast<int>(nr_pages));
   for (std::size_t i = 0; i < values_.size(); ++i)
-    for (std::uint64_t page = 0; page < runs_[i]; ++page) values.AddAlreadyReserved(values_[i]);
+    for (std::uint32_t page = 0; page < runs_[i]; ++page) values.AddAlreadyReserved(values_[i]);
 }
 
 BlockEncoder::BlockEncoder() { clear(); }
@@ -40,7 +43,7 @@ void BlockEncoder::add(const pobpf_page& page) {
     add_repeated();
     add_shared(page);
   }
-  gap_.add(to_zigzag(difference(page.pfn, next_pfn_)), 1);
+  gaps_.push_back(difference(page.pfn, next_pfn_));
   next_pfn_ = end_pfn(page.pfn, page.order);
 
   ts_nsec_.push_back(page.ts_nsec);
@@ -80,7 +83,8 @@ void BlockEncoder::add_repeated() {
   task_column_.add(task_, nr_repeated_);
   flags_.add(flags_word_, nr_repeated_);
   pageblock_migratetype_.add(last_.pageblock_migratetype, nr_repeated_);
-  last_migrate_reason_.add(to_zigzag(last_.last_migrate_reason), nr_repeated_);
+  last_migrate_reason_.add(static_cast<std::uint32_t>(to_zigzag(last_.last_migrate_reason)),
+                           nr_repeated_);
   charge_column_.add(charge_, nr_repeated_);
   is_freed_.add(is_freed(last_) ? 1 : 0, nr_repeated_);
   nr_repeated_ = 0;
@@ -88,7 +92,7 @@ void BlockEncoder::add_repeated() {
 
 snapshot::Pages& BlockEncoder::finish() {
   add_repeated();
-  message_.set_nr_pages(nr_pages_);
+  message_.set_nr_pages(static_cast<std::uint32_t>(nr_pages_));
   write_columns();
   write_sites();
   write_tasks();
@@ -116,11 +120,11 @@ void BlockEncoder::write_details() {
 
 /// A column of what is not known is absent.
 void BlockEncoder::write_columns() {
-  if (has(PageField::kPfn)) gap_.write(*message_.mutable_gap(), nr_pages_);
-  if (has(PageField::kTsNsec)) ts_encoder_.write(ts_nsec_, *message_.mutable_ts_nsec());
+  if (has(PageField::kPfn)) write_numbers(gaps_, *message_.mutable_gap());
+  if (has(PageField::kTsNsec)) write_differences(ts_nsec_, *message_.mutable_ts_nsec());
   if (has(PageField::kFreeTsNsec)) {
     was_freed_.write(*message_.mutable_was_freed(), nr_pages_);
-    free_ts_encoder_.write(free_ts_nsec_, *message_.mutable_free_ts_nsec());
+    write_differences(free_ts_nsec_, *message_.mutable_free_ts_nsec());
   }
   if (has(PageField::kPageblockMigratetype))
     pageblock_migratetype_.write(*message_.mutable_pageblock_migratetype(), nr_pages_);
@@ -154,7 +158,8 @@ void BlockEncoder::write_tasks() {
     if (has(PageField::kPid)) tasks.add_pid(task.pid);
     if (has(PageField::kTgid)) tasks.add_tgid(task.tgid);
     const auto* comm = reinterpret_cast<const char*>(task.comm.data());
-    if (has(PageField::kComm)) tasks.add_comm(comm, strnlen(comm, task.comm.size()));
+    if (has(PageField::kComm))
+      append_to_list(*tasks.mutable_comm(), {comm, task.comm.size()}, task.comm.size());
   }
 }
 
@@ -169,6 +174,7 @@ void BlockEncoder::write_flags() {
 void BlockEncoder::clear() {
   // keeps the room that there is
   message_.Clear();
+  gaps_.clear();
   ts_nsec_.clear();
   free_ts_nsec_.clear();
   nr_pages_ = 0;
@@ -181,7 +187,7 @@ void BlockEncoder::clear() {
   kinds_.clear();
   free_sides_.clear();
   for (RunColumn* column :
-       {&gap_, &site_column_, &task_column_, &was_freed_, &flags_, &pageblock_migratetype_,
+       {&site_column_, &task_column_, &was_freed_, &flags_, &pageblock_migratetype_,
         &last_migrate_reason_, &charge_column_, &is_freed_, &kind_column_, &free_side_column_})
     column->clear();
 }

@@ -13,7 +13,6 @@
 #include "pobpf/page_fields.h"
 #include "snapshot.pb.h"
 #include "snapshot/format.h"
-#include "snapshot/times_column.h"
 #include "snapshot/value_index.h"
 
 namespace pobpf {
@@ -21,7 +20,7 @@ namespace pobpf {
 /// Values with how often they repeat.
 class RunColumn {
  public:
-  void add(std::uint64_t value, std::uint64_t nr_pages) {
+  void add(std::uint32_t value, std::uint32_t nr_pages) {
     if (!values_.empty() && values_.back() == value) {
       runs_.back() += nr_pages;
       return;
@@ -30,7 +29,7 @@ class RunColumn {
     runs_.push_back(nr_pages);
   }
   /// As runs, or as one value a page where that is shorter.
-  void write(snapshot::Column& column, std::uint64_t nr_pages) const;
+  void write(snapshot::Column& column, std::size_t nr_pages) const;
   void clear() {
     values_.clear();
     runs_.clear();
@@ -40,8 +39,8 @@ class RunColumn {
   }
 
  private:
-  std::vector<std::uint64_t> values_;
-  std::vector<std::uint64_t> runs_;
+  std::vector<std::uint32_t> values_;
+  std::vector<std::uint32_t> runs_;
 };
 
 /// The pages of a block so far.
@@ -106,16 +105,15 @@ class BlockEncoder {
   void write_details();
 
   snapshot::Pages message_;
+  std::vector<std::int64_t> gaps_;
   std::vector<std::uint64_t> ts_nsec_;
   std::vector<std::uint64_t> free_ts_nsec_;
-  TimesEncoder ts_encoder_;
-  TimesEncoder free_ts_encoder_;
   PageFields fields_ = kAllPageFields;
-  std::uint64_t nr_pages_ = 0;
+  std::size_t nr_pages_ = 0;
   pobpf_page last_{};
 
   // of the last page
-  std::uint64_t nr_repeated_ = 0;  // pages that are not in the columns yet
+  std::uint32_t nr_repeated_ = 0;  // pages that are not in the columns yet
   std::uint32_t site_ = 0;
   std::uint32_t task_ = 0;
   std::uint32_t flags_word_ = 0;
@@ -130,7 +128,6 @@ class BlockEncoder {
   ValueIndex<Kind> kinds_;
   ValueIndex<FreeSide> free_sides_;
 
-  RunColumn gap_;
   RunColumn site_column_;
   RunColumn task_column_;
   RunColumn was_freed_;

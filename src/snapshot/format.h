@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Numbers of the file format: docs/snapshots.md. What a writer may write, a reader must take, so no
+// Numbers of the file format: snapshot.proto. What a writer may write, a reader must take, so no
 // limit is one that a real machine can meet.
 #pragma once
 
@@ -8,31 +8,34 @@
 
 namespace pobpf {
 
-constexpr std::uint32_t kSnapshotVersion = 3;
+constexpr std::uint32_t kSnapshotVersion = 4;
 
-/// Pages of a block.
-constexpr std::size_t kBlockPagesMax = 65536;
-/// Bytes of a frame's content. A block of pages that have nothing in common takes 10.3 MiB.
-constexpr std::size_t kFrameBytesMax = std::size_t{12} << 20;
+/// Pages of a block, groups of an item.
+constexpr std::size_t kBlockPagesMax = 16384;
+/// Bytes of a frame's content. A block of pages that have nothing in common takes 2.1 MiB.
+constexpr std::size_t kFrameBytesMax = std::size_t{3} << 20;
 /// Of the item in it, in front of which stand a tag and the length.
 constexpr std::size_t kItemBytesMax = kFrameBytesMax - 8;
+/// A writer puts what has no end of its own into items of about this size.
+constexpr std::size_t kItemBytesUsual = std::size_t{1} << 20;
 
 /// Tag of Snapshot.item: field 1, with a length.
 constexpr char kItemTag = 0x0a;
 
-/// Distinct stacks and their frames: more than a stack depot holds (128 MiB in all).
-constexpr std::size_t kStacksMax = std::size_t{1} << 20;
-constexpr std::size_t kStackFramesMax = std::size_t{1} << 24;
-constexpr std::size_t kCgroupsMax = std::size_t{1} << 20;
-/// Bytes of a symbol, of a cgroup's name, of a name in the kernel's tables.
+/// Frames: a stack depot has 64 a stack at most; inlines that were resolved make more of them.
+constexpr std::size_t kStackDepthMax = 512;
+/// Bytes of a symbol, of a cgroup's name, of a text of an import, of a label, of a reason.
 constexpr std::size_t kNameBytesMax = 1024;
-/// Bytes of all symbols and names of cgroups of a file.
-constexpr std::size_t kNamesBytesMax = std::size_t{256} << 20;
-/// Entries of each of the kernel's tables.
+constexpr std::size_t kPathBytesMax = 4096;
+/// Bytes of a name in the kernel's tables, of one of its texts, and of the names of all flags.
+constexpr std::size_t kTableNameBytesMax = 64;
+constexpr std::size_t kFlagNamesBytesMax = 2048;
+/// Entries of each of the kernel's tables, and numbers of the migratetypes of an import.
 constexpr std::size_t kTableEntriesMax = 1024;
-/// Distinct texts of masks, and of flags words, that an import has: words hold the CPU and a part
-/// of the PID of who touched the page last.
-constexpr std::size_t kTextsMax = std::size_t{1} << 20;
+constexpr std::size_t kPageFlagFieldsMax = 16;
+/// Strings of the header: names, and what people typed.
+constexpr std::size_t kHeaderNameBytesMax = 255;
+constexpr std::size_t kHeaderTextBytesMax = std::size_t{64} << 10;
 
 /// Zigzag: numbers of small magnitude become small.
 constexpr std::uint64_t to_zigzag(std::int64_t value) {

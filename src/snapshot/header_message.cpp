@@ -5,25 +5,20 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "model/page_limits.h"
 #include "snapshot/format.h"
+#include "snapshot/text_list.h"
+#include "snapshot/texts_message.h"
 
 namespace pobpf {
 namespace {
 
-using Names = google::protobuf::RepeatedPtrField<std::string>;
-using FlagNames = google::protobuf::RepeatedPtrField<snapshot::FlagName>;
-
-void write_names(const std::vector<std::string>& names, Names& messages) {
-  for (const std::string& name : names) *messages.Add() = name;
-}
-
-void write_flag_names(const std::vector<FlagName>& names, FlagNames& messages) {
+void write_flag_names(const std::vector<FlagName>& names, snapshot::FlagNames& message) {
   for (const FlagName& name : names) {
-    snapshot::FlagName& message = *messages.Add();
-    message.set_mask(name.mask);
-    message.set_name(name.name);
+    message.add_mask(name.mask);
+    append_to_list(*message.mutable_name(), name.name, kTableNameBytesMax);
   }
 }
 
@@ -31,19 +26,20 @@ void write_tables(const KernelFacts& facts, snapshot::KernelTables& tables) {
   write_flag_names(facts.gfp_names, *tables.mutable_gfp_flag());
   write_flag_names(facts.page_flag_names, *tables.mutable_page_flag());
   for (const PageFlagField& field : facts.page_flag_fields) {
-    snapshot::PageFlagField& message = *tables.add_page_flag_field();
-    message.set_width(field.width);
-    message.set_shift(field.shift);
-    message.set_mask(field.mask);
-    message.set_name(field.name);
+    snapshot::PageFlagFields& message = *tables.mutable_page_flag_field();
+    message.add_width(field.width);
+    message.add_shift(field.shift);
+    message.add_mask(field.mask);
+    append_to_list(*message.mutable_name(), field.name, kTableNameBytesMax);
   }
   write_names(facts.zone_names, *tables.mutable_zone());
   write_names(facts.migratetype_names, *tables.mutable_migratetype());
   write_names(facts.migrate_reason_names, *tables.mutable_migrate_reason());
   tables.set_migrate_reason_never(facts.migrate_reason_never);
-  tables.set_pageblock_order(facts.pageblock_order);
-  tables.set_max_page_order(facts.max_page_order);
-  tables.set_is_pre_v68_text(facts.is_pre_v68_text);
+  if (facts.pageblock_order) tables.set_pageblock_order(*facts.pageblock_order);
+  if (facts.max_page_order) tables.set_max_page_order(*facts.max_page_order);
+  tables.set_is_pfn_decimal(facts.is_pfn_decimal);
+  tables.set_shows_free_ts(facts.shows_free_ts);
   tables.set_is_mobility_grouping_disabled(facts.is_mobility_grouping_disabled);
   tables.set_is_imported(facts.texts.has_value());
 }
@@ -53,58 +49,58 @@ tl::unexpected<Error> impossible(std::string_view what) {
               "it is damaged, or no pobpf wrote it");
 }
 
-Status check_names(const Names& names) {
-  if (static_cast<std::size_t>(names.size()) > kTableEntriesMax)
-    return impossible("a table that is too long");
-  for (const std::string& name : names)
-    if (name.size() > kNameBytesMax) return impossible("a name that is too long");
-  return {};
-}
-
-Status read_names(const Names& messages, std::vector<std::string>& names) {
-  if (auto status = check_names(messages); !status) return status;
-  names.assign(messages.begin(), messages.end());
-  return {};
-}
-
-Status read_flag_names(const FlagNames& messages, std::vector<FlagName>& names) {
-  if (static_cast<std::size_t>(messages.size()) > kTableEntriesMax)
-    return impossible("a table that is too long");
-  for (const snapshot::FlagName& message : messages) {
-    if (message.name().size() > kNameBytesMax) return impossible("a name that is too long");
-    names.push_back({message.mask(), message.name()});
+Status read_flag_names(const snapshot::FlagNames& message, std::vector<FlagName>& names) {
+  const auto size = static_cast<std::size_t>(message.mask_size());
+  if (size > kTableEntriesMax || message.name().size() > kFlagNamesBytesMax ||
+      !is_list_of(message.name(), size, kTableNameBytesMax))
+    return impossible("flags of which not each has a name of the usual length");
+  std::string_view list = message.name();
+  for (const std::uint64_t mask : message.mask()) {
+    // it would be a part of every text
+    if (mask == 0) return impossible("a flag without a bit");
+    names.push_back({mask, std::string(take_text(list))});
   }
   return {};
 }
 
 /// What formatters shift by must be less than the bits of a word.
-Status check_shifts(const snapshot::KernelTables& tables) {
-  constexpr unsigned kBits = 64;
-  if (tables.pageblock_order() >= kBits || tables.max_page_order() >= kBits)
-    return impossible("an order that cannot be");
-  if (static_cast<std::size_t>(tables.page_flag_field_size()) > kTableEntriesMax)
-    return impossible("a table that is too long");
-  for (const snapshot::PageFlagField& field : tables.page_flag_field())
-    if (field.width() > kBits || field.shift() >= kBits || field.name().size() > kNameBytesMax)
+constexpr unsigned kWordBits = 64;
+
+Status read_page_flag_fields(const snapshot::PageFlagFields& message, KernelFacts& facts) {
+  const int size = message.width_size();
+  if (static_cast<std::size_t>(size) > kPageFlagFieldsMax || message.shift_size() != size ||
+      message.mask_size() != size ||
+      !is_list_of(message.name(), static_cast<std::size_t>(size), kTableNameBytesMax))
+    return impossible("fields of the page flags that cannot be");
+  std::string_view list = message.name();
+  for (int i = 0; i < size; ++i) {
+    if (message.width(i) > kWordBits || message.shift(i) >= kWordBits)
       return impossible("a field of the page flags that cannot be");
+    facts.page_flag_fields.push_back(
+        {message.width(i), message.shift(i), message.mask(i), std::string(take_text(list))});
+  }
   return {};
 }
 
 Result<KernelFacts> read_tables(const snapshot::KernelTables& tables) {
   KernelFacts facts;
-  if (auto status = check_shifts(tables); !status) return fail(std::move(status).error());
+  if (tables.pageblock_order() >= kWordBits || tables.max_page_order() >= kWordBits)
+    return impossible("an order that cannot be");
   for (auto status : {read_flag_names(tables.gfp_flag(), facts.gfp_names),
                       read_flag_names(tables.page_flag(), facts.page_flag_names),
-                      read_names(tables.zone(), facts.zone_names),
-                      read_names(tables.migratetype(), facts.migratetype_names),
-                      read_names(tables.migrate_reason(), facts.migrate_reason_names)})
+                      read_page_flag_fields(tables.page_flag_field(), facts)})
     if (!status) return fail(std::move(status).error());
-  for (const snapshot::PageFlagField& field : tables.page_flag_field())
-    facts.page_flag_fields.push_back({field.width(), field.shift(), field.mask(), field.name()});
+  for (const auto& [message, names] : {std::pair(&tables.zone(), &facts.zone_names),
+                                       {&tables.migratetype(), &facts.migratetype_names},
+                                       {&tables.migrate_reason(), &facts.migrate_reason_names}})
+    if (!read_names(*message, *names)) return impossible("names that cannot be");
   facts.migrate_reason_never = tables.migrate_reason_never();
-  facts.pageblock_order = tables.pageblock_order();
-  facts.max_page_order = tables.max_page_order();
-  facts.is_pre_v68_text = tables.is_pre_v68_text();
+  facts.pageblock_order.reset();
+  facts.max_page_order.reset();
+  if (tables.has_pageblock_order()) facts.pageblock_order = tables.pageblock_order();
+  if (tables.has_max_page_order()) facts.max_page_order = tables.max_page_order();
+  facts.is_pfn_decimal = tables.is_pfn_decimal();
+  facts.shows_free_ts = tables.shows_free_ts();
   facts.is_mobility_grouping_disabled = tables.is_mobility_grouping_disabled();
   if (tables.is_imported()) facts.texts.emplace();
   return facts;
@@ -115,31 +111,59 @@ void write_page_types(const PageTypes& types, snapshot::PageTypes& message) {
   message.set_base(types.base);
   for (const auto& [value, name] : types.names) {
     message.add_value(value);
-    message.add_name(name);
+    append_to_list(*message.mutable_name(), name, kTableNameBytesMax);
   }
 }
 
 Result<PageTypes> read_page_types(const snapshot::PageTypes& message) {
   PageTypes types;
-  if (message.value_size() != message.name_size()) return impossible("page types without names");
-  if (auto status = check_names(message.name()); !status) return fail(std::move(status).error());
+  const auto size = static_cast<std::size_t>(message.value_size());
+  if (size > kTableEntriesMax || !is_list_of(message.name(), size, kTableNameBytesMax))
+    return impossible("page types of which not each has a name of the usual length");
   types.encoding =
       message.is_top_byte() ? PageTypes::Encoding::kTopByte : PageTypes::Encoding::kClearedBits;
   types.base = message.base();
-  for (int i = 0; i < message.value_size(); ++i)
-    types.names.emplace_back(message.value(i), message.name(i));
+  std::string_view list = message.name();
+  for (const std::uint32_t value : message.value())
+    types.names.emplace_back(value, take_text(list));
   return types;
 }
 
 Status read_nodes(const snapshot::Header& message, SnapshotHeader& header) {
+  const snapshot::Nodes& nodes = message.nodes();
   header.max_nodes = message.max_nodes();
-  if (header.max_nodes > POBPF_MAX_NODES || message.node_size() > POBPF_MAX_NODES)
+  const int size = nodes.nid_size();
+  if (header.max_nodes > POBPF_MAX_NODES || size > POBPF_MAX_NODES)
     return impossible("more nodes than there can be");
-  for (const snapshot::Node& node : message.node()) {
-    if (node.nid() >= POBPF_MAX_NODES) return impossible("a node that cannot be");
-    header.nodes.push_back({node.nid(), {node.begin_pfn(), node.end_pfn()}});
+  if (nodes.begin_pfn_size() != size || nodes.end_pfn_size() != size)
+    return impossible("nodes whose columns differ in length");
+  for (int i = 0; i < size; ++i) {
+    if (nodes.nid(i) >= POBPF_MAX_NODES) return impossible("a node that cannot be");
+    header.nodes.push_back({nodes.nid(i), {nodes.begin_pfn(i), nodes.end_pfn(i)}});
   }
   return {};
+}
+
+/// A string of the header, of its message, and how long it may be.
+template <typename Copy>
+void for_each_string(Copy&& copy) {
+  using Header = SnapshotHeader;
+  using Message = snapshot::Header;
+  const auto name = [&](auto member, auto get, auto set) {
+    copy(member, get, set, kHeaderNameBytesMax);
+  };
+  const auto text = [&](auto member, auto get, auto set) {
+    copy(member, get, set, kHeaderTextBytesMax);
+  };
+  name(&Header::pobpf_version, &Message::pobpf_version, &Message::mutable_pobpf_version);
+  name(&Header::kernel_release, &Message::kernel_release, &Message::mutable_kernel_release);
+  name(&Header::kernel_version, &Message::kernel_version, &Message::mutable_kernel_version);
+  name(&Header::machine, &Message::machine, &Message::mutable_machine);
+  name(&Header::hostname, &Message::hostname, &Message::mutable_hostname);
+  name(&Header::boot_id, &Message::boot_id, &Message::mutable_boot_id);
+  name(&Header::reason, &Message::reason, &Message::mutable_reason);
+  text(&Header::command_line, &Message::command_line, &Message::mutable_command_line);
+  text(&Header::filters, &Message::filters, &Message::mutable_filters);
 }
 
 /// Members of Account and of its message, which have the same names.
@@ -167,9 +191,8 @@ void write_account(const Account& account, snapshot::Account& message) {
   for_each_count([&](auto member, auto /*get*/, auto set) { (message.*set)(account.*member); });
   for (std::size_t i = 0; i < account.filtered.size(); ++i) {
     if (account.filtered[i] == 0) continue;
-    snapshot::FilteredPages& filtered = *message.add_filtered();
-    filtered.set_filter(kFilterNames[i]);
-    filtered.set_pages(account.filtered[i]);
+    append_to_list(*message.mutable_filter(), kFilterNames[i], kTableNameBytesMax);
+    message.add_filtered(account.filtered[i]);
   }
 }
 
@@ -177,11 +200,11 @@ void write_account(const Account& account, snapshot::Account& message) {
 Account read_account(const snapshot::Account& message) {
   Account account;
   for_each_count([&](auto member, auto get, auto /*set*/) { account.*member = (message.*get)(); });
-  for (const snapshot::FilteredPages& filtered : message.filtered()) {
-    const auto* const found =
-        std::find(kFilterNames.begin(), kFilterNames.end(), filtered.filter());
+  std::string_view list = message.filter();
+  for (const std::uint64_t nr_pages : message.filtered()) {
+    const auto* const found = std::find(kFilterNames.begin(), kFilterNames.end(), take_text(list));
     if (found != kFilterNames.end())
-      account.filtered[static_cast<std::size_t>(found - kFilterNames.begin())] += filtered.pages();
+      account.filtered[static_cast<std::size_t>(found - kFilterNames.begin())] += nr_pages;
   }
   return account;
 }
@@ -190,23 +213,17 @@ Account read_account(const snapshot::Account& message) {
 
 void write_header(const SnapshotHeader& header, snapshot::Header& message) {
   message.set_format_version(kSnapshotVersion);
-  message.set_pobpf_version(header.pobpf_version);
-  message.set_kernel_release(header.kernel_release);
-  message.set_kernel_version(header.kernel_version);
-  message.set_machine(header.machine);
-  message.set_hostname(header.hostname);
-  message.set_command_line(header.command_line);
-  message.set_boot_id(header.boot_id);
+  for_each_string([&](auto member, auto /*get*/, auto set, std::size_t bytes_max) {
+    *(message.*set)() = (header.*member).substr(0, bytes_max);
+  });
   message.set_page_size(header.page_size);
   if (header.wall_clock_ns) message.set_wall_clock_ns(*header.wall_clock_ns);
   if (header.local_clock_ns) message.set_local_clock_ns(*header.local_clock_ns);
-  message.set_filters(header.filters);
-  message.set_reason(header.reason);
   for (const NodeSpan& span : header.nodes) {
-    snapshot::Node& node = *message.add_node();
-    node.set_nid(span.nid);
-    node.set_begin_pfn(span.pfns.begin);
-    node.set_end_pfn(span.pfns.end);
+    snapshot::Nodes& nodes = *message.mutable_nodes();
+    nodes.add_nid(span.nid);
+    nodes.add_begin_pfn(span.pfns.begin);
+    nodes.add_end_pfn(span.pfns.end);
   }
   message.set_max_nodes(header.max_nodes);
   if (header.facts) write_tables(*header.facts, *message.mutable_tables());
@@ -227,20 +244,18 @@ Result<SnapshotHeader> read_header(const snapshot::Header& message) {
                             message.format_version()),
                 "record again");
   SnapshotHeader header;
-  header.pobpf_version = message.pobpf_version();
-  header.kernel_release = message.kernel_release();
-  header.kernel_version = message.kernel_version();
-  header.machine = message.machine();
-  header.hostname = message.hostname();
-  header.command_line = message.command_line();
-  header.boot_id = message.boot_id();
+  bool is_too_long = false;
+  for_each_string([&](auto member, auto get, auto /*set*/, std::size_t bytes_max) {
+    const std::string& text = (message.*get)();
+    is_too_long = is_too_long || text.size() > bytes_max;
+    if (!is_too_long) header.*member = text;
+  });
+  if (is_too_long) return impossible("a text that is too long");
   header.page_size = message.page_size();
   if (header.page_size != 0 && !is_page_size(header.page_size))
     return impossible("a page size that Linux does not have");
   if (message.has_wall_clock_ns()) header.wall_clock_ns = message.wall_clock_ns();
   if (message.has_local_clock_ns()) header.local_clock_ns = message.local_clock_ns();
-  header.filters = message.filters();
-  header.reason = message.reason();
   if (auto status = read_nodes(message, header); !status) return fail(std::move(status).error());
   if (message.has_tables()) {
     auto facts = read_tables(message.tables());
@@ -259,6 +274,7 @@ void write_footer(const SnapshotFooter& footer, snapshot::Footer& message) {
   message.set_nr_stacks(footer.nr_stacks);
   message.set_nr_cgroups(footer.nr_cgroups);
   message.set_nr_groups(footer.nr_groups);
+  message.set_nr_texts(footer.nr_texts);
   if (footer.account) write_account(*footer.account, *message.mutable_account());
 }
 
@@ -269,6 +285,7 @@ SnapshotFooter read_footer(const snapshot::Footer& message) {
   footer.nr_groups = message.nr_groups();
   footer.nr_stacks = message.nr_stacks();
   footer.nr_cgroups = message.nr_cgroups();
+  footer.nr_texts = message.nr_texts();
   if (message.has_account()) footer.account = read_account(message.account());
   return footer;
 }

@@ -22,4 +22,10 @@ bool parse_item(std::string_view content, snapshot::Item& item) {
          item.ParseFromArray(content.data(), static_cast<int>(content.size()));
 }
 
+bool has_unknown_content(const snapshot::Item& item) {
+  snapshot::Item known;
+  known.set_index(item.index());
+  return item.ByteSizeLong() != known.ByteSizeLong();
+}
+
 }  // namespace pobpf

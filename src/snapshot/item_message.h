@@ -11,4 +11,7 @@ namespace pobpf {
 /// False unless the item is all of `content`.
 [[nodiscard]] bool parse_item(std::string_view content, snapshot::Item& item);
 
+/// Whether an item without any content that this pobpf knows has some that it does not know.
+[[nodiscard]] bool has_unknown_content(const snapshot::Item& item);
+
 }  // namespace pobpf

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "model/flag_text.h"
@@ -110,7 +111,7 @@ pobpf_group_sum& PageSums::sum_of(const pobpf_page& page, const pobpf_page_detai
 
 std::uint32_t PageSums::place_of(const pobpf_group_key& key) {
   const auto nr_groups = static_cast<std::uint32_t>(sums_.groups.size());
-  if (nr_groups == request_.groups_max) {
+  if (nr_groups >= std::min(request_.groups_max, groups_max_)) {
     const auto found = index_.find(key);
     return found == index_.end() ? kOtherGroup : found->second;
   }

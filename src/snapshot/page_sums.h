@@ -30,6 +30,9 @@ class PageSums {
   /// `facts` and `types` are those of the machine that the pages are of.
   PageSums(const SumRequest& request, const KernelFacts& facts, const PageTypes& types);
 
+  /// Room for fewer groups than was asked for, from now on.
+  void limit_groups(std::uint32_t groups_max) { groups_max_ = groups_max; }
+
   /// What has to be known of the pages.
   [[nodiscard]] PageFields needed_fields() const;
   /// kFailed if it is not.
@@ -73,6 +76,7 @@ class PageSums {
   std::uint32_t group_ = kOtherGroup;
   HashMap<pobpf_group_key, std::uint32_t, KeyEqual> index_;
   GroupSums sums_;
+  std::uint32_t groups_max_ = UINT32_MAX;
 };
 
 }  // namespace pobpf

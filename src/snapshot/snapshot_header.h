@@ -43,6 +43,7 @@ struct SnapshotFooter {
   std::uint64_t nr_groups = 0;  ///< sums without pages
   std::uint64_t nr_stacks = 0;
   std::uint64_t nr_cgroups = 0;
+  std::uint64_t nr_texts = 0;      ///< items with texts of an import
   std::optional<Account> account;  ///< no value: nobody counted
 };
 

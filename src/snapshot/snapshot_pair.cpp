@@ -125,6 +125,10 @@ Result<PairSums> sum_pair(SnapshotSession& before, SnapshotSession& after, const
     if (auto status = cursor->advance(); !status) return fail(std::move(status).error());
   constexpr std::uint64_t kPagesAStep = 65536;
   for (std::uint64_t nr_pages = 0; old_pages.has_page() || new_pages.has_page(); ++nr_pages) {
+    if (nr_pages % kPagesAStep == 0) {
+      sums_before.limit_groups(before.groups_max());
+      sums_after.limit_groups(after.groups_max());
+    }
     if (nr_pages % kPagesAStep == 0 && on_progress) {
       const Progress a = old_pages.progress();
       const Progress b = new_pages.progress();

@@ -14,10 +14,27 @@
 #include "snapshot/format.h"
 #include "snapshot/header_message.h"
 #include "snapshot/item_message.h"
+#include "snapshot/text_list.h"
 #include "snapshot/texts_message.h"
 #include "util/file.h"
 
 namespace pobpf {
+namespace {
+
+std::uint64_t longest_text(std::string_view list) {
+  std::size_t longest = 0;
+  while (!list.empty()) longest = std::max(longest, take_text(list).size());
+  return longest;
+}
+
+/// Of the names of flags that are all set.
+std::uint64_t longest_names(const std::vector<FlagName>& flags) {
+  std::uint64_t bytes = 0;
+  for (const FlagName& flag : flags) bytes += flag.name.size() + 1;
+  return bytes;
+}
+
+}  // namespace
 
 SnapshotReader::SnapshotReader(Fd fd, std::string name, DamagePolicy policy)
     : name_(std::move(name)), policy_(policy), frames_(std::move(fd)) {}
@@ -58,6 +75,10 @@ Status SnapshotReader::read_head() {
   auto header = read_header(item_.header());
   if (!header) return fail(std::move(header).error().in(name_));
   header_ = *std::move(header);
+  if (header_.facts) {
+    longest_gfp_names_ = longest_names(header_.facts->gfp_names);
+    longest_flag_names_ = longest_names(header_.facts->page_flag_names);
+  }
   next_index_ = 1;
   return {};
 }
@@ -94,6 +115,7 @@ Result<bool> SnapshotReader::next_item() {
     bool at_end = false;
     item_position_ = frames_.position();
     auto content = frames_.next(at_end);
+    budget_.set_bytes_read(frames_.position());
     if (content && at_end) return false;
     if (!content && content.error().os_errno != 0)
       return fail(std::move(content).error().in(name_));
@@ -122,8 +144,7 @@ Status SnapshotReader::take_item(Taken& taken) {
     case snapshot::Item::kCgroups:
       return context_.add(item_.cgroups());
     case snapshot::Item::kTexts:
-      if (!header_.facts) return contradiction("it has texts of an import, which it is not");
-      return read_texts(item_.texts(), *header_.facts, texts_bytes_);
+      return take_texts();
     case snapshot::Item::kPages:
       if (auto status = take_block(); !status) return status;
       taken = Taken::kPages;
@@ -137,9 +158,11 @@ Status SnapshotReader::take_item(Taken& taken) {
     case snapshot::Item::kHeader:
       return contradiction("a second header");
     case snapshot::Item::CONTENT_NOT_SET:
+      // of a later pobpf, which would not write it there if this one had to know it
+      if (has_unknown_content(item_)) return {};
       break;
   }
-  return contradiction("an item of no known kind");
+  return contradiction("an item without content");
 }
 
 Status SnapshotReader::check_references(const snapshot::Pages& pages) const {
@@ -161,6 +184,40 @@ Status SnapshotReader::check_references(const snapshot::Pages& pages) const {
   return {};
 }
 
+Status SnapshotReader::take_texts() {
+  if (!header_.facts) return contradiction("it has texts of an import, which it is not");
+  if (auto status = read_texts(item_.texts(), *header_.facts, budget_); !status) return status;
+  longest_gfp_names_ = std::max(longest_gfp_names_, longest_text(item_.texts().gfp_names()));
+  longest_flag_names_ = std::max(longest_flag_names_, longest_text(item_.texts().flags_names()));
+  ++seen_.nr_texts;
+  return {};
+}
+
+Status SnapshotReader::draw_text(const snapshot::Pages& pages) {
+  // sums show no records
+  if (wanted_ != kEveryPageField) return {};
+  // what records of a kernel have is free, as many of them may be alike
+  constexpr std::uint64_t kUsualNamesBytes = 1024;
+  constexpr std::uint64_t kUsualStackBytes = 2048;
+  const auto beyond = [](std::uint64_t bytes, std::uint64_t usual) {
+    return bytes - std::min(bytes, usual);
+  };
+  std::uint64_t bytes =
+      pages.nr_pages() * beyond(longest_gfp_names_ + longest_flag_names_, kUsualNamesBytes);
+  std::vector<std::uint64_t> stack_bytes;
+  for (const auto& [column, handles] : {std::pair(&pages.site(), &pages.sites().handle()),
+                                        {&pages.free_side(), &pages.free_sides().handle()}}) {
+    stack_bytes.clear();
+    for (const std::uint32_t handle : *handles)
+      stack_bytes.push_back(beyond(context_.text_bytes(handle), kUsualStackBytes));
+    if (stack_bytes.empty()) continue;
+    for (int i = 0; i < column->value_size(); ++i)
+      bytes += stack_bytes[column->value(i)] *
+               (column->run_size() == 0 ? 1 : std::uint64_t{column->run(i)});
+  }
+  return budget_.show(bytes);
+}
+
 Status SnapshotReader::count_pages(std::uint64_t nr_pages) {
   if (nr_base_pages_.add(nr_pages)) return {};
   return contradiction("it has more memory than a machine can have");
@@ -171,6 +228,7 @@ Status SnapshotReader::take_block() {
   std::uint64_t nr_base_pages = 0;
   for (const pobpf_page& page : block_.pages) nr_base_pages += std::uint64_t{1} << page.order;
   if (auto status = count_pages(nr_base_pages); !status) return status;
+  if (auto status = draw_text(item_.pages()); !status) return status;
   if (!is_salvaging())
     if (auto status = check_references(item_.pages()); !status) return status;
   ++seen_.nr_blocks;
@@ -201,7 +259,8 @@ Status SnapshotReader::take_footer() {
   const bool is_whole = footer.nr_blocks == seen_.nr_blocks && footer.nr_pages == seen_.nr_pages &&
                         footer.nr_groups == seen_.nr_groups &&
                         footer.nr_stacks == context_.nr_stacks() &&
-                        footer.nr_cgroups == context_.nr_cgroups();
+                        footer.nr_cgroups == context_.nr_cgroups() &&
+                        footer.nr_texts == seen_.nr_texts;
   if (!is_whole && !is_salvaging())
     return contradiction("it holds something else than its end says");
   if (footer.nr_pages < seen_.nr_pages || footer.nr_groups < seen_.nr_groups)

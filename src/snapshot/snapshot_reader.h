@@ -36,7 +36,7 @@ struct SnapshotLosses {
   [[nodiscard]] bool is_empty() const { return nr_places == 0; }
 };
 
-/// Reads forward once; memory grows with the number of distinct stacks only. After an error nothing
+/// Reads forward once; memory grows with the number of distinct stacks only, within ReadBudget. After an error nothing
 /// more can be read. Not thread-safe.
 class SnapshotReader final : public PageContext {
  public:
@@ -75,6 +75,9 @@ class SnapshotReader final : public PageContext {
   Result<std::string_view> cgroup_name(std::uint64_t id) override {
     return context_.cgroup_name(id);
   }
+  Result<std::string> cgroup_path(std::uint64_t id) override { return context_.cgroup_path(id); }
+  /// What the file may take.
+  [[nodiscard]] const ReadBudget& budget() const { return budget_; }
 
  private:
   SnapshotReader(Fd fd, std::string name, DamagePolicy policy);
@@ -91,7 +94,10 @@ class SnapshotReader final : public PageContext {
   /// Of all blocks and sums together, so that nothing that is made of them wraps.
   [[nodiscard]] Status count_pages(std::uint64_t nr_pages);
   [[nodiscard]] Status take_block();
+  /// Draws what the pages of the block become as text, beyond what is usual.
+  [[nodiscard]] Status draw_text(const snapshot::Pages& pages);
   [[nodiscard]] Status take_groups();
+  [[nodiscard]] Status take_texts();
   /// Whether stacks and cgroups that the block refers to are there.
   [[nodiscard]] Status check_references(const snapshot::Pages& pages) const;
   [[nodiscard]] Status take_footer();
@@ -110,10 +116,13 @@ class SnapshotReader final : public PageContext {
   std::uint64_t item_position_ = 0;  // of it or of what could not be read, in bytes
   std::uint64_t next_index_ = 0;
   SnapshotHeader header_;
-  ContextReader context_;
+  ReadBudget budget_;
+  ContextReader context_{budget_};
   DecodedBlock block_;
   DecodedGroups groups_;
-  std::size_t texts_bytes_ = 0;
+  // names that a record may have
+  std::uint64_t longest_gfp_names_ = 0;
+  std::uint64_t longest_flag_names_ = 0;
   PageTotal nr_base_pages_;
   SnapshotFooter seen_;
   std::optional<SnapshotFooter> footer_;

@@ -80,6 +80,7 @@ class FilteredBlocks {
       const auto at = [](const std::vector<std::uint64_t>& numbers, std::size_t i) {
         return numbers.empty() ? std::nullopt : std::optional(numbers[i]);
       };
+      sums.limit_groups(reader_.budget().groups_max());
       for (std::size_t i = 0; i < records.pages.size(); ++i) {
         if (is_freed(records.pages[i])) continue;
         pobpf_filter filter{};
@@ -254,6 +255,7 @@ Result<GroupSums> SnapshotSession::sum_groups(const ReaderView& view, const SumR
   while (true) {
     auto block = blocks.next();
     if (!block) return fail(std::move(block).error());
+    sums.limit_groups(groups_max());
     if (*block == nullptr) break;
     if (auto status = sums.check_fields((*block)->fields); !status)
       return fail(std::move(status).error());

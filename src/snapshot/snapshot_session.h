@@ -42,10 +42,19 @@ class SnapshotSession final : public Session {
   Result<GroupSums> sum_groups(const ReaderView& view, const SumRequest& request,
                                const ProgressCallback& on_progress) override;
 
+  [[nodiscard]] std::size_t row_bytes_max() const override {
+    return reader_->budget().row_bytes_max();
+  }
+  /// Groups that there is room for so far.
+  [[nodiscard]] std::uint32_t groups_max() const { return reader_->budget().groups_max(); }
+
   /// Of the pages that were read so far.
   Result<const Stack*> stack(std::uint32_t handle) override { return reader_->stack(handle); }
   Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
     return reader_->cgroup_name(cgroup_id);
+  }
+  Result<std::string> cgroup_path(std::uint64_t cgroup_id) override {
+    return reader_->cgroup_path(cgroup_id);
   }
 
   [[nodiscard]] const SnapshotHeader& header() const { return reader_->header(); }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "snapshot/snapshot_writer.h"
 
+#include <vector>
+
+#include "snapshot/format.h"
 #include "snapshot/header_message.h"
+#include "snapshot/numbers.h"
+#include "snapshot/text_list.h"
 
 namespace pobpf {
-namespace {
-
-/// Stacks go into more than one item where their symbols are long: an item is bounded.
-constexpr std::size_t kStacksItemBytes = std::size_t{1} << 20;
-
-}  // namespace
 
 Status SnapshotWriter::begin(const SnapshotHeader& header) {
   item_.Clear();
@@ -42,9 +41,15 @@ Status SnapshotWriter::append(const DecodedGroups& groups) {
   if (auto status = write_context(); !status) return status;
   item_.Clear();
   snapshot::Groups& message = *item_.mutable_groups();
-  message.mutable_nr_allocations()->Add(groups.nr_allocations.begin(), groups.nr_allocations.end());
-  message.mutable_nr_pages()->Add(groups.nr_pages.begin(), groups.nr_pages.end());
-  for (const std::string& label : groups.labels) message.add_label(label);
+  const auto numbers = [](const std::vector<std::uint64_t>& values) {
+    return std::vector<std::int64_t>(values.begin(), values.end());
+  };
+  if (!groups.nr_allocations.empty())
+    write_numbers(numbers(groups.nr_allocations), *message.mutable_nr_allocations());
+  if (!groups.nr_pages.empty())
+    write_numbers(numbers(groups.nr_pages), *message.mutable_nr_pages());
+  for (const std::string& label : groups.labels)
+    append_to_list(*message.mutable_label(), label, kNameBytesMax);
   // lent, not copied
   message.unsafe_arena_set_allocated_record(&block_.finish());
   auto status = frames_.append(item_, out_);
@@ -60,12 +65,12 @@ Status SnapshotWriter::append(const NewTexts& texts) {
   // pages that came before must not get texts that they did not have
   if (auto status = write_block(); !status) return status;
   if (texts.is_empty()) return {};
-  // a text may have kNameBytesMax
-  constexpr std::size_t kTextsOfItem = 2048;
+  constexpr std::size_t kTextsOfItem = kItemBytesUsual / (2 * kNameBytesMax);
   for (std::size_t begin = 0; begin == 0 || begin < nr_texts(texts); begin += kTextsOfItem) {
     item_.Clear();
     write_texts(texts, begin, begin + kTextsOfItem, *item_.mutable_texts());
     if (auto status = frames_.append(item_, out_); !status) return status;
+    ++footer_.nr_texts;
   }
   return {};
 }
@@ -92,22 +97,26 @@ Status SnapshotWriter::write_block() {
 }
 
 Status SnapshotWriter::add_stack(std::uint32_t handle) {
-  const int nr_symbols = item_.stacks().symbol_size();
   context_.add_stack(handle, *item_.mutable_stacks());
   const snapshot::Stacks& stacks = item_.stacks();
-  for (int i = nr_symbols; i < stacks.symbol_size(); ++i) symbols_bytes_ += stacks.symbol(i).size();
-  if (symbols_bytes_ + static_cast<std::size_t>(stacks.location_size()) < kStacksItemBytes)
-    return {};
-  if (auto status = frames_.append(item_, out_); !status) return status;
+  // all but the symbols are numbers, of which a few are longer than 4 bytes
+  const auto nr_numbers = static_cast<std::size_t>(stacks.location_size()) +
+                          3 * static_cast<std::size_t>(stacks.handle_size());
+  if (stacks.symbol().size() + stacks.reason().size() + 4 * nr_numbers < kItemBytesUsual) return {};
+  return write_stacks_item();
+}
+
+Status SnapshotWriter::write_stacks_item() {
+  if (item_.stacks().handle_size() == 0) return {};
+  context_.finish(*item_.mutable_stacks());
+  auto status = frames_.append(item_, out_);
   item_.Clear();
-  symbols_bytes_ = 0;
-  return {};
+  return status;
 }
 
 Status SnapshotWriter::write_stacks() {
   if (!has_field(block_.fields(), PageField::kHandle)) return {};
   item_.Clear();
-  symbols_bytes_ = 0;
   for (const BlockEncoder::Site& site : block_.sites())
     if (auto status = add_stack(site.handle); !status) return status;
   for (const BlockEncoder::FreeSide& side : block_.free_sides()) {
@@ -115,14 +124,19 @@ Status SnapshotWriter::write_stacks() {
     if (auto status = add_stack(side.handle); !status) return status;
   }
   footer_.nr_stacks = context_.nr_stacks();
-  return item_.stacks().handle_size() == 0 ? Status() : frames_.append(item_, out_);
+  return write_stacks_item();
 }
 
 Status SnapshotWriter::write_cgroups() {
   item_.Clear();
-  for (const BlockEncoder::Charge& charge : block_.charges())
-    if ((charge.flags & POBPF_MEMCG_CHARGED) != 0)
-      context_.add_cgroup(charge.cgroup_id, *item_.mutable_cgroups());
+  for (const BlockEncoder::Charge& charge : block_.charges()) {
+    if ((charge.flags & POBPF_MEMCG_CHARGED) == 0) continue;
+    context_.add_cgroup(charge.cgroup_id, *item_.mutable_cgroups());
+    const snapshot::Cgroups& cgroups = item_.cgroups();
+    if (cgroups.path().size() + cgroups.reason().size() < kItemBytesUsual) continue;
+    if (auto status = frames_.append(item_, out_); !status) return status;
+    item_.Clear();
+  }
   footer_.nr_cgroups = context_.nr_cgroups();
   return item_.cgroups().id_size() == 0 ? Status() : frames_.append(item_, out_);
 }

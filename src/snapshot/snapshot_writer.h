@@ -57,6 +57,8 @@ class SnapshotWriter {
   /// What the block refers to.
   [[nodiscard]] Status write_context();
   [[nodiscard]] Status write_stacks();
+  /// item_, if there are stacks in it.
+  [[nodiscard]] Status write_stacks_item();
   /// Adds the stack to item_, which is written out if it is full.
   [[nodiscard]] Status add_stack(std::uint32_t handle);
   [[nodiscard]] Status write_cgroups();
@@ -68,7 +70,6 @@ class SnapshotWriter {
   BlockEncoder block_;
   bool has_details_ = false;  // the pages of block_
   snapshot::Item item_;
-  std::size_t symbols_bytes_ = 0;  // of item_
   SnapshotFooter footer_;
 };
 

@@ -3,35 +3,37 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "snapshot/contradiction.h"
 #include "snapshot/format.h"
+#include "snapshot/numbers.h"
+#include "snapshot/text_list.h"
 
 namespace pobpf {
 namespace {
 
-/// Of the stacks that were asked for, as PageContext keeps them.
-constexpr std::size_t kTextsBytesMax = std::size_t{512} << 20;
-
-template <typename Names>
-std::size_t total_bytes(const Names& names) {
-  std::size_t bytes = 0;
-  for (const std::string& name : names) bytes += name.size();
-  return bytes;
-}
+/// Of the stacks that were asked for lately.
+constexpr std::size_t kKnownBytesMax = std::size_t{4} << 20;
+// what an element takes in a table beside its texts
+constexpr std::uint64_t kStackEntryBytes = 64;
+constexpr std::uint64_t kCgroupEntryBytes = 160;
+constexpr std::uint64_t kReasonEntryBytes = 96;
 
 /// Of stacks and cgroups alike: positions of those that could not be read, with a reason each.
 template <typename Message>
 Status check_unreadable(const Message& message, int nr_entries) {
-  if (message.unreadable_size() != message.reason_size())
-    return contradiction("what could not be read has no reasons");
-  for (const std::uint32_t at : message.unreadable())
-    if (at >= static_cast<std::uint32_t>(nr_entries))
-      return contradiction("what could not be read is not there");
+  if (!is_list_of(message.reason(), static_cast<std::size_t>(message.unreadable_size()),
+                  kNameBytesMax))
+    return contradiction("what could not be read has no reasons, or too long ones");
+  if (std::ranges::any_of(message.unreadable(), [&](std::uint32_t at) {
+        return at >= static_cast<std::uint32_t>(nr_entries);
+      }))
+    return contradiction("what could not be read is not there");
   return {};
 }
 
@@ -39,40 +41,49 @@ Status check_unreadable(const Message& message, int nr_entries) {
 
 void ContextWriter::add_stack(std::uint32_t handle, snapshot::Stacks& message) {
   if (!handles_.insert(handle).second) return;
-  if (message.handle_size() == 0) last_address_ = 0;
   message.add_handle(handle);
   auto stack = context_.stack(handle);
+  if (stack && (*stack)->frames.size() > kStackDepthMax)
+    stack = fail(ErrorKind::kFailed, "it has more frames than a snapshot holds");
   if (!stack) {
     message.add_nr_frames(0);
     message.add_unreadable(static_cast<std::uint32_t>(message.handle_size() - 1));
-    message.add_reason(note(std::move(stack).error()));
+    append_to_list(*message.mutable_reason(), note(std::move(stack).error()), kNameBytesMax);
     return;
   }
-  if (message.symbol_size() == 0) message.set_first_location(locations_.size());
+  if (addresses_.empty()) message.set_first_location(static_cast<std::uint32_t>(locations_.size()));
   message.add_nr_frames(static_cast<std::uint32_t>((*stack)->frames.size()));
   for (const Frame& frame : (*stack)->frames) message.add_location(location_of(frame, message));
 }
 
-std::uint64_t ContextWriter::location_of(const Frame& frame, snapshot::Stacks& message) {
+std::uint32_t ContextWriter::location_of(const Frame& frame, snapshot::Stacks& message) {
   std::array<char, sizeof(frame.address)> address{};
   std::memcpy(address.data(), &frame.address, sizeof(frame.address));
-  const auto [known, is_new] = locations_.try_emplace(
-      frame.symbol + std::string(address.data(), address.size()), locations_.size());
+  const auto [known, is_new] =
+      locations_.try_emplace(frame.symbol + std::string(address.data(), address.size()),
+                             static_cast<std::uint32_t>(locations_.size()));
   if (!is_new) return known->second;
-  message.add_symbol(frame.symbol);
-  message.add_address(difference(frame.address, last_address_));
-  last_address_ = frame.address;
+  append_to_list(*message.mutable_symbol(), frame.symbol, kNameBytesMax);
+  addresses_.push_back(frame.address);
   return known->second;
+}
+
+void ContextWriter::finish(snapshot::Stacks& message) {
+  if (std::ranges::any_of(addresses_, [](std::uint64_t address) { return address != 0; }))
+    write_differences(addresses_, *message.mutable_address());
+  addresses_.clear();
 }
 
 void ContextWriter::add_cgroup(std::uint64_t id, snapshot::Cgroups& message) {
   if (!cgroup_ids_.insert(id).second) return;
   message.add_id(id);
-  auto name = context_.cgroup_name(id);
-  message.add_name(name ? std::string(*name) : std::string());
-  if (name) return;
+  auto path = context_.cgroup_path(id);
+  if (path && path->size() > kPathBytesMax)
+    path = fail(ErrorKind::kFailed, "its path is longer than a snapshot holds");
+  append_to_list(*message.mutable_path(), path ? *path : std::string(), kPathBytesMax);
+  if (path) return;
   message.add_unreadable(static_cast<std::uint32_t>(message.id_size() - 1));
-  message.add_reason(note(std::move(name).error()));
+  append_to_list(*message.mutable_reason(), note(std::move(path).error()), kNameBytesMax);
 }
 
 std::string ContextWriter::note(Error error) {
@@ -81,108 +92,151 @@ std::string ContextWriter::note(Error error) {
   return what;
 }
 
+std::uint32_t ContextReader::next_location() const {
+  if (locations_.empty()) return 0;
+  const Locations& last = *locations_.back();
+  return last.first + static_cast<std::uint32_t>(last.locations.size());
+}
+
+const ContextReader::Location* ContextReader::location(std::uint32_t number) const {
+  const auto behind = std::ranges::upper_bound(
+      locations_, number, {}, [](const auto& locations) { return locations->first; });
+  if (behind == locations_.begin()) return nullptr;
+  const Locations& found = **std::prev(behind);
+  const std::uint32_t at = number - found.first;
+  return at < found.locations.size() ? &found.locations[at] : nullptr;
+}
+
 Status ContextReader::check(const snapshot::Stacks& message, bool is_salvaging) const {
-  const auto nr_symbols = static_cast<std::size_t>(message.symbol_size());
-  const bool has_addresses = message.address_size() != 0;
-  if (has_addresses && message.address_size() != message.symbol_size())
-    return contradiction("the columns of its addresses differ in length");
-  if (nr_symbols != 0 && !is_salvaging && message.first_location() != locations_.size())
+  const std::uint64_t nr_symbols = nr_texts_of(message.symbol());
+  if (!is_list_of(message.symbol(), nr_symbols, kNameBytesMax))
+    return contradiction("a symbol is too long");
+  const std::uint32_t next = next_location();
+  if (nr_symbols != 0 && message.first_location() < next)
+    return contradiction("its addresses are those of something before it");
+  if (nr_symbols != 0 && message.first_location() != next && !is_salvaging)
     return contradiction("its addresses do not follow those before");
   if (message.first_location() > UINT32_MAX - nr_symbols)
     return contradiction("it has more addresses than there can be");
-  for (std::size_t i = 0; i < nr_symbols; ++i)
-    if (locations_.contains(static_cast<std::uint32_t>(message.first_location() + i)))
-      return contradiction("its addresses are those of something before it");
-  for (const std::string& symbol : message.symbol())
-    if (symbol.size() > kNameBytesMax) return contradiction("a symbol is too long");
-  if (names_bytes_ + total_bytes(message.symbol()) > kNamesBytesMax)
-    return contradiction("its symbols take too much memory");
 
-  const auto nr_stacks = static_cast<std::size_t>(message.handle_size());
   if (message.nr_frames_size() != message.handle_size())
     return contradiction("the columns of its stacks differ in length");
-  std::uint64_t nr_frames = 0;
-  for (const std::uint32_t frames : message.nr_frames()) nr_frames += frames;
-  if (nr_frames != static_cast<std::uint64_t>(message.location_size()))
+  const auto& nr_frames = message.nr_frames();
+  if (std::ranges::any_of(nr_frames, [](std::uint32_t frames) { return frames > kStackDepthMax; }))
+    return contradiction("it has a stack that is deeper than a stack can be");
+  if (std::accumulate(nr_frames.begin(), nr_frames.end(), std::int64_t{0}) !=
+      message.location_size())
     return contradiction("its stacks have other frames than it holds");
-  if (stacks_.size() + nr_stacks > kStacksMax || frames_.size() + nr_frames > kStackFramesMax)
-    return contradiction("it has more stacks than there can be");
-  const std::uint64_t end_location = is_salvaging ? UINT32_MAX : locations_.size() + nr_symbols;
-  for (const std::uint64_t location : message.location())
+  const std::uint64_t end_location = is_salvaging ? UINT32_MAX : next + nr_symbols;
+  for (const std::uint32_t location : message.location())
     if (location >= end_location) return contradiction("a stack refers to an unknown address");
+  for (const std::uint32_t handle : message.handle())
+    if (stacks_.contains(handle))
+      return contradiction(fmt::format("the stack {} is there twice", handle));
   return check_unreadable(message, message.handle_size());
 }
 
-void ContextReader::add_locations(const snapshot::Stacks& message) {
-  std::uint64_t address = 0;
-  auto index = static_cast<std::uint32_t>(message.first_location());
-  for (int i = 0; i < message.symbol_size(); ++i) {
-    if (message.address_size() != 0) address = plus(address, message.address(i));
-    locations_[index++] = {address, message.symbol(i)};
+Status ContextReader::add_locations(const snapshot::Stacks& message) {
+  const std::size_t nr_symbols = nr_texts_of(message.symbol());
+  if (nr_symbols == 0) return {};
+  std::vector<std::uint64_t> addresses;
+  if (!message.has_address()) {
+    addresses.resize(nr_symbols);
+  } else if (!read_differences(message.address(), nr_symbols, addresses)) {
+    return contradiction("the columns of its addresses differ in length");
   }
-  names_bytes_ += total_bytes(message.symbol());
-}
-
-Status ContextReader::add(const snapshot::Stacks& message, bool is_salvaging) {
-  if (auto status = check(message, is_salvaging); !status) return status;
-  add_locations(message);
-  std::size_t first_frame = frames_.size();
-  for (const std::uint64_t location : message.location())
-    frames_.push_back(static_cast<std::uint32_t>(location));
-  for (int i = 0; i < message.handle_size(); ++i) {
-    StackEntry entry;
-    entry.first_frame = first_frame;
-    entry.nr_frames = message.nr_frames(i);
-    first_frame += entry.nr_frames;
-    if (!stacks_.emplace(message.handle(i), std::move(entry)).second)
-      return contradiction(fmt::format("the stack {} is there twice", message.handle(i)));
-  }
-  for (int i = 0; i < message.unreadable_size(); ++i)
-    stacks_[message.handle(static_cast<int>(message.unreadable(i)))].reason = message.reason(i);
+  auto added = std::make_unique<Locations>();
+  added->first = message.first_location();
+  added->symbols = message.symbol();
+  added->locations.reserve(nr_symbols);
+  std::string_view list = added->symbols;
+  for (const std::uint64_t address : addresses)
+    added->locations.push_back({address, take_text(list)});
+  locations_.push_back(std::move(added));
   return {};
 }
 
+Status ContextReader::add(const snapshot::Stacks& message, bool is_salvaging) {
+  // before memory is taken for what is only numbers there
+  const auto nr_stacks = static_cast<std::uint64_t>(message.handle_size());
+  auto kept = budget_.keep(nr_texts_of(message.symbol()), sizeof(Location),
+                           sizeof(Locations) + message.symbol().size());
+  if (kept)
+    kept = budget_.keep(nr_stacks, kStackEntryBytes,
+                        static_cast<std::uint64_t>(message.location_size()) * sizeof(frames_[0]));
+  if (kept)
+    kept = budget_.keep(static_cast<std::uint64_t>(message.unreadable_size()), kReasonEntryBytes,
+                        message.reason().size());
+  if (!kept) return kept;
+  if (auto status = check(message, is_salvaging); !status) return status;
+  if (auto status = add_locations(message); !status) return status;
+  std::uint64_t shown = 0;
+  int at = 0;
+  for (int i = 0; i < message.handle_size(); ++i) {
+    StackEntry entry;
+    entry.first_frame = frames_.size();
+    entry.nr_frames = message.nr_frames(i);
+    for (const int end = at + static_cast<int>(entry.nr_frames); at < end; ++at) {
+      frames_.push_back(message.location(at));
+      const Location* frame = location(message.location(at));
+      // a blank in front and a line end behind
+      entry.text_bytes +=
+          2 + static_cast<std::uint32_t>(frame == nullptr ? 0 : frame->symbol.size());
+    }
+    shown += entry.text_bytes;
+    if (!stacks_.emplace(message.handle(i), entry).second)
+      return contradiction(fmt::format("the stack {} is there twice", message.handle(i)));
+  }
+  std::string_view reasons = message.reason();
+  for (const std::uint32_t unreadable : message.unreadable())
+    unreadable_[message.handle(static_cast<int>(unreadable))] = take_text(reasons);
+  return budget_.show(shown);
+}
+
 Status ContextReader::add(const snapshot::Cgroups& message) {
-  if (message.id_size() != message.name_size())
-    return contradiction("the columns of its cgroups differ in length");
-  if (cgroups_.size() + static_cast<std::size_t>(message.id_size()) > kCgroupsMax)
-    return contradiction("it has more cgroups than there can be");
-  for (const std::string& name : message.name())
-    if (name.size() > kNameBytesMax) return contradiction("the name of a cgroup is too long");
-  if (names_bytes_ + total_bytes(message.name()) > kNamesBytesMax)
-    return contradiction("the names of its cgroups take too much memory");
+  const auto size = static_cast<std::size_t>(message.id_size());
+  if (auto kept =
+          budget_.keep(size, kCgroupEntryBytes, message.path().size() + message.reason().size());
+      !kept)
+    return kept;
+  if (!is_list_of(message.path(), size, kPathBytesMax))
+    return contradiction("the paths of its cgroups are too long, or not as many as they");
   if (auto status = check_unreadable(message, message.id_size()); !status) return status;
-  for (int i = 0; i < message.id_size(); ++i)
-    if (!cgroups_.emplace(message.id(i), CgroupEntry{message.name(i), {}}).second)
-      return contradiction(fmt::format("the cgroup {} is there twice", message.id(i)));
-  names_bytes_ += total_bytes(message.name());
-  for (int i = 0; i < message.unreadable_size(); ++i)
-    cgroups_[message.id(static_cast<int>(message.unreadable(i)))].reason = message.reason(i);
+  std::string_view paths = message.path();
+  for (const std::uint64_t id : message.id())
+    if (!cgroups_.emplace(id, CgroupEntry{std::string(take_text(paths)), {}}).second)
+      return contradiction(fmt::format("the cgroup {} is there twice", id));
+  std::string_view reasons = message.reason();
+  for (const std::uint32_t unreadable : message.unreadable())
+    cgroups_[message.id(static_cast<int>(unreadable))].reason = take_text(reasons);
   return {};
 }
 
 Result<const Stack*> ContextReader::stack(std::uint32_t handle) {
+  if (const auto known = known_.find(handle); known != known_.end()) return &known->second;
   const auto found = stacks_.find(handle);
   if (found == stacks_.end())
     return fail(ErrorKind::kFailed, fmt::format("stack {} is lost", handle));
-  StackEntry& entry = found->second;
-  if (entry.stack) return entry.stack.get();
-  if (!entry.reason.empty()) return fail(ErrorKind::kFailed, entry.reason);
-  auto stack = std::make_unique<Stack>();
+  if (const auto reason = unreadable_.find(handle); reason != unreadable_.end())
+    return fail(ErrorKind::kFailed, reason->second);
+  const StackEntry& entry = found->second;
+  Stack stack;
+  stack.frames.reserve(entry.nr_frames);
+  stack.kernel_text.reserve(entry.text_bytes);
   for (std::size_t i = 0; i < entry.nr_frames; ++i) {
-    const auto location = locations_.find(frames_[entry.first_frame + i]);
-    if (location == locations_.end())
+    const Location* frame = location(frames_[entry.first_frame + i]);
+    if (frame == nullptr)
       return fail(ErrorKind::kFailed, fmt::format("an address of stack {} is lost", handle));
-    const auto& [address, symbol] = location->second;
-    stack->frames.push_back({address, symbol});
-    stack->kernel_text.append(1, ' ').append(symbol).append(1, '\n');
-    texts_bytes_ += sizeof(Frame) + 2 * symbol.size() + 2;
-    if (texts_bytes_ > kTextsBytesMax)
-      return fail(ErrorKind::kFailed, "the stacks of the snapshot take too much memory",
-                  "try --mode handle, which needs no stacks", ENOMEM);
+    stack.frames.push_back({frame->address, std::string(frame->symbol)});
+    stack.kernel_text.append(1, ' ').append(frame->symbol).append(1, '\n');
   }
-  entry.stack = std::move(stack);
-  return entry.stack.get();
+  const std::size_t bytes = sizeof(Stack) + entry.nr_frames * sizeof(Frame) + 2 * entry.text_bytes;
+  if (known_bytes_ + bytes > kKnownBytesMax) {
+    known_.clear();
+    known_bytes_ = 0;
+  }
+  known_bytes_ += bytes;
+  return &known_.emplace(handle, std::move(stack)).first->second;
 }
 
 Result<std::string_view> ContextReader::cgroup_name(std::uint64_t id) const {
@@ -190,7 +244,13 @@ Result<std::string_view> ContextReader::cgroup_name(std::uint64_t id) const {
   if (found == cgroups_.end())
     return fail(ErrorKind::kFailed, fmt::format("the name of cgroup {} is lost", id));
   if (!found->second.reason.empty()) return fail(ErrorKind::kFailed, found->second.reason);
-  return std::string_view(found->second.name);
+  return cgroup_name_of(found->second.path);
+}
+
+Result<std::string> ContextReader::cgroup_path(std::uint64_t id) const {
+  auto name = cgroup_name(id);
+  if (!name) return fail(std::move(name).error());
+  return cgroups_.find(id)->second.path;
 }
 
 }  // namespace pobpf

@@ -2,35 +2,37 @@
 #include "snapshot/texts_message.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "snapshot/contradiction.h"
 #include "snapshot/format.h"
+#include "snapshot/text_list.h"
 
 namespace pobpf {
 namespace {
 
-template <typename Names>
-Status append_names(const Names& messages, std::vector<std::string>& names) {
-  if (names.size() + static_cast<std::size_t>(messages.size()) > kTableEntriesMax)
-    return contradiction("it has more names than there can be");
-  for (const std::string& name : messages)
-    if (name.size() > kNameBytesMax) return contradiction("a name is too long");
-  names.insert(names.end(), messages.begin(), messages.end());
-  return {};
+void write_name(unsigned number, std::string_view name, snapshot::Names& message) {
+  message.add_number(number);
+  append_to_list(*message.mutable_name(), name, kTableNameBytesMax);
 }
 
-/// Of the texts of a message; no value: one is too long.
-std::optional<std::size_t> texts_bytes(const snapshot::Texts& message) {
-  std::size_t bytes = 0;
-  for (const auto& text : message.gfp()) {
-    if (text.names().size() > kNameBytesMax) return std::nullopt;
-    bytes += text.names().size();
-  }
-  for (const auto& text : message.page_flags()) {
-    if (text.name().size() > kNameBytesMax) return std::nullopt;
-    bytes += text.name().size();
-  }
-  return bytes;
+/// What a text takes in a map beside its bytes.
+constexpr std::uint64_t kTextEntryBytes = 128;
+
+Status check_texts(const snapshot::Texts& message, ReadBudget& budget) {
+  const auto nr_gfp = static_cast<std::size_t>(message.gfp_mask_size());
+  const auto nr_words = static_cast<std::size_t>(message.flags_word_size());
+  if (!is_list_of(message.gfp_names(), nr_gfp, kNameBytesMax) ||
+      !is_list_of(message.flags_names(), nr_words, kNameBytesMax) ||
+      message.migratetype_mask_size() != message.mask_migratetype_size())
+    return contradiction("its texts are too long, or not as many as what they are of");
+  if (message.pageblock_order() >= 64) return contradiction("it has an order that cannot be");
+  if (std::ranges::any_of(message.mask_migratetype(),
+                          [](std::uint32_t number) { return number >= kTableEntriesMax; }))
+    return contradiction("it has a migratetype that cannot be");
+  const auto nr_masks = static_cast<std::size_t>(message.migratetype_mask_size());
+  return budget.keep(nr_gfp + nr_masks + nr_words, kTextEntryBytes,
+                     message.gfp_names().size() + message.flags_names().size());
 }
 
 }  // namespace
@@ -39,47 +41,64 @@ std::size_t nr_texts(const NewTexts& texts) {
   return std::max(texts.gfp.size(), texts.page_flags.size());
 }
 
+void write_names(const std::vector<std::string>& names, snapshot::Names& message) {
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (!names[i].empty()) write_name(static_cast<unsigned>(i), names[i], message);
+}
+
+bool read_names(const snapshot::Names& message, std::vector<std::string>& names) {
+  if (!is_list_of(message.name(), static_cast<std::size_t>(message.number_size()),
+                  kTableNameBytesMax))
+    return false;
+  std::string_view list = message.name();
+  for (const std::uint32_t number : message.number()) {
+    if (number >= kTableEntriesMax) return false;
+    if (names.size() <= number) names.resize(number + 1);
+    const std::string_view name = take_text(list);
+    if (!names[number].empty() && names[number] != name) return false;
+    names[number] = name;
+  }
+  return true;
+}
+
 void write_texts(const NewTexts& texts, std::size_t begin, std::size_t end,
                  snapshot::Texts& message) {
   for (std::size_t i = begin; i < std::min(end, texts.gfp.size()); ++i) {
-    snapshot::GfpText& text = *message.add_gfp();
-    text.set_mask(texts.gfp[i].first);
-    if (texts.gfp[i].second.names) text.set_names(*texts.gfp[i].second.names);
-    if (texts.gfp[i].second.migratetype) text.set_migratetype(*texts.gfp[i].second.migratetype);
+    const auto& [mask, text] = texts.gfp[i];
+    if (text.names) {
+      message.add_gfp_mask(mask);
+      append_to_list(*message.mutable_gfp_names(), *text.names, kNameBytesMax);
+    }
+    if (text.migratetype) {
+      message.add_migratetype_mask(mask);
+      message.add_mask_migratetype(*text.migratetype);
+    }
   }
   for (std::size_t i = begin; i < std::min(end, texts.page_flags.size()); ++i) {
-    snapshot::FlagName& text = *message.add_page_flags();
-    text.set_mask(texts.page_flags[i].first);
-    text.set_name(texts.page_flags[i].second);
+    message.add_flags_word(texts.page_flags[i].first);
+    append_to_list(*message.mutable_flags_names(), texts.page_flags[i].second, kNameBytesMax);
   }
   if (begin != 0) return;
-  for (const std::string& name : texts.migratetypes) message.add_migratetype(name);
-  for (const std::string& name : texts.migrate_reasons) message.add_migrate_reason(name);
+  for (const auto& [number, name] : texts.migratetypes)
+    write_name(number, name, *message.mutable_migratetype());
+  for (const auto& [number, name] : texts.migrate_reasons)
+    write_name(number, name, *message.mutable_migrate_reason());
   if (texts.pageblock_order) message.set_pageblock_order(*texts.pageblock_order);
 }
 
-Status read_texts(const snapshot::Texts& message, KernelFacts& facts, std::size_t& names_bytes) {
+Status read_texts(const snapshot::Texts& message, KernelFacts& facts, ReadBudget& budget) {
   if (!facts.texts) return contradiction("it has texts of an import, which it is not");
-  const auto bytes = texts_bytes(message);
-  if (!bytes) return contradiction("a text is too long");
-  if (names_bytes + *bytes > kNamesBytesMax) return contradiction("its texts take too much memory");
+  if (auto status = check_texts(message, budget); !status) return status;
+  if (!read_names(message.migratetype(), facts.migratetype_names) ||
+      !read_names(message.migrate_reason(), facts.migrate_reason_names))
+    return contradiction("it has names that cannot be");
   ImportedTexts& texts = *facts.texts;
-  if (texts.gfp.size() + static_cast<std::size_t>(message.gfp_size()) > kTextsMax ||
-      texts.page_flags.size() + static_cast<std::size_t>(message.page_flags_size()) > kTextsMax)
-    return contradiction("it has more texts than there can be");
-  constexpr unsigned kBits = 64;
-  if (message.pageblock_order() >= kBits) return contradiction("it has an order that cannot be");
-  if (auto status = append_names(message.migratetype(), facts.migratetype_names); !status)
-    return status;
-  if (auto status = append_names(message.migrate_reason(), facts.migrate_reason_names); !status)
-    return status;
-  names_bytes += *bytes;
-  for (const auto& text : message.gfp()) {
-    GfpText& known = texts.gfp[text.mask()];
-    if (text.has_names()) known.names = text.names();
-    if (text.has_migratetype()) known.migratetype = text.migratetype();
-  }
-  for (const auto& text : message.page_flags()) texts.page_flags[text.mask()] = text.name();
+  std::string_view list = message.gfp_names();
+  for (const std::uint32_t mask : message.gfp_mask()) texts.gfp[mask].names = take_text(list);
+  for (int i = 0; i < message.migratetype_mask_size(); ++i)
+    texts.gfp[message.migratetype_mask(i)].migratetype = message.mask_migratetype(i);
+  list = message.flags_names();
+  for (const std::uint64_t word : message.flags_word()) texts.page_flags[word] = take_text(list);
   if (message.has_pageblock_order()) facts.pageblock_order = message.pageblock_order();
   return {};
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What an import says beside its numbers, between KernelFacts and messages.
+// Names by number, and what an import says beside its numbers, between KernelFacts and messages.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "pobpf/error.h"
 #include "pobpf/kernel_facts.h"
 #include "snapshot.pb.h"
+#include "snapshot/read_budget.h"
 
 namespace pobpf {
 
@@ -19,8 +21,8 @@ namespace pobpf {
 struct NewTexts {
   std::vector<std::pair<std::uint32_t, GfpText>> gfp;
   std::vector<std::pair<std::uint64_t, std::string>> page_flags;
-  std::vector<std::string> migratetypes;     ///< next names, by index
-  std::vector<std::string> migrate_reasons;  ///< likewise
+  std::map<unsigned, std::string> migratetypes;     ///< by number
+  std::map<unsigned, std::string> migrate_reasons;  ///< likewise
   std::optional<unsigned> pageblock_order;
 
   [[nodiscard]] bool is_empty() const {
@@ -29,15 +31,18 @@ struct NewTexts {
   }
 };
 
+void write_names(const std::vector<std::string>& names, snapshot::Names& message);
+/// Adds to `names`. False: the message says what cannot be, or another name of a number.
+[[nodiscard]] bool read_names(const snapshot::Names& message, std::vector<std::string>& names);
+
 /// Adds texts [begin, end) of both lists; the names with the first ones.
 void write_texts(const NewTexts& texts, std::size_t begin, std::size_t end,
                  snapshot::Texts& message);
 /// Of the longer of both lists.
 [[nodiscard]] std::size_t nr_texts(const NewTexts& texts);
 
-/// Adds to `facts`, whose names take `names_bytes` so far. Errors say in which way the message
-/// contradicts itself or the facts.
+/// Adds to `facts`. Errors say in which way the message contradicts itself or the facts.
 [[nodiscard]] Status read_texts(const snapshot::Texts& message, KernelFacts& facts,
-                                std::size_t& names_bytes);
+                                ReadBudget& budget);
 
 }  // namespace pobpf

@@ -54,17 +54,48 @@ class RowMaker {
           row.frames.push_back(stack[i].symbol);
     }
     set_key(row);
-    const auto [found, is_new] = index_.emplace(row.key, set_.rows.size());
-    set_.row_of_group.push_back(found->second);
-    if (is_new)
-      set_.rows.push_back(std::move(row));
-    else
-      set_.rows[found->second].add(row);
+    add(std::move(row));
+  }
+
+  /// Of all groups that there is no room for.
+  void add_other(const pobpf_group_sum& sum) {
+    Row row;
+    row.kind = RowKind::kOther;
+    row.pages = sum.pages;
+    row.allocations = sum.allocations;
+    row.time = sum.time;
+    row.key = "other";
+    add(std::move(row));
   }
 
   RowSet take() { return std::move(set_); }
 
  private:
+  void add(Row row) {
+    const auto known = index_.find(row.key);
+    if (known != index_.end()) {
+      set_.row_of_group.push_back(known->second);
+      set_.rows[known->second].add(row);
+      return;
+    }
+    bytes_ += bytes_of(row);
+    if (row.kind == RowKind::kGroup && bytes_ > session_.row_bytes_max()) {
+      add_other({.pages = row.pages, .allocations = row.allocations, .time = row.time});
+      return;
+    }
+    set_.row_of_group.push_back(set_.rows.size());
+    index_.emplace(row.key, set_.rows.size());
+    set_.rows.push_back(std::move(row));
+  }
+
+  /// Of the names of a row, which its key has once more, twice.
+  static std::size_t bytes_of(const Row& row) {
+    std::size_t bytes = 2 * row.key.size();
+    for (const Label& label : row.labels) bytes += sizeof(Label) + label.text.size();
+    for (const std::string& frame : row.frames) bytes += sizeof(std::string) + frame.size();
+    return bytes;
+  }
+
   const std::vector<Frame>* frames_of(std::uint32_t handle) {
     auto stack = session_.stack(handle);
     if (stack) return &(*stack)->frames;
@@ -145,6 +176,7 @@ class RowMaker {
   bool needs_frames_;
   RowSet set_;
   HashMap<std::string, std::size_t> index_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace
@@ -179,18 +211,15 @@ RowSet make_rows(const GroupSums& sums, const Grouping& grouping, Session& sessi
                  const RowErrorCallback& on_error) {
   RowMaker maker(grouping, session, on_error);
   for (const GroupSum& group : sums.groups) maker.add(group);
-  RowSet set = maker.take();
-  if (sums.other.pages != 0) {
-    Row other;
-    other.kind = RowKind::kOther;
-    other.pages = sums.other.pages;
-    other.allocations = sums.other.allocations;
-    other.time = sums.other.time;
-    other.key = "other";
-    set.row_of_group.push_back(set.rows.size());
-    set.rows.push_back(std::move(other));
-  }
-  return set;
+  if (sums.other.pages != 0) maker.add_other(sums.other);
+  return maker.take();
+}
+
+std::uint64_t ungrouped_pages(const std::vector<Row>& rows) {
+  std::uint64_t nr_pages = 0;
+  for (const Row& row : rows)
+    if (row.kind == RowKind::kOther) nr_pages += row.pages;
+  return nr_pages;
 }
 
 void read_frames(Row& row, Session& session, const RowErrorCallback& on_error) {

@@ -70,10 +70,14 @@ struct RowSet {
   std::vector<std::size_t> row_of_group;
 };
 
-/// One row for all groups that look alike; their sums are those of `sums` exactly. Whole stacks
-/// have their handle only, until read_frames().
+/// One row for all groups that look alike; their sums are those of `sums` exactly. What has no room
+/// in Session::row_bytes_max() is one row of the kind kOther. Whole stacks have their handle only,
+/// until read_frames().
 [[nodiscard]] RowSet make_rows(const GroupSums& sums, const Grouping& grouping, Session& session,
                                const RowErrorCallback& on_error);
+
+/// Of groups that there was no room for.
+[[nodiscard]] std::uint64_t ungrouped_pages(const std::vector<Row>& rows);
 
 /// Names the frames of a row that has a handle and no frames: there may be many more rows than are
 /// shown.

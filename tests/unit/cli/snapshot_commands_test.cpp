@@ -103,15 +103,15 @@ TEST_F(SnapshotCommands, PagesOfADamagedFileMayBeLost) {
 }
 
 TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
-  for (const bool is_pre_v68_text : {true, false}) {
-    session.kernel.is_pre_v68_text = is_pre_v68_text;
+  for (const bool shows_free_ts : {true, false}) {
+    session.kernel.shows_free_ts = session.kernel.is_pfn_decimal = shows_free_ts;
     dir.remove("snapshot");
     ASSERT_EQ(record().value(), ExitStatus::kComplete);
     EXPECT_EQ(said, "");
     for (const Format format : {Format::kText, Format::kJson, Format::kCsv})
       for (const pobpf_mode mode : {POBPF_MODE_STACK, POBPF_MODE_HANDLE, POBPF_MODE_STACK_HANDLE}) {
         // has a time that such a kernel's text has not: below
-        if (format != Format::kText && !is_pre_v68_text) continue;
+        if (format != Format::kText && !shows_free_ts) continue;
         options.format = format;
         options.mode = mode;
         const std::string text = live();
@@ -125,13 +125,13 @@ TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
 
 TEST_F(SnapshotCommands, TheTimeOfTheLastFreeIsOfTheTextOrOfTheFreeSide) {
   struct Case {
-    bool is_pre_v68_text;
+    bool shows_free_ts;
     bool with_free_side;
     bool is_recorded;
   };
   for (const Case& now :
        {Case{true, false, true}, Case{false, false, false}, Case{false, true, true}}) {
-    session.kernel.is_pre_v68_text = now.is_pre_v68_text;
+    session.kernel.shows_free_ts = now.shows_free_ts;
     options.snapshot.with_free_side = now.with_free_side;
     dir.remove("snapshot");
     ASSERT_TRUE(record());

@@ -72,7 +72,7 @@ TEST_F(KernelText, IsThatOfARealHighOrderRecord) {
 }
 
 TEST_F(KernelText, BeforeV68HasADecimalPfnAndFreeTs) {
-  facts_.is_pre_v68_text = true;
+  facts_.is_pfn_decimal = facts_.shows_free_ts = true;
   pobpf_page page = android_migrated();
   page.free_ts_nsec = 17;
   EXPECT_THAT(text(page), HasSubstr(", ts 17918751965 ns, free_ts 17 ns\nPFN 2126387 type "));
@@ -171,7 +171,7 @@ TEST_F(KernelText, DoesNotDependOnTheRecordBefore) {
   };
   context_.cgroups[2] = "system.slice";
   context_.add_stack(8, {"g+0x3/0x4"});
-  facts_.is_pre_v68_text = true;  // shows free_ts too
+  facts_.is_pfn_decimal = facts_.shows_free_ts = true;
   const pobpf_page before = android_migrated();
   for (std::size_t i = 0; i < std::size(changes); ++i) {
     SCOPED_TRACE(i);

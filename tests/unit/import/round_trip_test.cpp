@@ -15,7 +15,7 @@ KernelFacts facts_of(bool is_pre_v68) {
   KernelFacts facts = samples::android_6_12();
   facts.page_flag_fields[1] = {10, 50, 0x3ff, "node"};
   facts.page_flag_fields[3] = {14, 20, 0x3fff, "lastcpupid"};
-  facts.is_pre_v68_text = is_pre_v68;
+  facts.is_pfn_decimal = facts.shows_free_ts = is_pre_v68;
   return facts;
 }
 

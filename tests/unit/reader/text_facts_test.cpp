@@ -15,7 +15,7 @@ KernelFacts small_kernel() {
   facts.migratetype_names = {"Unmovable", "Movable"};
   facts.migrate_reason_names = {"compaction", ""};
   facts.migrate_reason_never = 7;
-  facts.is_pre_v68_text = true;
+  facts.is_pfn_decimal = true;
   return facts;
 }
 
@@ -31,7 +31,8 @@ TEST(TextFacts, HoldWhatTheKernelHas) {
   EXPECT_STREQ(text->migrate_reason_names[0], "compaction");
   EXPECT_STREQ(text->migrate_reason_names[1], "");
   EXPECT_EQ(text->migrate_reason_never, 7);
-  EXPECT_EQ(text->is_pre_v68_text, 1U);
+  EXPECT_EQ(text->is_pfn_decimal, 1U);
+  EXPECT_EQ(text->shows_free_ts, 0U);
 }
 
 TEST(TextFacts, FieldsThatTheKernelLacksAreLeftOut) {

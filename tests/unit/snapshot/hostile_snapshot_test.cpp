@@ -12,6 +12,8 @@
 #include "snapshot/format.h"
 #include "snapshot/frame_writer.h"
 #include "snapshot/header_message.h"
+#include "snapshot/numbers.h"
+#include "snapshot/text_list.h"
 
 namespace pobpf {
 namespace {
@@ -23,6 +25,13 @@ using test::read_snapshot;
 using ::testing::HasSubstr;
 using Change = std::function<void(snapshot::Pages&)>;
 
+/// The field that holds these texts.
+std::string list(std::initializer_list<std::string_view> texts) {
+  std::string field;
+  for (const std::string_view text : texts) append_to_list(field, text, text.size());
+  return field;
+}
+
 /// A small file, item by item.
 class MadeUpFile {
  public:
@@ -33,8 +42,8 @@ class MadeUpFile {
   MadeUpFile& stack(std::uint32_t handle) {
     auto& stacks = *item_.mutable_stacks();
     stacks.set_first_location(nr_locations_++);
-    stacks.add_address(handle);
-    stacks.add_symbol("f");
+    write_differences(std::vector<std::uint64_t>{handle}, *stacks.mutable_address());
+    stacks.set_symbol(list({"f"}));
     stacks.add_handle(handle);
     stacks.add_nr_frames(1);
     stacks.add_location(nr_locations_ - 1);
@@ -45,8 +54,8 @@ class MadeUpFile {
     auto& pages = *item_.mutable_pages();
     pages.set_nr_pages(2);
     for (auto* column :
-         {pages.mutable_gap(), pages.mutable_site(), pages.mutable_task(),
-          pages.mutable_was_freed(), pages.mutable_flags(), pages.mutable_pageblock_migratetype(),
+         {pages.mutable_site(), pages.mutable_task(), pages.mutable_was_freed(),
+          pages.mutable_flags(), pages.mutable_pageblock_migratetype(),
           pages.mutable_last_migrate_reason(), pages.mutable_charge()}) {
       column->add_value(0);
       column->add_run(2);
@@ -56,7 +65,7 @@ class MadeUpFile {
     pages.mutable_sites()->add_gfp_mask(0);
     pages.mutable_tasks()->add_pid(1);
     pages.mutable_tasks()->add_tgid(1);
-    pages.mutable_tasks()->add_comm("comm");
+    pages.mutable_tasks()->set_comm(list({"comm"}));
     pages.mutable_charges()->add_cgroup_id(0);
     pages.mutable_charges()->add_flags(0);
     for (auto* column : {pages.mutable_kind(), pages.mutable_free_side()}) {
@@ -70,8 +79,8 @@ class MadeUpFile {
     pages.mutable_free_sides()->add_pid(1);
     pages.mutable_free_sides()->add_tgid(1);
     pages.add_flag_words(0);
-    pages.mutable_ts_nsec()->mutable_number()->add_plane("ab");
-    pages.mutable_free_ts_nsec()->mutable_number()->add_plane();
+    pages.set_gap(std::string(2, '\0'));
+    pages.set_ts_nsec("ab");
     if (change) change(pages);
     ++nr_blocks_;
     nr_pages_ += pages.nr_pages();
@@ -97,7 +106,7 @@ class MadeUpFile {
   FrameWriter frames_{1};
   std::string file_;
   snapshot::Item item_;
-  std::uint64_t nr_locations_ = 0;
+  std::uint32_t nr_locations_ = 0;
   std::uint64_t nr_blocks_ = 0;
   std::uint64_t nr_pages_ = 0;
 };
@@ -153,21 +162,21 @@ TEST(HostileSnapshot, AnOlderFormat) {
 
 TEST(HostileSnapshot, NumbersOfPagesThatCannotBe) {
   for (const std::uint64_t nr_pages :
-       {std::uint64_t{0}, std::uint64_t{kBlockPagesMax + 1}, std::uint64_t{1} << 60, UINT64_MAX})
-    EXPECT_THAT(error_of([&](auto& pages) { pages.set_nr_pages(nr_pages); }),
-                HasSubstr("where 1 to 65536 are possible"));
+       {std::uint64_t{0}, std::uint64_t{kBlockPagesMax + 1}, std::uint64_t{UINT32_MAX}})
+    EXPECT_THAT(error_of([&](auto& pages) { pages.set_nr_pages(static_cast<std::uint32_t>(nr_pages)); }),
+                HasSubstr("where 1 to 16384 are possible"));
 }
 
 TEST(HostileSnapshot, ColumnsThatDoNotFit) {
   const Change changes[] = {
       [](auto& pages) { pages.set_nr_pages(3); },
-      [](auto& pages) { pages.mutable_gap()->Clear(); },
-      [](auto& pages) { pages.mutable_gap()->add_value(1); },
+      [](auto& pages) { pages.mutable_gap()->clear(); },
+      [](auto& pages) { pages.set_gap("abc"); },
       [](auto& pages) { pages.mutable_task()->mutable_run()->Clear(); },
       [](auto& pages) { pages.mutable_task()->set_run(0, 3); },
-      [](auto& pages) { pages.mutable_task()->set_run(0, UINT64_MAX); },
+      [](auto& pages) { pages.mutable_task()->set_run(0, UINT32_MAX); },
       [](auto& pages) {
-        pages.mutable_charge()->set_run(0, UINT64_MAX);
+        pages.mutable_charge()->set_run(0, UINT32_MAX);
         pages.mutable_charge()->add_run(3);
         pages.mutable_charge()->add_value(0);
       },
@@ -175,23 +184,13 @@ TEST(HostileSnapshot, ColumnsThatDoNotFit) {
         pages.mutable_flags()->add_value(0);
         pages.mutable_flags()->add_run(0);
       },
-      [](auto& pages) { pages.mutable_ts_nsec()->clear_number(); },
-      [](auto& pages) { pages.mutable_ts_nsec()->mutable_number()->add_plane("abc"); },
-      [](auto& pages) { pages.mutable_ts_nsec()->mutable_number()->add_plane("a"); },
-      [](auto& pages) {
-        for (int i = 0; i < 8; ++i) pages.mutable_ts_nsec()->mutable_number()->add_plane("ab");
-      },
-      [](auto& pages) { pages.mutable_ts_nsec()->set_rest("ab"); },
-      [](auto& pages) { pages.mutable_ts_nsec()->set_step(1); },
-      [](auto& pages) {
-        pages.mutable_ts_nsec()->set_step(1);
-        pages.mutable_ts_nsec()->set_rest("abc");
-      },
-      [](auto& pages) { pages.mutable_free_ts_nsec()->mutable_number()->add_plane("a"); },
-      [](auto& pages) { pages.clear_free_ts_nsec(); },
+      [](auto& pages) { pages.set_ts_nsec(""); },
+      [](auto& pages) { pages.set_ts_nsec("abc"); },
+      [](auto& pages) { pages.set_ts_nsec(std::string(18, 'a')); },
+      [](auto& pages) { pages.set_free_ts_nsec("a"); },
       [](auto& pages) { pages.mutable_was_freed()->set_value(0, 1); },
       [](auto& pages) { pages.mutable_sites()->add_order(1); },
-      [](auto& pages) { pages.mutable_tasks()->add_comm("other"); },
+      [](auto& pages) { pages.mutable_tasks()->set_comm(list({"comm", "other"})); },
       [](auto& pages) { pages.mutable_charges()->add_flags(0); },
       [](auto& pages) { pages.mutable_kind()->set_run(0, 3); },
       [](auto& pages) { pages.mutable_kinds()->add_flags(0); },
@@ -202,7 +201,7 @@ TEST(HostileSnapshot, ColumnsThatDoNotFit) {
   for (const Change& change : changes) {
     const std::string error = error_of(change);
     EXPECT_THAT(error, HasSubstr("is damaged at byte "));
-    EXPECT_THAT(error, ::testing::AnyOf(HasSubstr(" values"), HasSubstr("do not fit"),
+    EXPECT_THAT(error, ::testing::AnyOf(HasSubstr(" values"), HasSubstr("not fit"),
                                         HasSubstr("differ in length")));
   }
 }
@@ -210,8 +209,8 @@ TEST(HostileSnapshot, ColumnsThatDoNotFit) {
 TEST(HostileSnapshot, ValuesThatCannotBe) {
   const Change changes[] = {
       [](auto& pages) { pages.mutable_site()->set_value(0, 1); },
-      [](auto& pages) { pages.mutable_site()->set_value(0, UINT64_MAX); },
-      [](auto& pages) { pages.mutable_task()->set_value(0, 1ULL << 32); },
+      [](auto& pages) { pages.mutable_site()->set_value(0, UINT32_MAX); },
+      [](auto& pages) { pages.mutable_task()->set_value(0, 1); },
       [](auto& pages) { pages.mutable_was_freed()->set_value(0, 2); },
       [](auto& pages) { pages.mutable_pageblock_migratetype()->set_value(0, 256); },
       [](auto& pages) { pages.mutable_last_migrate_reason()->set_value(0, 65536); },
@@ -225,7 +224,7 @@ TEST(HostileSnapshot, ValuesThatCannotBe) {
       [](auto& pages) { pages.mutable_kinds()->Clear(); },
       [](auto& pages) { pages.mutable_free_side()->set_value(0, 1); },
       [](auto& pages) { pages.mutable_free_sides()->Clear(); },
-      [](auto& pages) { pages.mutable_tasks()->set_comm(0, std::string(17, 'x')); },
+      [](auto& pages) { pages.mutable_tasks()->set_comm(list({std::string(17, 'x')})); },
   };
   for (const Change& change : changes)
     EXPECT_THAT(error_of(change),
@@ -269,8 +268,8 @@ TEST(HostileSnapshot, SumsThatWouldWrap) {
       groups.mutable_record()->set_nr_pages(1);
       groups.mutable_record()->mutable_site()->add_value(0);
       groups.mutable_record()->mutable_sites()->add_order(sum.order);
-      if (sum.nr_allocations) groups.add_nr_allocations(*sum.nr_allocations);
-      if (sum.nr_pages) groups.add_nr_pages(*sum.nr_pages);
+      if (sum.nr_allocations) write_numbers(std::vector<std::int64_t>{static_cast<std::int64_t>(*sum.nr_allocations)}, *groups.mutable_nr_allocations());
+      if (sum.nr_pages) write_numbers(std::vector<std::int64_t>{static_cast<std::int64_t>(*sum.nr_pages)}, *groups.mutable_nr_pages());
       file.add();
     }
     auto& footer = *file.item().mutable_footer();
@@ -324,8 +323,7 @@ TEST(HostileSnapshot, ColumnsMayBeAbsent) {
                           const auto nr_pages = pages.nr_pages();
                           pages.Clear();
                           pages.set_nr_pages(nr_pages);
-                          pages.mutable_gap()->add_value(2);
-                          pages.mutable_gap()->add_value(4);
+                          write_numbers(std::vector<std::int64_t>{1, 2}, *pages.mutable_gap());
                         })
                         .footer(2, 0)
                         .get();
@@ -356,17 +354,26 @@ TEST(HostileSnapshot, ColumnsOfTablesMayBeAbsent) {
 
 TEST(HostileSnapshot, StacksThatContradictThemselves) {
   const std::function<void(snapshot::Stacks&)> changes[] = {
-      [](auto& stacks) { stacks.set_first_location(1ULL << 60); },
-      [](auto& stacks) { stacks.add_address(1); },
-      [](auto& stacks) { stacks.set_symbol(0, std::string(kNameBytesMax + 1, 's')); },
+      [](auto& stacks) { stacks.set_first_location(UINT32_MAX); },
+      [](auto& stacks) { stacks.set_address(std::string(9, 'a')); },
+      [](auto& stacks) { stacks.set_symbol(list({std::string(kNameBytesMax + 1, 's')})); },
+      [](auto& stacks) { stacks.set_symbol("f"); },
       [](auto& stacks) { stacks.set_nr_frames(0, UINT32_MAX); },
+      [](auto& stacks) {
+        stacks.set_nr_frames(0, kStackDepthMax + 1);
+        while (stacks.location_size() <= static_cast<int>(kStackDepthMax)) stacks.add_location(0);
+      },
       [](auto& stacks) { stacks.set_location(0, 1); },
-      [](auto& stacks) { stacks.set_location(0, UINT64_MAX); },
+      [](auto& stacks) { stacks.set_location(0, UINT32_MAX); },
       [](auto& stacks) { stacks.add_handle(2); },
       [](auto& stacks) { stacks.add_unreadable(0); },
       [](auto& stacks) {
+        stacks.add_unreadable(0);
+        stacks.set_reason(list({std::string(kNameBytesMax + 1, 'r')}));
+      },
+      [](auto& stacks) {
         stacks.add_unreadable(1);
-        stacks.add_reason("why");
+        stacks.set_reason(list({"why"}));
       },
       [](auto& stacks) {
         stacks.add_handle(1);
@@ -377,8 +384,8 @@ TEST(HostileSnapshot, StacksThatContradictThemselves) {
     MadeUpFile file;
     file.header();
     auto& stacks = *file.item().mutable_stacks();
-    stacks.add_address(1);
-    stacks.add_symbol("f");
+    stacks.set_address("a");
+    stacks.set_symbol(list({"f"}));
     stacks.add_handle(1);
     stacks.add_nr_frames(1);
     stacks.add_location(0);
@@ -393,18 +400,18 @@ TEST(HostileSnapshot, StacksThatContradictThemselves) {
 TEST(HostileSnapshot, CgroupsThatContradictThemselves) {
   const std::function<void(snapshot::Cgroups&)> changes[] = {
       [](auto& cgroups) { cgroups.add_id(1); },
-      [](auto& cgroups) { cgroups.set_name(0, std::string(kNameBytesMax + 1, 'n')); },
+      [](auto& cgroups) { cgroups.set_path(list({std::string(kPathBytesMax + 1, 'n')})); },
       [](auto& cgroups) {
         cgroups.add_id(1);
-        cgroups.add_name("again");
+        cgroups.set_path(list({"one", "again"}));
       },
-      [](auto& cgroups) { cgroups.add_reason("why"); },
+      [](auto& cgroups) { cgroups.set_reason(list({"why"})); },
   };
   for (const auto& change : changes) {
     MadeUpFile file;
     file.header();
     file.item().mutable_cgroups()->add_id(1);
-    file.item().mutable_cgroups()->add_name("one");
+    file.item().mutable_cgroups()->set_path(list({"one"}));
     change(*file.item().mutable_cgroups());
     file.add().footer();
     EXPECT_THAT(error_of(file.get()), HasSubstr("is damaged at byte "));
@@ -412,19 +419,34 @@ TEST(HostileSnapshot, CgroupsThatContradictThemselves) {
 }
 
 TEST(HostileSnapshot, HeadersThatCannotBe) {
+  const auto tables = [](auto change) {
+    return [change](snapshot::Header& header) { change(*header.mutable_tables()); };
+  };
   const std::function<void(snapshot::Header&)> changes[] = {
       [](auto& header) { header.set_format_version(0); },
-      [](auto& header) { header.mutable_tables()->set_pageblock_order(64); },
-      [](auto& header) { header.mutable_tables()->mutable_page_flag_field(0)->set_shift(64); },
+      tables([](auto& message) { message.set_pageblock_order(64); }),
+      tables([](auto& message) { message.mutable_page_flag_field()->set_shift(0, 64); }),
+      tables([](auto& message) { message.mutable_page_flag_field()->add_mask(1); }),
       [](auto& header) { header.set_page_size(3); },
       [](auto& header) { header.set_page_size(1ULL << 63); },
       [](auto& header) { header.set_max_nodes(POBPF_MAX_NODES + 1); },
-      [](auto& header) { header.add_node()->set_nid(POBPF_MAX_NODES); },
+      [](auto& header) { header.mutable_nodes()->add_nid(1); },
+      [](auto& header) { header.mutable_nodes()->set_nid(0, POBPF_MAX_NODES); },
       [](auto& header) { header.mutable_page_types()->add_value(1); },
-      [](auto& header) { header.mutable_tables()->add_zone(std::string(kNameBytesMax + 1, 'z')); },
-      [](auto& header) {
-        for (std::size_t i = 0; i <= kTableEntriesMax; ++i) header.mutable_tables()->add_gfp_flag();
-      },
+      [](auto& header) { header.set_hostname(std::string(kHeaderNameBytesMax + 1, 'h')); },
+      [](auto& header) { header.set_filters(std::string(kHeaderTextBytesMax + 1, 'f')); },
+      tables([](auto& message) {
+        message.mutable_zone()->set_name(list({std::string(kTableNameBytesMax + 1, 'z')}));
+      }),
+      tables([](auto& message) { message.mutable_zone()->add_number(0); }),
+      tables([](auto& message) { message.mutable_migratetype()->set_number(0, kTableEntriesMax); }),
+      tables([](auto& message) { message.mutable_gfp_flag()->set_mask(0, 0); }),
+      tables([](auto& message) {
+        for (std::size_t i = 0; i <= kTableEntriesMax; ++i) {
+          message.mutable_gfp_flag()->add_mask(1);
+          message.mutable_gfp_flag()->mutable_name()->push_back('\0');
+        }
+      }),
   };
   for (const auto& change : changes) {
     MadeUpFile file;
@@ -444,7 +466,7 @@ TEST(HostileSnapshot, ItemsOutOfPlace) {
   EXPECT_THAT(error_of(MadeUpFile().header().footer().footer().get()),
               HasSubstr("something follows its end"));
   EXPECT_THAT(error_of(MadeUpFile().header().add().footer().get()),
-              HasSubstr("an item of no known kind"));
+              HasSubstr("an item without content"));
   EXPECT_THAT(error_of(MadeUpFile().header().pages().stack(1).footer().get()),
               HasSubstr("which is not there"));
 }
@@ -480,36 +502,147 @@ TEST(HostileSnapshot, FramesThatAreNotOurs) {
               HasSubstr("no frame of zstd"));
 }
 
-TEST(HostileSnapshot, ABombIsNotDecompressed) {
+TEST(HostileSnapshot, AnItemOfALaterPobpfIsPassedOver) {
+  MadeUpFile file;
+  file.header().stack(1);
+  file.item().MergeFromString(std::string("\x4a\x03new", 5));
+  EXPECT_EQ(error_of(file.add().pages().footer().get()), "no error");
+}
+
+/// Small files of which much could be made: each would, without a limit of its own.
+class Bomb : public ::testing::Test {
+ protected:
+  /// The error, once reading has taken no more memory than any file of the size may.
+  static std::string error(const MadeUpFile& file) {
+    const test::MemoryPeak peak;
+    const std::string what = error_of(file.get());
+    static_cast<void>(read_snapshot(file.get(), DamagePolicy::kSalvage));
+    if (!test::kIsSanitized) {
+      EXPECT_LT(peak.risen_kib(), 64 * 1024 + 64 * static_cast<long>(file.get().size()) / 1024);
+    }
+    return what;
+  }
+  static constexpr std::size_t kMost = kFrameBytesMax - 4096;
+  MadeUpFile file_;
+};
+
+TEST_F(Bomb, EmptySymbols) {
+  file_.header();
+  for (int i = 0; i < 8; ++i) {
+    auto& stacks = *file_.item().mutable_stacks();
+    stacks.set_first_location(static_cast<std::uint32_t>(kMost) * static_cast<std::uint32_t>(i));
+    stacks.set_symbol(std::string(kMost, '\0'));
+    file_.add();
+  }
+  EXPECT_THAT(error(file_.footer()), HasSubstr("more memory than a file of its size may"));
+}
+
+TEST_F(Bomb, StacksWithoutFrames) {
+  file_.header();
+  for (std::uint32_t handle = 0; handle < 1'000'000;) {
+    auto& stacks = *file_.item().mutable_stacks();
+    for (const std::uint32_t end = handle + 500'000; handle < end; ++handle) {
+      stacks.add_handle(handle);
+      stacks.add_nr_frames(0);
+    }
+    file_.add();
+  }
+  EXPECT_THAT(error(file_.footer()), HasSubstr("more memory than a file of its size may"));
+}
+
+TEST_F(Bomb, Reasons) {
+  file_.header();
+  auto& stacks = *file_.item().mutable_stacks();
+  for (std::uint32_t i = 0; i < 200'000; ++i) {
+    stacks.add_handle(i);
+    stacks.add_nr_frames(0);
+    stacks.add_unreadable(i);
+    stacks.mutable_reason()->append("why").push_back('\0');
+  }
+  EXPECT_THAT(error(file_.add().footer()), HasSubstr("more memory than a file of its size may"));
+}
+
+TEST_F(Bomb, Cgroups) {
+  file_.header();
+  auto& cgroups = *file_.item().mutable_cgroups();
+  for (std::uint64_t id = 0; id < 300'000; ++id) cgroups.add_id(id);
+  cgroups.set_path(std::string(300'000, '\0'));
+  EXPECT_THAT(error(file_.add().footer()), HasSubstr("more memory than a file of its size may"));
+}
+
+TEST_F(Bomb, TextsOfAnImport) {
+  auto header = test::made_up_header();
+  header.facts->texts.emplace();
+  write_header(header, *file_.item().mutable_header());
+  file_.add();
+  auto& texts = *file_.item().mutable_texts();
+  for (std::uint32_t i = 0; i < 300'000; ++i) texts.add_gfp_mask(i);
+  texts.set_gfp_names(std::string(300'000, '\0'));
+  EXPECT_THAT(error(file_.add().footer()), HasSubstr("more memory than a file of its size may"));
+}
+
+TEST_F(Bomb, ColumnsAndTables) {
+  for (const Change& change : {
+           Change([](auto& pages) { pages.mutable_tasks()->set_comm(std::string(kMost, '\0')); }),
+           Change([](auto& pages) {
+             for (std::size_t i = 0; i < kMost; ++i) pages.mutable_site()->add_value(0);
+           }),
+           Change([](auto& pages) {
+             for (std::size_t i = 0; i < kMost / 4; ++i) {
+               pages.mutable_sites()->add_handle(1);
+               pages.mutable_sites()->add_order(0);
+               pages.mutable_sites()->add_gfp_mask(0);
+             }
+           })}) {
+    MadeUpFile file;
+    EXPECT_THAT(error(file.header().stack(1).pages(change).footer()), HasSubstr("is damaged"));
+  }
+}
+
+TEST_F(Bomb, DeepStacksOfManyPages) {
+  file_.header();
+  auto& stacks = *file_.item().mutable_stacks();
+  stacks.set_symbol(list({std::string(kNameBytesMax, 's')}));
+  stacks.add_handle(1);
+  stacks.add_nr_frames(kStackDepthMax);
+  for (std::size_t i = 0; i < kStackDepthMax; ++i) stacks.add_location(0);
+  file_.add().pages([](auto& pages) {
+    constexpr std::uint32_t kNrPages = kBlockPagesMax;
+    const auto sites = pages.sites();
+    pages.Clear();
+    *pages.mutable_sites() = sites;
+    pages.set_nr_pages(kNrPages);
+    pages.mutable_site()->add_value(0);
+    pages.mutable_site()->add_run(kNrPages);
+  });
+  EXPECT_THAT(error(file_.footer(kBlockPagesMax, 1)),
+              HasSubstr("shows more than a file of its size can hold"));
+}
+
+TEST_F(Bomb, ManyDeepStacks) {
+  file_.header();
+  auto& stacks = *file_.item().mutable_stacks();
+  stacks.set_symbol(list({std::string(kNameBytesMax, 's')}));
+  for (std::uint32_t handle = 0; handle < 1000; ++handle) {
+    stacks.add_handle(handle);
+    stacks.add_nr_frames(kStackDepthMax);
+    for (std::size_t i = 0; i < kStackDepthMax; ++i) stacks.add_location(0);
+  }
+  EXPECT_THAT(error(file_.add().footer(0, 1000)),
+              HasSubstr("shows more than a file of its size can hold"));
+}
+
+TEST_F(Bomb, OfZeros) {
+  // a frame of a size that is refused is not decompressed
   const std::string head = MadeUpFile().header().get();
   const std::string bomb = frame(std::string(std::size_t{1} << 30, '\0'));
   ASSERT_LT(bomb.size(), 200'000);
   const test::MemoryPeak peak;
-  EXPECT_THAT(error_of(head + bomb), HasSubstr("where 12582912 are the most"));
+  EXPECT_THAT(error_of(head + bomb), HasSubstr("where 3145728 are the most"));
   EXPECT_TRUE(read_snapshot(head + bomb, DamagePolicy::kSalvage).pages.empty());
   if (!test::kIsSanitized) {
     EXPECT_LT(peak.risen_kib(), 64 * 1024);
   }
-}
-
-TEST(HostileSnapshot, StacksThatGrowBeyondAllMemoryWhenTheyAreAskedFor) {
-  MadeUpFile file;
-  file.header();
-  auto& stacks = *file.item().mutable_stacks();
-  stacks.add_symbol(std::string(kNameBytesMax, 's'));
-  constexpr int kNrStacks = 100, kNrFrames = 10'000;
-  for (int i = 0; i < kNrStacks; ++i) {
-    stacks.add_handle(static_cast<std::uint32_t>(i));
-    stacks.add_nr_frames(kNrFrames);
-    for (int frame = 0; frame < kNrFrames; ++frame) stacks.add_location(0);
-  }
-  file.add().footer(0, kNrStacks);
-  const auto read = read_snapshot(file.get());
-  ASSERT_FALSE(read.error) << read.error->what;
-  std::string error;
-  for (std::uint32_t handle = 0; handle < kNrStacks && error.empty(); ++handle)
-    if (auto stack = read.reader->stack(handle); !stack) error = stack.error().what;
-  EXPECT_THAT(error, HasSubstr("too much memory"));
 }
 
 TEST(HostileSnapshot, CutOffAnywhere) {
@@ -536,8 +669,8 @@ TEST(HostileSnapshot, OneByteIsWrongAnywhere) {
     EXPECT_TRUE(is_same(read.pages, pages)) << "byte " << at;
     ++nr_harmless;
   }
-  // a bit of a frame's head that zstd does not look at
-  EXPECT_LE(nr_harmless, 5);
+  // bits of the heads of five frames that zstd does not look at
+  EXPECT_LE(nr_harmless, 2 * 5);
 }
 
 /// Files of several blocks, small ones: the writer's would be long.
