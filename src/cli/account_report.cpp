@@ -72,8 +72,8 @@ std::optional<Error> incompleteness(const Account& account, const Losses& losses
   if (!account.is_balanced())
     reasons.emplace_back("pages that nothing accounts for (a bug: see --stats)");
   if (losses.count != 0)
-    reasons.push_back(counted(losses.count, "record", "records") + " that could not be shown (" +
-                      losses.first.what + ")");
+    reasons.push_back(counted(losses.count, "record", "records") +
+                      " with a part that could not be read (" + losses.first.what + ")");
   const bool is_transient = !reasons.empty();
   if (losses.ungrouped_pages != 0)
     reasons.push_back(counted(losses.ungrouped_pages, "page of a group that there was no room for",

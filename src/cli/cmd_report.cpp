@@ -2,25 +2,34 @@
 // pobpf report: what a snapshot holds, as the live commands show it. Needs no privileges, no BPF
 // and no page_owner.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include "cli/command_end.h"
 #include "cli/commands.h"
+#include "cli/counted.h"
 #include "cli/logging.h"
 #include "cli/open_session.h"
 #include "snapshot/snapshot_session.h"
 
 namespace pobpf::cli {
 Error describe_losses(const SnapshotLosses& losses) {
-  std::string lost = "an unknown number of records";
-  if (losses.nr_pages)
-    lost = fmt::format("{} {}", *losses.nr_pages, *losses.nr_pages == 1 ? "record" : "records");
-  return {ErrorKind::kFailed,
-          fmt::format(
-              "finished, but not complete: {} lost in {} damaged {}, of which the first: {}", lost,
-              losses.nr_places, losses.nr_places == 1 ? "place" : "places", losses.first.what),
-          {},
-          0};
+  std::vector<std::string> lost;
+  lost.push_back(losses.nr_pages ? counted(*losses.nr_pages, "record", "records")
+                                 : "an unknown number of records");
+  if (losses.nr_groups != 0) lost.push_back(counted(losses.nr_groups, "sum", "sums"));
+  if (losses.nr_stacks != 0) lost.push_back(counted(losses.nr_stacks, "stack", "stacks"));
+  if (losses.nr_cgroups != 0)
+    lost.push_back(counted(losses.nr_cgroups, "name of a cgroup", "names of cgroups"));
+  if (losses.nr_texts != 0)
+    lost.push_back(counted(losses.nr_texts, "list of names", "lists of names"));
+  return {
+      ErrorKind::kFailed,
+      fmt::format("finished, but not complete: {} lost in {} damaged {}, of which the first: {}",
+                  fmt::join(lost, ", "), losses.nr_places,
+                  losses.nr_places == 1 ? "place" : "places", losses.first.what),
+      {},
+      0};
 }
 
 Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options, Output& output) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <optional>
 
 #include "format/csv_field.h"
 #include "format/page_formatter.h"
@@ -50,25 +51,21 @@ class CsvFormatter final : public PageFormatter {
   using PageFormatter::append;
   Status append(const pobpf_page& page, const pobpf_page_detail* detail, PageContext& context,
                 std::string& out) override {
-    const std::size_t begin = out.size();
+    unknown_.reset();
     append_size(page, out);
     append_task(page, out);
     append_request(page, out);
     append_block(page, out);
     append_flags(page, out);
     append_migrated(page, out);
-    auto status = append_memcg(page, context, out);
-    if (status && has_stack_)
-      status = append_stack(has(PageField::kHandle), page.handle, context, out);
-    if (status) status = append_free_side(detail, context, out);
+    append_memcg(page, context, out);
+    if (has_stack_) append_stack(has(PageField::kHandle), page.handle, context, out);
+    append_free_side(detail, context, out);
     out += is_freed(page) ? "true," : ",";
-    if (!status) {
-      out.resize(begin);
-      return status;
-    }
     // each field has a comma behind it
     out.back() = '\r';
     out += '\n';
+    if (unknown_) return fail(*unknown_);
     return {};
   }
 
@@ -185,26 +182,30 @@ class CsvFormatter final : public PageFormatter {
 
   static const char* truth(bool is_true) { return is_true ? "true" : "false"; }
 
-  Status append_memcg(const pobpf_page& page, PageContext& context, std::string& out) const {
+  void note(Error error) {
+    if (!unknown_) unknown_ = std::move(error);
+  }
+
+  void append_memcg(const pobpf_page& page, PageContext& context, std::string& out) {
     if (has(PageField::kMemcg)) out += truth((page.memcg_flags & POBPF_MEMCG_SLAB) != 0);
     out += ',';
     if (!has(PageField::kMemcg) || (page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) {
       out += ",,,,";
-      return {};
+      return;
     }
-    auto name = context.cgroup_name(page.cgroup_id);
-    if (!name) return fail(std::move(name).error());
-    append_text(out, *name);
+    if (auto name = context.cgroup_name(page.cgroup_id); name)
+      append_text(out, *name);
+    else
+      note(std::move(name).error());
     out += ',';
     // that of an import is a number of its own
     if (!facts_.texts) append_number(out, page.cgroup_id);
     fmt::format_to(std::back_inserter(out), ",{},{},",
                    truth((page.memcg_flags & POBPF_MEMCG_OFFLINE) == 0),
                    truth((page.memcg_flags & POBPF_MEMCG_OBJCG) != 0));
-    return {};
   }
 
-  Status append_free_side(const pobpf_page_detail* detail, PageContext& context, std::string& out) {
+  void append_free_side(const pobpf_page_detail* detail, PageContext& context, std::string& out) {
     const bool is_known = detail != nullptr && has(PageField::kFreeSide);
     const bool was_freed = is_known && detail->free_handle != 0;
     const bool has_task = was_freed && detail->has_free_pid != 0;
@@ -214,31 +215,32 @@ class CsvFormatter final : public PageFormatter {
     out += ',';
     if (has_task) append_number(out, detail->free_tgid);
     out += ',';
-    if (!has_stack_) return {};
-    return append_stack(was_freed, was_freed ? detail->free_handle : 0, context, out);
+    if (has_stack_) append_stack(was_freed, was_freed ? detail->free_handle : 0, context, out);
   }
 
-  Status append_stack(bool is_known, std::uint32_t handle, PageContext& context, std::string& out) {
-    if (is_known) {
-      auto stack = context.stack(handle);
-      if (!stack) return fail(std::move(stack).error());
-      out += stacks_.get(handle, [&](std::string& text) {
-        std::string frames;
-        for (const Frame& frame : (*stack)->frames) {
-          if (!frames.empty()) frames += ';';
-          frames += frame.symbol;
-        }
-        append_text(text, frames);
-      });
-    }
+  void append_stack(bool is_known, std::uint32_t handle, PageContext& context, std::string& out) {
+    if (is_known) append_frames(handle, context, out);
     out += ',';
-    return {};
+  }
+
+  void append_frames(std::uint32_t handle, PageContext& context, std::string& out) {
+    auto stack = context.stack(handle);
+    if (!stack) return note(std::move(stack).error());
+    out += stacks_.get(handle, [&](std::string& text) {
+      std::string frames;
+      for (const Frame& frame : (*stack)->frames) {
+        if (!frames.empty()) frames += ';';
+        frames += frame.symbol;
+      }
+      append_text(text, frames);
+    });
   }
 
   const KernelFacts& facts_;
   bool has_stack_;
   CommStyle style_;
   PageFields fields_ = kAllPageFields;
+  std::optional<Error> unknown_;  // what the record refers to and could not be read
   TextCache<std::uint32_t> gfp_;
   TextCache<std::uint64_t> flags_;
   TextCache<std::uint32_t> stacks_;

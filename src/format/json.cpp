@@ -4,6 +4,8 @@
 
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "format/json_value.h"
 #include "format/page_formatter.h"
@@ -25,6 +27,7 @@ class JsonFormatter final : public PageFormatter {
   using PageFormatter::append;
   Status append(const pobpf_page& page, const pobpf_page_detail* detail, PageContext& context,
                 std::string& out) override {
+    unknown_.reset();
     Json object = Json::object();
     // an ordered object copies all its members each time it grows
     object.get_ref<Json::object_t&>().reserve(32);
@@ -55,22 +58,21 @@ class JsonFormatter final : public PageFormatter {
               : name_or_null(facts_.migrate_reason_names, page.last_migrate_reason);
     if (has(PageField::kMemcg)) {
       object["slab_memcg"] = (page.memcg_flags & POBPF_MEMCG_SLAB) != 0;
-      if (auto status = add_memcg(page, context, object); !status) return status;
+      add_memcg(page, context, object);
     }
     const bool has_free_side = detail != nullptr && has(PageField::kFreeSide);
     if (has_free_side) add_free_side(*detail, object);
     const std::string* free_stack = nullptr;
     const std::string* stack = nullptr;
     if (has_free_side && detail->free_handle != 0)
-      if (auto status = find_frames(detail->free_handle, context, free_stacks_, free_stack); !status)
-        return status;
-    if (has(PageField::kHandle))
-      if (auto status = find_frames(page.handle, context, stacks_, stack); !status) return status;
+      free_stack = frames_of(detail->free_handle, context, free_stacks_);
+    if (has(PageField::kHandle)) stack = frames_of(page.handle, context, stacks_);
     out += json_text(object);
     // stacks were dumped once for all pages that have them; they go in as the last members
     append_member(out, "free_stack", free_stack);
     append_member(out, "stack", stack);
     out += '\n';
+    if (unknown_) return fail(*unknown_);
     return {};
   }
 
@@ -109,20 +111,23 @@ class JsonFormatter final : public PageFormatter {
     object["comm_hex"] = hex;
   }
 
-  Status add_memcg(const pobpf_page& page, PageContext& context, Json& object) const {
+  void note(Error error) {
+    if (!unknown_) unknown_ = std::move(error);
+  }
+
+  void add_memcg(const pobpf_page& page, PageContext& context, Json& object) {
     if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) {
       object["memcg"] = nullptr;
-      return {};
+      return;
     }
     auto name = context.cgroup_name(page.cgroup_id);
-    if (!name) return fail(std::move(name).error());
-    Json memcg{{"name", *name}};
+    Json memcg{{"name", name ? Json(*name) : Json(nullptr)}};
+    if (!name) note(std::move(name).error());
     // a text does not say it
     if (!facts_.texts) memcg["id"] = page.cgroup_id;
     memcg["online"] = (page.memcg_flags & POBPF_MEMCG_OFFLINE) == 0;
     memcg["via_objcg"] = (page.memcg_flags & POBPF_MEMCG_OBJCG) != 0;
     object["memcg"] = std::move(memcg);
-    return {};
   }
 
   static void add_free_side(const pobpf_page_detail& detail, Json& object) {
@@ -139,13 +144,17 @@ class JsonFormatter final : public PageFormatter {
     out.append("\"").append(name).append("\":").append(*value).append("}");
   }
 
-  /// Sets `text` to the array of frames, unless stacks are not wanted.
-  Status find_frames(std::uint32_t handle, PageContext& context, TextCache<std::uint32_t>& texts,
-                     const std::string*& text) {
-    if (mode_ == POBPF_MODE_HANDLE) return {};
+  /// The array of frames, "null" if they cannot be read; null if stacks are not wanted.
+  const std::string* frames_of(std::uint32_t handle, PageContext& context,
+                               TextCache<std::uint32_t>& texts) {
+    static const std::string unreadable = "null";
+    if (mode_ == POBPF_MODE_HANDLE) return nullptr;
     auto stack = context.stack(handle);
-    if (!stack) return fail(std::move(stack).error());
-    text = &texts.get(handle, [&](std::string& made) {
+    if (!stack) {
+      note(std::move(stack).error());
+      return &unreadable;
+    }
+    return &texts.get(handle, [&](std::string& made) {
       Json frames = Json::array();
       for (const Frame& frame : (*stack)->frames) {
         Json object = Json::object();
@@ -155,12 +164,12 @@ class JsonFormatter final : public PageFormatter {
       }
       made = json_text(frames);
     });
-    return {};
   }
 
   const KernelFacts& facts_;
   pobpf_mode mode_;
   PageFields fields_ = kAllPageFields;
+  std::optional<Error> unknown_;  // what the record refers to and could not be read
   // one each, as a text is valid until the next one is asked for
   TextCache<std::uint32_t> stacks_;
   TextCache<std::uint32_t> free_stacks_;

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstring>
 #include <iterator>
+#include <optional>
+#include <utility>
 
 #include "format/page_formatter.h"
 #include "format/text_cache.h"
@@ -90,8 +92,7 @@ class KernelTextFormatter final : public PageFormatter {
     if (fields == fields_) return;
     fields_ = fields;
     has_free_ts_ = facts_.shows_free_ts && has(PageField::kFreeTsNsec);
-    is_pfn_decimal_ =
-        facts_.is_pfn_decimal && (!facts_.texts || has(PageField::kFreeTsNsec));
+    is_pfn_decimal_ = facts_.is_pfn_decimal && (!facts_.texts || has(PageField::kFreeTsNsec));
     is_rewritable_ = has(PageField::kTsNsec) && has(PageField::kPfn);
     record_.clear();
     head_.clear();
@@ -101,8 +102,9 @@ class KernelTextFormatter final : public PageFormatter {
   using PageFormatter::append;
   Status append(const pobpf_page& page, const pobpf_page_detail* /*detail*/, PageContext& context,
                 std::string& out) override {
-    if (!rewrite_record(page)) return append_new(page, context, out);
+    if (!rewrite_record(page)) make_record(page, context);
     out.append(record_);
+    if (unknown_) return fail(*unknown_);
     return {};
   }
 
@@ -128,8 +130,13 @@ class KernelTextFormatter final : public PageFormatter {
       append_untrusted(out, name);
       return;
     }
+    append_unknown(out, index);
+  }
+
+  template <typename T>
+  static void append_unknown(std::string& out, T number) {
     out += "unknown(";
-    append_number(out, index);
+    append_number(out, number);
     out += ')';
   }
 
@@ -154,22 +161,10 @@ class KernelTextFormatter final : public PageFormatter {
   }
 
   // kept out of the way of the short path
-  [[gnu::noinline]] Status append_new(const pobpf_page& page, PageContext& context,
-                                      std::string& out) {
-    auto status = make_record(page, context);
-    if (status) out.append(record_);
-    return status;
-  }
-
-  Status make_record(const pobpf_page& page, PageContext& context) {
+  [[gnu::noinline]] void make_record(const pobpf_page& page, PageContext& context) {
     record_.clear();
     if (!is_same_head(page)) make_head(page);
-    if (tail_.empty() || !is_same_tail(page)) {
-      if (auto status = make_tail(page, context); !status) {
-        head_.clear();
-        return status;
-      }
-    }
+    if (tail_.empty() || !is_same_tail(page)) make_tail(page, context);
     last_ = page;
     record_ = head_;
     if (has(PageField::kTsNsec)) {
@@ -184,7 +179,6 @@ class KernelTextFormatter final : public PageFormatter {
     }
     record_ += '\n';
     append_page_line(page);
-    return {};
   }
 
   /// From the PFN on. Without it the line begins with what is known; without that there is none.
@@ -251,24 +245,22 @@ class KernelTextFormatter final : public PageFormatter {
   }
 
   /// Everything behind the PFN.
-  Status make_tail(const pobpf_page& page, PageContext& context) {
+  void make_tail(const pobpf_page& page, PageContext& context) {
     tail_.clear();
+    unknown_.reset();
     append_block(page, tail_);
     append_flags(page, tail_);
     if (!tail_.empty() || has(PageField::kPfn)) tail_ += '\n';
     // a line without a PFN begins one character later
     if (tail_.empty()) tail_ = ' ';
-    auto status = append_stack(page, context, tail_);
-    if (status) {
-      append_migrated(page, tail_);
-      status = append_memcg(page, context, tail_);
-    }
-    if (!status) {
-      tail_.clear();
-      return status;
-    }
+    append_stack(page, context, tail_);
+    append_migrated(page, tail_);
+    append_memcg(page, context, tail_);
     tail_ += '\n';
-    return {};
+  }
+
+  void note(Error error) {
+    if (!unknown_) unknown_ = std::move(error);
   }
 
   void append_block(const pobpf_page& page, std::string& out) const {
@@ -297,29 +289,33 @@ class KernelTextFormatter final : public PageFormatter {
       });
     } else if (has(PageField::kFlagNames) && facts_.texts) {
       const auto names = facts_.texts->page_flags.find(page.flags);
-      if (names == facts_.texts->page_flags.end()) return;
       out += " Flags (";
-      append_untrusted(out, names->second);
+      if (names == facts_.texts->page_flags.end())
+        append_unknown(out, page.flags);
+      else
+        append_untrusted(out, names->second);
       out += ')';
     }
   }
 
-  Status append_stack(const pobpf_page& page, PageContext& context, std::string& out) {
-    if (!has(PageField::kHandle)) return {};
+  void append_stack(const pobpf_page& page, PageContext& context, std::string& out) {
+    if (!has(PageField::kHandle)) return;
+    bool shows_handle = mode_ != POBPF_MODE_STACK;
     if (mode_ != POBPF_MODE_HANDLE) {
       auto stack = context.stack(page.handle);
-      if (!stack) return fail(std::move(stack).error());
-      if (is_escaped_)
+      if (!stack) {
+        shows_handle = true;
+        note(std::move(stack).error());
+      } else if (is_escaped_) {
         append_escaped_lines(out, (*stack)->kernel_text);
-      else
+      } else {
         out += (*stack)->kernel_text;
+      }
     }
-    if (mode_ != POBPF_MODE_STACK) {
-      out += "handle: ";
-      append_number(out, page.handle);
-      out += '\n';
-    }
-    return {};
+    if (!shows_handle) return;
+    out += "handle: ";
+    append_number(out, page.handle);
+    out += '\n';
   }
 
   static void append_escaped_lines(std::string& out, std::string_view text) {
@@ -341,27 +337,29 @@ class KernelTextFormatter final : public PageFormatter {
   }
 
   /// mm/page_owner.c: print_page_owner_memcg()
-  Status append_memcg(const pobpf_page& page, PageContext& context, std::string& out) const {
-    if (!has(PageField::kMemcg)) return {};
+  void append_memcg(const pobpf_page& page, PageContext& context, std::string& out) {
+    if (!has(PageField::kMemcg)) return;
     if ((page.memcg_flags & POBPF_MEMCG_SLAB) != 0) out += "Slab cache page\n";
-    if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return {};
-    auto name = context.cgroup_name(page.cgroup_id);
-    if (!name) return fail(std::move(name).error());
+    if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return;
     out += "Charged ";
     if ((page.memcg_flags & POBPF_MEMCG_OBJCG) != 0) out += "(via objcg) ";
     out += "to ";
     if ((page.memcg_flags & POBPF_MEMCG_OFFLINE) != 0) out += "offline ";
     out += "memcg ";
-    append_untrusted(out, *name);
+    if (auto name = context.cgroup_name(page.cgroup_id); name) {
+      append_untrusted(out, *name);
+    } else {
+      append_unknown(out, page.cgroup_id);
+      note(std::move(name).error());
+    }
     out += '\n';
-    return {};
   }
 
   const KernelFacts& facts_;
   pobpf_mode mode_;
   bool is_escaped_;
   PageFields fields_ = 0;
-  bool has_free_ts_ = false;    // shown
+  bool has_free_ts_ = false;  // shown
   bool is_pfn_decimal_ = false;
   bool is_rewritable_ = false;  // there are the numbers to write again
   TextCache<std::uint32_t> gfp_;
@@ -371,9 +369,10 @@ class KernelTextFormatter final : public PageFormatter {
   DecimalInText free_ts_;
   DecimalInText decimal_pfn_;
   HexInText hex_pfn_;
-  std::string head_;   // of the last page, up to its timestamp
-  std::string tail_;   // of the last page, from behind its PFN; empty: to be made
-  pobpf_page last_{};  // what both were made of
+  std::string head_;              // of the last page, up to its timestamp
+  std::string tail_;              // of the last page, from behind its PFN; empty: to be made
+  std::optional<Error> unknown_;  // what it refers to and could not be read
+  pobpf_page last_{};             // what both were made of
 };
 
 }  // namespace

@@ -68,8 +68,9 @@ class PageFormatter {
   PageFormatter(PageFormatter&&) = delete;
   PageFormatter& operator=(PageFormatter&&) = delete;
   virtual ~PageFormatter() = default;
-  /// Appends the record to `out`. On error `out` ends where it ended before. `detail` may be null;
-  /// of it only what fields() of set_fields() say is known is shown.
+  /// Appends the record to `out`. An error says what it refers to and cannot be read; then the rest
+  /// is there, with a name for what is not. `detail` may be null; of it only what fields() of
+  /// set_fields() say is known is shown.
   virtual Status append(const pobpf_page& page, const pobpf_page_detail* detail,
                         PageContext& context, std::string& out) = 0;
   Status append(const pobpf_page& page, PageContext& context, std::string& out) {

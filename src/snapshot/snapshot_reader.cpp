@@ -242,9 +242,8 @@ Status SnapshotReader::take_groups() {
     return numbers.empty() ? std::nullopt : std::optional(numbers[i]);
   };
   for (std::size_t i = 0; i < groups_.records.pages.size(); ++i) {
-    const std::uint64_t claimed =
-        claimed_pages(at(groups_.nr_pages, i), at(groups_.nr_allocations, i),
-                      groups_.records.pages[i].order);
+    const std::uint64_t claimed = claimed_pages(
+        at(groups_.nr_pages, i), at(groups_.nr_allocations, i), groups_.records.pages[i].order);
     if (auto status = count_pages(claimed); !status) return status;
   }
   if (!is_salvaging())
@@ -256,11 +255,10 @@ Status SnapshotReader::take_groups() {
 
 Status SnapshotReader::take_footer() {
   const SnapshotFooter footer = read_footer(item_.footer());
-  const bool is_whole = footer.nr_blocks == seen_.nr_blocks && footer.nr_pages == seen_.nr_pages &&
-                        footer.nr_groups == seen_.nr_groups &&
-                        footer.nr_stacks == context_.nr_stacks() &&
-                        footer.nr_cgroups == context_.nr_cgroups() &&
-                        footer.nr_texts == seen_.nr_texts;
+  const bool is_whole =
+      footer.nr_blocks == seen_.nr_blocks && footer.nr_pages == seen_.nr_pages &&
+      footer.nr_groups == seen_.nr_groups && footer.nr_stacks == context_.nr_stacks() &&
+      footer.nr_cgroups == context_.nr_cgroups() && footer.nr_texts == seen_.nr_texts;
   if (!is_whole && !is_salvaging())
     return contradiction("it holds something else than its end says");
   if (footer.nr_pages < seen_.nr_pages || footer.nr_groups < seen_.nr_groups)
@@ -277,7 +275,15 @@ Status SnapshotReader::end() {
   const Error cut_off{ErrorKind::kFailed, "it ends too early, as if cut off", {}, 0};
   if (!is_salvaging()) return footer_ ? Status() : fail(damage(cut_off));
   if (!footer_ && losses_.nr_places == places_before_item_) lose(cut_off);
-  if (footer_) losses_.nr_pages = footer_->nr_pages - std::min(footer_->nr_pages, seen_.nr_pages);
+  if (!footer_) return {};
+  const auto missing = [](std::uint64_t said, std::uint64_t seen) {
+    return said - std::min(said, seen);
+  };
+  losses_.nr_pages = missing(footer_->nr_pages, seen_.nr_pages);
+  losses_.nr_groups = missing(footer_->nr_groups, seen_.nr_groups);
+  losses_.nr_stacks = missing(footer_->nr_stacks, context_.nr_stacks());
+  losses_.nr_cgroups = missing(footer_->nr_cgroups, context_.nr_cgroups());
+  losses_.nr_texts = missing(footer_->nr_texts, seen_.nr_texts);
   return {};
 }
 

@@ -31,13 +31,18 @@ struct SnapshotLosses {
   std::uint64_t nr_items = 0;   ///< blocks, groups of stacks, ...: known to have been there
   /// Records; no value where the snapshot's end, which says how many there were, is lost too.
   std::optional<std::uint64_t> nr_pages;
-  Error first;  ///< valid if `nr_places` is not 0
+  // likewise, 0 where it is not known
+  std::uint64_t nr_groups = 0;  ///< sums
+  std::uint64_t nr_stacks = 0;
+  std::uint64_t nr_cgroups = 0;
+  std::uint64_t nr_texts = 0;  ///< lists of names of an import
+  Error first;                 ///< valid if `nr_places` is not 0
 
   [[nodiscard]] bool is_empty() const { return nr_places == 0; }
 };
 
-/// Reads forward once; memory grows with the number of distinct stacks only, within ReadBudget. After an error nothing
-/// more can be read. Not thread-safe.
+/// Reads forward once; memory grows with the number of distinct stacks only, within ReadBudget.
+/// After an error nothing more can be read. Not thread-safe.
 class SnapshotReader final : public PageContext {
  public:
   /// Reads up to the header, without which there is nothing to salvage either.

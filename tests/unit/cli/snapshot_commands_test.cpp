@@ -195,7 +195,26 @@ TEST_F(SnapshotCommands, SalvageShowsWhatIsIntact) {
   file[file.size() / 2 + 1000] = static_cast<char>(~file[file.size() / 2 + 1000]);
   dir.write("snapshot", file);
   ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kIncomplete);
-  EXPECT_THAT(said, HasSubstr("65536 records lost in "));
+  EXPECT_THAT(said, HasSubstr("16384 records"));
+}
+
+/// All stacks stand in front of the first block.
+TEST_F(SnapshotCommands, SalvageShowsRecordsWhoseStacksAreLost) {
+  for (pobpf_page& page : session.pages) page.memcg_flags = 0;
+  ASSERT_TRUE(record());
+  options.mode = POBPF_MODE_HANDLE;
+  const std::string text = live();
+  std::string file = dir.read("snapshot");
+  // the second frame
+  const std::size_t at = file.find("\x28\xb5\x2f\xfd", 1);
+  ASSERT_NE(at, std::string::npos);
+  file[at + 20] = static_cast<char>(~file[at + 20]);
+  dir.write("snapshot", file);
+  options.mode = POBPF_MODE_STACK;
+  ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kIncomplete);
+  EXPECT_TRUE(dir.read("out") == text) << "a handle in place of each stack";
+  EXPECT_THAT(said, HasSubstr("3000 records with a part that could not be read"));
+  EXPECT_THAT(said, HasSubstr("0 records, 50 stacks lost in "));
 }
 
 TEST_F(SnapshotCommands, ErrorsAreJsonWithJsonOnly) {

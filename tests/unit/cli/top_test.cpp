@@ -216,8 +216,8 @@ TEST_F(TopCommand, ARowWhoseStackCannotBeReadSaysSo) {
                                          "        (unreadable stack)\n"));
   EXPECT_EQ(
       said,
-      "pobpf: finished, but not complete because of 1 record that could not be shown (no such "
-      "stack): run pobpf again if this matters\n");
+      "pobpf: finished, but not complete because of 1 record with a part that could not be read "
+      "(no such stack): run pobpf again if this matters\n");
 }
 
 TEST_F(TopCommand, StacksThatAreNotShownAreNotRead) {

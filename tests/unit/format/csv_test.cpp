@@ -121,14 +121,17 @@ TEST_F(Csv, IsPrintableOnATerminalWhateverNamesHold) {
   for (const char c : shown) ASSERT_TRUE(c >= ' ' && c <= '~') << shown;
 }
 
-TEST_F(Csv, LeavesNothingBehindWhenAStackCannotBeRead) {
+TEST_F(Csv, AStackOrCgroupThatCannotBeReadIsEmpty) {
   pobpf_page page = android_migrated();
   page.handle = 99;
-  std::string out = "before";
+  page.cgroup_id = 98;
+  std::string out;
   const auto formatter = make_csv_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw);
   EXPECT_FALSE(formatter->append(page, context_, out));
   EXPECT_FALSE(formatter->append(page, context_, out));
-  EXPECT_EQ(out, "before");
+  EXPECT_THAT(out, HasSubstr(",99,"));
+  EXPECT_THAT(out, HasSubstr(",,98,true,false,,,,,,\r\n"));
+  EXPECT_TRUE(formatter->append(android_migrated(), context_, out));
 }
 
 TEST(CsvField, IsQuotedOnlyIfItMustBe) {

@@ -101,11 +101,12 @@ TEST_F(JsonLines, TellsWhoFreedThePageBeforeOnlyIfThatIsKnown) {
   detail = {};
   EXPECT_EQ(keys(with_free_side), json({{"free_handle", 0}}));
   detail.free_handle = 99;
-  std::string out = "before";
+  std::string out;
   const auto formatter = make_json_formatter(facts_, POBPF_MODE_STACK);
   formatter->set_fields(with_free_side);
   EXPECT_FALSE(formatter->append(android_migrated(), &detail, context_, out));
-  EXPECT_EQ(out, "before");
+  EXPECT_EQ(json::parse(out).at("free_stack"), nullptr);
+  EXPECT_TRUE(json::parse(out).at("stack").is_array());
 }
 
 TEST_F(JsonLines, HasNullsForWhatIsNot) {
@@ -170,12 +171,19 @@ TEST_F(JsonLines, ShowsEachStackOfAnOutputThatHoldsMany) {
   }
 }
 
-TEST_F(JsonLines, LeavesNothingBehindWhenAStackCannotBeRead) {
-  std::string out = "before";
+TEST_F(JsonLines, AStackOrCgroupThatCannotBeReadIsNull) {
+  std::string out;
   pobpf_page page = android_migrated();
   page.handle = 99;
-  EXPECT_FALSE(make_json_formatter(facts_, POBPF_MODE_STACK)->append(page, context_, out));
-  EXPECT_EQ(out, "before");
+  page.cgroup_id = 98;
+  const auto formatter = make_json_formatter(facts_, POBPF_MODE_STACK);
+  EXPECT_FALSE(formatter->append(page, context_, out));
+  const json read = json::parse(out);
+  EXPECT_EQ(read.at("handle"), 99);
+  EXPECT_EQ(read.at("stack"), nullptr);
+  EXPECT_EQ(read.at("memcg").at("name"), nullptr);
+  EXPECT_EQ(read.at("memcg").at("id"), 98);
+  EXPECT_TRUE(formatter->append(android_migrated(), context_, out));
 }
 
 }  // namespace

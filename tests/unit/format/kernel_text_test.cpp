@@ -137,16 +137,22 @@ TEST_F(KernelText, EscapesCgroupsAndSymbolsToo) {
   EXPECT_THAT(safe, HasSubstr(" f+0x1/0x2 [m\\x07]\n"));
 }
 
-TEST_F(KernelText, LeavesNothingBehindWhenAStackOrCgroupCannotBeRead) {
-  std::string out = "before";
-  const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw);
-  pobpf_page page = android_migrated();
-  page.handle = 99;
-  EXPECT_FALSE(formatter->append(page, context_, out));
-  page.handle = 7;
-  page.cgroup_id = 99;
-  EXPECT_FALSE(formatter->append(page, context_, out));
-  EXPECT_EQ(out, "before");
+TEST_F(KernelText, NamesWhatOfARecordCannotBeRead) {
+  for (const pobpf_mode mode : {POBPF_MODE_STACK, POBPF_MODE_STACK_HANDLE}) {
+    std::string out;
+    const auto formatter = make_kernel_text_formatter(facts_, mode, CommStyle::kRaw);
+    pobpf_page page = android_migrated();
+    page.handle = 99;
+    // each record that lacks something counts
+    EXPECT_FALSE(formatter->append(page, context_, out));
+    EXPECT_FALSE(formatter->append(page, context_, out));
+    EXPECT_THAT(out, HasSubstr(")\nhandle: 99\nPage has been migrated"));
+    out.clear();
+    page.handle = 7;
+    page.cgroup_id = 98;
+    EXPECT_FALSE(formatter->append(page, context_, out));
+    EXPECT_THAT(out, HasSubstr("to memcg unknown(98)\n\n"));
+  }
 }
 
 // The formatter keeps texts of the last record: none may outlive what it was made of.
@@ -186,14 +192,15 @@ TEST_F(KernelText, DoesNotDependOnTheRecordBefore) {
   }
 }
 
-TEST_F(KernelText, IsRightAgainAfterARecordThatCouldNotBePrinted) {
+TEST_F(KernelText, IsRightAgainAfterARecordThatLacksItsStack) {
   std::string out;
   const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw);
   pobpf_page page = android_migrated();
   ASSERT_TRUE(formatter->append(page, context_, out));
   page.handle = 99;
-  EXPECT_FALSE(formatter->append(page, context_, out));
-  EXPECT_FALSE(formatter->append(page, context_, out));
+  std::string unknown;
+  EXPECT_FALSE(formatter->append(page, context_, unknown));
+  EXPECT_FALSE(formatter->append(page, context_, unknown));
   EXPECT_TRUE(formatter->append(android_migrated(), context_, out));
   EXPECT_EQ(out, text(android_migrated()) + text(android_migrated()));
 }

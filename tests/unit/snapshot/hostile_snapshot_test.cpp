@@ -53,10 +53,9 @@ class MadeUpFile {
   MadeUpFile& pages(const Change& change = {}) {
     auto& pages = *item_.mutable_pages();
     pages.set_nr_pages(2);
-    for (auto* column :
-         {pages.mutable_site(), pages.mutable_task(), pages.mutable_was_freed(),
-          pages.mutable_flags(), pages.mutable_pageblock_migratetype(),
-          pages.mutable_last_migrate_reason(), pages.mutable_charge()}) {
+    for (auto* column : {pages.mutable_site(), pages.mutable_task(), pages.mutable_was_freed(),
+                         pages.mutable_flags(), pages.mutable_pageblock_migratetype(),
+                         pages.mutable_last_migrate_reason(), pages.mutable_charge()}) {
       column->add_value(0);
       column->add_run(2);
     }
@@ -163,8 +162,9 @@ TEST(HostileSnapshot, AnOlderFormat) {
 TEST(HostileSnapshot, NumbersOfPagesThatCannotBe) {
   for (const std::uint64_t nr_pages :
        {std::uint64_t{0}, std::uint64_t{kBlockPagesMax + 1}, std::uint64_t{UINT32_MAX}})
-    EXPECT_THAT(error_of([&](auto& pages) { pages.set_nr_pages(static_cast<std::uint32_t>(nr_pages)); }),
-                HasSubstr("where 1 to 16384 are possible"));
+    EXPECT_THAT(
+        error_of([&](auto& pages) { pages.set_nr_pages(static_cast<std::uint32_t>(nr_pages)); }),
+        HasSubstr("where 1 to 16384 are possible"));
 }
 
 TEST(HostileSnapshot, ColumnsThatDoNotFit) {
@@ -190,7 +190,9 @@ TEST(HostileSnapshot, ColumnsThatDoNotFit) {
       [](auto& pages) { pages.set_free_ts_nsec("a"); },
       [](auto& pages) { pages.mutable_was_freed()->set_value(0, 1); },
       [](auto& pages) { pages.mutable_sites()->add_order(1); },
-      [](auto& pages) { pages.mutable_tasks()->set_comm(list({"comm", "other"})); },
+      [](auto& pages) {
+        pages.mutable_tasks()->set_comm(list({"comm", "other"}));
+      },
       [](auto& pages) { pages.mutable_charges()->add_flags(0); },
       [](auto& pages) { pages.mutable_kind()->set_run(0, 3); },
       [](auto& pages) { pages.mutable_kinds()->add_flags(0); },
@@ -260,7 +262,7 @@ TEST(HostileSnapshot, SumsThatWouldWrap) {
     std::optional<std::uint64_t> nr_pages;
     std::uint32_t order;
   };
-  const auto error_of_sums = [](std::initializer_list<Sum> sums) {
+  const auto error_of_sums = [](const std::vector<Sum>& sums) {
     MadeUpFile file;
     file.header();
     for (const Sum& sum : sums) {
@@ -268,8 +270,12 @@ TEST(HostileSnapshot, SumsThatWouldWrap) {
       groups.mutable_record()->set_nr_pages(1);
       groups.mutable_record()->mutable_site()->add_value(0);
       groups.mutable_record()->mutable_sites()->add_order(sum.order);
-      if (sum.nr_allocations) write_numbers(std::vector<std::int64_t>{static_cast<std::int64_t>(*sum.nr_allocations)}, *groups.mutable_nr_allocations());
-      if (sum.nr_pages) write_numbers(std::vector<std::int64_t>{static_cast<std::int64_t>(*sum.nr_pages)}, *groups.mutable_nr_pages());
+      if (sum.nr_allocations)
+        write_numbers(std::vector<std::int64_t>{static_cast<std::int64_t>(*sum.nr_allocations)},
+                      *groups.mutable_nr_allocations());
+      if (sum.nr_pages)
+        write_numbers(std::vector<std::int64_t>{static_cast<std::int64_t>(*sum.nr_pages)},
+                      *groups.mutable_nr_pages());
       file.add();
     }
     auto& footer = *file.item().mutable_footer();
@@ -278,12 +284,11 @@ TEST(HostileSnapshot, SumsThatWouldWrap) {
     return error_of(file.add().get());
   };
   EXPECT_EQ(error_of_sums({{1, kPagesMax - 1, 0}, {1, {}, 0}}), "no error");
-  for (const auto sums : {std::initializer_list<Sum>{{1, kPagesMax, 0}, {1, 1, 0}},
-                          {{{}, UINT64_MAX, 0}},
-                          {{UINT64_MAX, 1, 0}},
-                          {{UINT64_MAX, {}, 0}},
-                          {{1ULL << 34, {}, kOrderMax}},
-                          {{1ULL << 63, {}, 0}, {1ULL << 63, {}, 0}}})
+  const std::vector<std::vector<Sum>> cases = {
+      {{1, kPagesMax, 0}, {1, 1, 0}}, {{{}, UINT64_MAX, 0}},
+      {{UINT64_MAX, 1, 0}},           {{UINT64_MAX, {}, 0}},
+      {{1ULL << 34, {}, kOrderMax}},  {{1ULL << 63, {}, 0}, {1ULL << 63, {}, 0}}};
+  for (const auto& sums : cases)
     EXPECT_THAT(error_of_sums(sums), HasSubstr("it has more memory than a machine can have"));
 }
 
@@ -582,18 +587,18 @@ TEST_F(Bomb, TextsOfAnImport) {
 }
 
 TEST_F(Bomb, ColumnsAndTables) {
-  for (const Change& change : {
-           Change([](auto& pages) { pages.mutable_tasks()->set_comm(std::string(kMost, '\0')); }),
-           Change([](auto& pages) {
-             for (std::size_t i = 0; i < kMost; ++i) pages.mutable_site()->add_value(0);
-           }),
-           Change([](auto& pages) {
-             for (std::size_t i = 0; i < kMost / 4; ++i) {
-               pages.mutable_sites()->add_handle(1);
-               pages.mutable_sites()->add_order(0);
-               pages.mutable_sites()->add_gfp_mask(0);
-             }
-           })}) {
+  for (const Change& change :
+       {Change([](auto& pages) { pages.mutable_tasks()->set_comm(std::string(kMost, '\0')); }),
+        Change([](auto& pages) {
+          for (std::size_t i = 0; i < kMost; ++i) pages.mutable_site()->add_value(0);
+        }),
+        Change([](auto& pages) {
+          for (std::size_t i = 0; i < kMost / 4; ++i) {
+            pages.mutable_sites()->add_handle(1);
+            pages.mutable_sites()->add_order(0);
+            pages.mutable_sites()->add_gfp_mask(0);
+          }
+        })}) {
     MadeUpFile file;
     EXPECT_THAT(error(file.header().stack(1).pages(change).footer()), HasSubstr("is damaged"));
   }
@@ -736,7 +741,55 @@ TEST_F(Salvage, PagesWhoseStackIsLost) {
   EXPECT_EQ(read.losses.nr_places, 1);
   EXPECT_EQ(read.losses.nr_items, 1);
   EXPECT_EQ(read.losses.nr_pages, 0);
+  EXPECT_EQ(read.losses.nr_stacks, 1);
   EXPECT_EQ(read.reader->stack(1).error().what, "stack 1 is lost");
+}
+
+/// Names are by number: what is lost leaves a gap, and shifts no other.
+TEST_F(Salvage, NamesOfAnImport) {
+  auto header = test::made_up_header();
+  header.facts->texts.emplace();
+  header.facts->migratetype_names.clear();
+  MadeUpFile file;
+  write_header(header, *file.item().mutable_header());
+  const std::size_t begin = file.add().get().size();
+  std::size_t end = 0;
+  unsigned number = 0;
+  for (const char* name : {"Unmovable", "Movable", "CMA"}) {
+    auto& names = *file.item().mutable_texts()->mutable_migratetype();
+    names.add_number(number++);
+    names.set_name(list({name}));
+    file.add();
+    if (end == 0) end = file.get().size();
+  }
+  file.item().mutable_footer()->set_nr_texts(3);
+  const std::string whole = file.add().get();
+  const auto read = salvage(whole.substr(0, begin) + whole.substr(end));
+  ASSERT_FALSE(read.error) << read.error->what;
+  EXPECT_EQ(read.losses.nr_texts, 1);
+  EXPECT_EQ(read.reader->header().facts->migratetype_names,
+            (std::vector<std::string>{"", "Movable", "CMA"}));
+}
+
+TEST_F(Salvage, StacksBehindOnesThatAreLost) {
+  MadeUpFile file;
+  const std::size_t begin = file.header().get().size();
+  const std::size_t end = file.stack(1).get().size();
+  // one that has the first one's address as well
+  auto& stacks = *file.item().mutable_stacks();
+  stacks.set_first_location(1);
+  stacks.set_symbol(list({"g"}));
+  for (const std::uint32_t location : {1U, 0U}) {
+    stacks.add_handle(2 + location);
+    stacks.add_nr_frames(1);
+    stacks.add_location(location);
+  }
+  const std::string whole = file.add().footer(0, 3).get();
+  EXPECT_EQ(error_of(whole), "no error");
+  const auto read = salvage(whole.substr(0, begin) + whole.substr(end));
+  ASSERT_FALSE(read.error) << read.error->what;
+  EXPECT_EQ(read.reader->stack(3).value()->kernel_text, " g\n");
+  EXPECT_EQ(read.reader->stack(2).error().what, "an address of stack 2 is lost");
 }
 
 TEST_F(Salvage, GarbageBetweenFrames) {
