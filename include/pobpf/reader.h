@@ -65,6 +65,21 @@ struct SumRequest {
   std::uint32_t groups_max = 1U << 18;
 };
 
+/// Whether a sum says of how many allocations it is: 0 is what a sum of an import has that does
+/// not.
+constexpr bool says_allocations(std::uint64_t pages, std::uint64_t allocations) {
+  return pages == 0 || allocations != 0;
+}
+
+/// Of two sums; 0 if one of them does not say it.
+constexpr std::uint64_t allocations_of_both(std::uint64_t pages, std::uint64_t allocations,
+                                            std::uint64_t other_pages,
+                                            std::uint64_t other_allocations) {
+  const bool is_known =
+      says_allocations(pages, allocations) && says_allocations(other_pages, other_allocations);
+  return is_known ? allocations + other_allocations : 0;
+}
+
 struct GroupSum {
   pobpf_group_key key{};
   pobpf_group_sum sum{};
@@ -79,7 +94,7 @@ struct GroupSums {
   std::vector<GroupSum> groups;  ///< in no order
   pobpf_group_sum other{};       ///< of all groups beyond groups_max
   Account account;
-  /// Sums of an import that did not say how many allocations they are of: they count as none.
+  /// Sums of an import that did not say how many allocations they are of.
   std::uint64_t nr_without_allocations = 0;
 };
 

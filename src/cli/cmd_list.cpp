@@ -7,6 +7,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "archive/listing.h"
@@ -96,9 +97,12 @@ Json json_of(const ListedSnapshot& snapshot, const std::string& directory) {
     object["time"] = utc_text(*snapshot.time_ns, true);
     object["time_ns"] = *snapshot.time_ns;
   }
-  object["host"] = snapshot.host;
-  object["boot_id"] = snapshot.boot_id;
-  object["kernel_release"] = snapshot.kernel_release;
+  const std::pair<const char*, const std::string&> texts[] = {
+      {"host", snapshot.host},
+      {"boot_id", snapshot.boot_id},
+      {"kernel_release", snapshot.kernel_release}};
+  for (const auto& [name, text] : texts)
+    if (!text.empty()) object[name] = text;
   object["filters"] = snapshot.filters;
   if (!snapshot.reason.empty()) object["reason"] = snapshot.reason;
   object["bytes"] = snapshot.bytes;

@@ -29,23 +29,19 @@ void append_text(std::string& out, const GroupSum& group, const Stack* stack, bo
       out += '\n';
     }
   }
-  fmt::format_to(std::back_inserter(out), "handle: {}\nnr_base_pages: {}\nnr_allocations: {}\n\n",
-                 group.key.handle, group.sum.pages, group.sum.allocations);
+  fmt::format_to(std::back_inserter(out), "handle: {}\nnr_base_pages: {}\n", group.key.handle,
+                 group.sum.pages);
+  if (says_allocations(group.sum.pages, group.sum.allocations))
+    fmt::format_to(std::back_inserter(out), "nr_allocations: {}\n", group.sum.allocations);
+  out += '\n';
 }
 
 /// "stack" is null if the frames could not be read.
 void append_json(std::string& out, const GroupSum& group, const Stack* stack) {
-  Json frames;
-  if (stack != nullptr) {
-    frames = Json::array();
-    for (const Frame& frame : stack->frames)
-      frames.push_back(
-          {{"address", fmt::format("{:#x}", frame.address)}, {"symbol", frame.symbol}});
-  }
-  const Json object{{"handle", group.key.handle},
-                    {"nr_base_pages", group.sum.pages},
-                    {"nr_allocations", group.sum.allocations},
-                    {"stack", std::move(frames)}};
+  Json object{{"handle", group.key.handle}, {"nr_base_pages", group.sum.pages}};
+  if (says_allocations(group.sum.pages, group.sum.allocations))
+    object["nr_allocations"] = group.sum.allocations;
+  object["stack"] = stack == nullptr ? Json(nullptr) : json_frames(*stack);
   out += json_text(object);
   out += '\n';
 }

@@ -154,16 +154,7 @@ class JsonFormatter final : public PageFormatter {
       note(std::move(stack).error());
       return &unreadable;
     }
-    return &texts.get(handle, [&](std::string& made) {
-      Json frames = Json::array();
-      for (const Frame& frame : (*stack)->frames) {
-        Json object = Json::object();
-        if (frame.address != 0) object["address"] = fmt::format("{:#x}", frame.address);
-        object["symbol"] = frame.symbol;
-        frames.push_back(std::move(object));
-      }
-      made = json_text(frames);
-    });
+    return &texts.get(handle, [&](std::string& made) { made = json_text(json_frames(**stack)); });
   }
 
   const KernelFacts& facts_;

@@ -2,10 +2,15 @@
 // What all JSON of pobpf has in common.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "format/page_formatter.h"
 
 namespace pobpf {
 
@@ -22,6 +27,18 @@ namespace pobpf {
   if (index < 0 || static_cast<std::size_t>(index) >= names.size()) return nullptr;
   const std::string& name = names[static_cast<std::size_t>(index)];
   return name.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(name);
+}
+
+/// Frames, innermost first; an import may have their names alone.
+[[nodiscard]] inline nlohmann::ordered_json json_frames(const Stack& stack) {
+  nlohmann::ordered_json frames = nlohmann::ordered_json::array();
+  for (const Frame& frame : stack.frames) {
+    nlohmann::ordered_json object = nlohmann::ordered_json::object();
+    if (frame.address != 0) object["address"] = fmt::format("{:#x}", frame.address);
+    object["symbol"] = frame.symbol;
+    frames.push_back(std::move(object));
+  }
+  return frames;
 }
 
 }  // namespace pobpf

@@ -260,15 +260,7 @@ class JsonReport {
       failed(found.error());
       return nullptr;
     }
-    Json frames = Json::array();
-    for (const Frame& frame : (*found)->frames) {
-      Json object = Json::object();
-      // an import may have the names alone
-      if (frame.address != 0) object["address"] = fmt::format("{:#x}", frame.address);
-      object["symbol"] = frame.symbol;
-      frames.push_back(std::move(object));
-    }
-    return frames;
+    return json_frames(**found);
   }
 
   const PageDump& dump_;

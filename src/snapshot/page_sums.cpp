@@ -136,16 +136,17 @@ Status PageSums::add_sum(const pobpf_page& record, PageFields fields,
   if (!nr_allocations && has_order) nr_allocations = *nr_pages >> record.order;
   if (!nr_allocations) ++sums_.nr_without_allocations;
   pobpf_group_sum& sum = sum_of(record, nullptr);
+  sum.allocations = allocations_of_both(sum.pages, sum.allocations, *nr_pages,
+                                        nr_allocations.value_or(0));
   sum.pages += *nr_pages;
-  sum.allocations += nr_allocations.value_or(0);
   return {};
 }
 
 std::uint64_t PageSums::add(const pobpf_page& page, const pobpf_page_detail* detail) {
   pobpf_group_sum& sum = sum_of(page, detail);
   const std::uint64_t nr_pages = std::uint64_t{1} << page.order;
+  if (says_allocations(sum.pages, sum.allocations)) ++sum.allocations;
   sum.pages += nr_pages;
-  ++sum.allocations;
   if (is_by(POBPF_GROUP_TIME)) add_time(sum.time, page.ts_nsec);
   return nr_pages;
 }

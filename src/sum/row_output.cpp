@@ -21,6 +21,12 @@ std::uint64_t magnitude(std::int64_t value) {
                    : static_cast<std::uint64_t>(value);
 }
 
+/// No value where they are not known.
+std::optional<std::uint64_t> allocations_of(const Row& row) {
+  if (!says_allocations(row.pages, row.allocations)) return std::nullopt;
+  return row.allocations;
+}
+
 double share_of(const Row& row, const RowStyle& style) {
   return style.total_pages == 0
              ? 0
@@ -69,7 +75,10 @@ void append_table(std::string& out, const std::vector<Row>& rows, const Grouping
   };
   add("PAGES", [](const Row& row) { return std::to_string(row.pages); });
   add("SIZE", [&](const Row& row) { return bytes_text(row.pages, style); });
-  add("ALLOCS", [](const Row& row) { return std::to_string(row.allocations); });
+  add("ALLOCS", [](const Row& row) {
+    const auto allocations = allocations_of(row);
+    return allocations ? std::to_string(*allocations) : "-";
+  });
   add("SHARE", [&](const Row& row) { return fmt::format("{:.1f}%", 100 * share_of(row, style)); });
   if (style.with_age) {
     add("AGE", [&](const Row& row) {
@@ -95,7 +104,7 @@ void append_json_rows(std::string& out, const std::vector<Row>& rows, const Grou
     object["kind"] = row_kind_name(row.kind);
     object["pages"] = row.pages;
     object["bytes"] = row.pages * style.page_bytes;
-    object["allocations"] = row.allocations;
+    if (const auto allocations = allocations_of(row)) object["allocations"] = *allocations;
     object["share"] = share_of(row, style);
     if (style.with_age) {
       const auto age = row.mean_age_ns(style.now_ns);
@@ -124,8 +133,10 @@ void append_csv_rows(std::string& out, const std::vector<Row>& rows, const Group
                      const RowStyle& style) {
   for (const Row& row : rows) {
     if (style.time) fmt::format_to(std::back_inserter(out), "{:.3f},", *style.time);
+    const auto allocations = allocations_of(row);
     fmt::format_to(std::back_inserter(out), "{},{},{},{},{:.6f}", row_kind_name(row.kind),
-                   row.pages, row.pages * style.page_bytes, row.allocations, share_of(row, style));
+                   row.pages, row.pages * style.page_bytes,
+                   allocations ? std::to_string(*allocations) : "", share_of(row, style));
     if (style.with_age) {
       const auto age = row.mean_age_ns(style.now_ns);
       out += ',';

@@ -19,7 +19,7 @@ Label number_label(std::int64_t value) { return {std::to_string(value), value}; 
 
 Label name_label(const std::vector<std::string>& names, std::size_t index) {
   if (index < names.size() && !names[index].empty()) return {names[index], std::nullopt};
-  return number_label(static_cast<std::int64_t>(index));
+  return {fmt::format("unknown({})", static_cast<std::int64_t>(index)), std::nullopt};
 }
 
 class RowMaker {
@@ -193,8 +193,8 @@ std::uint32_t Grouping::kernel_fields() const {
 }
 
 void Row::add(const Row& other) {
+  allocations = allocations_of_both(pages, allocations, other.pages, other.allocations);
   pages += other.pages;
-  allocations += other.allocations;
   add_times(time, other.time);
   change += other.change;
   growth += other.growth;

@@ -49,8 +49,8 @@ struct Row {
   std::vector<std::string> frames;      ///< of kStack: "%pS" texts, innermost first
   std::optional<std::uint32_t> handle;  ///< of kStack, where stacks are whole
   std::uint64_t pages = 0;
-  std::uint64_t allocations = 0;
-  pobpf_time_sum time{};      ///< as in struct pobpf_group_sum
+  std::uint64_t allocations = 0;  ///< says_allocations() whether they are known
+  pobpf_time_sum time{};          ///< as in struct pobpf_group_sum
   std::int64_t change = 0;    ///< pages, since the last interval
   std::int64_t growth = 0;    ///< pages, since the first one
   std::uint64_t nr_rows = 0;  ///< of kRest and kIgnored: how many it stands for

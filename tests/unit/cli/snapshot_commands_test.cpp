@@ -241,6 +241,46 @@ TEST_F(SnapshotCommands, ARecordingWithoutPages) {
   EXPECT_EQ(dir.read("out"), "");
 }
 
+/// As an import of a text that summed up already has them.
+TEST_F(SnapshotCommands, WhatSumsDoNotSayIsAbsentAndNotZero) {
+  samples::MadeUpContext context;
+  context.add_stack(7, {"f+0x1/0x2"});
+  context.stacks[7].frames[0].address = 0;
+  DecodedGroups groups;
+  groups.records.fields = PageFields{} | PageField::kHandle;
+  groups.records.pages.resize(1);
+  groups.records.pages[0].handle = 7;
+  groups.nr_pages = {3};
+  DecodedGroups known = groups;
+  known.nr_allocations = {2};
+  std::string file;
+  SnapshotWriter writer(context, file, kLevelMin);
+  ASSERT_TRUE(writer.begin(test::made_up_header()));
+  // one that says it makes no sum of what is known
+  for (const auto* sums : {&known, &groups}) ASSERT_TRUE(writer.append(*sums));
+  ASSERT_TRUE(writer.end(std::nullopt));
+  dir.write("snapshot", file);
+
+  options.snapshot.view = ReportView::kStacks;
+  ASSERT_EQ(report().value(), ExitStatus::kIncomplete);
+  EXPECT_EQ(dir.read("out"), " f+0x1/0x2\nhandle: 7\nnr_base_pages: 6\n\n");
+  options.format = Format::kJson;
+  ASSERT_EQ(report().value(), ExitStatus::kIncomplete);
+  EXPECT_EQ(dir.read("out"),
+            "{\"handle\":7,\"nr_base_pages\":6,\"stack\":[{\"symbol\":\"f+0x1/0x2\"}]}\n");
+
+  options.snapshot.view = ReportView::kTop;
+  options.top.fields = {GroupField::kStack};
+  ASSERT_EQ(report().value(), ExitStatus::kIncomplete);
+  for (const auto& row : objects()) EXPECT_FALSE(row.contains("allocations")) << row;
+  options.format = Format::kCsv;
+  ASSERT_EQ(report().value(), ExitStatus::kIncomplete);
+  EXPECT_THAT(dir.read("out"), HasSubstr("group,6,24576,,1.000000,"));
+  options.format = Format::kText;
+  ASSERT_EQ(report().value(), ExitStatus::kIncomplete);
+  EXPECT_THAT(dir.read("out"), HasSubstr("    6   24K       -  100.0%"));
+}
+
 TEST_F(SnapshotCommands, AFullDiskIsAnError) {
   auto output = Output::to_file("/dev/full");
   ASSERT_TRUE(output);

@@ -126,15 +126,17 @@ TEST_F(Rows, FieldsStandInTheOrderTheyWereAskedFor) {
   EXPECT_EQ(pages({GroupField::kTgid, GroupField::kComm}), (Pages{{"5/init", 10}}));
 }
 
-TEST_F(Rows, FieldsWithoutANameAreNumbers) {
+TEST_F(Rows, NumbersWithoutANameAreUnknown) {
   sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1), sum_of(0, 4, 1)};
   sums.groups[0].key.zone = 2;
   sums.groups[1].key.zone = 1;
   sums.groups[2].key.zone = 9;
-  EXPECT_EQ(pages({GroupField::kZone}), (Pages{{"Normal", 1}, {"1", 2}, {"9", 4}}));
+  EXPECT_EQ(pages({GroupField::kZone}),
+            (Pages{{"Normal", 1}, {"unknown(1)", 2}, {"unknown(9)", 4}}));
   sums.groups[0].key.migratetype = 1;
   sums.groups[1].key.migratetype = 5;
-  EXPECT_EQ(pages({GroupField::kMigratetype}), (Pages{{"Movable", 1}, {"5", 2}, {"Unmovable", 4}}));
+  EXPECT_EQ(pages({GroupField::kMigratetype}),
+            (Pages{{"Movable", 1}, {"unknown(5)", 2}, {"Unmovable", 4}}));
 }
 
 TEST_F(Rows, NumbersAreNumbers) {
@@ -183,7 +185,7 @@ TEST_F(Rows, ReasonsOfMigrationAreNamedAndNeverIsNone) {
   sums.groups[1].key.last_migrate_reason = 1;
   sums.groups[2].key.last_migrate_reason = 9;
   EXPECT_EQ(pages({GroupField::kMigrateReason}),
-            (Pages{{"(none)", 1}, {"memory_failure", 2}, {"9", 4}}));
+            (Pages{{"(none)", 1}, {"memory_failure", 2}, {"unknown(9)", 4}}));
 }
 
 TEST_F(Rows, WhetherPagesWereFreedBefore) {
