@@ -18,6 +18,9 @@ struct {
 	__type(value, struct pobpf_cgroup);
 } cgroups SEC(".maps");
 
+/* Recordings have paths of cgroups; for all else their last names do. */
+const volatile __u32 with_cgroup_paths;
+
 /* cgroup.max.depth has no limit of its own; no real hierarchy is deeper. */
 #define CGROUP_DEPTH_MAX 64
 
@@ -45,20 +48,55 @@ static __always_inline const struct kernfs_node___members *memcg_kernfs_node(__u
 static __always_inline long read_cgroup_name(struct pobpf_cgroup *to,
 					     const struct kernfs_node___members *kn)
 {
+	const struct kernfs_node___members *parent;
 	__u64 name = KERNEL_WORD(kn, name);
 	__u32 hash = KERNEL_WORD(kn, hash);
 
 	if (to->name_address == name && to->name_hash == hash)
 		return 0;
-	if (!kernfs_parent(kn)) {
+	parent = kernfs_parent(kn);
+	if (!parent) {
 		to->name[0] = '/';
+		to->is_root = 1;
 		return 0;
 	}
 	if (bpf_probe_read_kernel_str(to->name, sizeof(to->name), (const void *)name) < 0)
 		return -1;
+	if (with_cgroup_paths) {
+		to->parent_id = KERNEL_WORD(parent, id);
+		if (bpf_probe_read_kernel_str(to->path_name, sizeof(to->path_name),
+					      (const void *)name) < 0)
+			return -1;
+	}
 	to->name_address = name;
 	to->name_hash = hash;
 	return 0;
+}
+
+/* Whether a cgroup is in the map already, or has no room there. */
+__noinline int is_cgroup_known(__u64 node)
+{
+	const struct kernfs_node___members *kn = (const void *)node;
+	static const struct pobpf_cgroup no_name = {};
+	struct pobpf_cgroup *name;
+	__u64 id = KERNEL_WORD(kn, id);
+
+	if (!id || bpf_map_lookup_elem(&cgroups, &id))
+		return 1;
+	bpf_map_update_elem(&cgroups, &id, &no_name, 1 /* BPF_NOEXIST */);
+	name = bpf_map_lookup_elem(&cgroups, &id);
+	return !name || read_cgroup_name(name, kn);
+}
+
+/* The cgroups above one that is new. Those above one that is known are known, too. */
+static __always_inline void note_ancestors(const struct kernfs_node___members *kn)
+{
+#pragma clang loop unroll(disable)
+	for (int level = 0; level < CGROUP_DEPTH_MAX; level++) {
+		kn = kernfs_parent(kn);
+		if (!kn || is_cgroup_known((__u64)kn))
+			break;
+	}
 }
 
 /* What is known of what a page is charged to. */
@@ -100,6 +138,8 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 		/* another run may have been first */
 		bpf_map_update_elem(&cgroups, &id, &no_name, 1 /* BPF_NOEXIST */);
 		name = bpf_map_lookup_elem(&cgroups, &id);
+		if (name && with_cgroup_paths)
+			note_ancestors(kn);
 	}
 	if (name && read_cgroup_name(name, kn))
 		return MEMCG_UNKNOWN;

@@ -45,6 +45,8 @@ enum {
 	POBPF_MAX_FRAMES = 64,
 	/* char name[80] in mm/page_owner.c: print_page_owner_memcg() */
 	POBPF_CGROUP_NAME_BYTES = 80,
+	/* NAME_MAX, and a NUL */
+	POBPF_PATH_NAME_BYTES = 256,
 	POBPF_COMM_BYTES = 16, /* TASK_COMM_LEN */
 	/* bytes of "%pS" text for one address: KSYM_SYMBOL_LEN is under 768 up to 7.3 */
 	POBPF_SYMBOL_BYTES = 768,
@@ -466,9 +468,12 @@ struct pobpf_cgroup {
 	char name[POBPF_CGROUP_NAME_BYTES]; /* NUL-terminated, as kernfs_name() cuts it */
 	__u64 name_address;		    /* of the kernel's string, for BPF alone */
 	__u32 name_hash;
-	__u32 reserved;
+	__u32 is_root;
+	/* with_cgroup_paths: the name as it is, and the cgroup above, which has an element too */
+	char path_name[POBPF_PATH_NAME_BYTES];
+	__u64 parent_id;
 };
-POBPF_ASSERT_SIZE(struct pobpf_cgroup, POBPF_CGROUP_NAME_BYTES + 16);
+POBPF_ASSERT_SIZE(struct pobpf_cgroup, POBPF_CGROUP_NAME_BYTES + POBPF_PATH_NAME_BYTES + 24);
 
 /*
  * `pobpf page`: one page, as read_page answers it. Numbers as they stand in kernel

@@ -31,9 +31,10 @@ struct Stack {
   std::string kernel_text;
 };
 
-/// The last name of a cgroup's path, which is what the kernel prints; "/" of the root.
+/// The last name of a cgroup's path as the kernel prints it, which cuts it; "/" of the root.
 [[nodiscard]] inline std::string_view cgroup_name_of(std::string_view path) {
-  return path.size() > 1 && path.front() == '/' ? path.substr(path.rfind('/') + 1) : path;
+  if (path.size() <= 1 || path.front() != '/') return path;
+  return path.substr(path.rfind('/') + 1).substr(0, POBPF_CGROUP_NAME_BYTES - 1);
 }
 
 /// Where formatters get what a record only refers to. A stack is valid until the next one is asked

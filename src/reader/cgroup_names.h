@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
+#include "pobpf/abi.h"
 #include "pobpf/error.h"
 
 namespace pobpf {
@@ -27,8 +29,14 @@ class CgroupNames {
   /// Of a cgroup that was met; its number in place of a name for which there was no room. Valid
   /// until another reading begins.
   Result<std::string_view> get(std::uint64_t cgroup_id);
+  /// Of a cgroup that the reading met which began last, from the root; its name where programs put
+  /// no paths into the map, or had no room for one above it.
+  Result<std::string> path(std::uint64_t cgroup_id);
 
  private:
+  /// No value for one that is not in the map.
+  Result<std::optional<pobpf_cgroup>> read(std::uint64_t cgroup_id) const;
+
   struct Name {
     std::string text;
     std::uint64_t reading;  ///< the last one that may have met it

@@ -193,6 +193,9 @@ class KernelSession final : public Session {
   Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
     return cgroup_names_.get(cgroup_id);
   }
+  Result<std::string> cgroup_path(std::uint64_t cgroup_id) override {
+    return cgroup_names_.path(cgroup_id);
+  }
 
  private:
   /// What a link of a view needs before it can be attached.
@@ -367,6 +370,8 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
               sizeof(kind_facts));
   const_cast<volatile std::uint32_t&>(skeleton->rodata->possible_filters) =
       options.filters | kNodeFilter;
+  const_cast<volatile std::uint32_t&>(skeleton->rodata->with_cgroup_paths) =
+      options.with_details ? 1 : 0;
   if (options.threads_max != 0) {
     const std::uint32_t nr_runs =
         std::min(std::bit_ceil(options.threads_max), bpf_map__max_entries(skeleton->maps.runs));

@@ -96,15 +96,19 @@ bool has_pfn(const std::vector<PfnRange>& ranges, std::uint64_t pfn) {
   return behind != ranges.begin() && pfn < std::prev(behind)->end;
 }
 
-/// A file has names of cgroups, and no paths.
-Status check_memcgs(const Choice<std::string>& memcgs) {
-  for (const auto* list : {&memcgs.wanted, &memcgs.rejected})
-    for (const std::string& name : *list)
-      if (name.size() > 1 && name.find('/') != std::string::npos)
-        return fail(ErrorKind::kUsage,
-                    fmt::format("a snapshot knows the cgroup '{}' by its last name only", name),
-                    fmt::format("try --memcg {}", name.substr(name.find_last_of('/') + 1)));
-  return {};
+/// Whether a cgroup is the one that --memcg names, or one below it. A path that does not begin with
+/// a slash is the last name alone, which is all that there is to go by.
+bool is_in_cgroup(std::string_view path, std::string_view given) {
+  // as a directory, where systems have cgroup v2 mounted
+  constexpr std::string_view kMount = "/sys/fs/cgroup";
+  if (given.starts_with(kMount) && (given.size() == kMount.size() || given[kMount.size()] == '/'))
+    given.remove_prefix(kMount.size());
+  while (given.starts_with('/')) given.remove_prefix(1);
+  while (given.ends_with('/')) given.remove_suffix(1);
+  if (given.empty()) return true;
+  if (!path.starts_with('/')) return path == given.substr(given.rfind('/') + 1);
+  path.remove_prefix(1);
+  return path.starts_with(given) && (path.size() == given.size() || path[given.size()] == '/');
 }
 
 /// Whether one of these is by numbers that only the kernel's tables explain.
@@ -134,7 +138,6 @@ Result<PageFilter> PageFilter::make(const FilterSpec& spec, const SnapshotHeader
     return fail(ErrorKind::kUsage, "a snapshot does not say which processes have ended",
                 "filter with --dead when recording");
   if (auto status = check_nodes(spec, header); !status) return fail(std::move(status).error());
-  if (auto status = check_memcgs(spec.memcgs); !status) return fail(std::move(status).error());
   if (auto status = check_import(spec, header); !status) return fail(std::move(status).error());
   PageFilter filter(spec, header, context);
   // what is told by names here is left to us
@@ -201,8 +204,11 @@ PageFilter::Verdict PageFilter::judge(const pobpf_page& page, pobpf_filter& filt
   is_unknown_ = false;
   auto rejected = page_filters(page);
   if (!rejected) rejected = owner_filters(page);
-  if (!rejected && is_active(POBPF_FILTER_MEMCG) && !memcg_passes(page))
-    rejected = POBPF_FILTER_MEMCG;
+  if (!rejected && is_active(POBPF_FILTER_MEMCG)) {
+    const auto passes = memcg_passes(page);
+    is_unknown_ = is_unknown_ || !passes;
+    if (passes && !*passes) rejected = POBPF_FILTER_MEMCG;
+  }
   if (!rejected && is_active(POBPF_FILTER_STACK)) {
     const auto passes = stack_passes(page.handle);
     is_unknown_ = is_unknown_ || !passes;
@@ -304,18 +310,19 @@ bool PageFilter::time_passes(std::uint64_t ts_nsec) const {
   return !spec_.age || (age >= params.age_min && age <= params.age_max);
 }
 
-bool PageFilter::memcg_passes(const pobpf_page& page) {
+std::optional<bool> PageFilter::memcg_passes(const pobpf_page& page) {
   const auto& memcgs = spec_.memcgs;
   if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return memcgs.wanted.empty();
-  const auto known = cgroups_.find(page.cgroup_id);
-  if (known != cgroups_.end()) return known->second;
-  const auto name = context_->cgroup_name(page.cgroup_id);
-  const auto is_in = [&](const std::vector<std::string>& names) {
-    return name && std::find(names.begin(), names.end(), *name) != names.end();
+  const auto [entry, is_new] = cgroups_.try_emplace(page.cgroup_id);
+  if (!is_new) return entry->second;
+  const auto path = context_->cgroup_path(page.cgroup_id);
+  if (!path) return std::nullopt;
+  const auto is_in = [&](const std::vector<std::string>& cgroups) {
+    return std::ranges::any_of(
+        cgroups, [&](const std::string& given) { return is_in_cgroup(*path, given); });
   };
-  const bool passes = !is_in(memcgs.rejected) && (memcgs.wanted.empty() || is_in(memcgs.wanted));
-  cgroups_.emplace(page.cgroup_id, passes);
-  return passes;
+  entry->second = !is_in(memcgs.rejected) && (memcgs.wanted.empty() || is_in(memcgs.wanted));
+  return entry->second;
 }
 
 std::optional<bool> PageFilter::stack_passes(std::uint32_t handle) {

@@ -22,7 +22,7 @@ namespace pobpf {
 /// Meaning and order of the filters are those of the kernel's side, but that
 /// - ages are those when the recording began;
 /// - functions and modules are those of the stacks in the file, by the names that they have there;
-/// - cgroups go by the name that records show, as a file knows nothing of what is above them.
+/// - cgroups of which the file has the last name alone, as imports have, go by that.
 /// Not thread-safe.
 class PageFilter {
  public:
@@ -55,7 +55,8 @@ class PageFilter {
   [[nodiscard]] bool set_passes(pobpf_set_kind kind, std::uint32_t value) const;
   [[nodiscard]] bool comm_passes(const pobpf_page& page);
   [[nodiscard]] bool time_passes(std::uint64_t ts_nsec) const;
-  [[nodiscard]] bool memcg_passes(const pobpf_page& page);
+  /// No value: its cgroup could not be read when it was recorded, or is lost.
+  [[nodiscard]] std::optional<bool> memcg_passes(const pobpf_page& page);
   /// No value: its stack could not be read when it was recorded.
   [[nodiscard]] std::optional<bool> stack_passes(std::uint32_t handle);
   [[nodiscard]] bool frames_pass(const std::vector<Frame>& frames) const;
@@ -70,7 +71,7 @@ class PageFilter {
   std::optional<PagePlaces> places_;  // no value: not known
   // verdicts on what pages share
   HashMap<std::uint32_t, std::optional<bool>> stacks_;
-  HashMap<std::uint64_t, bool> cgroups_;
+  HashMap<std::uint64_t, std::optional<bool>> cgroups_;
   std::string last_comm_;
   std::optional<bool> last_comm_passes_;
   bool is_unknown_ = false;  // of the page that is judged

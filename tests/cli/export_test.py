@@ -76,7 +76,7 @@ def pages() -> list[dict]:
     return made
 
 
-CGROUPS = {3: "/user.slice", 4: "a\"b,c\n"}
+CGROUPS = {3: "user.slice", 4: "a\"b,c\n"}
 STACKS = stacks()
 PAGES = pages()
 

@@ -171,6 +171,9 @@ Status Machine::make_tables() {
     if (!made) return fail(std::move(made).error());
     *block = *made;
   }
+  // its name is an empty string, but is one
+  put(root_cgroup_kn_.user + offsets_.kn_id, std::uint64_t{1});
+  put(root_cgroup_kn_.user + offsets_.kn_name, root_cgroup_kn_.kernel + kPageBytes - 1);
   return {};
 }
 
@@ -422,13 +425,14 @@ Result<std::uint32_t> Machine::add_stack(const std::vector<std::uint64_t>& frame
   return handle;
 }
 
-Result<std::uint64_t> Machine::add_cgroup(std::uint64_t id, std::string_view name, bool is_online) {
+Result<std::uint64_t> Machine::add_cgroup(std::uint64_t id, std::string_view name, bool is_online,
+                                          std::uint64_t above) {
   auto memcg = memory_.allocate(
       std::max({offsets_.css_ss, offsets_.css_cgroup, offsets_.css_flags}) + sizeof(std::uint64_t));
   auto cgroup = memory_.allocate(offsets_.cgroup_kn + sizeof(std::uint64_t));
   auto kn = memory_.allocate(std::max({offsets_.kn_id, offsets_.kn_name, offsets_.kn_parent}) +
                              sizeof(std::uint64_t));
-  auto text = memory_.allocate(POBPF_CGROUP_NAME_BYTES);
+  auto text = memory_.allocate(POBPF_PATH_NAME_BYTES);
   for (auto* made : {&memcg, &cgroup, &kn, &text})
     if (!*made) return fail(std::move(*made).error());
   // css is the first member of struct mem_cgroup, in all versions
@@ -438,14 +442,16 @@ Result<std::uint64_t> Machine::add_cgroup(std::uint64_t id, std::string_view nam
   put(cgroup->user + offsets_.cgroup_kn, kn->kernel);
   put(kn->user + offsets_.kn_id, id);
   put(kn->user + offsets_.kn_name, text->kernel);
-  put(kn->user + offsets_.kn_parent, root_cgroup_kn_.kernel);
+  put(kn->user + offsets_.kn_parent,
+      above == 0 ? root_cgroup_kn_.kernel : cgroup_kns_.at(above).kernel);
+  cgroup_kns_[id] = *kn;
   cgroup_names_[id] = *text;
   rename_cgroup(id, name);
   return memcg->kernel;
 }
 
 void Machine::rename_cgroup(std::uint64_t id, std::string_view name) {
-  std::array<char, POBPF_CGROUP_NAME_BYTES> text{};
+  std::array<char, POBPF_PATH_NAME_BYTES> text{};
   name.copy(text.data(), text.size() - 1);
   put(cgroup_names_.at(id).user, text);
 }

@@ -151,8 +151,10 @@ class Machine {
 
   /// A stack of the depot; its handle.
   Result<std::uint32_t> add_stack(const std::vector<std::uint64_t>& frames);
-  /// A cgroup below the root; the memcg_data word of pages charged to it.
-  Result<std::uint64_t> add_cgroup(std::uint64_t id, std::string_view name, bool is_online = true);
+  /// A cgroup below the one with the id `above`, or the root; the memcg_data word of pages charged
+  /// to it.
+  Result<std::uint64_t> add_cgroup(std::uint64_t id, std::string_view name, bool is_online = true,
+                                   std::uint64_t above = 0);
   /// As cgroup v1 allows.
   void rename_cgroup(std::uint64_t id, std::string_view name);
 
@@ -219,6 +221,7 @@ class Machine {
   Block memory_subsys_;                          // memory_cgrp_subsys
   std::map<std::uint64_t, Block> cgroup_names_;  // by id
   Block root_cgroup_kn_;
+  std::map<std::uint64_t, Block> cgroup_kns_;  // by id
   std::vector<Block> root_blocks_;
   std::vector<std::optional<Section>> sections_;
   std::vector<NodeSpan> nodes_;

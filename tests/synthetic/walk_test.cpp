@@ -350,6 +350,25 @@ TEST_P(Walk, ChargedPagesNameTheirCgroup) {
   EXPECT_EQ(delivered.account.cgroup_errors, 0U);
 }
 
+/// Both cgroups are gone, so that no file system knows them any more.
+TEST_P(Walk, RecordingsHaveThePathsOfCgroups) {
+  const std::string long_name = std::string(100, 'n') + ".scope";
+  ASSERT_TRUE(machine_->add_cgroup(900, "pods", false));
+  const auto below = machine_->add_cgroup(901, long_name, false, 900);
+  ASSERT_TRUE(below);
+  machine_->allocate(100, {.memcg_data = *below});
+  open(true);
+  ASSERT_EQ(read().pages.size(), 1U);
+  const std::string name = long_name.substr(0, POBPF_CGROUP_NAME_BYTES - 1);
+  EXPECT_EQ(session_->cgroup_path(901).value_or("?"), "/pods/" + long_name);
+  EXPECT_EQ(session_->cgroup_path(900).value_or("?"), "/pods");
+  EXPECT_EQ(session_->cgroup_name(901).value_or("?"), name);
+  // nobody else needs them
+  open();
+  ASSERT_EQ(read().pages.size(), 1U);
+  EXPECT_EQ(session_->cgroup_path(901).value_or("?"), name);
+}
+
 TEST_P(Walk, AMemcgWordThatLeadsNowhereIsCountedAndItsPageShown) {
   machine_->allocate(100, {.memcg_data = 0x40});
   machine_->allocate(101, {.memcg_data = 0xffff'ffff'ffe0'0000});

@@ -41,7 +41,12 @@ class MadeUpContext final : public PageContext {
   Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
     const auto found = cgroups.find(cgroup_id);
     if (found == cgroups.end()) return fail(ErrorKind::kFailed, "no such cgroup");
-    return std::string_view(found->second);
+    return cgroup_name_of(found->second);
+  }
+  Result<std::string> cgroup_path(std::uint64_t cgroup_id) override {
+    const auto found = cgroups.find(cgroup_id);
+    if (found == cgroups.end()) return fail(ErrorKind::kFailed, "no such cgroup");
+    return found->second;
   }
   void add_stack(std::uint32_t handle, const std::vector<std::string>& symbols) {
     Stack stack;
@@ -53,7 +58,7 @@ class MadeUpContext final : public PageContext {
     stacks[handle] = stack;
   }
   std::map<std::uint32_t, Stack> stacks;
-  std::map<std::uint64_t, std::string> cgroups;
+  std::map<std::uint64_t, std::string> cgroups;  ///< paths, or names
 };
 
 /// Of a page, or of the key of a group of pages.

@@ -51,6 +51,9 @@ class MadeUpSession final : public Session {
   Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
     return context.cgroup_name(cgroup_id);
   }
+  Result<std::string> cgroup_path(std::uint64_t cgroup_id) override {
+    return context.cgroup_path(cgroup_id);
+  }
   [[nodiscard]] const KernelFacts& facts() const override { return kernel; }
   [[nodiscard]] const NodeSet& memory_nodes() const override { return nodes; }
   [[nodiscard]] unsigned max_nodes() const override { return 64; }

@@ -88,7 +88,7 @@ TEST_F(PageFilterTest, AStackThatCouldNotBeReadIsNoAnswer) {
   EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kUnknown);
 }
 
-TEST_F(PageFilterTest, CgroupsGoByTheirName) {
+TEST_F(PageFilterTest, CgroupsOfWhichThereIsNoPathGoByTheirName) {
   pobpf_page page{};
   page.memcg_flags = POBPF_MEMCG_CHARGED;
   page.cgroup_id = 5;
@@ -106,7 +106,47 @@ TEST_F(PageFilterTest, CgroupsGoByTheirName) {
   spec.memcgs = {{"/"}, {}};
   EXPECT_TRUE(passes(other));
   spec.memcgs = {{"/kube/pods"}, {}};
-  EXPECT_THAT(usage_error(), HasSubstr("by its last name only"));
+  EXPECT_TRUE(passes(page));
+}
+
+/// As BPF does, which looks at the cgroup and at all above it.
+TEST_F(PageFilterTest, CgroupsGoByTheirPath) {
+  constexpr std::pair<std::uint64_t, const char*> kCgroups[] = {
+      {1, "/"}, {2, "/kube"}, {3, "/kube/pods"}, {4, "/kube/pods/a"}, {5, "/kube.slice"}};
+  for (const auto& [id, path] : kCgroups) context.cgroups[id] = path;
+  const auto ids = [&] {
+    std::vector<std::uint64_t> passed;
+    for (const auto& [id, path] : kCgroups) {
+      pobpf_page page{};
+      page.memcg_flags = POBPF_MEMCG_CHARGED;
+      page.cgroup_id = id;
+      if (passes(page)) passed.push_back(id);
+    }
+    return passed;
+  };
+  using Ids = std::vector<std::uint64_t>;
+  for (const char* path : {"/kube/pods", "kube/pods", "/kube/pods/", "/sys/fs/cgroup/kube/pods"}) {
+    spec.memcgs = {{path}, {}};
+    EXPECT_EQ(ids(), (Ids{3, 4})) << path;
+  }
+  spec.memcgs = {{"/"}, {}};
+  EXPECT_EQ(ids(), (Ids{1, 2, 3, 4, 5}));
+  spec.memcgs = {{"/kube"}, {"/kube/pods/a"}};
+  EXPECT_EQ(ids(), (Ids{2, 3}));
+  spec.memcgs = {{"pods"}, {}};
+  EXPECT_EQ(ids(), Ids{});
+}
+
+TEST_F(PageFilterTest, ACgroupThatCouldNotBeReadIsNoAnswer) {
+  spec.memcgs = {{"/kube"}, {}};
+  auto filter = make();
+  ASSERT_TRUE(filter);
+  pobpf_page page{};
+  page.memcg_flags = POBPF_MEMCG_CHARGED;
+  page.cgroup_id = 99;
+  pobpf_filter rejected{};
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kUnknown);
 }
 
 TEST_F(PageFilterTest, AgesAreThoseOfTheRecording) {
