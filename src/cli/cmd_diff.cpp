@@ -16,6 +16,7 @@
 #include "cli/progress_meter.h"
 #include "cli/screen.h"
 #include "cli/top_options.h"
+#include "snapshot/format.h"
 #include "snapshot/snapshot_pair.h"
 #include "sum/comparison.h"
 
@@ -117,7 +118,8 @@ class Diff {
     grouping_.fields = options.top.fields;
     // handles are numbers of one boot
     grouping_.depth = options.top.depth;
-    if (grouping_.has_stack() && !grouping_.depth) grouping_.depth = POBPF_MAX_FRAMES;
+    if (grouping_.has_stack() && !grouping_.depth) grouping_.depth = kStackDepthMax;
+    grouping_.stacks = &stacks_;
     grouping_.ignored_functions = options.top.ignored_functions;
     request_.group_by = grouping_.kernel_fields();
     request_.groups_max = options.groups_max;
@@ -131,8 +133,16 @@ class Diff {
     if (!rows) return fail(std::move(rows).error());
     rank(*rows, options_.diff.sort, limit());
     if (options_.format == Format::kJson) {
-      append_comparison_json(output_.buffer(), *rows, grouping_, style_, options_.diff.finds_leaks);
+      // as they come, as there may be many
+      for (ComparedRow& row : *rows) {
+        read_frames(row.row);
+        append_comparison_json(output_.buffer(), {std::move(row)}, grouping_, style_,
+                               options_.diff.finds_leaks);
+        if (auto status = output_.flush_if_full(); !status)
+          return give_up(output_, std::move(status).error());
+      }
     } else {
+      for (ComparedRow& row : *rows) read_frames(row.row);
       if (output_.is_terminal())
         if (const auto size = screen_size()) style_.width = size->columns;
       append_comparison(output_.buffer(), *rows, grouping_, style_, options_.diff.finds_leaks);
@@ -177,13 +187,18 @@ class Diff {
     if (!pair) return fail(std::move(pair).error());
     RowSet rows_before = rows_of(pair->before, before);
     RowSet rows_after = rows_of(pair->after, after);
+    // there may be a million of each
+    pair->before = pair->after = {};
     std::optional<PagesByRow> stayed;
     if (pair->stayed)
       stayed = stayed_in_rows(*pair->stayed, rows_before, rows_after);
     else
       spdlog::warn("which pages were born, which are gone and which stayed cannot be told: {}",
                    pair->why_not_stayed);
-    return compare_rows({std::move(rows_before.rows), std::move(rows_after.rows)}, stayed);
+    std::vector<std::vector<Row>> moments;
+    moments.push_back(std::move(rows_before.rows));
+    moments.push_back(std::move(rows_after.rows));
+    return compare_rows(std::move(moments), stayed);
   }
 
   Result<std::vector<ComparedRow>> compare_series() {
@@ -218,6 +233,7 @@ class Diff {
   Snapshots& snapshots_;
   const Options& options_;
   Output& output_;
+  StackIndex stacks_;
   Grouping grouping_;
   SumRequest request_;
   RowStyle style_;

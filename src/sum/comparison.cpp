@@ -47,7 +47,10 @@ bool is_before(const ComparedRow& a, const ComparedRow& b, CompareKey key) {
       if (a.slope != b.slope) return a.slope > b.slope;
       break;
   }
-  return a.row.pages != b.row.pages ? a.row.pages > b.row.pages : a.row.key < b.row.key;
+  if (a.row.pages != b.row.pages) return a.row.pages > b.row.pages;
+  if (a.row.stack != nullptr && b.row.stack != nullptr && a.row.stack != b.row.stack)
+    return pobpf::is_before(*a.row.stack, *b.row.stack);
+  return a.row.key < b.row.key;
 }
 
 /// Sums of rows, which keeps their number.

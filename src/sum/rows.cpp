@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "model/flag_text.h"
 #include "pobpf/time_sum.h"
@@ -50,8 +51,7 @@ class RowMaker {
         if (field != GroupField::kStack) row.labels.push_back(label(field, group.key, stack));
       if (is_stack_by_handle_) row.handle = group.key.handle;
       if (grouping_.has_stack() && grouping_.depth)
-        for (std::size_t i = 0; i < std::min(*grouping_.depth, stack.size()); ++i)
-          row.frames.push_back(stack[i].symbol);
+        set_frames(row, std::span(stack).first(std::min(*grouping_.depth, stack.size())));
     }
     set_key(row);
     add(std::move(row));
@@ -94,6 +94,14 @@ class RowMaker {
     for (const Label& label : row.labels) bytes += sizeof(Label) + label.text.size();
     for (const std::string& frame : row.frames) bytes += sizeof(std::string) + frame.size();
     return bytes;
+  }
+
+  void set_frames(Row& row, std::span<const Frame> frames) const {
+    if (grouping_.stacks != nullptr) {
+      row.stack = &grouping_.stacks->add(frames);
+      return;
+    }
+    for (const Frame& frame : frames) row.frames.push_back(frame.symbol);
   }
 
   const std::vector<Frame>* frames_of(std::uint32_t handle) {
@@ -167,6 +175,8 @@ class RowMaker {
     for (const Label& label : row.labels) row.key.append(label.text).push_back('\0');
     for (const std::string& frame : row.frames) row.key.append(frame).push_back('\n');
     if (row.handle) row.key += std::to_string(*row.handle);
+    // an index has each stack once
+    if (row.stack != nullptr) row.key += fmt::format("{}", fmt::ptr(row.stack));
   }
 
   const Grouping& grouping_;
@@ -220,6 +230,11 @@ std::uint64_t ungrouped_pages(const std::vector<Row>& rows) {
   for (const Row& row : rows)
     if (row.kind == RowKind::kOther) nr_pages += row.pages;
   return nr_pages;
+}
+
+void read_frames(Row& row) {
+  if (row.stack == nullptr || !row.frames.empty()) return;
+  for (const std::string* symbol : *row.stack) row.frames.push_back(*symbol);
 }
 
 void read_frames(Row& row, Session& session, const RowErrorCallback& on_error) {

@@ -14,6 +14,7 @@
 #include "pobpf/kernel_facts.h"
 #include "pobpf/reader.h"
 #include "sum/group_field.h"
+#include "sum/stack_index.h"
 
 namespace pobpf {
 
@@ -23,6 +24,8 @@ struct Grouping {
   std::optional<std::size_t> depth;            ///< innermost frames that tell stacks apart
   std::vector<std::string> ignored_functions;  ///< glob patterns: stacks with one are one row
   bool wants_age = false;
+  /// Where the frames of `depth` are kept, for many rows; null: in each row.
+  StackIndex* stacks = nullptr;
 
   [[nodiscard]] bool has_stack() const;
   /// Bits of enum pobpf_group_field to ask the kernel for.
@@ -48,13 +51,14 @@ struct Row {
   std::vector<Label> labels;  ///< of all fields but kStack, in the order of Grouping; kGroup only
   std::vector<std::string> frames;      ///< of kStack: "%pS" texts, innermost first
   std::optional<std::uint32_t> handle;  ///< of kStack, where stacks are whole
+  const IndexedStack* stack = nullptr;  ///< of kStack, with Grouping::stacks
   std::uint64_t pages = 0;
   std::uint64_t allocations = 0;  ///< says_allocations() whether they are known
   pobpf_time_sum time{};          ///< as in struct pobpf_group_sum
-  std::int64_t change = 0;    ///< pages, since the last interval
-  std::int64_t growth = 0;    ///< pages, since the first one
-  std::uint64_t nr_rows = 0;  ///< of kRest and kIgnored: how many it stands for
-  std::string key;            ///< the same for the same group at another time
+  std::int64_t change = 0;        ///< pages, since the last interval
+  std::int64_t growth = 0;        ///< pages, since the first one
+  std::uint64_t nr_rows = 0;      ///< of kRest and kIgnored: how many it stands for
+  std::string key;                ///< the same for the same group at another time
 
   void add(const Row& other);
   /// ns; no value without a sum of times.
@@ -82,5 +86,7 @@ struct RowSet {
 /// Names the frames of a row that has a handle and no frames: there may be many more rows than are
 /// shown.
 void read_frames(Row& row, Session& session, const RowErrorCallback& on_error);
+/// The same of a row whose frames are in Grouping::stacks.
+void read_frames(Row& row);
 
 }  // namespace pobpf

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "../snapshot/made_up_pages.h"
+#include "../util/memory_peak.h"
 #include "command_test.h"
 
 namespace pobpf::cli {
@@ -72,6 +73,31 @@ class DiffTest : public test::CommandTest {
   SnapshotHeader header = test::made_up_header();
   samples::MadeUpContext context;
 };
+
+/// A row for each stack at each moment, which share what the frames are called.
+TEST_F(DiffTest, ManyStacksTakeLittleMemory) {
+  // memory is not looked at with sanitizers
+  constexpr std::uint32_t kNrManyStacks = test::kIsSanitized ? 1'000 : 30'000;
+  context.stacks.clear();
+  std::vector<pobpf_page> pages(kNrManyStacks);
+  for (std::uint32_t i = 0; i < kNrManyStacks; ++i) {
+    std::vector<std::string> symbols(15, "a_function_with_a_name_of_the_usual_length+0x123/0x456");
+    symbols.push_back("caller_" + std::to_string(i) + "+0x1/0x2");
+    context.add_stack(i + 1, symbols);
+    pages[i].kind = POBPF_ITEM_PAGE;
+    pages[i].pfn = i;
+    pages[i].handle = i + 1;
+  }
+  write("old", pages, 1);
+  write("new", pages, 2);
+  context.stacks.clear();
+  const test::MemoryPeak peak;
+  ASSERT_EQ(diff({"old", "new"}).value(), ExitStatus::kComplete);
+  if (!test::kIsSanitized) {
+    EXPECT_LT(peak.risen_kib(), 128 * 1024);
+  }
+  EXPECT_EQ(objects().size(), kNrManyStacks + 1);
+}
 
 TEST_F(DiffTest, StacksAreMatchedByWhatTheyAre) {
   auto pages = pages_in_order(1, 2000);
