@@ -24,6 +24,7 @@ struct PageFlagField {
   unsigned shift = 0;
   std::uint64_t mask = 0;  ///< applied after the shift
   std::string name;        ///< "section", "node", "zone", "lastcpupid", "kasantag"
+  bool is_hex = false;     ///< printed as 0x...
 };
 
 /// What an imported text says of a gfp mask.
@@ -39,6 +40,8 @@ struct ImportedTexts {
   std::map<std::uint32_t, GfpText> gfp;  ///< by mask
   /// By flags word: "lru|node=0|zone=1"; a word that is missing stood there without names.
   std::map<std::uint64_t, std::string> page_flags;
+  /// Raised when these or other facts change, as what was made of them may be out of date then.
+  std::uint64_t version = 0;
 };
 
 /// Everything that decides the text of a record. Names come from the kernel, never from a copy.
@@ -56,9 +59,14 @@ struct KernelFacts {
   std::optional<unsigned> pageblock_order = 9;
   std::optional<unsigned> max_page_order = 10;
   /// How records are printed. 5.18 to 6.7 have the PFN in decimal and end the first line with
-  /// free_ts, later ones do neither. Of an import: those records do for which free_ts is known.
+  /// free_ts, later ones do neither; what distributions print may be anything between. Of an
+  /// import: how the records that were read last were.
   bool is_pfn_decimal = false;
-  bool shows_free_ts = false;
+  bool shows_free_ts = false;  ///< where it is known
+  bool omits_charges = false;  ///< no lines about cgroups
+  /// gfp_migratetype(): GFP_MOVABLE_SHIFT and GFP_MOVABLE_MASK.
+  unsigned gfp_migratetype_shift = 3;
+  std::uint32_t gfp_migratetype_mask = 3;
   /// page_group_by_mobility_disabled: gfp_migratetype() is always 0 then.
   bool is_mobility_grouping_disabled = false;
   /// Of an import, instead of gfp_names, page_flag_names and page_flag_fields, which are empty;
@@ -70,6 +78,9 @@ struct KernelFacts {
     if (!pageblock_order) return std::nullopt;
     return pfn >> *pageblock_order;
   }
+
+  /// ImportedTexts::version; those of a kernel never change.
+  [[nodiscard]] std::uint64_t version() const { return texts ? texts->version : 0; }
 
   /// Position of a field in page->flags; nullptr where the kernel keeps none.
   [[nodiscard]] const PageFlagField* field(const std::string& name) const {

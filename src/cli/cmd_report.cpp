@@ -13,7 +13,20 @@
 #include "snapshot/snapshot_session.h"
 
 namespace pobpf::cli {
+namespace {
+
+std::string describe_newer_items(std::uint64_t nr_items) {
+  return counted(nr_items, "part of the snapshot is of a newer pobpf and is not shown",
+                 "parts of the snapshot are of a newer pobpf and are not shown");
+}
+
+}  // namespace
+
 Error describe_losses(const SnapshotLosses& losses) {
+  if (losses.nr_places == 0)
+    return {ErrorKind::kFailed,
+            "finished, but not complete: " + describe_newer_items(losses.nr_newer_items),
+            "read it with that one", 0};
   std::vector<std::string> lost;
   lost.push_back(losses.nr_pages ? counted(*losses.nr_pages, "record", "records")
                                  : "an unknown number of records");
@@ -23,13 +36,14 @@ Error describe_losses(const SnapshotLosses& losses) {
     lost.push_back(counted(losses.nr_cgroups, "name of a cgroup", "names of cgroups"));
   if (losses.nr_texts != 0)
     lost.push_back(counted(losses.nr_texts, "list of names", "lists of names"));
-  return {
-      ErrorKind::kFailed,
-      fmt::format("finished, but not complete: {} lost in {} damaged {}, of which the first: {}",
-                  fmt::join(lost, ", "), losses.nr_places,
-                  losses.nr_places == 1 ? "place" : "places", losses.first.what),
-      {},
-      0};
+  return {ErrorKind::kFailed,
+          fmt::format(
+              "finished, but not complete: {}{} lost in {} damaged {}, of which the first: {}",
+              losses.nr_newer_items == 0 ? "" : describe_newer_items(losses.nr_newer_items) + "; ",
+              fmt::join(lost, ", "), losses.nr_places, losses.nr_places == 1 ? "place" : "places",
+              losses.first.what),
+          {},
+          0};
 }
 
 Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options, Output& output) {

@@ -30,7 +30,7 @@ SqliteEnd end_of(const SnapshotSession& session, const PageReader& reader,
   if (was_counted) end.account = reader.account();
   const SnapshotLosses& losses = session.losses();
   end.nr_damaged_places = losses.nr_places;
-  if (!losses.is_empty()) end.nr_lost_pages = losses.nr_pages;
+  if (losses.nr_places != 0) end.nr_lost_pages = losses.nr_pages;
   end.is_complete =
       losses.is_empty() && writer.nr_unreadable() == 0 && !incompleteness(reader.account(), {});
   return end;

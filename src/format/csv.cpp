@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 #include "format/csv_field.h"
 #include "format/page_formatter.h"
@@ -32,7 +33,12 @@ class CsvFormatter final : public PageFormatter {
   CsvFormatter(const KernelFacts& facts, pobpf_mode mode, CommStyle style)
       : facts_(facts), has_stack_(mode != POBPF_MODE_HANDLE), style_(style) {}
 
-  void set_fields(PageFields fields) override { fields_ = fields; }
+  void set_fields(PageFields fields) override {
+    fields_ = fields;
+    if (std::exchange(version_, facts_.version()) == facts_.version()) return;
+    gfp_.clear();
+    flags_.clear();
+  }
 
   void append_header(std::string& out) override {
     out +=
@@ -240,6 +246,7 @@ class CsvFormatter final : public PageFormatter {
   bool has_stack_;
   CommStyle style_;
   PageFields fields_ = kAllPageFields;
+  std::uint64_t version_ = 0;     // of the facts that texts were made of
   std::optional<Error> unknown_;  // what the record refers to and could not be read
   TextCache<std::uint32_t> gfp_;
   TextCache<std::uint64_t> flags_;

@@ -89,10 +89,15 @@ class KernelTextFormatter final : public PageFormatter {
   }
 
   void set_fields(PageFields fields) override {
-    if (fields == fields_) return;
+    const bool has_changed = version_ != facts_.version();
+    if (fields == fields_ && !has_changed) return;
+    if (has_changed) {
+      version_ = facts_.version();
+      gfp_.clear();
+      flags_.clear();
+    }
     fields_ = fields;
     has_free_ts_ = facts_.shows_free_ts && has(PageField::kFreeTsNsec);
-    is_pfn_decimal_ = facts_.is_pfn_decimal && (!facts_.texts || has(PageField::kFreeTsNsec));
     is_rewritable_ = has(PageField::kTsNsec) && has(PageField::kPfn);
     record_.clear();
     head_.clear();
@@ -146,8 +151,8 @@ class KernelTextFormatter final : public PageFormatter {
     if (record_.empty() || !is_rewritable_ || !is_same_but_for_numbers(page)) return false;
     if (has_free_ts_ && !free_ts_.rewrite(record_, page.free_ts_nsec)) return false;
     return ts_.rewrite(record_, page.ts_nsec) &&
-           (is_pfn_decimal_ ? decimal_pfn_.rewrite(record_, page.pfn)
-                            : hex_pfn_.rewrite(record_, page.pfn));
+           (facts_.is_pfn_decimal ? decimal_pfn_.rewrite(record_, page.pfn)
+                                  : hex_pfn_.rewrite(record_, page.pfn));
   }
 
   /// Compared in pieces of several members.
@@ -185,7 +190,7 @@ class KernelTextFormatter final : public PageFormatter {
   void append_page_line(const pobpf_page& page) {
     if (!has(PageField::kPfn)) {
       record_.append(tail_, 1);
-    } else if (is_pfn_decimal_) {
+    } else if (facts_.is_pfn_decimal) {
       record_ += "PFN ";
       decimal_pfn_.append(record_, page.pfn);
       record_ += tail_;
@@ -338,7 +343,7 @@ class KernelTextFormatter final : public PageFormatter {
 
   /// mm/page_owner.c: print_page_owner_memcg()
   void append_memcg(const pobpf_page& page, PageContext& context, std::string& out) {
-    if (!has(PageField::kMemcg)) return;
+    if (!has(PageField::kMemcg) || facts_.omits_charges) return;
     if ((page.memcg_flags & POBPF_MEMCG_SLAB) != 0) out += "Slab cache page\n";
     if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return;
     out += "Charged ";
@@ -359,8 +364,8 @@ class KernelTextFormatter final : public PageFormatter {
   pobpf_mode mode_;
   bool is_escaped_;
   PageFields fields_ = 0;
-  bool has_free_ts_ = false;  // shown
-  bool is_pfn_decimal_ = false;
+  std::uint64_t version_ = 0;   // of the facts that texts were made of
+  bool has_free_ts_ = false;    // shown
   bool is_rewritable_ = false;  // there are the numbers to write again
   TextCache<std::uint32_t> gfp_;
   TextCache<std::uint64_t> flags_;

@@ -42,6 +42,11 @@ class TextCache {
     is_last_valid_ = true;
     return *last_;
   }
+  void clear() {
+    texts_.clear();
+    bytes_ = 0;
+    is_last_valid_ = false;
+  }
 
  private:
   static constexpr std::size_t kBytesMax = std::size_t{2} << 20;

@@ -323,9 +323,12 @@ Status ImportStore::add(const TextRecord& record, std::uint64_t line) {
     return {};
   }
   if (record.is_group) return add_group(record, page, fields);
-  if (fields != fields_ || pages_.size() == kBlockPagesMax)
+  const TextLayout layout{record.is_pfn_decimal.value_or(layout_.is_pfn_decimal),
+                          has_field(fields, PageField::kFreeTsNsec)};
+  if (fields != fields_ || layout != layout_ || pages_.size() == kBlockPagesMax)
     if (auto status = flush_pages(); !status) return status;
   fields_ = fields;
+  layout_ = layout;
   pages_.push_back(page);
   return {};
 }
@@ -350,11 +353,20 @@ Status ImportStore::add_group(const TextRecord& record, const pobpf_page& page, 
   return {};
 }
 
+NewTexts ImportStore::take_new_texts() {
+  NewTexts texts = texts_.take_new();
+  const TextLayout before = std::exchange(written_layout_, layout_);
+  if (layout_.is_pfn_decimal != before.is_pfn_decimal)
+    texts.is_pfn_decimal = layout_.is_pfn_decimal;
+  if (layout_.shows_free_ts != before.shows_free_ts) texts.shows_free_ts = layout_.shows_free_ts;
+  return texts;
+}
+
 Status ImportStore::flush_pages() {
   if (pages_.empty()) return {};
   if (has_field(fields_, PageField::kHandle))
     for (pobpf_page& page : pages_) page.handle = stacks_.handle_of(page.handle);
-  if (auto status = writer_.append(texts_.take_new()); !status) return status;
+  if (auto status = writer_.append(take_new_texts()); !status) return status;
   if (auto status = writer_.append(pages_, fields_); !status) return status;
   report_.nr_pages += pages_.size();
   report_.nr_freed_pages +=

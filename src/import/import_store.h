@@ -103,6 +103,14 @@ class TextStore {
   NewTexts new_;
 };
 
+/// How records were printed, as KernelFacts has it.
+struct TextLayout {
+  bool is_pfn_decimal = false;
+  bool shows_free_ts = false;
+
+  bool operator==(const TextLayout&) const = default;
+};
+
 class ImportStore {
  public:
   /// `out` and `report` must outlive it.
@@ -116,6 +124,8 @@ class ImportStore {
 
  private:
   [[nodiscard]] Status flush_pages();
+  /// With what is new of the layout of the pages.
+  [[nodiscard]] NewTexts take_new_texts();
   [[nodiscard]] Status flush_groups();
   [[nodiscard]] Status add_group(const TextRecord& record, const pobpf_page& page,
                                  PageFields fields);
@@ -129,6 +139,8 @@ class ImportStore {
   // stacks as entries, until they are written
   std::vector<pobpf_page> pages_;
   PageFields fields_ = 0;
+  TextLayout layout_;
+  TextLayout written_layout_;          // what a reader of the snapshot knows so far
   std::vector<DecodedGroups> groups_;  // each of records of one kind
   std::size_t nr_groups_ = 0;
   std::size_t label_bytes_ = 0;

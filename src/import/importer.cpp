@@ -83,7 +83,6 @@ class Import {
     header.pobpf_version = options_.pobpf_version;
     header.facts.emplace();
     header.facts->texts.emplace();
-    header.facts->is_pfn_decimal = header.facts->shows_free_ts = true;
     header.facts->pageblock_order.reset();
     header.facts->max_page_order.reset();
     return header;

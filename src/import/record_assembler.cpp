@@ -712,6 +712,7 @@ void RecordAssembler::fill_context(const MessageContext& context, TextRecord& re
   if (context.pfn) {
     record.page.pfn = *context.pfn;
     record.fields = record.fields | PageField::kPfn;
+    record.is_pfn_decimal = false;
   }
   std::string_view flags = context.flags;
   // a number of which the names are cut off is known without them

@@ -430,6 +430,7 @@ LineEnd parse_page_line(std::string_view& text, TextRecord& record) {
     if (is_hex ? !take_hex(text, record.page.pfn) : !take_number(text, record.page.pfn))
       return is_at_end(text) ? LineEnd::kCut : LineEnd::kWrong;
     record.fields = record.fields | PageField::kPfn;
+    record.is_pfn_decimal = !is_hex;
     if (take_addresses(text, record.page.pfn)) return LineEnd::kComplete;
   } else if (!text.starts_with(" type ") && !text.starts_with(" Flags ")) {
     return LineEnd::kWrong;

@@ -24,6 +24,7 @@ struct TextRecord {
   std::string_view migratetype;                ///< of the gfp mask; empty: not known
   std::string_view block_migratetype;          ///< empty: not known
   std::optional<std::uint64_t> block;          ///< number of the pageblock
+  std::optional<bool> is_pfn_decimal;          ///< how its PFN stands there
   std::string_view migrate_reason;             ///< empty: never, if kLastMigrateReason is known
   std::string_view cgroup;                     ///< of POBPF_MEMCG_CHARGED
 

@@ -294,8 +294,10 @@ Status Discovery::page_flag_fields() {
     POBPF_TRY(mask, memory_.read_number(at + mask_at, 4));
     POBPF_TRY(name_address, memory_.read_number(at + name_at, 8));
     POBPF_TRY(name, memory_.read_string(name_address));
+    // those that have default_flag_spec in pff[]
+    const bool is_hex = name == "lastcpupid" || name == "kasantag";
     facts_.text.page_flag_fields.push_back(
-        {static_cast<unsigned>(width), static_cast<unsigned>(shift), mask, name});
+        {static_cast<unsigned>(width), static_cast<unsigned>(shift), mask, name, is_hex});
   }
   if (const auto* node = facts_.text.field("node")) {
     facts_.layout.node_shift = node->shift;

@@ -121,7 +121,7 @@ void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts&
     if (needs_bar) out += '|';
     needs_bar = true;
     const std::uint64_t value = flags >> field.shift & field.mask;
-    if (is_hex_page_flag_field(field))
+    if (field.is_hex)
       fmt::format_to(std::back_inserter(out), "{}={:#x}", field.name, value);
     else
       fmt::format_to(std::back_inserter(out), "{}={}", field.name, value);
@@ -142,10 +142,6 @@ void append_recorded_page_flags(std::string& out, std::uint64_t flags, PageField
   out.append(1, '(').append(*imported_flags(flags, facts)).append(1, ')');
 }
 
-bool is_hex_page_flag_field(const PageFlagField& field) {
-  return field.name == "lastcpupid" || field.name == "kasantag";
-}
-
 unsigned gfp_migratetype(std::uint32_t gfp_mask, const KernelFacts& facts) {
   if (facts.texts) {
     const auto found = facts.texts->gfp.find(gfp_mask);
@@ -154,7 +150,7 @@ unsigned gfp_migratetype(std::uint32_t gfp_mask, const KernelFacts& facts) {
                : found->second.migratetype.value_or(kUnknownMigratetype);
   }
   if (facts.is_mobility_grouping_disabled) return 0;
-  return gfp_mask >> 3 & 3;
+  return gfp_mask >> facts.gfp_migratetype_shift & facts.gfp_migratetype_mask;
 }
 
 std::uint64_t page_flag_field(std::uint64_t flags, const char* name, const KernelFacts& facts) {

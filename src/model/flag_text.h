@@ -54,9 +54,6 @@ struct PageFlagParts {
 /// "a|b|c" in its parts; none of an empty text.
 [[nodiscard]] std::vector<std::string_view> split_flag_names(std::string_view names);
 
-/// Whether %pGp prints this field as 0x... (pff[].print_fmt).
-[[nodiscard]] bool is_hex_page_flag_field(const PageFlagField& field);
-
 /// Index of no name.
 constexpr unsigned kUnknownMigratetype = UINT_MAX;
 

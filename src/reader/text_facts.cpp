@@ -58,7 +58,7 @@ Status copy_fields(pobpf_text_facts& text, const std::vector<PageFlagField>& fie
     auto& row = text.page_flag_fields[text.nr_page_flag_fields++];
     row.mask = field.mask;
     row.shift = field.shift;
-    row.is_hex = is_hex_page_flag_field(field) ? 1 : 0;
+    row.is_hex = field.is_hex ? 1 : 0;
     if (auto status = copy_name(row.name, field.name); !status) return status;
   }
   return {};

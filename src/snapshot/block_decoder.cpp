@@ -182,18 +182,18 @@ class Decoder {
     if (length.is_uneven()) return contradiction("the columns of its tasks differ in length");
     std::vector<std::string_view> comms;
     if (has_comm && length.get() <= kBlockPagesMax) {
-      if (!is_list_of(tasks.comm(), length.get(), POBPF_COMM_BYTES))
+      if (!is_list_of(tasks.comm(), length.get(), kCommBytesMax))
         return contradiction("the name of a task is too long");
       for (std::string_view list = tasks.comm(); !list.empty();) comms.push_back(take_text(list));
     }
-    return expand_index(message_.task(), "task", length.get(), pages_,
-                        [&](pobpf_page& page, int task) {
-                          if (has_pid) page.pid = tasks.pid(task);
-                          if (has_tgid) page.tgid = tasks.tgid(task);
-                          if (!has_comm) return;
-                          const std::string_view comm = comms[static_cast<std::size_t>(task)];
-                          std::memcpy(page.comm, comm.data(), comm.size());
-                        });
+    return expand_index(
+        message_.task(), "task", length.get(), pages_, [&](pobpf_page& page, int task) {
+          if (has_pid) page.pid = tasks.pid(task);
+          if (has_tgid) page.tgid = tasks.tgid(task);
+          if (!has_comm) return;
+          const std::string_view comm = comms[static_cast<std::size_t>(task)];
+          std::memcpy(page.comm, comm.data(), std::min(comm.size(), sizeof(page.comm)));
+        });
   }
 
   Status read_pfns() {
@@ -276,15 +276,14 @@ class Decoder {
     const auto& kinds = message_.kinds();
     if (kinds.page_type_size() != kinds.flags_size() || kinds.mapping_size() != kinds.flags_size())
       return contradiction("the columns of its kinds differ in length");
-    if (std::any_of(kinds.mapping().begin(), kinds.mapping().end(),
-                    [](std::uint32_t mapping) { return mapping > POBPF_MAPPING_FILE; }))
-      return contradiction("it has a mapping that cannot be");
     details_.resize(pages_.size());
     return expand_index(message_.kind(), "kind", static_cast<std::size_t>(kinds.flags_size()),
                         details_, [&](pobpf_page_detail& detail, int kind) {
                           detail.kind_flags = kinds.flags(kind);
                           detail.page_type = kinds.page_type(kind);
-                          detail.mapping = static_cast<std::uint8_t>(kinds.mapping(kind));
+                          const std::uint32_t mapping = kinds.mapping(kind);
+                          if (mapping <= POBPF_MAPPING_FILE)
+                            detail.mapping = static_cast<std::uint8_t>(mapping);
                         });
   }
 

@@ -26,6 +26,8 @@ constexpr char kItemTag = 0x0a;
 constexpr std::size_t kStackDepthMax = 512;
 /// Bytes of a symbol, of a cgroup's name, of a text of an import, of a label, of a reason.
 constexpr std::size_t kNameBytesMax = 1024;
+/// Bytes of a task's name; what is behind POBPF_COMM_BYTES is cut off.
+constexpr std::size_t kCommBytesMax = 64;
 constexpr std::size_t kPathBytesMax = 4096;
 /// Bytes of a name in the kernel's tables, of one of its texts, and of the names of all flags.
 constexpr std::size_t kTableNameBytesMax = 64;

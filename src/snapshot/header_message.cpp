@@ -31,6 +31,7 @@ void write_tables(const KernelFacts& facts, snapshot::KernelTables& tables) {
     message.add_shift(field.shift);
     message.add_mask(field.mask);
     append_to_list(*message.mutable_name(), field.name, kTableNameBytesMax);
+    message.add_is_hex(field.is_hex);
   }
   write_names(facts.zone_names, *tables.mutable_zone());
   write_names(facts.migratetype_names, *tables.mutable_migratetype());
@@ -40,6 +41,9 @@ void write_tables(const KernelFacts& facts, snapshot::KernelTables& tables) {
   if (facts.max_page_order) tables.set_max_page_order(*facts.max_page_order);
   tables.set_is_pfn_decimal(facts.is_pfn_decimal);
   tables.set_shows_free_ts(facts.shows_free_ts);
+  tables.set_omits_charges(facts.omits_charges);
+  tables.set_gfp_migratetype_shift(facts.gfp_migratetype_shift);
+  tables.set_gfp_migratetype_mask(facts.gfp_migratetype_mask);
   tables.set_is_mobility_grouping_disabled(facts.is_mobility_grouping_disabled);
   tables.set_is_imported(facts.texts.has_value());
 }
@@ -65,19 +69,22 @@ Status read_flag_names(const snapshot::FlagNames& message, std::vector<FlagName>
 
 /// What formatters shift by must be less than the bits of a word.
 constexpr unsigned kWordBits = 64;
+constexpr unsigned kGfpMaskBits = 32;
+/// It is kept in a byte.
+constexpr std::uint32_t kMigratetypeMax = UINT8_MAX;
 
 Status read_page_flag_fields(const snapshot::PageFlagFields& message, KernelFacts& facts) {
   const int size = message.width_size();
   if (static_cast<std::size_t>(size) > kPageFlagFieldsMax || message.shift_size() != size ||
-      message.mask_size() != size ||
+      message.mask_size() != size || message.is_hex_size() != size ||
       !is_list_of(message.name(), static_cast<std::size_t>(size), kTableNameBytesMax))
     return impossible("fields of the page flags that cannot be");
   std::string_view list = message.name();
   for (int i = 0; i < size; ++i) {
     if (message.width(i) > kWordBits || message.shift(i) >= kWordBits)
       return impossible("a field of the page flags that cannot be");
-    facts.page_flag_fields.push_back(
-        {message.width(i), message.shift(i), message.mask(i), std::string(take_text(list))});
+    facts.page_flag_fields.push_back({message.width(i), message.shift(i), message.mask(i),
+                                      std::string(take_text(list)), message.is_hex(i)});
   }
   return {};
 }
@@ -86,6 +93,9 @@ Result<KernelFacts> read_tables(const snapshot::KernelTables& tables) {
   KernelFacts facts;
   if (tables.pageblock_order() >= kWordBits || tables.max_page_order() >= kWordBits)
     return impossible("an order that cannot be");
+  if (tables.gfp_migratetype_shift() >= kGfpMaskBits ||
+      tables.gfp_migratetype_mask() > kMigratetypeMax)
+    return impossible("a migratetype that cannot be");
   for (auto status : {read_flag_names(tables.gfp_flag(), facts.gfp_names),
                       read_flag_names(tables.page_flag(), facts.page_flag_names),
                       read_page_flag_fields(tables.page_flag_field(), facts)})
@@ -101,6 +111,9 @@ Result<KernelFacts> read_tables(const snapshot::KernelTables& tables) {
   if (tables.has_max_page_order()) facts.max_page_order = tables.max_page_order();
   facts.is_pfn_decimal = tables.is_pfn_decimal();
   facts.shows_free_ts = tables.shows_free_ts();
+  facts.omits_charges = tables.omits_charges();
+  facts.gfp_migratetype_shift = tables.gfp_migratetype_shift();
+  facts.gfp_migratetype_mask = tables.gfp_migratetype_mask();
   facts.is_mobility_grouping_disabled = tables.is_mobility_grouping_disabled();
   if (tables.is_imported()) facts.texts.emplace();
   return facts;

@@ -25,7 +25,7 @@ enum class DamagePolicy {
   kSalvage,  ///< what is wrong is left out and counted
 };
 
-/// What salvaging left out.
+/// What is not shown: damage that salvaging left out, and what this pobpf does not know.
 struct SnapshotLosses {
   std::uint64_t nr_places = 0;  ///< damaged ones, a missing end among them
   std::uint64_t nr_items = 0;   ///< blocks, groups of stacks, ...: known to have been there
@@ -35,10 +35,11 @@ struct SnapshotLosses {
   std::uint64_t nr_groups = 0;  ///< sums
   std::uint64_t nr_stacks = 0;
   std::uint64_t nr_cgroups = 0;
-  std::uint64_t nr_texts = 0;  ///< lists of names of an import
-  Error first;                 ///< valid if `nr_places` is not 0
+  std::uint64_t nr_texts = 0;        ///< lists of names of an import
+  Error first;                       ///< valid if `nr_places` is not 0
+  std::uint64_t nr_newer_items = 0;  ///< of kinds that a later pobpf writes
 
-  [[nodiscard]] bool is_empty() const { return nr_places == 0; }
+  [[nodiscard]] bool is_empty() const { return nr_places == 0 && nr_newer_items == 0; }
 };
 
 /// Reads forward once; memory grows with the number of distinct stacks only, within ReadBudget.

@@ -84,6 +84,8 @@ void write_texts(const NewTexts& texts, std::size_t begin, std::size_t end,
   for (const auto& [number, name] : texts.migrate_reasons)
     write_name(number, name, *message.mutable_migrate_reason());
   if (texts.pageblock_order) message.set_pageblock_order(*texts.pageblock_order);
+  if (texts.is_pfn_decimal) message.set_is_pfn_decimal(*texts.is_pfn_decimal);
+  if (texts.shows_free_ts) message.set_shows_free_ts(*texts.shows_free_ts);
 }
 
 Status read_texts(const snapshot::Texts& message, KernelFacts& facts, ReadBudget& budget) {
@@ -100,6 +102,9 @@ Status read_texts(const snapshot::Texts& message, KernelFacts& facts, ReadBudget
   list = message.flags_names();
   for (const std::uint64_t word : message.flags_word()) texts.page_flags[word] = take_text(list);
   if (message.has_pageblock_order()) facts.pageblock_order = message.pageblock_order();
+  if (message.has_is_pfn_decimal()) facts.is_pfn_decimal = message.is_pfn_decimal();
+  if (message.has_shows_free_ts()) facts.shows_free_ts = message.shows_free_ts();
+  ++texts.version;
   return {};
 }
 

@@ -24,10 +24,13 @@ struct NewTexts {
   std::map<unsigned, std::string> migratetypes;     ///< by number
   std::map<unsigned, std::string> migrate_reasons;  ///< likewise
   std::optional<unsigned> pageblock_order;
+  // KernelFacts has them
+  std::optional<bool> is_pfn_decimal;
+  std::optional<bool> shows_free_ts;
 
   [[nodiscard]] bool is_empty() const {
     return gfp.empty() && page_flags.empty() && migratetypes.empty() && migrate_reasons.empty() &&
-           !pageblock_order;
+           !pageblock_order && !is_pfn_decimal && !shows_free_ts;
   }
 };
 

@@ -2,6 +2,7 @@
 // pobpf record and report over a made-up kernel: the text from a file is the live text.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zstd.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 #include "../snapshot/made_up_pages.h"
 #include "command_test.h"
 #include "snapshot/format.h"
+#include "snapshot/frame_writer.h"
 
 namespace pobpf::cli {
 namespace {
@@ -56,6 +58,27 @@ class SnapshotCommands : public test::CommandTest {
     said = ::testing::internal::GetCapturedStderr();
     return ended;
   }
+
+  /// Before the end of the recording.
+  void add_newer_items(unsigned nr_items) {
+    const std::string file = dir.read("snapshot");
+    std::string changed;
+    FrameWriter frames(kLevelMin);
+    for (std::string_view rest = file; !rest.empty();) {
+      const std::size_t size = ZSTD_findFrameCompressedSize(rest.data(), rest.size());
+      std::string content(ZSTD_getFrameContentSize(rest.data(), size), '\0');
+      ZSTD_decompress(content.data(), content.size(), rest.data(), size);
+      rest.remove_prefix(size);
+      snapshot::Snapshot message;
+      ASSERT_TRUE(message.ParseFromString(content));
+      snapshot::Item newer;
+      ASSERT_TRUE(newer.ParseFromString("\x4a\x03new"));
+      for (unsigned i = 0; message.item(0).has_footer() && i < nr_items; ++i)
+        ASSERT_TRUE(frames.append(newer, changed));
+      ASSERT_TRUE(frames.append(*message.mutable_item(0), changed));
+    }
+    dir.write("snapshot", changed);
+  }
 };
 
 TEST_F(SnapshotCommands, PagesAreThoseOfTheRecording) {
@@ -102,9 +125,27 @@ TEST_F(SnapshotCommands, PagesOfADamagedFileMayBeLost) {
   EXPECT_THAT(said, HasSubstr("an unknown number of records lost"));
 }
 
+/// A later pobpf may add what this one knows nothing of: the rest is shown, and that it is the
+/// rest.
+TEST_F(SnapshotCommands, PartsOfANewerPobpfAreSaidToBeMissing) {
+  ASSERT_TRUE(record());
+  add_newer_items(2);
+  const std::string sentence =
+      "2 parts of the snapshot are of a newer pobpf and are not shown; read it with that one";
+  for (const ReportView view : {ReportView::kPages, ReportView::kTop, ReportView::kStacks}) {
+    options.snapshot.view = view;
+    ASSERT_EQ(report().value(), ExitStatus::kIncomplete);
+    EXPECT_THAT(said, HasSubstr(sentence));
+  }
+  ASSERT_EQ(report_pages_of({{{1, 2}}, {}, {}, {}}).value(), ExitStatus::kIncomplete);
+  EXPECT_THAT(said, HasSubstr(sentence));
+}
+
 TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
-  for (const bool shows_free_ts : {true, false}) {
-    session.kernel.shows_free_ts = session.kernel.is_pfn_decimal = shows_free_ts;
+  for (const auto& [shows_free_ts, is_pfn_decimal] :
+       {std::pair(true, true), {true, false}, {false, true}, {false, false}}) {
+    session.kernel.shows_free_ts = shows_free_ts;
+    session.kernel.is_pfn_decimal = is_pfn_decimal;
     dir.remove("snapshot");
     ASSERT_EQ(record().value(), ExitStatus::kComplete);
     EXPECT_EQ(said, "");

@@ -24,7 +24,7 @@ inline KernelFacts android_6_12() {
                             {0, 0, 0, "node"},
                             {2, 62, 3, "zone"},
                             {0, 0, 0, "lastcpupid"},
-                            {8, 54, 0xff, "kasantag"}};
+                            {8, 54, 0xff, "kasantag", true}};
   facts.migratetype_names = {"Unmovable", "Movable", "Reclaimable", "HighAtomic", "CMA", "Isolate"};
   facts.migrate_reason_names = {"compaction", "memory_failure", "memory_hotplug"};
   return facts;

@@ -78,6 +78,24 @@ TEST_F(KernelText, BeforeV68HasADecimalPfnAndFreeTs) {
   EXPECT_THAT(text(page), HasSubstr(", ts 17918751965 ns, free_ts 17 ns\nPFN 2126387 type "));
 }
 
+/// Distributions have the one without the other.
+TEST_F(KernelText, TheLookOfThePfnSaysNothingOfFreeTs) {
+  pobpf_page page = android_migrated();
+  page.free_ts_nsec = 17;
+  facts_.is_pfn_decimal = true;
+  EXPECT_THAT(text(page), HasSubstr(", ts 17918751965 ns\nPFN 2126387 type "));
+  facts_.is_pfn_decimal = false;
+  facts_.shows_free_ts = true;
+  EXPECT_THAT(text(page), HasSubstr(", ts 17918751965 ns, free_ts 17 ns\nPFN 0x207233 type "));
+}
+
+TEST_F(KernelText, BeforeV518HasNoLinesOfCgroups) {
+  facts_.omits_charges = true;
+  pobpf_page page = android_migrated();
+  page.memcg_flags |= POBPF_MEMCG_SLAB;
+  EXPECT_THAT(text(page), EndsWith("last migrate reason: compaction\n\n"));
+}
+
 TEST_F(KernelText, ShowsTheHandleInsteadOfTheStackOrAfterIt) {
   EXPECT_THAT(text(android_migrated(), POBPF_MODE_HANDLE),
               HasSubstr("kasantag=0x0)\nhandle: 7\nPage has been migrated"));

@@ -10,12 +10,21 @@
 namespace pobpf {
 namespace {
 
+/// How kernels print records, whatever else differs: 5.18 to 6.7; 6.6 of some distributions; 6.8
+/// and later; 5.14 of others.
+struct Layout {
+  bool is_pfn_decimal;
+  bool shows_free_ts;
+};
+constexpr Layout kLayouts[] = {{true, true}, {false, true}, {false, false}, {true, false}};
+
 /// Facts of a kernel that prints all that there is.
-KernelFacts facts_of(bool is_pre_v68) {
+KernelFacts facts_of(const Layout& layout) {
   KernelFacts facts = samples::android_6_12();
   facts.page_flag_fields[1] = {10, 50, 0x3ff, "node"};
-  facts.page_flag_fields[3] = {14, 20, 0x3fff, "lastcpupid"};
-  facts.is_pfn_decimal = facts.shows_free_ts = is_pre_v68;
+  facts.page_flag_fields[3] = {14, 20, 0x3fff, "lastcpupid", true};
+  facts.is_pfn_decimal = layout.is_pfn_decimal;
+  facts.shows_free_ts = layout.shows_free_ts;
   return facts;
 }
 
@@ -91,10 +100,12 @@ class LikelyPages {
 };
 
 TEST(ImportRoundTrip, TheTextComesBack) {
-  for (const bool is_pre_v68 : {true, false})
+  for (const Layout& layout : kLayouts)
     for (const pobpf_mode mode : {POBPF_MODE_STACK, POBPF_MODE_HANDLE, POBPF_MODE_STACK_HANDLE}) {
-      SCOPED_TRACE(::testing::Message() << "before 6.8: " << is_pre_v68 << ", mode " << mode);
-      const KernelFacts facts = facts_of(is_pre_v68);
+      SCOPED_TRACE(::testing::Message()
+                   << "PFN in decimal: " << layout.is_pfn_decimal
+                   << ", free_ts: " << layout.shows_free_ts << ", mode " << mode);
+      const KernelFacts facts = facts_of(layout);
       const std::string text = LikelyPages(7).text(20000, facts, mode);
       const auto imported = test::import_bytes(text);
       ASSERT_FALSE(imported.error);
@@ -105,8 +116,32 @@ TEST(ImportRoundTrip, TheTextComesBack) {
     }
 }
 
+/// A text of several kernels, or one that somebody has put together.
+TEST(ImportRoundTrip, LayoutsThatChangeComeBack) {
+  LikelyPages pages(11);
+  std::string text;
+  for (std::size_t i = 0; i < 40; ++i)
+    text += pages.text(1 + i % 3, facts_of(kLayouts[i % std::size(kLayouts)]), POBPF_MODE_STACK);
+  const auto imported = test::import_bytes(text);
+  EXPECT_TRUE(imported.report.is_complete());
+  EXPECT_EQ(test::reported(imported.snapshot, POBPF_MODE_STACK), text);
+}
+
+/// A debugger tells no names; the kernel does, further down.
+TEST(ImportRoundTrip, NamesThatComeLaterAreShownFromThenOn) {
+  const auto record = [](const char* head, const char* flags) {
+    return std::string("Page allocated via order 0, mask ") + head +
+           "\nPFN 0x1 type Unmovable Block 0 type Unmovable Flags " + flags + "\n f+0x1/0x2\n\n";
+  };
+  const std::string text = record("0xcc0, pid 1", "0x1") + record("0x140", "0x2") +
+                           record("0xcc0(GFP_KERNEL), pid 1", "0x1(locked|zone=1)");
+  const auto imported = test::import_bytes(text);
+  EXPECT_TRUE(imported.report.is_complete());
+  EXPECT_EQ(test::reported(imported.snapshot, POBPF_MODE_STACK), text);
+}
+
 TEST(ImportRoundTrip, SeveralBlocksComeBackInTheirOrder) {
-  const KernelFacts facts = facts_of(false);
+  const KernelFacts facts = facts_of(kLayouts[2]);
   const std::string text = LikelyPages(9).text(150000, facts, POBPF_MODE_STACK);
   const auto imported = test::import_bytes(text);
   EXPECT_EQ(imported.report.nr_pages, 150000);
@@ -115,7 +150,7 @@ TEST(ImportRoundTrip, SeveralBlocksComeBackInTheirOrder) {
 
 /// The way line by line and the way of whole records understand the same.
 TEST(ImportRoundTrip, QuotedTextIsThatText) {
-  const KernelFacts facts = facts_of(false);
+  const KernelFacts facts = facts_of(kLayouts[2]);
   LikelyPages pages(3);
   std::string text = pages.text(2000, facts, POBPF_MODE_STACK);
   std::string quoted;

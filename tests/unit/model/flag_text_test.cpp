@@ -34,7 +34,7 @@ KernelFacts facts() {
   result.page_flag_fields = {{0, 0, 0, "section"},
                              {8, 56, 0xff, "node"},
                              {2, 54, 3, "zone"},
-                             {21, 33, 0x1fffff, "lastcpupid"},
+                             {21, 33, 0x1fffff, "lastcpupid", true},
                              {0, 0, 0, "kasantag"}};
   return result;
 }
@@ -73,7 +73,7 @@ TEST(PageFlags, AreThoseThatRealKernelsPrinted) {
   real.page_flag_fields = {{0, 0, 0, "section"},
                            {6, 58, 0x3f, "node"},
                            {2, 56, 3, "zone"},
-                           {14, 42, 0x3fff, "lastcpupid"},
+                           {14, 42, 0x3fff, "lastcpupid", true},
                            {0, 0, 0, "kasantag"}};
   std::string out;
   append_page_flags(out, 0x1fffc0000020028, real);
@@ -81,7 +81,7 @@ TEST(PageFlags, AreThoseThatRealKernelsPrinted) {
 
   real.page_flag_fields[1] = {4, 60, 0xf, "node"};
   real.page_flag_fields[2] = {2, 58, 3, "zone"};
-  real.page_flag_fields[3] = {16, 42, 0xffff, "lastcpupid"};
+  real.page_flag_fields[3] = {16, 42, 0xffff, "lastcpupid", true};
   out.clear();
   append_page_flags(out, 0x3fffc0000010200, real);
   EXPECT_EQ(out, "0x3fffc0000010200(slab|head|node=0|zone=0|lastcpupid=0xffff)");
@@ -91,6 +91,13 @@ TEST(GfpMigratetype, IsTheMobilityBits) {
   EXPECT_EQ(gfp_migratetype(0x8, {}), 1U);
   EXPECT_EQ(gfp_migratetype(0x10, {}), 2U);
   EXPECT_EQ(gfp_migratetype(0xcc0, {}), 0U);
+}
+
+TEST(GfpMigratetype, StandsWhereTheKernelSays) {
+  KernelFacts other;
+  other.gfp_migratetype_shift = 4;
+  other.gfp_migratetype_mask = 7;
+  EXPECT_EQ(gfp_migratetype(0x50, other), 5U);
 }
 
 TEST(GfpMigratetype, IsUnmovableWithoutMobilityGrouping) {

@@ -11,7 +11,7 @@ KernelFacts small_kernel() {
   facts.gfp_names = {{0xcc0, "GFP_KERNEL"}, {0x40, "__GFP_IO"}};
   facts.page_flag_names = {{1, "locked"}, {0x200, "workingset"}};
   facts.page_flag_fields = {
-      {0, 0, 0, "section"}, {10, 54, 0x3ff, "node"}, {21, 31, 0x1fffff, "lastcpupid"}};
+      {0, 0, 0, "section"}, {10, 54, 0x3ff, "node"}, {21, 31, 0x1fffff, "lastcpupid", true}};
   facts.migratetype_names = {"Unmovable", "Movable"};
   facts.migrate_reason_names = {"compaction", ""};
   facts.migrate_reason_never = 7;

@@ -221,17 +221,36 @@ TEST(HostileSnapshot, ValuesThatCannotBe) {
       [](auto& pages) { pages.mutable_tasks()->Clear(); },
       [](auto& pages) { pages.mutable_charges()->Clear(); },
       [](auto& pages) { pages.mutable_flag_words()->Clear(); },
-      [](auto& pages) { pages.mutable_kinds()->set_mapping(0, POBPF_MAPPING_FILE + 1); },
       [](auto& pages) { pages.mutable_kind()->set_value(0, 1); },
       [](auto& pages) { pages.mutable_kinds()->Clear(); },
       [](auto& pages) { pages.mutable_free_side()->set_value(0, 1); },
       [](auto& pages) { pages.mutable_free_sides()->Clear(); },
-      [](auto& pages) { pages.mutable_tasks()->set_comm(list({std::string(17, 'x')})); },
+      [](auto& pages) { pages.mutable_tasks()->set_comm(list({std::string(65, 'x')})); },
   };
   for (const Change& change : changes)
     EXPECT_THAT(error_of(change),
                 ::testing::AnyOf(HasSubstr("cannot be"), HasSubstr("an empty table"),
                                  HasSubstr("is too long")));
+}
+
+/// What a later pobpf may write: names of tasks that are longer, and numbers of enums.
+TEST(HostileSnapshot, ValuesOfALaterPobpf) {
+  const auto file = MadeUpFile()
+                        .header()
+                        .stack(1)
+                        .pages([](auto& pages) {
+                          pages.mutable_tasks()->set_comm(list({std::string(64, 'x')}));
+                          pages.mutable_kinds()->set_mapping(0, POBPF_MAPPING_FILE + 1);
+                          pages.mutable_charges()->set_flags(
+                              0, 255 & ~static_cast<unsigned>(POBPF_MEMCG_CHARGED));
+                        })
+                        .footer()
+                        .get();
+  const auto read = read_snapshot(file);
+  ASSERT_FALSE(read.error) << read.error->what;
+  EXPECT_EQ(std::string(std::begin(read.pages[0].comm), std::end(read.pages[0].comm)),
+            std::string(POBPF_COMM_BYTES, 'x'));
+  EXPECT_EQ(read.details[0].mapping, POBPF_MAPPING_NONE);
 }
 
 TEST(HostileSnapshot, OrdersThatNoKernelHas) {
@@ -432,6 +451,9 @@ TEST(HostileSnapshot, HeadersThatCannotBe) {
       tables([](auto& message) { message.set_pageblock_order(64); }),
       tables([](auto& message) { message.mutable_page_flag_field()->set_shift(0, 64); }),
       tables([](auto& message) { message.mutable_page_flag_field()->add_mask(1); }),
+      tables([](auto& message) { message.mutable_page_flag_field()->add_is_hex(true); }),
+      tables([](auto& message) { message.set_gfp_migratetype_shift(32); }),
+      tables([](auto& message) { message.set_gfp_migratetype_mask(256); }),
       [](auto& header) { header.set_page_size(3); },
       [](auto& header) { header.set_page_size(1ULL << 63); },
       [](auto& header) { header.set_max_nodes(POBPF_MAX_NODES + 1); },
@@ -507,11 +529,21 @@ TEST(HostileSnapshot, FramesThatAreNotOurs) {
               HasSubstr("no frame of zstd"));
 }
 
-TEST(HostileSnapshot, AnItemOfALaterPobpfIsPassedOver) {
-  MadeUpFile file;
-  file.header().stack(1);
-  file.item().MergeFromString(std::string("\x4a\x03new", 5));
-  EXPECT_EQ(error_of(file.add().pages().footer().get()), "no error");
+TEST(HostileSnapshot, ItemsOfALaterPobpfAreCounted) {
+  for (const DamagePolicy policy : {DamagePolicy::kRefuse, DamagePolicy::kSalvage}) {
+    MadeUpFile file;
+    file.header().stack(1);
+    for (const char* content : {"\x4a\x03new", "\x52\x03new", "\xf2\x01\x03new"}) {
+      file.item().MergeFromString(content);
+      file.add();
+    }
+    const auto read = read_snapshot(file.pages().footer().get(), policy);
+    ASSERT_FALSE(read.error) << read.error->what;
+    EXPECT_EQ(read.pages.size(), 2);
+    EXPECT_EQ(read.losses.nr_places, 0);
+    EXPECT_EQ(read.losses.nr_newer_items, 3);
+    EXPECT_FALSE(read.losses.is_empty());
+  }
 }
 
 /// Small files of which much could be made: each would, without a limit of its own.

@@ -319,8 +319,34 @@ TEST(Snapshot, HoldsTheHeader) {
   EXPECT_EQ(header.facts->gfp_names.size(), made.facts->gfp_names.size());
   EXPECT_EQ(header.facts->gfp_names[1].name, made.facts->gfp_names[1].name);
   EXPECT_EQ(header.facts->page_flag_fields[4].mask, made.facts->page_flag_fields[4].mask);
+  EXPECT_FALSE(header.facts->page_flag_fields[2].is_hex);
+  EXPECT_TRUE(header.facts->page_flag_fields[4].is_hex);
   EXPECT_EQ(header.facts->migrate_reason_names, made.facts->migrate_reason_names);
   EXPECT_EQ(header.facts->migrate_reason_never, -1);
+}
+
+/// Each by itself, as distributions mix them.
+TEST(Snapshot, HoldsHowRecordsArePrinted) {
+  for (unsigned bits = 0; bits < 8; ++bits) {
+    SnapshotHeader made = test::made_up_header();
+    made.facts->is_pfn_decimal = (bits & 1) != 0;
+    made.facts->shows_free_ts = (bits & 2) != 0;
+    made.facts->omits_charges = (bits & 4) != 0;
+    made.facts->gfp_migratetype_shift = 4 + bits;
+    made.facts->gfp_migratetype_mask = 7;
+    samples::MadeUpContext context;
+    std::string file;
+    SnapshotWriter writer(context, file, kLevelMin);
+    ASSERT_TRUE(writer.begin(made) && writer.end(std::nullopt));
+    const auto read = read_snapshot(file);
+    ASSERT_FALSE(read.error) << read.error->what;
+    const KernelFacts& facts = *read.reader->header().facts;
+    EXPECT_EQ(facts.is_pfn_decimal, made.facts->is_pfn_decimal);
+    EXPECT_EQ(facts.shows_free_ts, made.facts->shows_free_ts);
+    EXPECT_EQ(facts.omits_charges, made.facts->omits_charges);
+    EXPECT_EQ(facts.gfp_migratetype_shift, 4 + bits);
+    EXPECT_EQ(facts.gfp_migratetype_mask, 7U);
+  }
 }
 
 TEST(Snapshot, HoldsTheAccount) {
