@@ -92,10 +92,12 @@ constexpr std::uint32_t kOtherGroup = UINT32_MAX;
 /// emitted.
 struct GroupSums {
   std::vector<GroupSum> groups;  ///< in no order
-  pobpf_group_sum other{};       ///< of all groups beyond groups_max
+  pobpf_group_sum other{};       ///< of all groups that there was no room for
   Account account;
   /// Sums of an import that did not say how many allocations they are of.
   std::uint64_t nr_without_allocations = 0;
+  /// `other` has what a file gave no room for, whatever groups_max is.
+  bool is_file_too_small = false;
 };
 
 /// Progress of one pass over the windows of a reader.

@@ -84,12 +84,16 @@ std::optional<Error> incompleteness(const Account& account, const Losses& losses
                               "sum that does not say how many allocations it is of",
                               "sums that do not say how many allocations they are of"));
   if (reasons.empty()) return std::nullopt;
+  const char* hint = "the imported text had only pages";
+  if (is_transient)
+    hint = "run pobpf again if this matters";
+  else if (needs_room && losses.is_file_too_small)
+    hint = "no more of them are made of a file of this size: narrow the view down with filters";
+  else if (needs_room)
+    hint = "raise --max-groups, or narrow the view down with filters";
   return Error{ErrorKind::kFailed,
                fmt::format("finished, but not complete because of {}", fmt::join(reasons, ", ")),
-               is_transient ? "run pobpf again if this matters"
-               : needs_room ? "raise --max-groups, or narrow the view down with filters"
-                            : "the imported text had only pages",
-               0};
+               hint, 0};
 }
 
 }  // namespace pobpf::cli

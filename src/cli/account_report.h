@@ -16,8 +16,9 @@ namespace pobpf::cli {
 struct Losses {
   std::uint64_t count = 0;
   Error first;  ///< valid if `count` is not 0
-  /// Of groups beyond SumRequest::groups_max.
+  /// Of groups beyond SumRequest::groups_max, or beyond what a file may take.
   std::uint64_t ungrouped_pages = 0;
+  bool is_file_too_small = false;  ///< it is the latter
   /// GroupSums::nr_without_allocations
   std::uint64_t sums_without_allocations = 0;
 

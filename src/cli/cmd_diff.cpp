@@ -135,17 +135,21 @@ class Diff {
     if (options_.format == Format::kJson) {
       // as they come, as there may be many
       for (ComparedRow& row : *rows) {
-        read_frames(row.row);
+        row.row.frames = frames_of(row.row);
         append_comparison_json(output_.buffer(), {std::move(row)}, grouping_, style_,
                                options_.diff.finds_leaks);
         if (auto status = output_.flush_if_full(); !status)
           return give_up(output_, std::move(status).error());
       }
     } else {
-      for (ComparedRow& row : *rows) read_frames(row.row);
       if (output_.is_terminal())
         if (const auto size = screen_size()) style_.width = size->columns;
-      append_comparison(output_.buffer(), *rows, grouping_, style_, options_.diff.finds_leaks);
+      const RowSource source{[](const Row& row) { return frames_of(row); },
+                             [&] { return output_.flush_if_full(); }};
+      if (auto status = append_comparison(output_.buffer(), *rows, grouping_, style_,
+                                          options_.diff.finds_leaks, source);
+          !status)
+        return give_up(output_, std::move(status).error());
     }
     auto ended = finish(output_, account_, losses_, options_);
     if (!ended || *ended != ExitStatus::kComplete) return ended;
@@ -172,6 +176,7 @@ class Diff {
     auto rows =
         make_rows(sums, grouping_, session, [&](Error error) { losses_.add(std::move(error)); });
     losses_.ungrouped_pages += ungrouped_pages(rows.rows);
+    losses_.is_file_too_small |= sums.is_file_too_small || rows.is_full;
     return rows;
   }
 

@@ -80,6 +80,7 @@ Result<ExitStatus> print_stacks(Session& session, const ReaderView& view, const 
       return give_up(output, std::move(status).error());
   }
   losses.ungrouped_pages = sums->other.pages;
+  losses.is_file_too_small = sums->is_file_too_small;
   losses.sums_without_allocations = sums->nr_without_allocations;
   return finish(output, sums->account, losses, options);
 }

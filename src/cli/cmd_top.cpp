@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "cli/account_report.h"
 #include "cli/command_end.h"
@@ -54,13 +55,13 @@ class Top {
 
   Result<ExitStatus> run() {
     if (!is_watching_) {
-      if (auto status = look(); !status) return fail(std::move(status).error());
+      if (auto status = look(); !status) return give_up(output_, std::move(status).error());
       return end();
     }
     const Keyboard keyboard;
     for (std::size_t nr_looks = 1;; ++nr_looks) {
       next_ = std::chrono::steady_clock::now() + *options_.top.interval;
-      if (auto status = look(); !status) return fail(std::move(status).error());
+      if (auto status = look(); !status) return give_up(output_, std::move(status).error());
       if (auto status = output_.flush(); !status)
         return give_up(output_, std::move(status).error());
       if (options_.top.count && nr_looks >= *options_.top.count) break;
@@ -122,8 +123,12 @@ class Top {
     account_.add(sums->account);
     losses_.sums_without_allocations += sums->nr_without_allocations;
     const auto on_error = [&](Error error) { losses_.add(std::move(error)); };
-    auto rows = make_rows(*sums, grouping_, session_, on_error).rows;
+    RowSet row_set = make_rows(*sums, grouping_, session_, on_error);
+    std::vector<Row> rows = std::move(row_set.rows);
     losses_.ungrouped_pages += ungrouped_pages(rows);
+    losses_.is_file_too_small |= sums->is_file_too_small || row_set.is_full;
+    // there may be many of them
+    *sums = {};
     Row total = total_of(rows);
     style_.total_pages = total.pages;
     if (is_watching_) {
@@ -140,60 +145,65 @@ class Top {
     }
     const bool is_table = options_.format == Format::kText;
     // otherwise only those that are shown need names
-    if (sort_ == SortKey::kFields)
-      for (Row& row : rows) read_frames(row, session_, on_error);
+    StackIndex stacks;
+    if (sort_ == SortKey::kFields) index_stacks(rows, session_, stacks);
     rank(rows, sort_,
          options_.top.has_limit || !is_table ? options_.top.limit
                                              : std::optional<std::size_t>(kTableRowsDefault));
-    for (Row& row : rows) {
-      if (is_interrupted()) return fail(interrupted());
-      read_frames(row, session_, on_error);
-    }
     rows.push_back(std::move(total));
-    append(rows);
-    return {};
+    return append(rows, on_error);
   }
 
-  void append(const std::vector<Row>& rows) {
+  /// With the names of one row at a time, as all together may be far larger than the sums.
+  Status append(std::vector<Row>& rows, const RowErrorCallback& on_error) {
     const auto now = system_clock::now();
     if (is_watching_)
       style_.time = static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(
                                             now.time_since_epoch())
                                             .count()) /
                     1000;
-    if (options_.format == Format::kJson) {
-      append_json_rows(output_.buffer(), rows, grouping_, style_);
-      return;
+    if (options_.format == Format::kText) return append_text(rows, now, on_error);
+    const bool is_csv = options_.format == Format::kCsv;
+    if (is_csv && !std::exchange(has_csv_header_, true))
+      append_csv_header(output_.buffer(), grouping_, style_);
+    for (Row& row : rows) {
+      if (is_interrupted()) return fail(interrupted());
+      row.frames = frames_of(row, session_, on_error);
+      (is_csv ? append_csv_rows : append_json_rows)(output_.buffer(), {std::move(row)}, grouping_,
+                                                    style_);
+      if (auto status = output_.flush_if_full(); !status) return status;
     }
-    if (options_.format == Format::kCsv) {
-      if (!has_csv_header_) append_csv_header(output_.buffer(), grouping_, style_);
-      has_csv_header_ = true;
-      append_csv_rows(output_.buffer(), rows, grouping_, style_);
-      return;
-    }
+    return {};
+  }
+
+  Status append_text(const std::vector<Row>& rows, system_clock::time_point now,
+                     const RowErrorCallback& on_error) {
+    const RowSource source{[&](const Row& row) { return frames_of(row, session_, on_error); },
+                           [&]() -> Status {
+                             if (is_interrupted()) return fail(interrupted());
+                             return output_.flush_if_full();
+                           }};
     const auto size = output_.is_terminal() ? screen_size() : std::nullopt;
     if (size) style_.width = size->columns;
+    if (!is_watching_) return append_table(output_.buffer(), rows, grouping_, style_, source);
     std::string text;
-    if (is_watching_) {
-      std::vector<std::string> names;
-      for (const GroupField field : grouping_.fields) names.emplace_back(group_field_name(field));
-      fmt::format_to(std::back_inserter(text), "{:%F %T}  every {:g} s  by {}  sorted by {}{}\n",
-                     fmt::localtime(system_clock::to_time_t(now)),
-                     static_cast<double>(options_.top.interval->count()) / 1000,
-                     fmt::join(names, ","), sort_key_name(sort_), size ? "  (q s f space)" : "");
-      // a line that the terminal wraps would scroll the first one away
-      if (size && text.size() > size->columns + 1)
-        text.replace(size->columns, std::string::npos, "\n");
-    }
-    append_table(text, rows, grouping_, style_);
-    if (is_watching_ && size) {
+    std::vector<std::string> names;
+    for (const GroupField field : grouping_.fields) names.emplace_back(group_field_name(field));
+    fmt::format_to(std::back_inserter(text), "{:%F %T}  every {:g} s  by {}  sorted by {}{}\n",
+                   fmt::localtime(system_clock::to_time_t(now)),
+                   static_cast<double>(options_.top.interval->count()) / 1000,
+                   fmt::join(names, ","), sort_key_name(sort_), size ? "  (q s f space)" : "");
+    // a line that the terminal wraps would scroll the first one away
+    if (size && text.size() > size->columns + 1)
+      text.replace(size->columns, std::string::npos, "\n");
+    if (auto status = append_table(text, rows, grouping_, style_, source); !status) return status;
+    if (size) {
       make_harmless(text);
       output_.append_controls(screenful(text, *size));
-    } else if (is_watching_) {
-      output_.buffer() += text + '\n';
     } else {
-      output_.buffer() += text;
+      output_.buffer() += text + '\n';
     }
+    return {};
   }
 
   Result<ExitStatus> end() { return finish(output_, account_, losses_, options_); }

@@ -113,7 +113,9 @@ std::uint32_t PageSums::place_of(const pobpf_group_key& key) {
   const auto nr_groups = static_cast<std::uint32_t>(sums_.groups.size());
   if (nr_groups >= std::min(request_.groups_max, groups_max_)) {
     const auto found = index_.find(key);
-    return found == index_.end() ? kOtherGroup : found->second;
+    if (found != index_.end()) return found->second;
+    sums_.is_file_too_small |= nr_groups < request_.groups_max;
+    return kOtherGroup;
   }
   const auto [found, is_new] = index_.emplace(key, nr_groups);
   if (is_new) sums_.groups.push_back({key, {}});
@@ -136,8 +138,8 @@ Status PageSums::add_sum(const pobpf_page& record, PageFields fields,
   if (!nr_allocations && has_order) nr_allocations = *nr_pages >> record.order;
   if (!nr_allocations) ++sums_.nr_without_allocations;
   pobpf_group_sum& sum = sum_of(record, nullptr);
-  sum.allocations = allocations_of_both(sum.pages, sum.allocations, *nr_pages,
-                                        nr_allocations.value_or(0));
+  sum.allocations =
+      allocations_of_both(sum.pages, sum.allocations, *nr_pages, nr_allocations.value_or(0));
   sum.pages += *nr_pages;
   return {};
 }

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "model/page_types.h"
 #include "pobpf/abi.h"
@@ -47,6 +47,8 @@ class PageSums {
                                std::optional<std::uint64_t> nr_pages);
   /// Where the group of what was added last stands in GroupSums::groups; kOtherGroup: in no place.
   [[nodiscard]] std::uint32_t group() const { return group_; }
+  /// So far.
+  [[nodiscard]] const std::vector<GroupSum>& groups() const { return sums_.groups; }
   /// All groups; nothing can be added any more. kFailed if the pages of an import did not all say
   /// what they are summed up by.
   [[nodiscard]] Result<GroupSums> take();

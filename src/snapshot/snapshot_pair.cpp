@@ -125,10 +125,9 @@ Result<PairSums> sum_pair(SnapshotSession& before, SnapshotSession& after, const
     if (auto status = cursor->advance(); !status) return fail(std::move(status).error());
   constexpr std::uint64_t kPagesAStep = 65536;
   for (std::uint64_t nr_pages = 0; old_pages.has_page() || new_pages.has_page(); ++nr_pages) {
-    if (nr_pages % kPagesAStep == 0) {
-      sums_before.limit_groups(before.groups_max());
-      sums_after.limit_groups(after.groups_max());
-    }
+    if (nr_pages % kPagesAStep == 0)
+      for (auto status : {before.limit(sums_before), after.limit(sums_after)})
+        if (!status) return fail(std::move(status).error());
     if (nr_pages % kPagesAStep == 0 && on_progress) {
       const Progress a = old_pages.progress();
       const Progress b = new_pages.progress();
@@ -150,6 +149,8 @@ Result<PairSums> sum_pair(SnapshotSession& before, SnapshotSession& after, const
     if (takes_new)
       if (auto status = new_pages.advance(); !status) return fail(std::move(status).error());
   }
+  for (auto status : {before.limit(sums_before), after.limit(sums_after)})
+    if (!status) return fail(std::move(status).error());
   PairSums pair;
   for (auto [sums, result, cursor] : {std::tuple(&sums_before, &pair.before, &old_pages),
                                       {&sums_after, &pair.after, &new_pages}}) {

@@ -22,15 +22,16 @@ namespace pobpf {
 namespace {
 
 std::uint64_t longest_text(std::string_view list) {
-  std::size_t longest = 0;
-  while (!list.empty()) longest = std::max(longest, take_text(list).size());
+  std::uint64_t longest = 0;
+  while (!list.empty()) longest = std::max(longest, shown_bytes(take_text(list)));
   return longest;
 }
 
 /// Of the names of flags that are all set.
 std::uint64_t longest_names(const std::vector<FlagName>& flags) {
   std::uint64_t bytes = 0;
-  for (const FlagName& flag : flags) bytes += flag.name.size() + 1;
+  // as JSON has it, each between quotes and with a comma
+  for (const FlagName& flag : flags) bytes += shown_bytes(flag.name) + 3;
   return bytes;
 }
 
@@ -57,7 +58,10 @@ Result<std::unique_ptr<SnapshotReader>> SnapshotReader::open(Fd fd, std::string 
   // make_unique() cannot reach the constructor
   std::unique_ptr<SnapshotReader> reader(
       new SnapshotReader(std::move(fd), std::move(name), policy));
-  if (has_size) reader->file_bytes_ = static_cast<std::uint64_t>(status.st_size);
+  if (has_size) {
+    reader->file_bytes_ = static_cast<std::uint64_t>(status.st_size);
+    reader->budget_.set_file_bytes(reader->file_bytes_);
+  }
   if (auto read = reader->read_head(); !read) return fail(std::move(read).error());
   return reader;
 }
@@ -197,26 +201,26 @@ Status SnapshotReader::take_texts() {
 Status SnapshotReader::draw_text(const snapshot::Pages& pages) {
   // sums show no records
   if (wanted_ != kEveryPageField) return {};
-  // what records of a kernel have is free, as many of them may be alike
-  constexpr std::uint64_t kUsualNamesBytes = 1024;
-  constexpr std::uint64_t kUsualStackBytes = 2048;
-  const auto beyond = [](std::uint64_t bytes, std::uint64_t usual) {
-    return bytes - std::min(bytes, usual);
-  };
+  // numbers and the names of their columns, and what names of tables, tasks and cgroups can be
+  constexpr std::uint64_t kRecordBytes = 1024;
   std::uint64_t bytes =
-      pages.nr_pages() * beyond(longest_gfp_names_ + longest_flag_names_, kUsualNamesBytes);
+      pages.nr_pages() * (longest_gfp_names_ + longest_flag_names_ + kRecordBytes);
   std::vector<std::uint64_t> stack_bytes;
   for (const auto& [column, handles] : {std::pair(&pages.site(), &pages.sites().handle()),
                                         {&pages.free_side(), &pages.free_sides().handle()}}) {
     stack_bytes.clear();
-    for (const std::uint32_t handle : *handles)
-      stack_bytes.push_back(beyond(context_.text_bytes(handle), kUsualStackBytes));
+    for (const std::uint32_t handle : *handles) stack_bytes.push_back(context_.shown_bytes(handle));
     if (stack_bytes.empty()) continue;
     for (int i = 0; i < column->value_size(); ++i)
       bytes += stack_bytes[column->value(i)] *
                (column->run_size() == 0 ? 1 : std::uint64_t{column->run(i)});
   }
-  return budget_.show(bytes);
+  return budget_.show_records(bytes);
+}
+
+Status SnapshotReader::show_stack(std::uint32_t handle) {
+  auto status = budget_.show_rows(context_.shown_bytes(handle));
+  return status ? Status() : fail(damage(status.error()));
 }
 
 Status SnapshotReader::count_pages(std::uint64_t nr_pages) {
@@ -266,7 +270,8 @@ Status SnapshotReader::take_footer() {
     return contradiction("it holds more than its end says");
   if (footer.account && footer.account->emitted != footer.nr_pages)
     return contradiction("its account is not that of its pages");
-  if (!is_whole && losses_.nr_places == 0) lose({ErrorKind::kFailed, "a part of it is missing", {}, 0});
+  if (!is_whole && losses_.nr_places == 0)
+    lose({ErrorKind::kFailed, "a part of it is missing", {}, 0});
   footer_ = footer;
   return {};
 }

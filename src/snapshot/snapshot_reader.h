@@ -84,6 +84,8 @@ class SnapshotReader final : public PageContext {
   Result<std::string> cgroup_path(std::uint64_t id) override { return context_.cgroup_path(id); }
   /// What the file may take.
   [[nodiscard]] const ReadBudget& budget() const { return budget_; }
+  /// Draws what a stack becomes that is shown once more, beside its pages.
+  [[nodiscard]] Status show_stack(std::uint32_t handle);
 
  private:
   SnapshotReader(Fd fd, std::string name, DamagePolicy policy);
@@ -100,7 +102,7 @@ class SnapshotReader final : public PageContext {
   /// Of all blocks and sums together, so that nothing that is made of them wraps.
   [[nodiscard]] Status count_pages(std::uint64_t nr_pages);
   [[nodiscard]] Status take_block();
-  /// Draws what the pages of the block become as text, beyond what is usual.
+  /// Draws what the pages of the block become.
   [[nodiscard]] Status draw_text(const snapshot::Pages& pages);
   [[nodiscard]] Status take_groups();
   [[nodiscard]] Status take_texts();

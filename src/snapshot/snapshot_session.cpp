@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "snapshot/page_filter.h"
-#include "snapshot/page_sums.h"
 
 namespace pobpf {
 namespace {
@@ -225,6 +224,15 @@ std::uint64_t SnapshotSession::page_bytes() const {
   return recorded == 0 ? kUsual : recorded;
 }
 
+Status SnapshotSession::limit(PageSums& sums) {
+  sums.limit_groups(reader_->budget().groups_max());
+  // each may become a row with its stack
+  for (; nr_limited_groups_ < sums.groups().size(); ++nr_limited_groups_)
+    if (auto status = reader_->show_stack(sums.groups()[nr_limited_groups_].key.handle); !status)
+      return status;
+  return {};
+}
+
 Status SnapshotSession::take_turn() {
   if (!std::exchange(is_taken_, true)) return {};
   return fail(ErrorKind::kFailed, "the snapshot was read already", "open it again");
@@ -255,7 +263,7 @@ Result<GroupSums> SnapshotSession::sum_groups(const ReaderView& view, const SumR
   while (true) {
     auto block = blocks.next();
     if (!block) return fail(std::move(block).error());
-    sums.limit_groups(groups_max());
+    if (auto status = limit(sums); !status) return fail(std::move(status).error());
     if (*block == nullptr) break;
     if (auto status = sums.check_fields((*block)->fields); !status)
       return fail(std::move(status).error());

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "pobpf/reader.h"
+#include "snapshot/page_sums.h"
 #include "snapshot/snapshot_reader.h"
 
 namespace pobpf {
@@ -45,8 +46,9 @@ class SnapshotSession final : public Session {
   [[nodiscard]] std::size_t row_bytes_max() const override {
     return reader_->budget().row_bytes_max();
   }
-  /// Groups that there is room for so far.
-  [[nodiscard]] std::uint32_t groups_max() const { return reader_->budget().groups_max(); }
+  /// Gives `sums`, which are of this snapshot, room for as many groups as there is room for so far;
+  /// kFailed if those that they have show more than there may be shown.
+  [[nodiscard]] Status limit(PageSums& sums);
 
   /// Of the pages that were read so far.
   Result<const Stack*> stack(std::uint32_t handle) override { return reader_->stack(handle); }
@@ -71,6 +73,7 @@ class SnapshotSession final : public Session {
   std::unique_ptr<SnapshotReader> reader_;
   NodeSet memory_nodes_;
   bool is_taken_ = false;
+  std::size_t nr_limited_groups_ = 0;
 };
 
 }  // namespace pobpf

@@ -23,6 +23,8 @@ constexpr std::size_t kKnownBytesMax = std::size_t{4} << 20;
 constexpr std::uint64_t kStackEntryBytes = 64;
 constexpr std::uint64_t kCgroupEntryBytes = 160;
 constexpr std::uint64_t kReasonEntryBytes = 96;
+/// Of a frame in JSON, beside its symbol: the address, and the names of both.
+constexpr std::uint32_t kShownFrameBytes = 48;
 
 /// Of stacks and cgroups alike: positions of those that could not be read, with a reason each.
 template <typename Message>
@@ -150,8 +152,12 @@ Status ContextReader::add_locations(const snapshot::Stacks& message) {
   added->symbols = message.symbol();
   added->locations.reserve(nr_symbols);
   std::string_view list = added->symbols;
-  for (const std::uint64_t address : addresses)
-    added->locations.push_back({address, take_text(list)});
+  for (const std::uint64_t address : addresses) {
+    const std::string_view symbol = take_text(list);
+    added->locations.push_back(
+        {address, symbol,
+         kShownFrameBytes + static_cast<std::uint32_t>(pobpf::shown_bytes(symbol))});
+  }
   locations_.push_back(std::move(added));
   return {};
 }
@@ -182,15 +188,16 @@ Status ContextReader::add(const snapshot::Stacks& message, bool is_salvaging) {
       // a blank in front and a line end behind
       entry.text_bytes +=
           2 + static_cast<std::uint32_t>(frame == nullptr ? 0 : frame->symbol.size());
+      entry.shown_bytes += frame == nullptr ? 0U : frame->shown_bytes;
     }
-    shown += entry.text_bytes;
+    shown += entry.shown_bytes;
     if (!stacks_.emplace(message.handle(i), entry).second)
       return contradiction(fmt::format("the stack {} is there twice", message.handle(i)));
   }
   std::string_view reasons = message.reason();
   for (const std::uint32_t unreadable : message.unreadable())
     unreadable_[message.handle(static_cast<int>(unreadable))] = take_text(reasons);
-  return budget_.show(shown);
+  return budget_.show_rows(shown);
 }
 
 Status ContextReader::add(const snapshot::Cgroups& message) {
@@ -230,7 +237,8 @@ Result<const Stack*> ContextReader::stack(std::uint32_t handle) {
     stack.frames.push_back({frame->address, std::string(frame->symbol)});
     stack.kernel_text.append(1, ' ').append(frame->symbol).append(1, '\n');
   }
-  const std::size_t bytes = sizeof(Stack) + entry.nr_frames * sizeof(Frame) + 2 * entry.text_bytes;
+  const std::size_t bytes =
+      sizeof(Stack) + entry.nr_frames * sizeof(Frame) + std::size_t{2} * entry.text_bytes;
   if (known_bytes_ + bytes > kKnownBytesMax) {
     known_.clear();
     known_bytes_ = 0;

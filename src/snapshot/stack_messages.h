@@ -67,10 +67,10 @@ class ContextReader {
   [[nodiscard]] bool has_cgroup(std::uint64_t id) const { return cgroups_.contains(id); }
   [[nodiscard]] std::uint64_t nr_stacks() const { return stacks_.size(); }
   [[nodiscard]] std::uint64_t nr_cgroups() const { return cgroups_.size(); }
-  /// Of the text of a stack; 0 if it is not there.
-  [[nodiscard]] std::uint64_t text_bytes(std::uint32_t handle) const {
+  /// What a stack becomes where it is shown; 0 if it is not there.
+  [[nodiscard]] std::uint64_t shown_bytes(std::uint32_t handle) const {
     const auto found = stacks_.find(handle);
-    return found == stacks_.end() ? 0 : found->second.text_bytes;
+    return found == stacks_.end() ? 0 : found->second.shown_bytes;
   }
 
   /// As PageContext has them; a stack is valid until the next one is asked for.
@@ -83,6 +83,7 @@ class ContextReader {
     std::uint64_t first_frame = 0;
     std::uint32_t nr_frames = 0;
     std::uint32_t text_bytes = 0;
+    std::uint32_t shown_bytes = 0;
   };
   struct CgroupEntry {
     std::string path;
@@ -91,6 +92,7 @@ class ContextReader {
   struct Location {
     std::uint64_t address = 0;
     std::string_view symbol;
+    std::uint32_t shown_bytes = 0;  // with the address
   };
   /// The addresses of an item.
   struct Locations {
@@ -110,7 +112,7 @@ class ContextReader {
   HashMap<std::uint64_t, CgroupEntry> cgroups_;
   std::vector<std::unique_ptr<Locations>> locations_;  // ascending
   std::vector<std::uint32_t> frames_;                  // locations of all stacks
-  HashMap<std::uint32_t, Stack> known_;     // that were asked for lately
+  HashMap<std::uint32_t, Stack> known_;                // that were asked for lately
   std::size_t known_bytes_ = 0;
 };
 

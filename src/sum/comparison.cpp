@@ -160,8 +160,9 @@ void rank(std::vector<ComparedRow>& rows, CompareKey key, std::optional<std::siz
   rows.push_back(std::move(total));
 }
 
-void append_comparison(std::string& out, const std::vector<ComparedRow>& rows,
-                       const Grouping& grouping, const RowStyle& style, bool is_series) {
+Status append_comparison(std::string& out, const std::vector<ComparedRow>& rows,
+                         const Grouping& grouping, const RowStyle& style, bool is_series,
+                         const RowSource& source) {
   RowTable table(style);
   const auto add = [&](const char* header, auto cell) {
     std::vector<std::string> cells;
@@ -189,7 +190,7 @@ void append_comparison(std::string& out, const std::vector<ComparedRow>& rows,
   std::vector<const Row*> plain;
   plain.reserve(rows.size());
   for (const ComparedRow& row : rows) plain.push_back(&row.row);
-  table.append(out, plain, grouping);
+  return table.append(out, plain, grouping, source);
 }
 
 void append_comparison_json(std::string& out, const std::vector<ComparedRow>& rows,

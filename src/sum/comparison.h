@@ -65,8 +65,9 @@ void rank(std::vector<ComparedRow>& rows, CompareKey key, std::optional<std::siz
 
 /// As append_table() and append_json_rows(). With `is_series` the pages at all moments and the
 /// slope are shown, else old, new, and what came, went and stayed.
-void append_comparison(std::string& out, const std::vector<ComparedRow>& rows,
-                       const Grouping& grouping, const RowStyle& style, bool is_series);
+Status append_comparison(std::string& out, const std::vector<ComparedRow>& rows,
+                         const Grouping& grouping, const RowStyle& style, bool is_series,
+                         const RowSource& source = {});
 void append_comparison_json(std::string& out, const std::vector<ComparedRow>& rows,
                             const Grouping& grouping, const RowStyle& style, bool is_series);
 

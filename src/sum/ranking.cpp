@@ -33,6 +33,8 @@ int compare(const Label& a, const Label& b) {
 int compare_fields(const Row& a, const Row& b) {
   for (std::size_t i = 0; i < a.labels.size() && i < b.labels.size(); ++i)
     if (const int order = compare(a.labels[i], b.labels[i]); order != 0) return order;
+  if (a.stack != nullptr && b.stack != nullptr && a.stack != b.stack)
+    return pobpf::is_before(*a.stack, *b.stack) ? -1 : 1;
   if (a.frames != b.frames) return a.frames < b.frames ? -1 : 1;
   return 0;
 }

@@ -64,8 +64,8 @@ std::string age_text(std::uint64_t ns) {
   return fmt::format("{}d{:02}h", seconds / 86400, seconds % 86400 / 3600);
 }
 
-void append_table(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
-                  const RowStyle& style) {
+Status append_table(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
+                    const RowStyle& style, const RowSource& source) {
   RowTable table(style);
   const auto add = [&](const char* header, auto cell) {
     std::vector<std::string> cells;
@@ -93,7 +93,7 @@ void append_table(std::string& out, const std::vector<Row>& rows, const Grouping
   std::vector<const Row*> plain;
   plain.reserve(rows.size());
   for (const Row& row : rows) plain.push_back(&row);
-  table.append(out, plain, grouping);
+  return table.append(out, plain, grouping, source);
 }
 
 void append_json_rows(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "pobpf/error.h"
 #include "sum/rows.h"
 
 namespace pobpf {
@@ -24,9 +26,18 @@ struct RowStyle {
   bool is_terminal = false;          ///< CSV: names are escaped, as they always are elsewhere
 };
 
-/// Header and rows; stacks stand below their row, one call a line. Names are escaped.
-void append_table(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
-                  const RowStyle& style);
+/// How the rows of a table are shown of which all frames together take too much memory.
+struct RowSource {
+  /// The frames of a row; empty: those that it has.
+  std::function<std::vector<std::string>(const Row&)> frames;
+  /// Called behind each row, to write what was appended; an error ends the table. May be empty.
+  std::function<Status()> flush;
+};
+
+/// Header and rows; stacks stand below their row, one call a line. Names are escaped. Fails only
+/// where RowSource::flush does.
+Status append_table(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
+                    const RowStyle& style, const RowSource& source = {});
 
 void append_json_rows(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
                       const RowStyle& style);

@@ -124,8 +124,8 @@ void RowTable::add_labels(const std::vector<const Row*>& rows, const Grouping& g
   }
 }
 
-void RowTable::append(std::string& out, const std::vector<const Row*>& rows,
-                      const Grouping& grouping) {
+Status RowTable::append(std::string& out, const std::vector<const Row*>& rows,
+                        const Grouping& grouping, const RowSource& source) {
   add_labels(rows, grouping);
   // what has no fields has its name in their place
   const std::size_t nr_numbers = columns_.size() - nr_labels(grouping);
@@ -151,9 +151,13 @@ void RowTable::append(std::string& out, const std::vector<const Row*>& rows,
     else
       line.append("  ").append(kind_text(*rows[r]));
     append_cut(out, line);
-    for (const std::string& frame : rows[r]->frames) append_cut(out, "        " + escaped(frame));
-    if (!rows[r]->frames.empty()) out += '\n';
+    const auto frames = source.frames ? source.frames(*rows[r]) : rows[r]->frames;
+    for (const std::string& frame : frames) append_cut(out, "        " + escaped(frame));
+    if (!frames.empty()) out += '\n';
+    if (!source.flush) continue;
+    if (auto status = source.flush(); !status) return status;
   }
+  return {};
 }
 
 }  // namespace pobpf

@@ -20,7 +20,8 @@ class RowTable {
 
   /// A cell a row.
   void add_numbers(const char* header, std::vector<std::string> cells);
-  void append(std::string& out, const std::vector<const Row*>& rows, const Grouping& grouping);
+  Status append(std::string& out, const std::vector<const Row*>& rows, const Grouping& grouping,
+                const RowSource& source);
 
  private:
   /// Numbers are aligned to the right, names to the left.

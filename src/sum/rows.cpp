@@ -16,6 +16,8 @@
 namespace pobpf {
 namespace {
 
+constexpr const char* kUnreadableStack = "(unreadable stack)";
+
 Label number_label(std::int64_t value) { return {std::to_string(value), value}; }
 
 Label name_label(const std::vector<std::string>& names, std::size_t index) {
@@ -50,8 +52,9 @@ class RowMaker {
       for (const GroupField field : grouping_.fields)
         if (field != GroupField::kStack) row.labels.push_back(label(field, group.key, stack));
       if (is_stack_by_handle_) row.handle = group.key.handle;
-      if (grouping_.has_stack() && grouping_.depth)
-        set_frames(row, std::span(stack).first(std::min(*grouping_.depth, stack.size())));
+      if (grouping_.has_stack() && grouping_.depth &&
+          !set_frames(row, std::span(stack).first(std::min(*grouping_.depth, stack.size()))))
+        return add_without_room(group.sum);
     }
     set_key(row);
     add(std::move(row));
@@ -71,6 +74,11 @@ class RowMaker {
   RowSet take() { return std::move(set_); }
 
  private:
+  void add_without_room(const pobpf_group_sum& sum) {
+    set_.is_full = true;
+    add_other(sum);
+  }
+
   void add(Row row) {
     const auto known = index_.find(row.key);
     if (known != index_.end()) {
@@ -79,10 +87,9 @@ class RowMaker {
       return;
     }
     bytes_ += bytes_of(row);
-    if (row.kind == RowKind::kGroup && bytes_ > session_.row_bytes_max()) {
-      add_other({.pages = row.pages, .allocations = row.allocations, .time = row.time});
-      return;
-    }
+    if (row.kind == RowKind::kGroup && bytes_ > session_.row_bytes_max())
+      return add_without_room(
+          {.pages = row.pages, .allocations = row.allocations, .time = row.time});
     set_.row_of_group.push_back(set_.rows.size());
     index_.emplace(row.key, set_.rows.size());
     set_.rows.push_back(std::move(row));
@@ -96,19 +103,23 @@ class RowMaker {
     return bytes;
   }
 
-  void set_frames(Row& row, std::span<const Frame> frames) const {
-    if (grouping_.stacks != nullptr) {
-      row.stack = &grouping_.stacks->add(frames);
-      return;
+  /// False: there is no room for them.
+  bool set_frames(Row& row, std::span<const Frame> frames) {
+    if (grouping_.stacks == nullptr) {
+      for (const Frame& frame : frames) row.frames.push_back(frame.symbol);
+      return true;
     }
-    for (const Frame& frame : frames) row.frames.push_back(frame.symbol);
+    bytes_ += grouping_.stacks->bytes_to_add(frames);
+    if (bytes_ > session_.row_bytes_max()) return false;
+    row.stack = &grouping_.stacks->add(frames);
+    return true;
   }
 
   const std::vector<Frame>* frames_of(std::uint32_t handle) {
     auto stack = session_.stack(handle);
     if (stack) return &(*stack)->frames;
     on_error_(std::move(stack).error());
-    static const std::vector<Frame> unknown = {{0, "(unreadable stack)"}};
+    static const std::vector<Frame> unknown = {{0, kUnreadableStack}};
     return &unknown;
   }
 
@@ -232,20 +243,38 @@ std::uint64_t ungrouped_pages(const std::vector<Row>& rows) {
   return nr_pages;
 }
 
-void read_frames(Row& row) {
-  if (row.stack == nullptr || !row.frames.empty()) return;
-  for (const std::string* symbol : *row.stack) row.frames.push_back(*symbol);
+std::vector<std::string> frames_of(const Row& row) {
+  if (row.stack == nullptr) return row.frames;
+  std::vector<std::string> frames;
+  for (const std::string* symbol : *row.stack) frames.push_back(*symbol);
+  return frames;
 }
 
-void read_frames(Row& row, Session& session, const RowErrorCallback& on_error) {
-  if (!row.handle || !row.frames.empty()) return;
+std::vector<std::string> frames_of(const Row& row, Session& session,
+                                   const RowErrorCallback& on_error) {
+  if (!row.handle) return frames_of(row);
   auto stack = session.stack(*row.handle);
   if (!stack) {
     on_error(std::move(stack).error());
-    row.frames = {"(unreadable stack)"};
-    return;
+    return {kUnreadableStack};
   }
-  for (const Frame& frame : (*stack)->frames) row.frames.push_back(frame.symbol);
+  std::vector<std::string> frames;
+  for (const Frame& frame : (*stack)->frames) frames.push_back(frame.symbol);
+  return frames;
+}
+
+void index_stacks(std::vector<Row>& rows, Session& session, StackIndex& stacks) {
+  std::size_t bytes = 0;
+  for (Row& row : rows) {
+    if (!row.handle) continue;
+    // that it cannot be read is said where it is shown
+    const auto stack = session.stack(*row.handle);
+    const std::vector<Frame> unreadable = {{0, kUnreadableStack}};
+    const std::vector<Frame>& frames = stack ? (*stack)->frames : unreadable;
+    bytes += stacks.bytes_to_add(frames);
+    if (bytes > session.row_bytes_max()) return;
+    row.stack = &stacks.add(frames);
+  }
 }
 
 }  // namespace pobpf

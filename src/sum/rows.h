@@ -51,7 +51,7 @@ struct Row {
   std::vector<Label> labels;  ///< of all fields but kStack, in the order of Grouping; kGroup only
   std::vector<std::string> frames;      ///< of kStack: "%pS" texts, innermost first
   std::optional<std::uint32_t> handle;  ///< of kStack, where stacks are whole
-  const IndexedStack* stack = nullptr;  ///< of kStack, with Grouping::stacks
+  const IndexedStack* stack = nullptr;  ///< of kStack, with Grouping::stacks or index_stacks()
   std::uint64_t pages = 0;
   std::uint64_t allocations = 0;  ///< says_allocations() whether they are known
   pobpf_time_sum time{};          ///< as in struct pobpf_group_sum
@@ -72,21 +72,27 @@ struct RowSet {
   std::vector<Row> rows;  ///< in no order
   /// Of each of GroupSums::groups the row that it is in, and of GroupSums::other if it has one.
   std::vector<std::size_t> row_of_group;
+  /// Session::row_bytes_max() gave no room for all of them.
+  bool is_full = false;
 };
 
 /// One row for all groups that look alike; their sums are those of `sums` exactly. What has no room
 /// in Session::row_bytes_max() is one row of the kind kOther. Whole stacks have their handle only,
-/// until read_frames().
+/// until frames_of().
 [[nodiscard]] RowSet make_rows(const GroupSums& sums, const Grouping& grouping, Session& session,
                                const RowErrorCallback& on_error);
 
 /// Of groups that there was no room for.
 [[nodiscard]] std::uint64_t ungrouped_pages(const std::vector<Row>& rows);
 
-/// Names the frames of a row that has a handle and no frames: there may be many more rows than are
-/// shown.
-void read_frames(Row& row, Session& session, const RowErrorCallback& on_error);
-/// The same of a row whose frames are in Grouping::stacks.
-void read_frames(Row& row);
+/// The frames of a row, which may have only their handle or their place in a StackIndex: those of
+/// all rows together may be far more than there is memory for.
+[[nodiscard]] std::vector<std::string> frames_of(const Row& row, Session& session,
+                                                 const RowErrorCallback& on_error);
+/// Of a row without a handle.
+[[nodiscard]] std::vector<std::string> frames_of(const Row& row);
+/// Sets Row::stack of rows that have a handle, for their order, while Session::row_bytes_max()
+/// gives room for it.
+void index_stacks(std::vector<Row>& rows, Session& session, StackIndex& stacks);
 
 }  // namespace pobpf

@@ -21,12 +21,14 @@ class StackIndex {
  public:
   /// Valid until the index dies.
   const IndexedStack& add(std::span<const Frame> frames);
+  /// What add() would take; 0 if the stack is there.
+  [[nodiscard]] std::size_t bytes_to_add(std::span<const Frame> frames) const;
 
  private:
   struct Hash {
     std::size_t operator()(const IndexedStack& stack) const {
-      return seeded_hash(
-          {reinterpret_cast<const char*>(stack.data()), stack.size() * sizeof(stack[0])});
+      const auto bytes = std::as_bytes(std::span(stack));
+      return seeded_hash({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     }
   };
   HashSet<std::string> symbols_;

@@ -208,6 +208,17 @@ TEST_F(TopCommand, WhatFoundNoRoomIsARowAndIsSaid) {
       "for: raise --max-groups, or narrow the view down with filters\n");
 }
 
+TEST_F(TopCommand, AFileThatGivesNoRoomIsNotHelpedByMoreGroups) {
+  GroupSums sums = sums_of({{"a", 70}});
+  sums.other = {30, 20, {}};
+  sums.is_file_too_small = true;
+  session.looks = {sums};
+  EXPECT_EQ(status(), ExitStatus::kIncomplete);
+  EXPECT_THAT(said, HasSubstr("for: no more of them are made of a file of this size: narrow the "
+                              "view down with filters\n"));
+  EXPECT_THAT(said, Not(HasSubstr("--max-groups")));
+}
+
 TEST_F(TopCommand, ARowWhoseStackCannotBeReadSaysSo) {
   options.top.fields = {GroupField::kStack};
   session.looks = {{{sum_of(1, 1, 1), sum_of(9, 3, 1)}, {}, {}}};

@@ -468,8 +468,8 @@ TEST(ImportDialects, Kernel26) {
   const auto stack = imported.reader->stack(page.page.handle);
   EXPECT_EQ((*stack)->frames[0].address, 0xc0000000000c511c);
   EXPECT_EQ((*stack)->frames[0].symbol, ".alloc_pages_current+208");
-  EXPECT_EQ(test::reported(imported.snapshot, POBPF_MODE_STACK).substr(0, 119),
-            "Page allocated via order 0, mask 0x120050\nPFN 0x77a1 Block 7 type 2 Flags (lru)\n"
+  EXPECT_EQ(test::reported(imported.snapshot, POBPF_MODE_STACK).substr(0, 118),
+            "Page allocated via order 0, mask 0x120050\nPFN 30625 Block 7 type 2 Flags (lru)\n"
             " .alloc_pages_current+208\n .__find_get_");
 }
 

@@ -77,6 +77,7 @@ class MadeUpSession final : public Session {
     return sums;
   }
   [[nodiscard]] const PageTypes& page_types() const override { return types; }
+  [[nodiscard]] std::size_t row_bytes_max() const override { return row_bytes; }
 
   std::vector<pobpf_page> pages;
   Account beside;  ///< what the last window accounts for besides its pages
@@ -87,6 +88,7 @@ class MadeUpSession final : public Session {
   PageTypes types;
   NodeSet nodes{1};
   std::vector<NodeSpan> spans;
+  std::size_t row_bytes = SIZE_MAX;
 };
 
 inline GroupSum sum_of(std::uint32_t handle, std::uint64_t pages, std::uint64_t allocations,

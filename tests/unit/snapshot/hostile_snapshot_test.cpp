@@ -669,6 +669,29 @@ TEST_F(Bomb, ManyDeepStacks) {
               HasSubstr("shows more than a file of its size can hold"));
 }
 
+/// No longer than stacks of a kernel, but in JSON each byte is six.
+TEST_F(Bomb, StacksOfControlCharacters) {
+  file_.header();
+  auto& stacks = *file_.item().mutable_stacks();
+  stacks.set_symbol(list({std::string(kNameBytesMax, '\1')}));
+  stacks.add_handle(1);
+  stacks.add_nr_frames(2);
+  for (int i = 0; i < 2; ++i) stacks.add_location(0);
+  file_.add();
+  constexpr unsigned kNrBlocks = 6;
+  for (unsigned i = 0; i < kNrBlocks; ++i)
+    file_.pages([](auto& pages) {
+      const auto sites = pages.sites();
+      pages.Clear();
+      *pages.mutable_sites() = sites;
+      pages.set_nr_pages(kBlockPagesMax);
+      pages.mutable_site()->add_value(0);
+      pages.mutable_site()->add_run(kBlockPagesMax);
+    });
+  EXPECT_THAT(error(file_.footer(kNrBlocks * kBlockPagesMax, 1)),
+              HasSubstr("shows more than a file of its size can hold"));
+}
+
 TEST_F(Bomb, OfZeros) {
   // a frame of a size that is refused is not decompressed
   const std::string head = MadeUpFile().header().get();

@@ -378,6 +378,48 @@ TEST_F(SnapshotSums, WhatFindsNoRoomIsSummedUpTogether) {
   for (const pobpf_page& page : pages_) expected += 1ULL << page.order;
   EXPECT_EQ(nr_pages, expected);
   EXPECT_GT(got->other.pages, 0U);
+  EXPECT_FALSE(got->is_file_too_small);
+}
+
+/// As many as the file gives room for, whatever was asked for.
+TEST_F(SnapshotSums, ASmallFileHasRoomForSixtyFiveThousandGroups) {
+  constexpr std::uint32_t kNrPids = 100'000;
+  pages_ = test::RandomPages(21).take(1);
+  make_possible(pages_[0]);
+  pages_.resize(kNrPids, pages_[0]);
+  for (std::uint32_t i = 0; i < kNrPids; ++i) {
+    pages_[i].pid = static_cast<__s32>(i);
+    pages_[i].order = 0;
+  }
+  std::string file;
+  SnapshotWriter writer(context_, file, kLevelMin);
+  ASSERT_TRUE(writer.begin(header_) && writer.append(pages_, PageField::kPid | PageField::kOrder) &&
+              writer.end(std::nullopt));
+  dir_.write("file", file);
+  SumRequest request;
+  request.group_by = POBPF_GROUP_PID;
+  auto got = session()->sum_groups({}, request, {});
+  ASSERT_TRUE(got) << got.error().what;
+  EXPECT_EQ(got->groups.size(), 65536 + file.size() / 24);
+  EXPECT_EQ(got->other.pages, kNrPids - got->groups.size());
+  EXPECT_TRUE(got->is_file_too_small);
+}
+
+/// A sum of an import has one record, which stands for allocations of many times.
+TEST_F(SnapshotSums, SumsHaveNoAges) {
+  DecodedGroups groups;
+  groups.records = {{pages_[0]}, {}, kAllPageFields};
+  groups.nr_allocations = {2};
+  std::string file;
+  SnapshotWriter writer(context_, file, kLevelMin);
+  ASSERT_TRUE(writer.begin(header_) && writer.append(groups) && writer.end(std::nullopt));
+  dir_.write("file", file);
+  SumRequest request;
+  EXPECT_TRUE(session()->sum_groups({}, request, {}));
+  request.group_by |= POBPF_GROUP_TIME;
+  auto sums = session()->sum_groups({}, request, {});
+  ASSERT_FALSE(sums);
+  EXPECT_THAT(sums.error().what, testing::HasSubstr("how old their allocations are"));
 }
 
 TEST_F(SnapshotSums, FieldsThatAreNotThereAreAnError) {

@@ -103,7 +103,7 @@ TEST(Comparison, TheTableNamesWhatChanged) {
       compare_rows({{row_of("a\x1b", 512)}, {row_of("a\x1b", 256)}}, PagesByRow{{"0a\x1b", 256}});
   rank(rows, CompareKey::kChange, std::nullopt);
   std::string table;
-  append_comparison(table, rows, by_comm(), {}, false);
+  ASSERT_TRUE(append_comparison(table, rows, by_comm(), {}, false));
   EXPECT_EQ(table,
             " OLD   NEW  CHANGE  BORN  GONE  STAYED  COMM\n"
             "2.0M  1.0M   -1.0M    0K  1.0M    1.0M  a\\x1b\n"

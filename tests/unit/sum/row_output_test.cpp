@@ -60,7 +60,7 @@ class RowOutput : public ::testing::Test {
   std::string table(const std::vector<GroupField>& fields) {
     grouping.fields = fields;
     std::string out;
-    append_table(out, rows, grouping, style);
+    EXPECT_TRUE(append_table(out, rows, grouping, style));
     EXPECT_TRUE(out.ends_with('\n'));
     return out;
   }

@@ -96,7 +96,7 @@ TEST_F(Rows, WholeStacksAreToldApartByHandleAndNamedLater) {
             [](const Row& a, const Row& b) { return a.handle < b.handle; });
   EXPECT_EQ(rows[0].handle, 1U);
   EXPECT_TRUE(rows[0].frames.empty());
-  read_frames(rows[0], session, [](const Error&) {});
+  rows[0].frames = frames_of(rows[0], session, [](const Error&) {});
   EXPECT_THAT(rows[0].frames, ElementsAre("alloc_pages+0x1/0x9", "asker+0x1/0x9", "outer+0x1/0x9"));
 }
 
@@ -202,8 +202,40 @@ TEST_F(Rows, WhatCannotBeNamedIsThereAndSaidOnceARow) {
   EXPECT_EQ(pages({GroupField::kMemcg}), (Pages{{"(cgroup 99)", 1}, {"(none)", 2}}));
   EXPECT_EQ(errors.size(), 2U);
   auto rows = make({GroupField::kStack});
-  for (Row& row : rows) read_frames(row, session, [&](Error error) { errors.push_back(error); });
+  for (Row& row : rows)
+    row.frames = frames_of(row, session, [&](Error error) { errors.push_back(error); });
   EXPECT_EQ(errors.size(), 3U);
+}
+
+/// An import may have the number of a mask alone.
+TEST_F(Rows, MasksWithoutNamesAreTheirNumbers) {
+  session.kernel.texts.emplace();
+  session.kernel.texts->gfp[0xcc0].names = "GFP_KERNEL";
+  session.kernel.texts->gfp[0].names = "";
+  sums.groups.clear();
+  for (const std::uint32_t mask : {0xcc0U, 0U, 0x140U}) {
+    sums.groups.push_back(sum_of(1, 1, 1));
+    sums.groups.back().key.gfp_mask = mask;
+  }
+  EXPECT_EQ(pages({GroupField::kGfp}), (Pages{{"0", 1}, {"0x140", 1}, {"GFP_KERNEL", 1}}));
+}
+
+/// What is not there yet takes room, and what is there does not.
+TEST_F(Rows, StacksOfAnIndexTakeOfTheRoomOfRows) {
+  StackIndex index;
+  grouping.stacks = &index;
+  grouping.depth = 3;
+  sums.groups = {sum_of(1, 10, 4), sum_of(2, 20, 5)};
+  session.row_bytes = 0;
+  const auto without_room = make({GroupField::kStack});
+  ASSERT_EQ(without_room.size(), 1U);
+  EXPECT_EQ(without_room[0].kind, RowKind::kOther);
+  EXPECT_EQ(without_room[0].pages, 30U);
+  session.row_bytes = 1'000'000;
+  EXPECT_EQ(make({GroupField::kStack}).size(), 2U);
+  const std::vector<Frame>& frames = (*session.stack(1))->frames;
+  EXPECT_EQ(index.bytes_to_add(frames), 0U);
+  EXPECT_GT(index.bytes_to_add(std::span(frames).first(1)), 0U);
 }
 
 TEST_F(Rows, IgnoredGroupsAreOneRowThatSaysHowMany) {
