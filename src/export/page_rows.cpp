@@ -85,37 +85,43 @@ Result<std::int64_t> DistinctRows::id(std::string_view key, std::span<const SqlV
 }
 
 Result<ContextRows> ContextRows::make(SqliteDatabase& database) {
-  auto stack = database.prepare("INSERT INTO stacks VALUES (?, ?, ?, ?, ?)");
+  // of a damaged file it may come behind pages that refer to it
+  auto stack = database.prepare("INSERT OR REPLACE INTO stacks VALUES (?, ?, ?, ?, NULL)");
   if (!stack) return fail(std::move(stack).error());
   auto frame = database.prepare("INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?)");
   if (!frame) return fail(std::move(frame).error());
-  auto cgroup = database.prepare("INSERT INTO cgroups VALUES (?, ?, ?)");
+  auto cgroup = database.prepare("INSERT OR REPLACE INTO cgroups VALUES (?, ?, NULL)");
   if (!cgroup) return fail(std::move(cgroup).error());
-  return ContextRows(*std::move(stack), *std::move(frame), *std::move(cgroup));
+  constexpr const char* kUnlessThere = "ON CONFLICT DO NOTHING RETURNING 1";
+  auto unknown_stack = database.prepare(
+      fmt::format("INSERT INTO stacks (handle, error) VALUES (?, ?) {}", kUnlessThere));
+  if (!unknown_stack) return fail(std::move(unknown_stack).error());
+  auto unknown_cgroup = database.prepare(
+      fmt::format("INSERT INTO cgroups (id, error) VALUES (?, ?) {}", kUnlessThere));
+  if (!unknown_cgroup) return fail(std::move(unknown_cgroup).error());
+  return ContextRows(*std::move(stack), *std::move(frame), *std::move(cgroup),
+                     *std::move(unknown_stack), *std::move(unknown_cgroup));
 }
 
-void ContextRows::note(Error error) {
-  if (nr_unreadable_++ == 0) first_error_ = std::move(error);
+Status ContextRows::add_unknown(SqliteStatement& insert, std::uint64_t number, Error error) {
+  const std::string reason = sql_text(error.what);
+  insert.set(std::vector<SqlValue>{sql_integer(number), std::string_view(reason)});
+  auto is_new = insert.run();
+  if (!is_new) return fail(std::move(is_new).error());
+  if (*is_new && nr_unreadable_++ == 0) first_error_ = std::move(error);
+  return {};
 }
 
 Status ContextRows::add_stack(std::uint32_t handle, PageContext& context) {
-  if (!handles_.insert(handle).second) return {};
+  if (handles_.contains(handle)) return {};
   auto stack = context.stack(handle);
-  if (!stack) {
-    const std::string reason = sql_text(stack.error().what);
-    note(std::move(stack).error());
-    stack_.set(std::vector<SqlValue>{std::int64_t{handle}, {}, {}, {}, std::string_view(reason)});
-    if (auto done = stack_.run(); !done) return fail(std::move(done).error());
-    return {};
-  }
+  if (!stack) return add_unknown(unknown_stack_, handle, std::move(stack).error());
+  handles_.insert(handle);
   const auto& frames = (*stack)->frames;
   const std::string function = sql_text(call_site(frames));
   const std::string module = sql_text(module_of(frames));
-  stack_.set(std::vector<SqlValue>{std::int64_t{handle},
-                                   static_cast<std::int64_t>(frames.size()),
-                                   text_or_null(function),
-                                   text_or_null(module),
-                                   {}});
+  stack_.set(std::vector<SqlValue>{std::int64_t{handle}, static_cast<std::int64_t>(frames.size()),
+                                   text_or_null(function), text_or_null(module)});
   if (auto done = stack_.run(); !done) return fail(std::move(done).error());
   return add_frames(handle, **stack);
 }
@@ -138,13 +144,12 @@ Status ContextRows::add_frames(std::uint32_t handle, const Stack& stack) {
 }
 
 Status ContextRows::add_cgroup(std::uint64_t id, PageContext& context) {
-  if (!cgroup_ids_.insert(id).second) return {};
+  if (cgroup_ids_.contains(id)) return {};
   auto name = context.cgroup_name(id);
-  const std::string text = sql_text(name ? *name : std::string_view(name.error().what));
-  const SqlValue shown = std::string_view(text);
-  cgroup_.set(
-      std::vector<SqlValue>{sql_integer(id), name ? shown : SqlValue(), name ? SqlValue() : shown});
-  if (!name) note(std::move(name).error());
+  if (!name) return add_unknown(unknown_cgroup_, id, std::move(name).error());
+  cgroup_ids_.insert(id);
+  const std::string text = sql_text(*name);
+  cgroup_.set(std::vector<SqlValue>{sql_integer(id), std::string_view(text)});
   if (auto done = cgroup_.run(); !done) return fail(std::move(done).error());
   return {};
 }
@@ -155,9 +160,10 @@ Result<std::unique_ptr<PageRows>> PageRows::make(SqliteDatabase& database, const
   for (unsigned column = kPfn; column < kNrColumns; ++column) marks += ", ?";
   auto page = database.prepare("INSERT INTO pages VALUES (NULL" + marks + ")");
   if (!page) return fail(std::move(page).error());
-  auto gfp = database.prepare("INSERT OR IGNORE INTO gfp VALUES (?, ?, ?)");
+  // a mask or a word comes again once it is forgotten, or once an import says more of it
+  auto gfp = database.prepare("INSERT OR REPLACE INTO gfp VALUES (?, ?, ?)");
   if (!gfp) return fail(std::move(gfp).error());
-  auto word = database.prepare("INSERT OR IGNORE INTO flag_words VALUES (?, ?, ?, ?, ?, ?, ?)");
+  auto word = database.prepare("INSERT OR REPLACE INTO flag_words VALUES (?, ?, ?, ?, ?, ?, ?)");
   if (!word) return fail(std::move(word).error());
   auto processes = DistinctRows::make(database, "processes", {"pid", "tgid", "comm"});
   if (!processes) return fail(std::move(processes).error());
@@ -195,7 +201,14 @@ void PageRows::set(Column column, std::optional<std::uint64_t> value) {
   page_.set(static_cast<int>(column), value ? sql_integer(*value) : SqlValue());
 }
 
+void PageRows::forget_old_texts() {
+  if (std::exchange(version_, facts_.version()) == facts_.version()) return;
+  gfp_masks_.clear();
+  words_.clear();
+}
+
 Status PageRows::add(const pobpf_page& page, const pobpf_page_detail* detail, PageFields fields) {
+  forget_old_texts();
   set_numbers(page, fields);
   if (auto status = set_process(page, fields); !status) return status;
   if (auto status = set_gfp(page, fields); !status) return status;
@@ -263,9 +276,10 @@ Status PageRows::set_gfp(const pobpf_page& page, PageFields fields) {
   std::string names;
   append_gfp_names(names, page.gfp_mask, facts_);
   names = sql_text(names);
+  const bool has_names = has_gfp_names(page.gfp_mask, facts_);
   const unsigned migratetype = gfp_migratetype(page.gfp_mask, facts_);
   gfp_.set(std::vector<SqlValue>{
-      std::int64_t{page.gfp_mask}, std::string_view(names),
+      std::int64_t{page.gfp_mask}, has_names ? SqlValue(std::string_view(names)) : SqlValue(),
       migratetype == kUnknownMigratetype ? SqlValue() : std::int64_t{migratetype}});
   if (auto done = gfp_.run(); !done) return fail(std::move(done).error());
   return {};
@@ -273,7 +287,6 @@ Status PageRows::set_gfp(const pobpf_page& page, PageFields fields) {
 
 Status PageRows::set_flags(const pobpf_page& page, PageFields fields) {
   const bool is_known = has_field(fields, PageField::kFlags);
-  if (is_known && values_.at(kFlags) == page.flags) return {};
   set(kFlags, is_known ? std::optional<std::uint64_t>(page.flags) : std::nullopt);
   if (!is_known || !remember(words_, std::uint64_t{page.flags})) return {};
   std::string names;
@@ -283,10 +296,11 @@ Status PageRows::set_flags(const pobpf_page& page, PageFields fields) {
   SqlValue nid = flag_field(parts, "node");
   // a kernel that keeps none has one
   if (!facts_.texts && std::holds_alternative<std::monostate>(nid)) nid = std::int64_t{0};
-  flag_word_.set(std::vector<SqlValue>{sql_integer(page.flags), std::string_view(names), nid,
-                                       flag_field(parts, "zone"), flag_field(parts, "lastcpupid"),
-                                       flag_field(parts, "section"),
-                                       flag_field(parts, "kasantag")});
+  const bool has_names = has_page_flag_names(page.flags, fields, facts_);
+  flag_word_.set(std::vector<SqlValue>{
+      sql_integer(page.flags), has_names ? SqlValue(std::string_view(names)) : SqlValue(), nid,
+      flag_field(parts, "zone"), flag_field(parts, "lastcpupid"), flag_field(parts, "section"),
+      flag_field(parts, "kasantag")});
   if (auto done = flag_word_.run(); !done) return fail(std::move(done).error());
   return {};
 }

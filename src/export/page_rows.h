@@ -55,14 +55,23 @@ class ContextRows {
   [[nodiscard]] const Error& first_error() const { return first_error_; }
 
  private:
-  ContextRows(SqliteStatement stack, SqliteStatement frame, SqliteStatement cgroup)
-      : stack_(std::move(stack)), frame_(std::move(frame)), cgroup_(std::move(cgroup)) {}
+  ContextRows(SqliteStatement stack, SqliteStatement frame, SqliteStatement cgroup,
+              SqliteStatement unknown_stack, SqliteStatement unknown_cgroup)
+      : stack_(std::move(stack)),
+        frame_(std::move(frame)),
+        cgroup_(std::move(cgroup)),
+        unknown_stack_(std::move(unknown_stack)),
+        unknown_cgroup_(std::move(unknown_cgroup)) {}
   [[nodiscard]] Status add_frames(std::uint32_t handle, const Stack& stack);
-  void note(Error error);
+  /// A row that says why there is nothing else to say, unless there is one.
+  [[nodiscard]] Status add_unknown(SqliteStatement& insert, std::uint64_t number, Error error);
 
   SqliteStatement stack_;
   SqliteStatement frame_;
   SqliteStatement cgroup_;
+  SqliteStatement unknown_stack_;
+  SqliteStatement unknown_cgroup_;
+  // those that the context has
   HashSet<std::uint32_t> handles_;
   HashSet<std::uint64_t> cgroup_ids_;
   std::uint64_t nr_unreadable_ = 0;
@@ -117,6 +126,8 @@ class PageRows {
   PageRows(Statements statements, const KernelFacts& facts, const PageTypes& types,
            PageContext& context);
 
+  /// What an import has said no more of until now may have names.
+  void forget_old_texts();
   /// Sets a column, if it has changed.
   void set(Column column, std::optional<std::uint64_t> value);
   void set_numbers(const pobpf_page& page, PageFields fields);
@@ -144,6 +155,7 @@ class PageRows {
   ContextRows context_rows_;
 
   std::array<std::optional<std::uint64_t>, kNrColumns> values_{};  // of page_
+  std::uint64_t version_ = 0;  // of the facts that rows were made of
   // what is known to be there; bounded, as flag words come from memory that anyone can shape
   HashSet<std::uint32_t> gfp_masks_;
   HashSet<std::uint64_t> words_;

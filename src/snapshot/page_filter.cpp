@@ -313,24 +313,26 @@ bool PageFilter::time_passes(std::uint64_t ts_nsec) const {
 std::optional<bool> PageFilter::memcg_passes(const pobpf_page& page) {
   const auto& memcgs = spec_.memcgs;
   if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return memcgs.wanted.empty();
-  const auto [entry, is_new] = cgroups_.try_emplace(page.cgroup_id);
-  if (!is_new) return entry->second;
+  if (const auto known = cgroups_.find(page.cgroup_id); known != cgroups_.end())
+    return known->second;
   const auto path = context_->cgroup_path(page.cgroup_id);
   if (!path) return std::nullopt;
   const auto is_in = [&](const std::vector<std::string>& cgroups) {
     return std::ranges::any_of(
         cgroups, [&](const std::string& given) { return is_in_cgroup(*path, given); });
   };
-  entry->second = !is_in(memcgs.rejected) && (memcgs.wanted.empty() || is_in(memcgs.wanted));
-  return entry->second;
+  const bool passes = !is_in(memcgs.rejected) && (memcgs.wanted.empty() || is_in(memcgs.wanted));
+  cgroups_.emplace(page.cgroup_id, passes);
+  return passes;
 }
 
 std::optional<bool> PageFilter::stack_passes(std::uint32_t handle) {
-  const auto [entry, is_new] = stacks_.try_emplace(handle);
-  if (!is_new) return entry->second;
-  if (const auto stack = context_->stack(handle); stack)
-    entry->second = frames_pass((*stack)->frames);
-  return entry->second;
+  if (const auto known = stacks_.find(handle); known != stacks_.end()) return known->second;
+  const auto stack = context_->stack(handle);
+  if (!stack) return std::nullopt;
+  const bool passes = frames_pass((*stack)->frames);
+  stacks_.emplace(handle, passes);
+  return passes;
 }
 
 bool PageFilter::frames_pass(const std::vector<Frame>& frames) const {

@@ -69,9 +69,9 @@ class PageFilter {
   HashMap<std::uint64_t, std::uint32_t> sets_;  // kind << 32 | value: its bits
   std::optional<CommAutomaton> comms_;
   std::optional<PagePlaces> places_;  // no value: not known
-  // verdicts on what pages share
-  HashMap<std::uint32_t, std::optional<bool>> stacks_;
-  HashMap<std::uint64_t, std::optional<bool>> cgroups_;
+  // verdicts on what pages share; no more of them than the context has
+  HashMap<std::uint32_t, bool> stacks_;
+  HashMap<std::uint64_t, bool> cgroups_;
   std::string last_comm_;
   std::optional<bool> last_comm_passes_;
   bool is_unknown_ = false;  // of the page that is judged

@@ -30,11 +30,12 @@ PagePlaces::PagePlaces(const KernelFacts& facts) : facts_(&facts) {
 }
 
 PagePlace PagePlaces::imported(std::uint64_t flags) {
-  const auto [entry, is_new] = known_.try_emplace(flags);
-  PagePlace& place = entry->second;
-  if (!is_new) return place;
+  if (std::exchange(version_, facts_->version()) != facts_->version()) known_.clear();
+  if (const auto known = known_.find(flags); known != known_.end()) return known->second;
   const auto text = facts_->texts->page_flags.find(flags);
-  if (text == facts_->texts->page_flags.end()) return place;
+  // it may come later
+  if (text == facts_->texts->page_flags.end()) return {};
+  PagePlace& place = known_[flags];
   for (const std::string_view part : split_flag_names(text->second)) {
     if (const auto nid = number_behind(part, "node=")) place.nid = nid;
     if (const auto zone = number_behind(part, "zone=")) place.zone = zone;

@@ -36,7 +36,8 @@ class PagePlaces {
   const KernelFacts* facts_;
   Field node_;
   Field zone_;
-  HashMap<std::uint64_t, PagePlace> known_;  // of words that were met
+  std::uint64_t version_ = 0;                // of the facts that known_ is of
+  HashMap<std::uint64_t, PagePlace> known_;  // of words that the facts have a text of
 };
 
 }  // namespace pobpf

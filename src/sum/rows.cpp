@@ -148,6 +148,8 @@ class RowMaker {
       case GroupField::kOrder:
         return number_label(key.order);
       case GroupField::kGfp: {
+        if (!has_gfp_names(key.gfp_mask, facts))
+          return {fmt::format("{:#x}", key.gfp_mask), std::nullopt};
         std::string names;
         append_gfp_names(names, key.gfp_mask, facts);
         return {names.empty() ? "0" : names, std::nullopt};

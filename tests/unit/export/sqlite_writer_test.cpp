@@ -283,6 +283,71 @@ TEST_F(SqliteReport, MoreTasksAndFlagsThanAreRememberedAreThereOnce) {
             std::to_string(kNrTasks));
 }
 
+/// Of an import, which may have numbers alone, and their names further down.
+TEST_F(SqliteReport, NamesThatAreNotKnownAreNull) {
+  auto header = test::made_up_header();
+  header.facts->texts.emplace();
+  ImportedTexts& texts = *header.facts->texts;
+  samples::MadeUpContext context;
+  const auto page_of = [](std::uint32_t gfp_mask, std::uint64_t flags) {
+    pobpf_page page{};
+    page.kind = POBPF_ITEM_PAGE;
+    page.gfp_mask = gfp_mask;
+    page.flags = flags;
+    return page;
+  };
+  constexpr PageFields kFields = PageField::kGfpMask | PageField::kFlags;
+  {
+    auto output = Output::to_named_file(dir / "db");
+    ASSERT_TRUE(output);
+    auto writer = SqliteWriter::create(*output, nullptr, header, context);
+    ASSERT_TRUE(writer) << writer.error().what;
+    for (const std::uint32_t number : {1U, 2U})
+      ASSERT_TRUE((*writer)->append(std::vector{page_of(number, number)}, {}, kFields));
+    texts.gfp[2].names = "GFP_KERNEL";
+    texts.page_flags[2] = "lru|node=3";
+    ++texts.version;
+    ASSERT_TRUE((*writer)->append(std::vector{page_of(2, 2)}, {}, kFields));
+    ASSERT_TRUE((*writer)->end({}));
+    writer->reset();
+    ASSERT_TRUE(output->commit());
+  }
+  EXPECT_THAT(database().rows("SELECT gfp_mask, names FROM gfp ORDER BY gfp_mask"),
+              ElementsAre(SqlRow{"1", std::nullopt}, SqlRow{"2", "GFP_KERNEL"}));
+  EXPECT_THAT(database().rows("SELECT flags, names, nid FROM flag_words ORDER BY flags"),
+              ElementsAre(SqlRow{"1", std::nullopt, std::nullopt}, SqlRow{"2", "lru", "3"}));
+}
+
+/// Of a damaged file: what is not there is said once, however many pages refer to it, and shown
+/// once it comes.
+TEST_F(SqliteReport, WhatComesLateIsThere) {
+  pages.assign(3, samples::android_migrated());
+  details.clear();
+  pages[1].handle = 8;
+  pages[1].cgroup_id = 2;
+  const auto header = test::made_up_header();
+  samples::MadeUpContext context;
+  {
+    auto output = Output::to_named_file(dir / "db");
+    ASSERT_TRUE(output);
+    auto writer = SqliteWriter::create(*output, nullptr, header, context);
+    ASSERT_TRUE(writer) << writer.error().what;
+    ASSERT_TRUE((*writer)->append(pages, {}, kAllPageFields));
+    EXPECT_EQ((*writer)->nr_unreadable(), 4U);
+    context.add_stack(7, {"f+0x1/0x2"});
+    context.cgroups[1] = "/a";
+    ASSERT_TRUE((*writer)->append(pages, {}, kAllPageFields));
+    EXPECT_EQ((*writer)->nr_unreadable(), 4U);
+    ASSERT_TRUE((*writer)->end({}));
+    writer->reset();
+    ASSERT_TRUE(output->commit());
+  }
+  EXPECT_THAT(database().rows("SELECT handle, function, error IS NULL FROM stacks ORDER BY 1"),
+              ElementsAre(SqlRow{"7", "f", "1"}, SqlRow{"8", std::nullopt, "0"}));
+  EXPECT_THAT(database().rows("SELECT id, name, error IS NULL FROM cgroups ORDER BY 1"),
+              ElementsAre(SqlRow{"1", "a", "1"}, SqlRow{"2", std::nullopt, "0"}));
+}
+
 TEST_F(SqliteReport, WhatCouldNotBeReadIsSaid) {
   samples::MadeUpContext context;
   test::fill(context);

@@ -149,6 +149,20 @@ TEST_F(PageFilterTest, ACgroupThatCouldNotBeReadIsNoAnswer) {
     EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kUnknown);
 }
 
+  // in a damaged file it may come late
+  context.cgroups[99] = "/kube";
+  EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kWanted);
+}
+
+TEST(PagePlaces, OfAWordThatGetsItsNamesLater) {
+  KernelFacts facts;
+  facts.texts.emplace();
+  PagePlaces places(facts);
+  EXPECT_FALSE(places.of(5).nid);
+  facts.texts->page_flags[5] = "lru|node=3|zone=1";
+  ++facts.texts->version;
+  EXPECT_EQ(places.of(5).nid, 3U);
+  EXPECT_EQ(places.of(5).zone, 1U);
 TEST_F(PageFilterTest, AgesAreThoseOfTheRecording) {
   pobpf_page page{};
   page.ts_nsec = kRecordedNs - 100;
