@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "model/page_limits.h"
+#include "snapshot/contradiction.h"
 #include "snapshot/format.h"
 #include "snapshot/text_list.h"
 #include "snapshot/texts_message.h"
@@ -210,7 +211,10 @@ void write_account(const Account& account, snapshot::Account& message) {
 }
 
 /// A filter that this pobpf does not know is left out; then the account does not add up.
-Account read_account(const snapshot::Account& message) {
+Result<Account> read_account(const snapshot::Account& message) {
+  if (!is_list_of(message.filter(), static_cast<std::size_t>(message.filtered_size()),
+                  kTableNameBytesMax))
+    return contradiction("the columns of its filters differ in length");
   Account account;
   for_each_count([&](auto member, auto get, auto /*set*/) { account.*member = (message.*get)(); });
   std::string_view list = message.filter();
@@ -291,7 +295,7 @@ void write_footer(const SnapshotFooter& footer, snapshot::Footer& message) {
   if (footer.account) write_account(*footer.account, *message.mutable_account());
 }
 
-SnapshotFooter read_footer(const snapshot::Footer& message) {
+Result<SnapshotFooter> read_footer(const snapshot::Footer& message) {
   SnapshotFooter footer;
   footer.nr_blocks = message.nr_blocks();
   footer.nr_pages = message.nr_pages();
@@ -299,7 +303,10 @@ SnapshotFooter read_footer(const snapshot::Footer& message) {
   footer.nr_stacks = message.nr_stacks();
   footer.nr_cgroups = message.nr_cgroups();
   footer.nr_texts = message.nr_texts();
-  if (message.has_account()) footer.account = read_account(message.account());
+  if (!message.has_account()) return footer;
+  auto account = read_account(message.account());
+  if (!account) return fail(std::move(account).error());
+  footer.account = *std::move(account);
   return footer;
 }
 

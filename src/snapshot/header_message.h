@@ -13,6 +13,7 @@ void write_header(const SnapshotHeader& header, snapshot::Header& message);
 [[nodiscard]] Result<SnapshotHeader> read_header(const snapshot::Header& message);
 
 void write_footer(const SnapshotFooter& footer, snapshot::Footer& message);
-[[nodiscard]] SnapshotFooter read_footer(const snapshot::Footer& message);
+/// Errors say in which way the message contradicts itself.
+[[nodiscard]] Result<SnapshotFooter> read_footer(const snapshot::Footer& message);
 
 }  // namespace pobpf

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <iterator>
 #include <utility>
 
@@ -98,7 +99,9 @@ bool has_pfn(const std::vector<PfnRange>& ranges, std::uint64_t pfn) {
 
 /// Whether a cgroup is the one that --memcg names, or one below it. A path that does not begin with
 /// a slash is the last name alone, which is all that there is to go by.
-bool is_in_cgroup(std::string_view path, std::string_view given) {
+bool is_in_cgroup(std::string_view path, const std::string& given_path) {
+  const std::string normal = std::filesystem::path("/" + given_path).lexically_normal();
+  std::string_view given = normal;
   // as a directory, where systems have cgroup v2 mounted
   constexpr std::string_view kMount = "/sys/fs/cgroup";
   if (given.starts_with(kMount) && (given.size() == kMount.size() || given[kMount.size()] == '/'))

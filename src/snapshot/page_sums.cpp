@@ -131,6 +131,10 @@ Status PageSums::add_sum(const pobpf_page& record, PageFields fields,
   if (is_by(POBPF_GROUP_ORDER) && !has_order)
     return fail(ErrorKind::kFailed, "sums of the snapshot lack the order of their pages",
                 "choose other fields with --by");
+  // the record stands for allocations of other times
+  if (is_by(POBPF_GROUP_TIME))
+    return fail(ErrorKind::kFailed, "sums of the snapshot do not say how old their allocations are",
+                "sort by something else than age");
   if (!nr_pages && nr_allocations && has_order) nr_pages = *nr_allocations << record.order;
   if (!nr_pages)
     return fail(ErrorKind::kFailed, "a sum of the snapshot does not say how many pages it is of",

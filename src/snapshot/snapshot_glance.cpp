@@ -48,7 +48,9 @@ std::optional<SnapshotFooter> footer_at(const Fd& file, std::uint64_t position) 
   if (!content || at_end || !parse_item(*content, item) || !item.has_footer()) return std::nullopt;
   const auto behind = frames.next(at_end);
   if (!behind || !at_end) return std::nullopt;
-  return read_footer(item.footer());
+  auto footer = read_footer(item.footer());
+  if (!footer) return std::nullopt;
+  return *std::move(footer);
 }
 
 std::optional<SnapshotFooter> find_footer(const Fd& file, std::uint64_t file_bytes) {

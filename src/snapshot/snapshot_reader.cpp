@@ -259,7 +259,9 @@ Status SnapshotReader::take_groups() {
 }
 
 Status SnapshotReader::take_footer() {
-  const SnapshotFooter footer = read_footer(item_.footer());
+  auto read = read_footer(item_.footer());
+  if (!read) return fail(std::move(read).error());
+  const SnapshotFooter& footer = *read;
   const bool is_whole =
       footer.nr_blocks == seen_.nr_blocks && footer.nr_pages == seen_.nr_pages &&
       footer.nr_groups == seen_.nr_groups && footer.nr_stacks == context_.nr_stacks() &&

@@ -10,6 +10,7 @@
 
 #include "format/json_value.h"
 #include "model/name_list.h"
+#include "model/page_limits.h"
 #include "sum/row_table.h"
 #include "util/hash_map.h"
 
@@ -177,7 +178,9 @@ Status append_comparison(std::string& out, const std::vector<ComparedRow>& rows,
   add("CHANGE", [&](const ComparedRow& row) { return signed_pages(row.change(), style); });
   if (is_series)
     add("AN HOUR", [&](const ComparedRow& row) {
-      return signed_pages(static_cast<std::int64_t>(std::llround(row.slope)), style);
+      // two moments may be a nanosecond apart
+      constexpr auto kMost = static_cast<double>(kPagesMax);
+      return signed_pages(std::llround(std::clamp(row.slope, -kMost, kMost)), style);
     });
   const bool has_stayed = std::any_of(
       rows.begin(), rows.end(), [](const ComparedRow& row) { return row.stayed.has_value(); });

@@ -507,6 +507,19 @@ TEST(HostileSnapshot, FootersThatDoNotFit) {
               HasSubstr("it ends too early, as if cut off"));
 }
 
+TEST(HostileSnapshot, AnAccountThatContradictsItself) {
+  for (const auto& [filters, nr_numbers] :
+       {std::pair(list({"nid"}), 2), {list({"nid", "pid"}), 1}, {std::string("nid"), 1}}) {
+    MadeUpFile file;
+    file.header();
+    auto& account = *file.item().mutable_footer()->mutable_account();
+    account.set_filter(filters);
+    for (int i = 0; i < nr_numbers; ++i) account.add_filtered(1);
+    EXPECT_THAT(error_of(file.add().get()),
+                HasSubstr("the columns of its filters differ in length"));
+  }
+}
+
 TEST(HostileSnapshot, FramesThatAreCutOutOrRepeated) {
   const std::string head = MadeUpFile().header().get();
   const std::string whole = MadeUpFile().header().stack(1).pages().footer().get();
@@ -656,19 +669,6 @@ TEST_F(Bomb, DeepStacksOfManyPages) {
               HasSubstr("shows more than a file of its size can hold"));
 }
 
-TEST_F(Bomb, ManyDeepStacks) {
-  file_.header();
-  auto& stacks = *file_.item().mutable_stacks();
-  stacks.set_symbol(list({std::string(kNameBytesMax, 's')}));
-  for (std::uint32_t handle = 0; handle < 1000; ++handle) {
-    stacks.add_handle(handle);
-    stacks.add_nr_frames(kStackDepthMax);
-    for (std::size_t i = 0; i < kStackDepthMax; ++i) stacks.add_location(0);
-  }
-  EXPECT_THAT(error(file_.add().footer(0, 1000)),
-              HasSubstr("shows more than a file of its size can hold"));
-}
-
 /// No longer than stacks of a kernel, but in JSON each byte is six.
 TEST_F(Bomb, StacksOfControlCharacters) {
   file_.header();
@@ -689,6 +689,19 @@ TEST_F(Bomb, StacksOfControlCharacters) {
       pages.mutable_site()->add_run(kBlockPagesMax);
     });
   EXPECT_THAT(error(file_.footer(kNrBlocks * kBlockPagesMax, 1)),
+              HasSubstr("shows more than a file of its size can hold"));
+}
+
+TEST_F(Bomb, ManyDeepStacks) {
+  file_.header();
+  auto& stacks = *file_.item().mutable_stacks();
+  stacks.set_symbol(list({std::string(kNameBytesMax, 's')}));
+  for (std::uint32_t handle = 0; handle < 1000; ++handle) {
+    stacks.add_handle(handle);
+    stacks.add_nr_frames(kStackDepthMax);
+    for (std::size_t i = 0; i < kStackDepthMax; ++i) stacks.add_location(0);
+  }
+  EXPECT_THAT(error(file_.add().footer(0, 1000)),
               HasSubstr("shows more than a file of its size can hold"));
 }
 

@@ -125,7 +125,9 @@ TEST_F(PageFilterTest, CgroupsGoByTheirPath) {
     return passed;
   };
   using Ids = std::vector<std::uint64_t>;
-  for (const char* path : {"/kube/pods", "kube/pods", "/kube/pods/", "/sys/fs/cgroup/kube/pods"}) {
+  for (const char* path :
+       {"/kube/pods", "kube/pods", "/kube/pods/", "/sys/fs/cgroup/kube/pods", "/kube//pods",
+        "./kube/./pods", "/kube/other/../pods", "/sys/fs/cgroup//kube/pods/."}) {
     spec.memcgs = {{path}, {}};
     EXPECT_EQ(ids(), (Ids{3, 4})) << path;
   }
@@ -147,8 +149,6 @@ TEST_F(PageFilterTest, ACgroupThatCouldNotBeReadIsNoAnswer) {
   pobpf_filter rejected{};
   for (int i = 0; i < 2; ++i)
     EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kUnknown);
-}
-
   // in a damaged file it may come late
   context.cgroups[99] = "/kube";
   EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kWanted);
@@ -163,6 +163,8 @@ TEST(PagePlaces, OfAWordThatGetsItsNamesLater) {
   ++facts.texts->version;
   EXPECT_EQ(places.of(5).nid, 3U);
   EXPECT_EQ(places.of(5).zone, 1U);
+}
+
 TEST_F(PageFilterTest, AgesAreThoseOfTheRecording) {
   pobpf_page page{};
   page.ts_nsec = kRecordedNs - 100;

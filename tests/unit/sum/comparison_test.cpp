@@ -98,6 +98,14 @@ TEST(Comparison, TheSlopeIsThatOfLeastSquares) {
   EXPECT_NEAR(rows[0].slope, 240.0 / 14, 1e-9);
 }
 
+TEST(Comparison, ASlopeBeyondAllMemoryIsShownAsAllThatThereCanBe) {
+  auto rows = compare_rows({{row_of("a", 0)}, {row_of("a", 1)}, {row_of("a", 2)}}, std::nullopt);
+  rows[0].slope = 1e30;
+  std::string table;
+  ASSERT_TRUE(append_comparison(table, rows, by_comm(), {}, true));
+  EXPECT_THAT(table, HasSubstr("+64.0P"));
+}
+
 TEST(Comparison, TheTableNamesWhatChanged) {
   auto rows =
       compare_rows({{row_of("a\x1b", 512)}, {row_of("a\x1b", 256)}}, PagesByRow{{"0a\x1b", 256}});
