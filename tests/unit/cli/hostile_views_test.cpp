@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include <fstream>
 #include <random>
 
 #include "../snapshot/made_up_pages.h"
@@ -17,7 +18,9 @@
 #include "cli/logging.h"
 #include "snapshot/format.h"
 #include "snapshot/frame_writer.h"
+#include "snapshot/header_message.h"
 #include "snapshot/snapshot_glance.h"
+#include "sum/ranking.h"
 
 namespace pobpf::cli {
 namespace {
@@ -38,12 +41,22 @@ Items items_of(std::string_view file) {
   return items;
 }
 
-/// Numbered as they stand.
-std::string file_of(Items& items) {
+/// Numbered as they stand; without the frame of the item `cut`, if there is one.
+std::string file_of(Items& items, std::size_t cut = SIZE_MAX) {
   FrameWriter frames(kLevelMin);
   std::string file;
-  for (snapshot::Item& item : items) static_cast<void>(frames.append(item, file));
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::size_t size = file.size();
+    static_cast<void>(frames.append(items[i], file));
+    if (i == cut) file.resize(size);
+  }
   return file;
+}
+
+/// As if they were recorded then, in hours.
+Items at_hour(Items items, std::uint64_t hour) {
+  items.front().mutable_header()->set_wall_clock_ns(hour * 3'600'000'000'000);
+  return items;
 }
 
 /// A field of a message as it is encoded.
@@ -115,7 +128,7 @@ class Mutator {
   void mutate(Items& items) {
     for (std::uint64_t changes = 1 + pick(3); changes != 0; --changes) {
       snapshot::Item& item = items[pick(items.size())];
-      switch (pick(12)) {
+      switch (pick(13)) {
         case 0:
           items.push_back(item);
           std::swap(items.back(), items[pick(items.size())]);
@@ -126,12 +139,18 @@ class Mutator {
         case 2:
           if (items.size() > 2) items.erase(items.begin() + static_cast<long>(pick(items.size())));
           break;
+        case 3:
+          // of the header nothing would be left
+          cut_ = 1 + pick(items.size());
+          break;
         default:
           // what protobuf does not take is left as far as it was read
           static_cast<void>(item.ParseFromString(mutated(item.SerializeAsString())));
       }
     }
   }
+  /// What file_of() is to leave out.
+  [[nodiscard]] std::size_t cut() const { return cut_; }
 
  private:
   std::uint64_t pick(std::uint64_t count) { return random_() % count; }
@@ -210,7 +229,17 @@ class Mutator {
   }
 
   std::mt19937_64 random_;
+  std::size_t cut_ = SIZE_MAX;
 };
+
+/// Bytes that this process has written so far, to whatever.
+std::uint64_t bytes_written() {
+  std::ifstream io("/proc/self/io");
+  for (std::string key; io >> key;)
+    if (std::uint64_t bytes = 0; key == "wchar:" && io >> bytes) return bytes;
+  ADD_FAILURE() << "the kernel does not say how much was written";
+  return 0;
+}
 
 /// A file in memory that has a path.
 class MemoryFile {
@@ -292,9 +321,53 @@ class HostileViews : public ::testing::Test {
     });
   }
 
+  /// What the file became since, or is to become.
+  void diff(const MemoryFile& file, DamagePolicy policy, const Options& options,
+            std::initializer_list<const MemoryFile*> others) {
+    look(file, policy, [&](std::unique_ptr<SnapshotSession> session, Output& output) {
+      std::vector<std::unique_ptr<SnapshotSession>> all;
+      all.push_back(std::move(session));
+      for (const MemoryFile* other : others) {
+        auto opened = SnapshotSession::open(other->path(), DamagePolicy::kRefuse);
+        all.push_back(*std::move(opened));
+      }
+      return print_diff(all, options, output);
+    });
+  }
+
+  /// Most of them are of numbers that each file has.
+  static FilterSpec some_filter(std::uint64_t number) {
+    FilterSpec filter;
+    switch (number % 8) {
+      case 0:
+        filter.orders.wanted = {{0, 3}};
+        break;
+      case 1:
+        filter.memcgs.wanted = {"/cgroup"};
+        break;
+      case 2:
+        filter.symbols.rejected = {"f3*"};
+        break;
+      case 3:
+        filter.nodes = NodeSet(9);
+        break;
+      case 4:
+        filter.comms.rejected = {"*a"};
+        filter.pids.rejected = {{1, 2}};
+        break;
+      default:
+        break;
+    }
+    return filter;
+  }
+
   void look_at_all(const MemoryFile& file, DamagePolicy policy, std::uint64_t number) {
     Options options;
     options.mode = static_cast<pobpf_mode>(number % 3);
+    options.filter = some_filter(number / 3);
+    options.top.has_limit = number % 5 == 0;
+    options.top.sort = number % 7 == 0 ? SortKey::kFields : SortKey::kPages;
+    options.diff.paths = {"older", "newer", "newest"};
     for (const Format format : {Format::kText, Format::kJson, Format::kCsv}) {
       options.format = format;
       options.snapshot.view = ReportView::kPages;
@@ -305,13 +378,11 @@ class HostileViews : public ::testing::Test {
       if (format == Format::kCsv) continue;
       options.snapshot.view = ReportView::kStacks;
       report(file, policy, options);
-      look(file, policy, [&](std::unique_ptr<SnapshotSession> session, Output& output) {
-        std::vector<std::unique_ptr<SnapshotSession>> pair;
-        pair.push_back(std::move(session));
-        auto other = SnapshotSession::open(whole_->path(), DamagePolicy::kRefuse);
-        pair.push_back(*std::move(other));
-        return print_diff(pair, options, output);
-      });
+      options.diff.finds_leaks = number % 4 == 0;
+      if (options.diff.finds_leaks)
+        diff(file, policy, options, {&*newer_, &*newest_});
+      else
+        diff(file, policy, options, {&*newer_});
       auto reader = SnapshotReader::open(file.path(), policy);
       auto output = Output::to_file("/dev/null");
       options.page.pfns = {{0, 2}, {0x1000, 0x1004}};
@@ -330,13 +401,21 @@ class HostileViews : public ::testing::Test {
     });
   }
 
+  /// Whole ones, which are younger than any of at_hour(items, 0).
+  void make_younger(const Items& items) {
+    for (auto [file, hour] : {std::pair(&newer_, 1U), {&newest_, 2U}}) {
+      Items whole = at_hour(items, hour);
+      file->emplace(file_of(whole));
+    }
+  }
+
   void mutate(const Items& items, std::uint64_t begin, std::uint64_t end) {
-    Items whole = items;
-    whole_.emplace(file_of(whole));
+    make_younger(items);
     for (std::uint64_t number = begin; number < end; ++number) {
-      Items changed = items;
-      Mutator(number).mutate(changed);
-      const std::string content = file_of(changed);
+      Items changed = at_hour(items, 0);
+      Mutator mutator(number);
+      mutator.mutate(changed);
+      const std::string content = file_of(changed, mutator.cut());
       const MemoryFile file(content);
       const test::MemoryPeak peak;
       look_at_all(file, number % 2 == 0 ? DamagePolicy::kRefuse : DamagePolicy::kSalvage, number);
@@ -356,10 +435,156 @@ class HostileViews : public ::testing::Test {
       {GroupField::kMemcg, GroupField::kMigrateReason, GroupField::kFreed}};
   static constexpr std::uint64_t kNrMutations = 10'000;
 
+  /// Every view of a file that is small for what is in it: whatever it answers, that takes little
+  /// memory and is not long.
+  void look_at_bomb(Items items) {
+    make_younger(items);
+    items = at_hour(items, 0);
+    const std::string content = file_of(items);
+    const MemoryFile file(content);
+    Options options;
+    options.diff.paths = {"older", "newer", "newest"};
+    options.top.has_limit = true;
+    const auto expect_little = [&](const char* view, std::size_t nr_files, auto&& look) {
+      SCOPED_TRACE(fmt::format("{} as {}, sorted by {}", view, static_cast<int>(options.format),
+                               sort_key_name(options.top.sort)));
+      const std::uint64_t written = bytes_written();
+      const test::MemoryPeak peak;
+      look();
+      EXPECT_LT(bytes_written() - written, nr_files * ((64U << 20U) + 16384 * content.size()));
+      if (test::kIsSanitized) return;
+      EXPECT_LT(peak.risen_kib(),
+                static_cast<long>(nr_files * (64 * 1024 + 64 * content.size() / 1024)));
+    };
+    for (const Format format : {Format::kText, Format::kJson, Format::kCsv}) {
+      options.format = format;
+      options.snapshot.view = ReportView::kPages;
+      expect_little("pages", 1, [&] { report(file, DamagePolicy::kRefuse, options); });
+      options.snapshot.view = ReportView::kTop;
+      for (const auto& [fields, sort] :
+           {std::pair(std::vector{GroupField::kStack}, SortKey::kPages),
+            {{GroupField::kStack}, SortKey::kFields},
+            {{GroupField::kStack, GroupField::kPid}, SortKey::kPages},
+            {{GroupField::kPid}, SortKey::kPages}}) {
+        options.top.fields = fields;
+        options.top.sort = sort;
+        expect_little("top", 1, [&] { report(file, DamagePolicy::kRefuse, options); });
+        if (format == Format::kCsv) continue;
+        options.diff.finds_leaks = false;
+        expect_little("diff", 2, [&] { diff(file, DamagePolicy::kRefuse, options, {&*newer_}); });
+        options.diff.finds_leaks = true;
+        expect_little("leaks", 3, [&] {
+          diff(file, DamagePolicy::kRefuse, options, {&*newer_, &*newest_});
+        });
+      }
+      if (format == Format::kCsv) continue;
+      options.snapshot.view = ReportView::kStacks;
+      expect_little("stacks", 1, [&] { report(file, DamagePolicy::kRefuse, options); });
+    }
+  }
+
   test::TempDir dir_;
-  std::optional<MemoryFile> whole_;
+  std::optional<MemoryFile> newer_;
+  std::optional<MemoryFile> newest_;
   Fd stderr_;
 };
+
+/// Files of which much could be made.
+class HostileBombs : public HostileViews {
+ protected:
+  static Items begin() {
+    Items items(1);
+    write_header(test::made_up_header(), *items[0].mutable_header());
+    return items;
+  }
+  /// Numbered from 1, each of the same symbol.
+  static void add_stacks(Items& items, const std::string& symbol, std::uint32_t nr_stacks,
+                         std::uint32_t nr_frames) {
+    snapshot::Stacks& stacks = *items.emplace_back().mutable_stacks();
+    stacks.set_symbol(symbol + '\0');
+    for (std::uint32_t handle = 1; handle <= nr_stacks; ++handle) {
+      stacks.add_handle(handle);
+      // of many lengths, as equal ones are one row of a comparison
+      const std::uint32_t depth = nr_frames - (nr_stacks == 1 ? 0 : handle % (nr_frames / 2));
+      stacks.add_nr_frames(depth);
+      for (std::uint32_t i = 0; i < depth; ++i) stacks.add_location(0);
+    }
+    nr_stacks_ = nr_stacks;
+  }
+  static snapshot::Pages& add_pages(Items& items) {
+    snapshot::Pages& pages = *items.emplace_back().mutable_pages();
+    pages.set_nr_pages(kBlockPagesMax);
+    pages.set_gap(std::string(kBlockPagesMax, '\0'));
+    pages.set_ts_nsec(std::string(kBlockPagesMax, '\0'));
+    for (std::uint32_t handle = 1; handle <= nr_stacks_; ++handle) {
+      pages.mutable_sites()->add_handle(handle);
+      pages.mutable_sites()->add_order(0);
+      pages.mutable_sites()->add_gfp_mask(0);
+    }
+    return pages;
+  }
+  /// Of pages that are all alike.
+  static void add_even_block(Items& items) {
+    snapshot::Pages& pages = add_pages(items);
+    pages.mutable_tasks()->add_pid(1);
+    for (auto* column : {pages.mutable_site(), pages.mutable_task()}) {
+      column->add_value(0);
+      column->add_run(kBlockPagesMax);
+    }
+  }
+  /// Of pages of a process each, from this one on.
+  static void add_block(Items& items, std::uint32_t first_pid) {
+    snapshot::Pages& pages = add_pages(items);
+    for (std::uint32_t i = 0; i < kBlockPagesMax; ++i) {
+      pages.mutable_tasks()->add_pid(static_cast<std::int32_t>(first_pid + i));
+      pages.mutable_task()->add_value(i);
+      pages.mutable_site()->add_value(i % nr_stacks_);
+    }
+  }
+  static Items ended(Items items) {
+    snapshot::Footer footer;
+    footer.set_nr_stacks(nr_stacks_);
+    for (const snapshot::Item& item : items) {
+      if (!item.has_pages()) continue;
+      footer.set_nr_blocks(footer.nr_blocks() + 1);
+      footer.set_nr_pages(footer.nr_pages() + item.pages().nr_pages());
+    }
+    *items.emplace_back().mutable_footer() = footer;
+    return items;
+  }
+  inline static std::uint32_t nr_stacks_ = 0;
+};
+
+// names that become six times as long in JSON
+TEST_F(HostileBombs, StacksOfControlCharacters) {
+  Items items = begin();
+  add_stacks(items, std::string(kNameBytesMax, '\1'), 1, 2);
+  for (int i = 0; i < 20; ++i) add_even_block(items);
+  look_at_bomb(ended(items));
+}
+
+// frames of which each is little in a file and a string in a row
+TEST_F(HostileBombs, FramesOfShortNames) {
+  Items items = begin();
+  add_stacks(items, "f", 4800, kStackDepthMax);
+  add_block(items, 0);
+  look_at_bomb(ended(items));
+}
+
+TEST_F(HostileBombs, ADeepStackOfManyProcesses) {
+  Items items = begin();
+  add_stacks(items, std::string(kNameBytesMax, 's'), 1, kStackDepthMax);
+  for (std::uint32_t i = 0; i < 4; ++i) add_block(items, i * kBlockPagesMax);
+  look_at_bomb(ended(items));
+}
+
+// more groups than there is room for
+TEST_F(HostileBombs, ManyProcesses) {
+  Items items = begin();
+  add_stacks(items, "f", 1, 1);
+  for (std::uint32_t i = 0; i < 6; ++i) add_block(items, i * kBlockPagesMax);
+  look_at_bomb(ended(items));
+}
 
 // four tests, so that they run side by side
 TEST_F(HostileViews, OfARecording) { mutate(recorded(), 0, kNrMutations / 4); }
