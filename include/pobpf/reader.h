@@ -143,7 +143,7 @@ class PageReader {
 /// - as long as a reader lives: what of its filters is looked up when it is made, such as the
 ///   addresses of functions and modules, and what stacks hit of them;
 /// - from one reader, or sums, to the next: the names of functions and of cgroups, as modules and
-///   cgroups come and go.
+///   cgroups come and go. While a reader lives, names of cgroups that later ones meet add up.
 class Session : public PageContext {
  public:
   /// Loads the programs and reads the kernel's facts. kUnsupported if this kernel or these

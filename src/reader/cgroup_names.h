@@ -13,6 +13,9 @@
 
 namespace pobpf {
 
+/// Whether the programs put paths into the map too.
+enum class CgroupPaths { kNone, kNoted };
+
 /// The programs put the names that they meet into a map, which has room for as many as one reading
 /// of the memory hardly meets; a machine that runs for long has any number. So the map is emptied
 /// when another reading begins, and names are forgotten when all have ended that may have met them.
@@ -21,16 +24,16 @@ namespace pobpf {
 class CgroupNames {
  public:
   /// `map` is that of bpf/memcg.bpf.h and must outlive this.
-  explicit CgroupNames(int map) : map_(map) {}
+  CgroupNames(int map, CgroupPaths paths) : map_(map), paths_(paths) {}
 
   /// Before a reading begins: `number` is its own, `oldest` that of the oldest one that has not
   /// ended, which may be itself.
   Status begin_reading(std::uint64_t number, std::uint64_t oldest);
-  /// Of a cgroup that was met; its number in place of a name for which there was no room. Valid
-  /// until another reading begins.
+  /// Of a cgroup that was met; kFailed if there was no room for its name. Valid until another
+  /// reading begins.
   Result<std::string_view> get(std::uint64_t cgroup_id);
-  /// Of a cgroup that the reading met which began last, from the root; its name where programs put
-  /// no paths into the map, or had no room for one above it.
+  /// Of a cgroup that the reading met which began last, from the root; kFailed if there was no room
+  /// for it or for one above it. Its name where there are no paths.
   Result<std::string> path(std::uint64_t cgroup_id);
 
  private:
@@ -38,10 +41,11 @@ class CgroupNames {
   Result<std::optional<pobpf_cgroup>> read(std::uint64_t cgroup_id) const;
 
   struct Name {
-    std::string text;
-    std::uint64_t reading;  ///< the last one that may have met it
+    std::optional<std::string> text;  ///< no value: it was asked for, and is not in the map
+    std::uint64_t reading = 0;        ///< the last one that may have met it, or has asked for it
   };
   int map_;
+  CgroupPaths paths_;
   std::uint64_t last_reading_ = 0;
   std::unordered_map<std::uint64_t, Name> names_;
 };

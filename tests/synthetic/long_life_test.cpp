@@ -11,6 +11,7 @@
 #include <iterator>
 #include <thread>
 
+#include "kernel/cgroup_path.h"
 #include "synthetic/machine_test.h"
 #include "util/fd.h"
 
@@ -27,9 +28,10 @@ class LongLife : public MachineTestBase {
     ASSERT_TRUE(machine_->add_section(0));
   }
   /// Charges as many pages to a cgroup each, whose ids begin with `first`.
-  void charge_pages(std::uint64_t first, std::uint64_t nr_cgroups) {
+  void charge_pages(std::uint64_t first, std::uint64_t nr_cgroups, std::uint64_t above = 0) {
     for (std::uint64_t i = 0; i < nr_cgroups; ++i) {
-      const auto memcg = machine_->add_cgroup(first + i, fmt::format("name {}", first + i));
+      const auto memcg =
+          machine_->add_cgroup(first + i, fmt::format("name {}", first + i), true, above);
       ASSERT_TRUE(memcg) << memcg.error().what;
       machine_->allocate(i, {.memcg_data = *memcg});
     }
@@ -66,7 +68,7 @@ TEST_F(LongLife, CgroupsOfEarlierReadingsLeaveRoomForLaterOnes) {
   }
 }
 
-TEST_F(LongLife, CgroupsForWhoseNamesThereIsNoRoomHaveTheirNumbers) {
+TEST_F(LongLife, CgroupsForWhoseNamesThereIsNoRoomHaveNone) {
   constexpr std::uint64_t kCgroups = 20'000;
   open(kNewestFiltersObject);
   charge_pages(1, kCgroups);
@@ -76,11 +78,11 @@ TEST_F(LongLife, CgroupsForWhoseNamesThereIsNoRoomHaveTheirNumbers) {
   std::uint64_t nr_unnamed = 0;
   for (const pobpf_page& page : delivered.pages) {
     ASSERT_EQ(page.cgroup_id, page.pfn + 1);
-    const std::string name = name_of(page.cgroup_id);
-    if (name == fmt::format("(cgroup {})", page.cgroup_id))
+    const auto name = session_->cgroup_name(page.cgroup_id);
+    if (!name)
       ++nr_unnamed;
     else
-      ASSERT_EQ(name, fmt::format("name {}", page.cgroup_id));
+      ASSERT_EQ(*name, fmt::format("name {}", page.cgroup_id));
   }
   EXPECT_GT(nr_unnamed, 0U);
   EXPECT_EQ(delivered.account.cgroup_errors, nr_unnamed);
@@ -90,6 +92,67 @@ TEST_F(LongLife, CgroupsForWhoseNamesThereIsNoRoomHaveTheirNumbers) {
   auto sums = session_->sum_groups({}, request, {});
   ASSERT_TRUE(sums) << sums.error().what;
   EXPECT_EQ(sums->groups.size(), kCgroups);
+}
+
+TEST_F(LongLife, CgroupsForWhoseNamesThereIsNoRoomAreFilteredByTheirPlace) {
+  constexpr std::uint64_t kCgroups = 20'000;
+  // that of the machine that the test runs on, as filters look paths up there
+  const auto root_id = find_cgroup_id("/");
+  if (!root_id) GTEST_SKIP() << root_id.error().what;
+  ASSERT_TRUE(machine_->add_cgroup(*root_id, "top"));
+  const std::uint64_t first = *root_id + 1;
+  charge_pages(first, kCgroups, *root_id);
+  const auto elsewhere = machine_->add_cgroup(first + kCgroups, "elsewhere");
+  ASSERT_TRUE(elsewhere);
+  machine_->allocate(kCgroups, {.memcg_data = *elsewhere});
+  open(kNewestFiltersObject);
+  ReaderView view;
+  view.filter.memcgs.wanted = {"/"};
+  const Delivered delivered = read(view);
+  EXPECT_EQ(delivered.pages.size(), kCgroups + (*root_id == kRootCgroup ? 1 : 0));
+  EXPECT_EQ(delivered.account.torn, 0U);
+  EXPECT_GT(delivered.account.cgroup_errors, 0U);
+}
+
+TEST_F(LongLife, PathsThatAreNotKnownToTheRootAreNone) {
+  // a cgroup and one above it take two places: one gets the last place, and that above it none
+  constexpr std::uint64_t kPairs = 10'000;
+  constexpr std::uint64_t kAbove = 1'000'000;
+  for (std::uint64_t i = 1; i <= kPairs; ++i)
+    ASSERT_TRUE(machine_->add_cgroup(kAbove + i, fmt::format("above {}", i)));
+  for (std::uint64_t i = 1; i <= kPairs; ++i) {
+    const auto memcg =
+        machine_->add_cgroup(kRootCgroup + i, fmt::format("name {}", i), true, kAbove + i);
+    ASSERT_TRUE(memcg);
+    machine_->allocate(i, {.memcg_data = *memcg});
+  }
+  open(kNewestObject, true);
+  ASSERT_EQ(read().pages.size(), kPairs);
+  std::uint64_t nr_paths = 0;
+  std::uint64_t nr_names = 0;
+  for (std::uint64_t i = 1; i <= kPairs; ++i) {
+    if (session_->cgroup_name(kRootCgroup + i)) ++nr_names;
+    const auto path = session_->cgroup_path(kRootCgroup + i);
+    if (!path) continue;
+    ++nr_paths;
+    ASSERT_EQ(*path, fmt::format("/above {}/name {}", i, i));
+  }
+  EXPECT_GT(nr_paths, 8'000U);
+  EXPECT_EQ(nr_names, nr_paths + 1);
+}
+
+TEST_F(LongLife, PathsThatAreDeeperThanIsLookedAtAreNone) {
+  constexpr std::uint64_t kDepth = 80;
+  std::uint64_t above = 0;
+  for (std::uint64_t id = kRootCgroup + 1; id <= kRootCgroup + kDepth; above = id++) {
+    const auto memcg = machine_->add_cgroup(id, "level", true, above);
+    ASSERT_TRUE(memcg);
+    if (id == kRootCgroup + kDepth) machine_->allocate(0, {.memcg_data = *memcg});
+  }
+  open(kNewestObject, true);
+  ASSERT_EQ(read().pages.size(), 1U);
+  EXPECT_EQ(name_of(kRootCgroup + kDepth), "level");
+  EXPECT_FALSE(session_->cgroup_path(kRootCgroup + kDepth));
 }
 
 TEST_F(LongLife, NamesOfCgroupsAreThoseOfTheLastReading) {

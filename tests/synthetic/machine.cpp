@@ -172,7 +172,7 @@ Status Machine::make_tables() {
     *block = *made;
   }
   // its name is an empty string, but is one
-  put(root_cgroup_kn_.user + offsets_.kn_id, std::uint64_t{1});
+  put(root_cgroup_kn_.user + offsets_.kn_id, kRootCgroup);
   put(root_cgroup_kn_.user + offsets_.kn_name, root_cgroup_kn_.kernel + kPageBytes - 1);
   return {};
 }

@@ -42,6 +42,9 @@ inline constexpr std::uint64_t kExtOwnerAllocated = 1ULL << 1;
 inline constexpr unsigned kMigrateMovable = 1;
 inline constexpr unsigned kMigrateIsolate = 5;
 
+/// Kernfs id of the root of this machine's cgroups.
+inline constexpr std::uint64_t kRootCgroup = 1;
+
 /// The word of page_type and _mapcount of a page that has neither.
 inline constexpr std::uint32_t kNoPageType = ~0U;
 
