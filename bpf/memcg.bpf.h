@@ -103,7 +103,7 @@ static __always_inline void note_ancestors(const struct kernfs_node___members *k
 enum memcg_state {
 	MEMCG_NONE, /* to nothing */
 	MEMCG_KNOWN,
-	MEMCG_UNNAMED, /* its id, but there is no room for its name */
+	MEMCG_UNNAMED, /* its id, but not its name: no room for it, or it cannot be read */
 	MEMCG_UNKNOWN,
 };
 
@@ -114,6 +114,7 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	const struct kernfs_node___members *kn;
 	static const struct pobpf_cgroup no_name = {};
 	struct pobpf_cgroup *name;
+	bool has_name;
 	__u64 memcg_data;
 	__u64 id;
 
@@ -141,15 +142,14 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 		if (name && with_cgroup_paths)
 			note_ancestors(kn);
 	}
-	if (name && read_cgroup_name(name, kn))
-		return MEMCG_UNKNOWN;
+	has_name = name && !read_cgroup_name(name, kn);
 	memo->cgroup_id = id;
 	memo->flags = POBPF_MEMCG_CHARGED;
 	if (memcg_data & MEMCG_DATA_KMEM_BIT)
 		memo->flags |= POBPF_MEMCG_OBJCG;
 	if (!(KERNEL_WORD(memcg, css.flags) & CSS_ONLINE_BIT))
 		memo->flags |= POBPF_MEMCG_OFFLINE;
-	return name ? MEMCG_KNOWN : MEMCG_UNNAMED;
+	return has_name ? MEMCG_KNOWN : MEMCG_UNNAMED;
 }
 
 /* What a page is charged to; in the memo if it is known. Answers enum memcg_state. */

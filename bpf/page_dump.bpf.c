@@ -187,7 +187,7 @@ static __always_inline void read_memcg(void)
 
 	if (!memo.memcg_data)
 		return;
-	if (resolve_memcg(&memo) != MEMCG_KNOWN) {
+	if (resolve_memcg(&memo) == MEMCG_UNKNOWN) {
 		page_dump.bits |= POBPF_DUMP_NO_CGROUP;
 		return;
 	}

@@ -256,15 +256,16 @@ static __noinline int print_memcg(struct seq_file *seq, __u32 flags, __u64 cgrou
 	if (!(flags & POBPF_MEMCG_CHARGED))
 		return 0;
 	cgroup = bpf_map_lookup_elem(&cgroups, &cgroup_id);
-	if (!cgroup)
-		return 0;
 	if (flags & POBPF_MEMCG_OBJCG)
 		BPF_SEQ_PRINTF(seq, "Charged (via objcg) to ");
 	else
 		BPF_SEQ_PRINTF(seq, "Charged to ");
 	if (flags & POBPF_MEMCG_OFFLINE)
 		BPF_SEQ_PRINTF(seq, "offline ");
-	BPF_SEQ_PRINTF(seq, "memcg %s\n", cgroup->name);
+	if (cgroup && cgroup->name[0])
+		BPF_SEQ_PRINTF(seq, "memcg %s\n", cgroup->name);
+	else
+		BPF_SEQ_PRINTF(seq, "memcg unknown(%llu)\n", cgroup_id);
 	return 0;
 }
 

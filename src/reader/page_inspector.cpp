@@ -76,14 +76,16 @@ Status KernelInspector::keep_cgroup_name(std::uint64_t cgroup_id) {
   if (const int error = bpf_map_lookup_elem(map, &cgroup_id, &cgroup); error != 0)
     return fail(libbpf_error(fmt::format("reading the name of cgroup {}", cgroup_id), error));
   bpf_map_delete_elem(map, &cgroup_id);
-  cgroup_names_[cgroup_id] = std::string(cgroup.name, strnlen(cgroup.name, sizeof(cgroup.name)));
+  // no cgroup has an empty one: it could not be read
+  if (cgroup.name[0] != '\0')
+    cgroup_names_[cgroup_id] = std::string(cgroup.name, strnlen(cgroup.name, sizeof(cgroup.name)));
   return {};
 }
 
 Result<std::string_view> KernelInspector::cgroup_name(std::uint64_t cgroup_id) {
   const auto found = cgroup_names_.find(cgroup_id);
   if (found == cgroup_names_.end())
-    return fail(ErrorKind::kFailed, fmt::format("no page of cgroup {} was read", cgroup_id));
+    return fail(ErrorKind::kFailed, fmt::format("the name of cgroup {} is not known", cgroup_id));
   return std::string_view(found->second);
 }
 

@@ -456,6 +456,11 @@ void Machine::rename_cgroup(std::uint64_t id, std::string_view name) {
   put(cgroup_names_.at(id).user, text);
 }
 
+void Machine::hide_cgroup_name(std::uint64_t id) {
+  constexpr std::uint64_t kUnreadable = 0xffff'ffff'ffe0'0000;
+  put(cgroup_kns_.at(id).user + offsets_.kn_name, kUnreadable);
+}
+
 Result<MachineFacts> Machine::facts() const {
   MachineFacts facts;
   facts.text = text_facts();

@@ -160,6 +160,8 @@ class Machine {
                                    std::uint64_t above = 0);
   /// As cgroup v1 allows.
   void rename_cgroup(std::uint64_t id, std::string_view name);
+  /// Its name lies where nothing can be read.
+  void hide_cgroup_name(std::uint64_t id);
 
   /// A node with memory, and the span that it says it has. Without any, node 0 has it all.
   void add_node(unsigned nid, PfnRange span) { nodes_.push_back({nid, span}); }

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "kernel/cgroup_path.h"
 #include "synthetic/machine_test.h"
 #include "synthetic/reference.h"
 
@@ -367,6 +368,28 @@ TEST_P(Walk, RecordingsHaveThePathsOfCgroups) {
   open();
   ASSERT_EQ(read().pages.size(), 1U);
   EXPECT_EQ(session_->cgroup_path(901).value_or("?"), name);
+}
+
+TEST_P(Walk, ACgroupWhoseNameCannotBeReadIsKnownByItsNumber) {
+  // that of the machine that the test runs on, as filters look paths up there
+  const auto root_id = find_cgroup_id("/");
+  const std::uint64_t above = root_id.value_or(7000);
+  ASSERT_TRUE(machine_->add_cgroup(above, "above"));
+  const auto memcg = machine_->add_cgroup(7001, "hidden", true, above);
+  ASSERT_TRUE(memcg);
+  machine_->hide_cgroup_name(7001);
+  machine_->allocate(100, {.memcg_data = *memcg});
+  open(true);
+  ReaderView view;
+  if (root_id && GetParam().with_filters) view.filter.memcgs.wanted = {"/"};
+  const Delivered delivered = read(view);
+  ASSERT_EQ(delivered.pages.size(), 1U);
+  EXPECT_EQ(delivered.pages[0].cgroup_id, 7001U);
+  EXPECT_EQ(delivered.pages[0].memcg_flags, POBPF_MEMCG_CHARGED);
+  EXPECT_EQ(delivered.account.torn, 0U);
+  EXPECT_EQ(delivered.account.cgroup_errors, 1U);
+  EXPECT_FALSE(session_->cgroup_name(7001));
+  EXPECT_FALSE(session_->cgroup_path(7001));
 }
 
 TEST_P(Walk, AMemcgWordThatLeadsNowhereIsCountedAndItsPageShown) {
