@@ -320,6 +320,8 @@ static __always_inline int set_group(struct pobpf_group_key *key, const struct o
 		key->cgroup_id = memcg->cgroup_id;
 		key->memcg_flags = memcg->flags & POBPF_MEMCG_OFFLINE;
 	}
+	if (memcg_state == MEMCG_UNKNOWN)
+		key->memcg_flags = POBPF_MEMCG_UNKNOWN;
 	return memcg_state == MEMCG_UNKNOWN || memcg_state == MEMCG_UNNAMED;
 }
 

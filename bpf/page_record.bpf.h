@@ -41,6 +41,8 @@ static __always_inline int fill_record(const struct owner_ref *ref, struct memcg
 		rec->memcg_flags = memcg->flags;
 		rec->cgroup_id = memcg->cgroup_id;
 	}
+	if (state == MEMCG_UNKNOWN)
+		rec->memcg_flags = POBPF_MEMCG_UNKNOWN;
 	if (state == MEMCG_UNKNOWN || state == MEMCG_UNNAMED)
 		result = RECORD_WITHOUT_CGROUP;
 	rec->kind = POBPF_ITEM_PAGE;

@@ -253,6 +253,8 @@ static __noinline int print_memcg(struct seq_file *seq, __u32 flags, __u64 cgrou
 
 	if (flags & POBPF_MEMCG_SLAB)
 		BPF_SEQ_PRINTF(seq, "Slab cache page\n");
+	if (flags & POBPF_MEMCG_UNKNOWN)
+		BPF_SEQ_PRINTF(seq, "Charged to memcg (unknown)\n");
 	if (!(flags & POBPF_MEMCG_CHARGED))
 		return 0;
 	cgroup = bpf_map_lookup_elem(&cgroups, &cgroup_id);

@@ -286,6 +286,8 @@ enum pobpf_memcg_flags {
 	POBPF_MEMCG_CHARGED = 1 << 1, /* cgroup_id is valid */
 	POBPF_MEMCG_OBJCG = 1 << 2,   /* "(via objcg) " */
 	POBPF_MEMCG_OFFLINE = 1 << 3, /* "offline " */
+	/* charged, but it cannot be told to which: all others are off */
+	POBPF_MEMCG_UNKNOWN = 1 << 4,
 };
 
 /* One allocation, from struct page and struct page_owner, as emit_pages writes it. */
@@ -409,7 +411,7 @@ enum pobpf_mapping {
 
 /* Key of a reader's sums: a group of allocations. */
 struct pobpf_group_key {
-	__u64 cgroup_id;  /* kernfs id; 0 = not charged, or not known */
+	__u64 cgroup_id;  /* kernfs id; 0 = not charged, or POBPF_MEMCG_UNKNOWN */
 	__u64 page_flags; /* page->flags & kind_facts.flags */
 	__u8 comm[POBPF_COMM_BYTES];
 	__u32 handle;

@@ -130,11 +130,12 @@ CREATE VIEW by_zone AS
     LEFT JOIN zones AS z ON z.zone = w.zone
    GROUP BY w.nid, w.zone ORDER BY w.nid, w.zone;
 CREATE VIEW by_memcg AS
-  SELECT p.pages, p.allocations, p.id, c.name, p.is_online
+  SELECT p.pages, p.allocations, p.id, CASE WHEN p.is_unknown THEN '(unknown)' ELSE c.name END AS name, p.is_online
     FROM (SELECT CASE WHEN memcg_flags & 2 THEN cgroup_id END AS id,
                  CASE WHEN memcg_flags & 2 THEN (memcg_flags & 8) = 0 END AS is_online,
+                 memcg_flags & 18 = 16 AS is_unknown,
                  sum(nr_pages) AS pages, count(*) AS allocations
-            FROM in_use GROUP BY 1, 2) AS p
+            FROM in_use GROUP BY 1, 2, 3) AS p
     LEFT JOIN cgroups AS c ON c.id = p.id
    ORDER BY pages DESC, p.id, p.is_online;
 COMMIT;

@@ -116,6 +116,10 @@ class JsonFormatter final : public PageFormatter {
   }
 
   void add_memcg(const pobpf_page& page, PageContext& context, Json& object) {
+    if (is_charge_unknown(page.memcg_flags)) {
+      object["memcg"] = {{"name", nullptr}};
+      return;
+    }
     if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) {
       object["memcg"] = nullptr;
       return;

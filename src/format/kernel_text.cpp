@@ -345,6 +345,7 @@ class KernelTextFormatter final : public PageFormatter {
   void append_memcg(const pobpf_page& page, PageContext& context, std::string& out) {
     if (!has(PageField::kMemcg) || facts_.omits_charges) return;
     if ((page.memcg_flags & POBPF_MEMCG_SLAB) != 0) out += "Slab cache page\n";
+    if (is_charge_unknown(page.memcg_flags)) out += "Charged to memcg (unknown)\n";
     if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return;
     out += "Charged ";
     if ((page.memcg_flags & POBPF_MEMCG_OBJCG) != 0) out += "(via objcg) ";

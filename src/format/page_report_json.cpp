@@ -163,11 +163,13 @@ class JsonReport {
   }
 
   Json memcg() {
-    if ((raw_.bits & POBPF_DUMP_NO_CGROUP) != 0)
+    if ((raw_.bits & POBPF_DUMP_NO_CGROUP) != 0) {
       failed({ErrorKind::kFailed,
               fmt::format("the cgroup of PFN {:#x} is not known", report_.pfn),
               {},
               0});
+      return Json{{"name", nullptr}};
+    }
     if ((raw_.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return nullptr;
     auto name = source_.context.cgroup_name(raw_.cgroup_id);
     if (!name) failed(name.error());

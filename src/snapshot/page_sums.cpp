@@ -90,7 +90,7 @@ pobpf_group_key PageSums::key_of(const pobpf_page& page, const pobpf_page_detail
   if (is_by(POBPF_GROUP_MIGRATE_REASON)) key.last_migrate_reason = page.last_migrate_reason;
   if (is_by(POBPF_GROUP_MEMCG)) {
     key.cgroup_id = page.cgroup_id;
-    key.memcg_flags = page.memcg_flags & POBPF_MEMCG_OFFLINE;
+    key.memcg_flags = page.memcg_flags & (POBPF_MEMCG_OFFLINE | POBPF_MEMCG_UNKNOWN);
   }
   return key;
 }

@@ -173,7 +173,8 @@ class RowMaker {
   }
 
   std::string memcg(const pobpf_group_key& key) {
-    if (key.cgroup_id == 0) return "(none)";
+    if (key.cgroup_id == 0)
+      return (key.memcg_flags & POBPF_MEMCG_UNKNOWN) != 0 ? "(unknown)" : "(none)";
     auto name = session_.cgroup_name(key.cgroup_id);
     if (!name) {
       on_error_(std::move(name).error());

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SLAB, CHARGED, OBJCG, OFFLINE = 1, 2, 4, 8  # enum ChargeFlags
+SLAB, CHARGED, OBJCG, OFFLINE, UNKNOWN = 1, 2, 4, 8, 16  # enum ChargeFlags
 WORD = (1 << 64) - 1
 
 
@@ -156,9 +156,9 @@ class Reader:
         for row, gap, time in zip(rows, numbers(block["gap"], len(rows)), times):
             row |= {"pfn": end + gap & WORD, "ts_nsec": time}
             end = row["pfn"] + (1 << row["order"])
-            yield self.as_json(row, block["flag_words"][row["page_flags"]])
+            yield self.as_json(row, block["flag_words"][row["page_flags"]], row["flags"])
 
-    def as_json(self, row: dict, flags: int) -> dict:
+    def as_json(self, row: dict, flags: int, bits: int) -> dict:
         same = ("pfn", "order", "handle", "pid", "tgid", "ts_nsec", "gfp_mask")
         kept = {key: row[key] for key in same} | {"nr_pages": 1 << row["order"], "nid": 0}
         kept["comm"] = row["comm"].decode(errors="replace")
@@ -177,9 +177,9 @@ class Reader:
         reason = unzigzag(row["page_last_migrate_reason"])
         is_never = reason == self.tables.get("migrate_reason_never", 0)
         kept["last_migrate_reason"] = None if is_never else self.reasons.get(reason)
-        kept |= {"slab_memcg": bool(row["flags"] & SLAB), "memcg": None}
-        if row["flags"] & CHARGED:
-            path, bits = self.cgroups[row["cgroup_id"]], row["flags"]
+        kept |= dict(slab_memcg=bool(bits & SLAB), memcg={"name": None} if bits & UNKNOWN else None)
+        if bits & CHARGED:
+            path = self.cgroups[row["cgroup_id"]]
             name = path.split(b"/")[-1][:79] if len(path) > 1 and path[:1] == b"/" else path
             kept["memcg"] = {"name": name.decode(errors="replace"), "id": row["cgroup_id"],
                              "online": not bits & OFFLINE, "via_objcg": bool(bits & OBJCG)}

@@ -400,6 +400,14 @@ TEST_P(Walk, AMemcgWordThatLeadsNowhereIsCountedAndItsPageShown) {
   EXPECT_THAT(pfns(delivered), ElementsAre(100, 101));
   EXPECT_EQ(delivered.account.cgroup_errors, 2U);
   EXPECT_EQ(delivered.pages[0].cgroup_id, 0U);
+  EXPECT_EQ(delivered.pages[0].memcg_flags, POBPF_MEMCG_UNKNOWN);
+  EXPECT_EQ(delivered.pages[1].memcg_flags, POBPF_MEMCG_UNKNOWN);
+  SumRequest request;
+  request.group_by = POBPF_GROUP_MEMCG;
+  auto sums = session_->sum_groups({}, request, {});
+  ASSERT_TRUE(sums) << sums.error().what;
+  ASSERT_EQ(sums->groups.size(), 1U);
+  EXPECT_EQ(sums->groups[0].key.memcg_flags, POBPF_MEMCG_UNKNOWN);
 }
 
 TEST_P(Walk, TailPagesKeepNoMemcg) {

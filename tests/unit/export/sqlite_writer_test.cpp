@@ -123,6 +123,20 @@ TEST_F(SqliteReport, ListsEveryPageOnceWithItsNames) {
         << view;
 }
 
+TEST_F(SqliteReport, TellsAnUnknownCgroupFromNone) {
+  pages = {samples::android_migrated(), samples::android_migrated()};
+  pages[0].memcg_flags = POBPF_MEMCG_UNKNOWN;
+  pages[1].memcg_flags = 0;
+  ++pages[1].pfn;
+  for (pobpf_page& page : pages) page.cgroup_id = 0;
+  details = {{}, {}};
+  samples::MadeUpContext context;
+  context.add_stack(7, {"post_alloc_hook+0x23c/0x254"});
+  write(context, kEveryPageField);
+  EXPECT_EQ(database().rows("SELECT coalesce(name, 'none'), pages FROM by_memcg ORDER BY 1"),
+            (std::vector<SqlRow>{{"(unknown)", "1"}, {"none", "1"}}));
+}
+
 TEST_F(SqliteReport, NamesWhatIsJoined) {
   pages = {samples::android_migrated()};
   details = {{}};

@@ -109,6 +109,12 @@ TEST_F(JsonLines, TellsWhoFreedThePageBeforeOnlyIfThatIsKnown) {
   EXPECT_TRUE(json::parse(out).at("stack").is_array());
 }
 
+TEST_F(JsonLines, AnUnknownCgroupIsNotNull) {
+  pobpf_page page = android_migrated();
+  page.memcg_flags = POBPF_MEMCG_UNKNOWN;
+  EXPECT_EQ(object(page)["memcg"], json({{"name", nullptr}}));
+}
+
 TEST_F(JsonLines, HasNullsForWhatIsNot) {
   pobpf_page page = android_migrated();
   page.last_migrate_reason = -1;

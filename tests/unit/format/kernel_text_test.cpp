@@ -117,6 +117,8 @@ TEST_F(KernelText, ShowsAllKindsOfMemcgLines) {
   EXPECT_THAT(text(page), EndsWith("\nCharged (via objcg) to memcg /\n\n"));
   page.memcg_flags = POBPF_MEMCG_CHARGED | POBPF_MEMCG_OBJCG | POBPF_MEMCG_OFFLINE;
   EXPECT_THAT(text(page), EndsWith("\nCharged (via objcg) to offline memcg /\n\n"));
+  page.memcg_flags = POBPF_MEMCG_UNKNOWN;
+  EXPECT_THAT(text(page), EndsWith("\nCharged to memcg (unknown)\n\n"));
 }
 
 TEST_F(KernelText, KnowsNeverByTheKernelsOwnNumber) {

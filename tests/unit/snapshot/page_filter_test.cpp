@@ -152,6 +152,9 @@ TEST_F(PageFilterTest, ACgroupThatCouldNotBeReadIsNoAnswer) {
   // in a damaged file it may come late
   context.cgroups[99] = "/kube";
   EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kWanted);
+  page.memcg_flags = POBPF_MEMCG_UNKNOWN;
+  page.cgroup_id = 0;
+  EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kUnknown);
 }
 
 TEST(PagePlaces, OfAWordThatGetsItsNamesLater) {

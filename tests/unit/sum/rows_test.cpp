@@ -177,6 +177,12 @@ TEST_F(Rows, CgroupsOfOneNameAreOneUnlessOneIsOffline) {
   EXPECT_EQ(pages({GroupField::kMemcg}), (Pages{{"a", 3}, {"a (offline)", 4}, {"(none)", 8}}));
 }
 
+TEST_F(Rows, AnUnknownCgroupIsNotNone) {
+  sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1)};
+  sums.groups[1].key.memcg_flags = POBPF_MEMCG_UNKNOWN;
+  EXPECT_EQ(pages({GroupField::kMemcg}), (Pages{{"(none)", 1}, {"(unknown)", 2}}));
+}
+
 TEST_F(Rows, ReasonsOfMigrationAreNamedAndNeverIsNone) {
   session.kernel.migrate_reason_names = {"compaction", "memory_failure"};
   session.kernel.migrate_reason_never = -1;
