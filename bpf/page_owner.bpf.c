@@ -377,9 +377,9 @@ static __always_inline bool count_page(struct walk *w)
 	if (params->group_by == POBPF_GROUP_HANDLE) {
 		/*
 		 * What is asked most: no key has to be made, and without filters nothing is
-		 * read of a page behind its handle.
+		 * read of a page that walk_page() has not read.
 		 */
-		if (params->active && owner_has_changed(&ref)) {
+		if (params->active ? owner_has_changed(&ref) : allocation_has_changed(&ref)) {
 			look_again(at, &ref);
 			return true;
 		}

@@ -425,8 +425,13 @@ struct owner_ref {
  * bit, and this reads the bit before the time: if the bit is set both times and the time is the
  * same, no other allocation has begun between them. The other way round one may have begun after
  * the time was read here, and have ended before the bit was.
+ *
+ * Migration is the exception: __folio_copy_owner() writes the owner of the old page over that of
+ * the new one, in the same order, while the bit stays set. Meanwhile members of both stand side by
+ * side, between its time and its name the old name beside the new time, and to read again tells
+ * nothing.
  */
-static __always_inline __u64 owner_has_changed(const struct owner_ref *ref)
+static __always_inline __u64 allocation_has_changed(const struct owner_ref *ref)
 {
 	struct page_owner *owner;
 	struct page_ext *ext;
@@ -436,9 +441,19 @@ static __always_inline __u64 owner_has_changed(const struct owner_ref *ref)
 	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
 	/* no early exits: each would be a path of its own to the verifier */
 	changed = ~KERNEL_READ(ext, flags) & layout.owner_allocated_bit;
+	changed |= ref->ts_nsec ^ KERNEL_READ(owner, ts_nsec);
+	return changed;
+}
+
+/* The same where a clock that counts in ticks may have given one time to two allocations. */
+static __always_inline __u64 owner_has_changed(const struct owner_ref *ref)
+{
+	struct page_owner *owner;
+	__u64 changed = allocation_has_changed(ref);
+
+	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
 	changed |= ref->handle ^ KERNEL_READ(owner, handle);
 	changed |= ref->order ^ KERNEL_READ(owner, order);
-	changed |= ref->ts_nsec ^ KERNEL_READ(owner, ts_nsec);
 	return changed;
 }
 

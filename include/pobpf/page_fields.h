@@ -12,6 +12,11 @@ namespace pobpf {
 /// Whether the page of a record is free, and the record of its last owner: no memory in use.
 constexpr bool is_freed(const pobpf_page& page) { return page.kind == POBPF_ITEM_FREED_PAGE; }
 
+/// Whether a page is charged to a cgroup of which nothing is known (enum pobpf_memcg_flags).
+constexpr bool is_charge_unknown(unsigned memcg_flags) {
+  return (memcg_flags & (POBPF_MEMCG_CHARGED | POBPF_MEMCG_UNKNOWN)) == POBPF_MEMCG_UNKNOWN;
+}
+
 /// Fields that can be missing; a missing one is zero and means nothing. The last ones are those of
 /// struct pobpf_page_detail.
 enum class PageField : std::uint32_t {

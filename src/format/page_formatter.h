@@ -37,11 +37,6 @@ struct Stack {
   return path.substr(path.rfind('/') + 1).substr(0, POBPF_CGROUP_NAME_BYTES - 1);
 }
 
-/// Whether a page is charged to a cgroup of which nothing is known (enum pobpf_memcg_flags).
-[[nodiscard]] constexpr bool is_charge_unknown(std::uint32_t memcg_flags) {
-  return (memcg_flags & (POBPF_MEMCG_CHARGED | POBPF_MEMCG_UNKNOWN)) == POBPF_MEMCG_UNKNOWN;
-}
-
 /// Where formatters get what a record only refers to. A stack is valid until the next one is asked
 /// for, a name until the source dies or, if it is a Session, is asked for another reader or other
 /// sums.

@@ -118,7 +118,7 @@ PageDump make_page_dump(const RecordedPage& page, std::optional<std::uint64_t> n
   raw.head.mapping = page.detail.mapping;
   raw.pageblock_migratetype = record.pageblock_migratetype;
   raw.memcg_flags = record.memcg_flags;
-  if ((record.memcg_flags & POBPF_MEMCG_UNKNOWN) != 0) raw.bits |= POBPF_DUMP_NO_CGROUP;
+  if (is_charge_unknown(record.memcg_flags)) raw.bits |= POBPF_DUMP_NO_CGROUP;
   raw.cgroup_id = record.cgroup_id;
   pobpf_owner& owner = raw.owner;
   owner.bits = POBPF_OWNER_PRESENT | POBPF_OWNER_SET;

@@ -315,7 +315,7 @@ bool PageFilter::time_passes(std::uint64_t ts_nsec) const {
 
 std::optional<bool> PageFilter::memcg_passes(const pobpf_page& page) {
   const auto& memcgs = spec_.memcgs;
-  if ((page.memcg_flags & POBPF_MEMCG_UNKNOWN) != 0) return std::nullopt;
+  if (is_charge_unknown(page.memcg_flags)) return std::nullopt;
   if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return memcgs.wanted.empty();
   if (const auto known = cgroups_.find(page.cgroup_id); known != cgroups_.end())
     return known->second;

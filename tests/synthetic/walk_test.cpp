@@ -502,7 +502,9 @@ class ChangingPage : public MachineTest {
   ChangingPage() : MachineTest(kSections) {}
 
   static Allocation allocation(bool is_odd, std::uint64_t ts_nsec) {
-    return {.gfp_mask = 0xcc0U + (is_odd ? 1 : 0),
+    return {.order = is_odd ? 3U : 0U,
+            .gfp_mask = 0xcc0U + (is_odd ? 1 : 0),
+            .handle = is_odd ? kOddHandle : kEvenHandle,
             .ts_nsec = ts_nsec,
             .free_ts_nsec = ts_nsec,
             .pid = is_odd ? 1 : 2,
@@ -537,6 +539,8 @@ class ChangingPage : public MachineTest {
   }
 
   static constexpr int kTurns = 50;
+  static constexpr std::uint32_t kOddHandle = 1;
+  static constexpr std::uint32_t kEvenHandle = 2;
   std::jthread writer_;
 };
 
@@ -568,6 +572,20 @@ TEST_P(ChangingPage, AGroupIsOfOneAllocation) {
     for (const GroupSum& group : sums->groups)
       ASSERT_EQ(reinterpret_cast<const char*>(group.key.comm),
                 allocation(group.key.tgid == 1, 0).comm);
+  }
+  EXPECT_GT(nr_emitted, 0U);
+}
+
+TEST_P(ChangingPage, ASumHasTheOrderOfItsOwnStack) {
+  std::uint64_t nr_emitted = 0;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    auto sums = session_->sum_groups({}, {}, {});
+    ASSERT_TRUE(sums) << sums.error().what;
+    nr_emitted += sums->account.emitted;
+    for (const GroupSum& group : sums->groups) {
+      const Allocation whole = allocation(group.key.handle == kOddHandle, 0);
+      ASSERT_EQ(group.sum.pages, group.sum.allocations << whole.order);
+    }
   }
   EXPECT_GT(nr_emitted, 0U);
 }

@@ -85,6 +85,7 @@ TEST_F(SnapshotCommands, PagesAreThoseOfTheRecording) {
   for (std::size_t i = 0; i < session.pages.size(); ++i) {
     session.pages[i].pfn = 1000 + 4 * i;
     session.pages[i].order = 2;
+    session.pages[i].memcg_flags &= static_cast<__u8>(~POBPF_MEMCG_UNKNOWN);
   }
   ASSERT_TRUE(record());
   options.format = Format::kJson;
