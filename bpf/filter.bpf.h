@@ -485,7 +485,8 @@ __noinline int passes_deep_filters(const struct pobpf_params *params, struct own
 		if (hits < 0) {
 			/* no such stack: changed under the read, or a depot that is not understood
 			 */
-			w->account.torn++;
+			memo->handle = 0;
+			look_again(w, ref);
 			return 0;
 		}
 		if (!stack_passes(params, hits))
