@@ -56,21 +56,37 @@ static __always_inline void read_struct_page(__u64 address, struct pobpf_struct_
 	bpf_core_read(&to->refcount, sizeof(to->refcount), &page->_refcount);
 }
 
-static __always_inline void read_page_owner(__u64 page_ext, struct pobpf_owner *to)
+/* Times that a struct page_owner is read before it is shown as it is. */
+enum { OWNER_READS = 4 };
+
+/* The bits of a page's state are the same, and so are its times (owner_has_changed()). */
+static __always_inline bool owner_is_as_read(struct page_ext *ext, struct page_owner *owner,
+					     unsigned long flags, const struct pobpf_owner *read)
+{
+	__u64 changed =
+		(flags ^ KERNEL_READ(ext, flags)) & (layout.owner_bit | layout.owner_allocated_bit);
+
+	changed |= read->ts_nsec ^ KERNEL_READ(owner, ts_nsec);
+	changed |= read->free_ts_nsec ^ KERNEL_READ(owner, free_ts_nsec);
+	return !changed;
+}
+
+/* False if it changed meanwhile. */
+static __always_inline bool copy_page_owner(__u64 page_ext, struct pobpf_owner *to)
 {
 	struct page_ext *ext = (void *)page_ext;
 	struct page_owner *owner = (void *)(page_ext + layout.page_owner_offset);
 	const struct page_owner___freed *freed = (const void *)owner;
 	unsigned long flags;
 
-	if (!page_ext || bpf_core_read(&flags, sizeof(flags), &ext->flags))
-		return;
-	to->bits |= POBPF_OWNER_PRESENT;
+	to->ts_nsec = KERNEL_READ(owner, ts_nsec);
+	if (bpf_core_read(&flags, sizeof(flags), &ext->flags))
+		return true;
+	to->bits = POBPF_OWNER_PRESENT;
 	if (flags & layout.owner_bit)
 		to->bits |= POBPF_OWNER_SET;
 	if (flags & layout.owner_allocated_bit)
 		to->bits |= POBPF_OWNER_ALLOCATED;
-	to->ts_nsec = KERNEL_READ(owner, ts_nsec);
 	to->free_ts_nsec = KERNEL_READ(owner, free_ts_nsec);
 	to->gfp_mask = KERNEL_READ(owner, gfp_mask);
 	to->handle = KERNEL_READ(owner, handle);
@@ -80,11 +96,23 @@ static __always_inline void read_page_owner(__u64 page_ext, struct pobpf_owner *
 	to->last_migrate_reason = KERNEL_READ(owner, last_migrate_reason);
 	read_owner_comm(owner, to->comm);
 	bpf_core_read(&to->free_handle, sizeof(to->free_handle), &freed->free_handle);
-	if (!bpf_core_field_exists(struct page_owner___freed, free_pid))
+	if (bpf_core_field_exists(struct page_owner___freed, free_pid)) {
+		to->bits |= POBPF_OWNER_FREE_PID;
+		bpf_core_read(&to->free_pid, sizeof(to->free_pid), &freed->free_pid);
+		bpf_core_read(&to->free_tgid, sizeof(to->free_tgid), &freed->free_tgid);
+	}
+	return owner_is_as_read(ext, owner, flags, to);
+}
+
+static __always_inline void read_page_owner(__u64 page_ext, struct pobpf_owner *to)
+{
+	if (!page_ext)
 		return;
-	to->bits |= POBPF_OWNER_FREE_PID;
-	bpf_core_read(&to->free_pid, sizeof(to->free_pid), &freed->free_pid);
-	bpf_core_read(&to->free_tgid, sizeof(to->free_tgid), &freed->free_tgid);
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < OWNER_READS; i++)
+		if (copy_page_owner(page_ext, to))
+			return;
+	to->bits |= POBPF_OWNER_TORN;
 }
 
 /* mm/page_alloc.c: is_free_buddy_page(): a free block's first page is the only one that says so. */

@@ -492,6 +492,7 @@ enum pobpf_owner_bits {
 	POBPF_OWNER_SET = 1 << 1,	/* PAGE_EXT_OWNER */
 	POBPF_OWNER_ALLOCATED = 1 << 2, /* PAGE_EXT_OWNER_ALLOCATED */
 	POBPF_OWNER_FREE_PID = 1 << 3,	/* this kernel records free_pid and free_tgid */
+	POBPF_OWNER_TORN = 1 << 4,	/* it changed each time that it was read */
 };
 
 /* struct page_owner of one page. */

@@ -96,7 +96,8 @@ Result<PageDump> KernelInspector::read(std::uint64_t pfn) {
   for (int reading = 1; reading < kReadingsMax && dump.has_changed; ++reading) {
     const pobpf_page_dump before = dump.raw;
     if (auto status = read_once(pfn, dump.raw); !status) return fail(std::move(status).error());
-    dump.has_changed = !is_same_page(before, dump.raw);
+    const std::uint32_t owner_bits = dump.raw.owner.bits | dump.raw.owner_head.bits;
+    dump.has_changed = !is_same_page(before, dump.raw) || (owner_bits & POBPF_OWNER_TORN) != 0;
   }
   if (clock_) dump.now_ns = clock_->now_ns();
   return dump;
