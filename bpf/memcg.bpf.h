@@ -18,9 +18,6 @@ struct {
 	__type(value, struct pobpf_cgroup);
 } cgroups SEC(".maps");
 
-/* Recordings have paths of cgroups; for all else their last names do. */
-const volatile __u32 with_cgroup_paths;
-
 /* cgroup.max.depth has no limit of its own; no real hierarchy is deeper. */
 #define CGROUP_DEPTH_MAX 64
 
@@ -48,56 +45,83 @@ static __always_inline const struct kernfs_node___members *memcg_kernfs_node(__u
 static __always_inline long read_cgroup_name(struct pobpf_cgroup *to,
 					     const struct kernfs_node___members *kn)
 {
-	const struct kernfs_node___members *parent;
 	__u64 name = KERNEL_WORD(kn, name);
 	__u32 hash = KERNEL_WORD(kn, hash);
 
 	if (to->name_address == name && to->name_hash == hash)
 		return 0;
-	parent = kernfs_parent(kn);
-	if (!parent) {
+	if (!kernfs_parent(kn)) {
 		to->name[0] = '/';
-		to->is_root = 1;
 		return 0;
 	}
 	if (bpf_probe_read_kernel_str(to->name, sizeof(to->name), (const void *)name) < 0)
 		return -1;
-	if (with_cgroup_paths) {
-		to->parent_id = KERNEL_WORD(parent, id);
-		if (bpf_probe_read_kernel_str(to->path_name, sizeof(to->path_name),
-					      (const void *)name) < 0)
-			return -1;
-	}
 	to->name_address = name;
 	to->name_hash = hash;
 	return 0;
 }
 
-/* Whether a cgroup is in the map already, or has no room there. */
-__noinline int is_cgroup_known(__u64 node)
+#ifdef POBPF_CGROUP_PATHS
+
+/* Recordings have paths of cgroups; for all else their last names do. */
+const volatile __u32 with_cgroup_paths;
+
+/*
+ * Paths of the cgroups that records refer to, level by level up to the root. Written
+ * and emptied as the names; made larger by user space where there are paths.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__type(key, __u64);
+	__type(value, struct pobpf_cgroup_level);
+} cgroup_paths SEC(".maps");
+
+/* Whether the path ends here: at what is in the map already, has no room there, or no name. */
+__noinline int note_level(__u64 node)
 {
-	const struct kernfs_node___members *kn = (const void *)node;
-	static const struct pobpf_cgroup no_name = {};
-	struct pobpf_cgroup *name;
+	const struct kernfs_node___members *kn = (const void *)node, *parent;
+	static const struct pobpf_cgroup_level no_level = {};
+	struct pobpf_cgroup_level *level;
 	__u64 id = KERNEL_WORD(kn, id);
 
-	if (!id || bpf_map_lookup_elem(&cgroups, &id))
+	if (!id || bpf_map_lookup_elem(&cgroup_paths, &id))
 		return 1;
-	bpf_map_update_elem(&cgroups, &id, &no_name, 1 /* BPF_NOEXIST */);
-	name = bpf_map_lookup_elem(&cgroups, &id);
-	return !name || read_cgroup_name(name, kn);
+	bpf_map_update_elem(&cgroup_paths, &id, &no_level, 1 /* BPF_NOEXIST */);
+	level = bpf_map_lookup_elem(&cgroup_paths, &id);
+	if (!level)
+		return 1;
+	parent = kernfs_parent(kn);
+	if (!parent) {
+		level->name[0] = '/';
+		return 1;
+	}
+	level->parent_id = KERNEL_WORD(parent, id);
+	return bpf_probe_read_kernel_str(level->name, sizeof(level->name),
+					 (const void *)KERNEL_WORD(kn, name)) < 0;
 }
 
-/* The cgroups above one that is new. Those above one that is known are known, too. */
-static __always_inline void note_ancestors(const struct kernfs_node___members *kn)
+/* The levels above one that is known are known, too. */
+static __always_inline void note_path(const struct kernfs_node___members *kn)
 {
+	if (!with_cgroup_paths)
+		return;
 #pragma clang loop unroll(disable)
 	for (int level = 0; level < CGROUP_DEPTH_MAX; level++) {
-		kn = kernfs_parent(kn);
-		if (!kn || is_cgroup_known((__u64)kn))
+		if (!kn || note_level((__u64)kn))
 			break;
+		kn = kernfs_parent(kn);
 	}
 }
+
+#else
+
+static __always_inline void note_path(const struct kernfs_node___members *kn)
+{
+}
+
+#endif /* POBPF_CGROUP_PATHS */
 
 /* What is known of what a page is charged to. */
 enum memcg_state {
@@ -139,8 +163,8 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 		/* another run may have been first */
 		bpf_map_update_elem(&cgroups, &id, &no_name, 1 /* BPF_NOEXIST */);
 		name = bpf_map_lookup_elem(&cgroups, &id);
-		if (name && with_cgroup_paths)
-			note_ancestors(kn);
+		if (name)
+			note_path(kn);
 	}
 	has_name = name && !read_cgroup_name(name, kn);
 	memo->cgroup_id = id;

@@ -4,6 +4,7 @@
  * state between windows; what they need of the link is found through the window.
  * They only read kernel memory.
  */
+#define POBPF_CGROUP_PATHS
 #include "filter.bpf.h"
 #include "kernel_compat.bpf.h"
 #include "memcg.bpf.h"

@@ -470,12 +470,16 @@ struct pobpf_cgroup {
 	char name[POBPF_CGROUP_NAME_BYTES]; /* NUL-terminated, as kernfs_name() cuts it */
 	__u64 name_address;		    /* of the kernel's string, for BPF alone */
 	__u32 name_hash;
-	__u32 is_root;
-	/* with_cgroup_paths: the name as it is, and the cgroup above, which has an element too */
-	char path_name[POBPF_PATH_NAME_BYTES];
-	__u64 parent_id;
+	__u32 reserved; /* zero */
 };
-POBPF_ASSERT_SIZE(struct pobpf_cgroup, POBPF_CGROUP_NAME_BYTES + POBPF_PATH_NAME_BYTES + 24);
+POBPF_ASSERT_SIZE(struct pobpf_cgroup, POBPF_CGROUP_NAME_BYTES + 16);
+
+/* Value of the cgroup_paths map, whose key is the same: one level of a path. */
+struct pobpf_cgroup_level {
+	__u64 parent_id;		  /* key of the level above */
+	char name[POBPF_PATH_NAME_BYTES]; /* NUL-terminated; "/" of the root */
+};
+POBPF_ASSERT_SIZE(struct pobpf_cgroup_level, POBPF_PATH_NAME_BYTES + 8);
 
 /*
  * `pobpf page`: one page, as read_page answers it. Numbers as they stand in kernel

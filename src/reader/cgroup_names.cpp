@@ -17,8 +17,20 @@ namespace {
 /// PATH_MAX: a path that is longer is not one that anybody can give.
 constexpr std::size_t kPathBytesMax = 4096;
 
-std::string text_of(const pobpf_cgroup& cgroup) {
-  return {cgroup.name, strnlen(cgroup.name, sizeof(cgroup.name))};
+template <std::size_t kBytes>
+std::string text_of(const char (&name)[kBytes]) {
+  return {name, strnlen(name, kBytes)};
+}
+
+/// No value for one that is not in the map.
+template <typename Value>
+Result<std::optional<Value>> look_up(int map, std::uint64_t cgroup_id) {
+  Value value{};
+  const int error = bpf_map_lookup_elem(map, &cgroup_id, &value);
+  if (error == -ENOENT) return std::optional<Value>();
+  if (error != 0)
+    return fail(libbpf_error(fmt::format("reading the name of cgroup {}", cgroup_id), error));
+  return std::optional(value);
 }
 
 /// Not in its element yet, or the kernel's string could not be read: no cgroup has an empty name.
@@ -28,11 +40,18 @@ bool has_no_name(const pobpf_cgroup& cgroup) { return cgroup.name[0] == '\0'; }
 
 Status CgroupNames::begin_reading(std::uint64_t number, std::uint64_t oldest) {
   if (last_reading_ != 0) {
+    // before the names: what an earlier reading meets meanwhile is noted again, not noted half
+    if (paths_map_) {
+      auto status = for_each_element<std::uint64_t, pobpf_cgroup_level>(
+          *paths_map_, ElementUse::kTakeOut, "taking paths of cgroups out of their map",
+          [](std::uint64_t /*id*/, const pobpf_cgroup_level& /*level*/) {});
+      if (!status) return status;
+    }
     // of what others have read, names may be asked for later
     auto status = for_each_element<std::uint64_t, pobpf_cgroup>(
-        map_, ElementUse::kTakeOut, "taking names of cgroups out of their map",
+        names_map_, ElementUse::kTakeOut, "taking names of cgroups out of their map",
         [this](std::uint64_t id, const pobpf_cgroup& cgroup) {
-          if (!has_no_name(cgroup)) names_[id] = {text_of(cgroup), last_reading_};
+          if (!has_no_name(cgroup)) names_[id] = {text_of(cgroup.name), last_reading_};
         });
     if (!status) return status;
     std::erase_if(names_, [oldest](const auto& entry) { return entry.second.reading < oldest; });
@@ -41,22 +60,13 @@ Status CgroupNames::begin_reading(std::uint64_t number, std::uint64_t oldest) {
   return {};
 }
 
-Result<std::optional<pobpf_cgroup>> CgroupNames::read(std::uint64_t cgroup_id) const {
-  pobpf_cgroup cgroup{};
-  const int error = bpf_map_lookup_elem(map_, &cgroup_id, &cgroup);
-  if (error == -ENOENT) return std::optional<pobpf_cgroup>();
-  if (error != 0)
-    return fail(libbpf_error(fmt::format("reading the name of cgroup {}", cgroup_id), error));
-  return std::optional(cgroup);
-}
-
 Result<std::string_view> CgroupNames::get(std::uint64_t cgroup_id) {
   auto known = names_.find(cgroup_id);
   if (known == names_.end() || known->second.reading != last_reading_) {
-    const auto cgroup = read(cgroup_id);
+    const auto cgroup = look_up<pobpf_cgroup>(names_map_, cgroup_id);
     if (!cgroup) return fail(cgroup.error());
     if (known == names_.end()) known = names_.try_emplace(cgroup_id).first;
-    if (*cgroup && !has_no_name(**cgroup)) known->second.text = text_of(**cgroup);
+    if (*cgroup && !has_no_name(**cgroup)) known->second.text = text_of((*cgroup)->name);
     // also if it was another reading that met it: to ask for each of its pages is dear
     known->second.reading = last_reading_;
   }
@@ -68,24 +78,21 @@ Result<std::string_view> CgroupNames::get(std::uint64_t cgroup_id) {
 }
 
 Result<std::string> CgroupNames::path(std::uint64_t cgroup_id) {
-  if (paths_ == CgroupPaths::kNone) {
+  if (!paths_map_) {
     const auto name = get(cgroup_id);
     if (!name) return fail(name.error());
     return std::string(*name);
   }
   std::string path;
   for (std::uint64_t id = cgroup_id; path.size() <= kPathBytesMax;) {
-    const auto cgroup = read(id);
-    if (!cgroup) return fail(cgroup.error());
+    const auto level = look_up<pobpf_cgroup_level>(*paths_map_, id);
+    if (!level) return fail(level.error());
     // a part of a path is that of another cgroup
-    if (!*cgroup || has_no_name(**cgroup)) break;
-    const pobpf_cgroup& level = **cgroup;
-    if (level.is_root != 0) return path.empty() ? "/" : path;
-    const std::size_t name_bytes = strnlen(level.path_name, sizeof(level.path_name));
-    if (name_bytes == 0) break;
-    path.insert(0, level.path_name, name_bytes);
+    if (!*level || (*level)->name[0] == '\0') break;
+    if ((*level)->name[0] == '/') return path.empty() ? "/" : path;
+    path.insert(0, text_of((*level)->name));
     path.insert(0, 1, '/');
-    id = level.parent_id;
+    id = (*level)->parent_id;
   }
   return fail(ErrorKind::kFailed,
               fmt::format("the path of cgroup {} could not be read, or there was no room for it",

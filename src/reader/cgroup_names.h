@@ -13,18 +13,17 @@
 
 namespace pobpf {
 
-/// Whether the programs put paths into the map too.
-enum class CgroupPaths { kNone, kNoted };
-
-/// The programs put the names that they meet into a map, which has room for as many as one reading
-/// of the memory hardly meets; a machine that runs for long has any number. So the map is emptied
-/// when another reading begins, and names are forgotten when all have ended that may have met them.
+/// The programs put the names that they meet into a map, and paths into another, which have room
+/// for as many as one reading of the memory hardly meets; a machine that runs for long has any
+/// number. So they are emptied when another reading begins, and names are forgotten when all have
+/// ended that may have met them.
 ///
 /// Readings have numbers, which count up. Not thread-safe.
 class CgroupNames {
  public:
-  /// `map` is that of bpf/memcg.bpf.h and must outlive this.
-  CgroupNames(int map, CgroupPaths paths) : map_(map), paths_(paths) {}
+  /// Maps of bpf/memcg.bpf.h, which must outlive this; no value: the programs note no paths.
+  CgroupNames(int names_map, std::optional<int> paths_map)
+      : names_map_(names_map), paths_map_(paths_map) {}
 
   /// Before a reading begins: `number` is its own, `oldest` that of the oldest one that has not
   /// ended, which may be itself.
@@ -37,15 +36,12 @@ class CgroupNames {
   Result<std::string> path(std::uint64_t cgroup_id);
 
  private:
-  /// No value for one that is not in the map.
-  Result<std::optional<pobpf_cgroup>> read(std::uint64_t cgroup_id) const;
-
   struct Name {
     std::optional<std::string> text;  ///< no value: it was asked for, and is not in the map
     std::uint64_t reading = 0;        ///< the last one that may have met it, or has asked for it
   };
-  int map_;
-  CgroupPaths paths_;
+  int names_map_;
+  std::optional<int> paths_map_;
   std::uint64_t last_reading_ = 0;
   std::unordered_map<std::uint64_t, Name> names_;
 };

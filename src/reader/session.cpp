@@ -161,7 +161,9 @@ class KernelSession final : public Session {
         stack_source_(*skeleton_, std::move(own_programs)),
         stacks_(stack_source_),
         cgroup_names_(bpf_map__fd(skeleton_->maps.cgroups),
-                      options.with_details ? CgroupPaths::kNoted : CgroupPaths::kNone),
+                      options.with_details
+                          ? std::optional(bpf_map__fd(skeleton_->maps.cgroup_paths))
+                          : std::nullopt),
         slots_(std::make_shared<Slots>()),
         with_read_times_(options.with_read_times),
         filters_(options.filters | kNodeFilter),
@@ -373,6 +375,9 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
       options.filters | kNodeFilter;
   const_cast<volatile std::uint32_t&>(skeleton->rodata->with_cgroup_paths) =
       options.with_details ? 1 : 0;
+  if (options.with_details)
+    bpf_map__set_max_entries(skeleton->maps.cgroup_paths,
+                             bpf_map__max_entries(skeleton->maps.cgroups));
   if (options.threads_max != 0) {
     const std::uint32_t nr_runs =
         std::min(std::bit_ceil(options.threads_max), bpf_map__max_entries(skeleton->maps.runs));

@@ -129,16 +129,15 @@ TEST_F(LongLife, PathsThatAreNotKnownToTheRootAreNone) {
   open(kNewestObject, true);
   ASSERT_EQ(read().pages.size(), kPairs);
   std::uint64_t nr_paths = 0;
-  std::uint64_t nr_names = 0;
   for (std::uint64_t i = 1; i <= kPairs; ++i) {
-    if (session_->cgroup_name(kRootCgroup + i)) ++nr_names;
+    ASSERT_EQ(name_of(kRootCgroup + i), fmt::format("name {}", i));
     const auto path = session_->cgroup_path(kRootCgroup + i);
     if (!path) continue;
     ++nr_paths;
     ASSERT_EQ(*path, fmt::format("/above {}/name {}", i, i));
   }
   EXPECT_GT(nr_paths, 8'000U);
-  EXPECT_EQ(nr_names, nr_paths + 1);
+  EXPECT_LT(nr_paths, kPairs);
 }
 
 TEST_F(LongLife, PathsThatAreDeeperThanIsLookedAtAreNone) {
