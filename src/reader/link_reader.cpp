@@ -14,13 +14,6 @@
 #include "kernel/libbpf_log.h"
 
 namespace pobpf {
-namespace {
-
-/// 128 KiB for 16 GiB with pages of 4 KiB: another iterator every tenth of a second.
-constexpr std::uint64_t kWindowsAtOnce = 16384;
-
-}  // namespace
-
 void WindowUnmap::operator()(pobpf_window* windows) const { ::munmap(windows, nr_bytes); }
 
 Result<WindowMap> WindowMap::make(std::size_t nr_windows) {
@@ -41,7 +34,7 @@ Result<WindowMap> WindowMap::make(std::size_t nr_windows) {
 
 Result<LinkReader> LinkReader::open(const bpf_program* program, WindowSource windows,
                                     bool expects_records, bool with_read_times) {
-  auto map = WindowMap::make(std::min(windows.count(), kWindowsAtOnce));
+  auto map = WindowMap::make(windows_at_once(windows.count()));
   if (!map) return fail(std::move(map).error());
   bpf_iter_link_info target{};
   target.map.map_fd = static_cast<__u32>(map->fd());
@@ -58,6 +51,8 @@ Result<LinkReader> LinkReader::open(const bpf_program* program, WindowSource win
 
 Status LinkReader::begin_next_windows() {
   source_.fill(map_.windows());
+  // its buffer and its descriptor are those that the next one takes
+  iterator_.reset();
   iterator_.reset(bpf_iter_create(link_.get()));
   return iterator_ ? Status() : fail(libbpf_error("starting the page walker", errno));
 }

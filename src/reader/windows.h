@@ -18,6 +18,10 @@ namespace pobpf {
 /// Windows that cover `ranges`.
 [[nodiscard]] std::uint64_t count_windows(const std::vector<PfnRange>& ranges, unsigned order);
 
+/// Windows that a map has room for, of all of them: 128 KiB at most, so that a reader takes the
+/// same memory on each machine. All maps full but the last one, which lacks less than one for each.
+[[nodiscard]] std::uint64_t windows_at_once(std::uint64_t count);
+
 /// Windows that cover exactly `ranges` (joined), ascending. They are made when they are wanted: a
 /// terabyte has a million of them.
 class WindowSource {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
@@ -355,6 +356,25 @@ TEST_P(Terabytes, AreReadToTheEndWhenPrivilegesAreGivenUp) {
     for (bool at_end = false; !at_end;)
       if (!(*reader)->next(at_end)) return 3;
     return (*reader)->account().pages == kSections * kSectionPages ? 0 : 4;
+  };
+  EXPECT_EXIT(std::_Exit(read_all()), testing::ExitedWithCode(0), "");
+}
+
+/// Not even one descriptor more than when it began.
+TEST_P(Terabytes, AreReadWithTheDescriptorsThatThereAre) {
+  machine_->set_present({{0, kSections * kSectionPages}});
+  open();
+  auto reader = session_->open_reader({});
+  ASSERT_TRUE(reader) << reader.error().what;
+  const auto read_all = [&] {
+    // more than there are numbers free between those that are open
+    int last = -1;
+    for (int i = 0; i < 100; ++i) last = ::dup(STDERR_FILENO);
+    const rlimit no_more{static_cast<rlim_t>(last) + 1, static_cast<rlim_t>(last) + 1};
+    if (last < 0 || ::setrlimit(RLIMIT_NOFILE, &no_more) != 0) return 1;
+    for (bool at_end = false; !at_end;)
+      if (!(*reader)->next(at_end)) return 2;
+    return (*reader)->account().pages == kSections * kSectionPages ? 0 : 3;
   };
   EXPECT_EXIT(std::_Exit(read_all()), testing::ExitedWithCode(0), "");
 }

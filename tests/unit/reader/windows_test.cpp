@@ -64,6 +64,18 @@ TEST(Windows, OfNoRangesAreNone) {
   EXPECT_EQ(window.pfn, POBPF_NO_WINDOW);
 }
 
+TEST(Windows, AtOnceAreAsManyEachTime) {
+  EXPECT_EQ(windows_at_once(0), 0U);
+  for (const std::uint64_t count : {1ULL, 16'384ULL, 16'385ULL, 32'769ULL, 1ULL << 26}) {
+    const std::uint64_t at_once = windows_at_once(count);
+    const std::uint64_t nr_maps = (count + at_once - 1) / at_once;
+    EXPECT_LE(at_once, 16'384U) << count;
+    EXPECT_LE(nr_maps, (count + 16'383) / 16'384) << count;
+    // elements of the last map that nothing is written for
+    EXPECT_LT(nr_maps * at_once - count, nr_maps) << count;
+  }
+}
+
 TEST(PfnRanges, JoinedSortsAndMergesWhatTouches) {
   const std::vector<PfnRange> expected{{0, 20}, {30, 40}};
   EXPECT_EQ(joined({{30, 40}, {10, 20}, {0, 10}, {5, 5}, {2, 12}}), expected);
