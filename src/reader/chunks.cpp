@@ -54,7 +54,11 @@ std::vector<Chunk> make_chunks(const std::vector<PfnRange>& ranges, unsigned win
           std::min({window + room, first_window_behind_border(pfn, window_order, nodes),
                     ((range.end - 1) >> window_order) + 1});
       const std::uint64_t end = std::min(range.end, end_window << window_order);
-      chunks.back().ranges.push_back({pfn, end});
+      auto& ranges_of_chunk = chunks.back().ranges;
+      if (!ranges_of_chunk.empty() && ranges_of_chunk.back().end == pfn)
+        ranges_of_chunk.back().end = end;
+      else
+        ranges_of_chunk.push_back({pfn, end});
       room -= end_window - window;
       pfn = end;
     }

@@ -29,8 +29,11 @@ WindowSource::WindowSource(std::vector<PfnRange> ranges, unsigned pageblock_orde
     : ranges_(std::move(ranges)),
       window_pages_(1ULL << window_order(pageblock_order)),
       count_(count_windows(ranges_, window_order(pageblock_order))),
-      slot_(slot),
-      pfn_(ranges_.empty() ? 0 : ranges_.front().begin) {}
+      slot_(slot) {
+  // which have no window
+  std::erase_if(ranges_, [](const PfnRange& range) { return range.is_empty(); });
+  if (!ranges_.empty()) pfn_ = ranges_.front().begin;
+}
 
 void WindowSource::fill(std::span<pobpf_window> windows) {
   for (pobpf_window& window : windows) {

@@ -35,6 +35,7 @@ void expect_all(const Ranges& ranges, const std::vector<Chunk>& chunks) {
   std::uint64_t nr_windows = 0;
   for (const Chunk& chunk : chunks) {
     EXPECT_FALSE(chunk.ranges.empty());
+    EXPECT_EQ(chunk.ranges, joined(chunk.ranges));
     nr_windows += nr_windows_of(chunk);
     for (const PfnRange& range : chunk.ranges) {
       EXPECT_FALSE(range.is_empty());

@@ -64,6 +64,17 @@ TEST(Windows, OfNoRangesAreNone) {
   EXPECT_EQ(window.pfn, POBPF_NO_WINDOW);
 }
 
+TEST(Windows, OfEmptyRangesAreNone) {
+  const auto windows =
+      windows_of({{0, 0}, {10, 20}, {256, 256}, {300, 301}, {400, 400}}, kPageblockOrder, 0, 1);
+  ASSERT_EQ(windows.size(), 2U);
+  EXPECT_EQ(windows[0].pfn, 10U);
+  EXPECT_EQ(windows[0].last, 9U);
+  EXPECT_EQ(windows[1].pfn, 300U);
+  EXPECT_EQ(windows[1].last, 0U);
+  EXPECT_TRUE(windows_of({{5, 5}}, kPageblockOrder, 0, 1).empty());
+}
+
 TEST(Windows, AtOnceAreAsManyEachTime) {
   EXPECT_EQ(windows_at_once(0), 0U);
   for (const std::uint64_t count : {1ULL, 16'384ULL, 16'385ULL, 32'769ULL, 1ULL << 26}) {
