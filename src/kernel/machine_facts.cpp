@@ -211,7 +211,7 @@ Status Discovery::buddy_and_pageblock() {
   layout.pageblock_order = order->order;
   facts_.pageblock_order_source = order->source;
   facts_.text.pageblock_order = layout.pageblock_order;
-  facts_.present = present_ranges(*sections, layout.pfn_section_shift);
+  facts_.present = std::move(sections->present);
   return {};
 }
 

@@ -23,7 +23,7 @@ unsigned pageblock_order_from_usage_bytes(std::uint64_t bytes, std::uint64_t str
 
 Result<PageblockOrder> find_pageblock_order(const KernelBtf& btf, KernelMemory& memory,
                                             const pobpf_layout& layout,
-                                            const std::vector<Section>& sections) {
+                                            const SectionMap& sections) {
   // CONFIG_HUGETLB_PAGE_SIZE_VARIABLE (powerpc, ia64)
   if (const auto variable = memory.symbol("pageblock_order")) {
     const auto order = memory.read_number(*variable, sizeof(std::uint32_t));
@@ -32,14 +32,8 @@ Result<PageblockOrder> find_pageblock_order(const KernelBtf& btf, KernelMemory& 
   }
   // Sections present at boot have their struct mem_section_usage one after the other, node by node.
   if (const auto struct_bytes = btf.offset_of("mem_section_usage", "pageblock_flags")) {
-    for (std::size_t i = 1; i < sections.size(); ++i) {
-      const Section& left = sections[i - 1];
-      const Section& right = sections[i];
-      if (!left.is_early || !right.is_early || left.section_nr + 1 != right.section_nr ||
-          left.usage >= right.usage)
-        continue;
-      const unsigned order =
-          pageblock_order_from_usage_bytes(right.usage - left.usage, *struct_bytes, layout);
+    for (const std::uint64_t distance : sections.usage_distances) {
+      const unsigned order = pageblock_order_from_usage_bytes(distance, *struct_bytes, layout);
       if (order != 0) return PageblockOrder{order, "the size of the pageblock bitmaps"};
     }
   }

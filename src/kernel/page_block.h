@@ -19,7 +19,7 @@ struct PageblockOrder {
 [[nodiscard]] Result<PageblockOrder> find_pageblock_order(const KernelBtf& btf,
                                                           KernelMemory& memory,
                                                           const pobpf_layout& layout,
-                                                          const std::vector<Section>& sections);
+                                                          const SectionMap& sections);
 
 /// The order whose bitmap makes `bytes` between two sections' struct mem_section_usage
 /// (mm/sparse.c: mem_section_usage_size()); 0 if none or more than one does.

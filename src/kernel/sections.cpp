@@ -2,13 +2,23 @@
 #include "kernel/sections.h"
 
 #include <cstring>
+#include <optional>
 
 #include "util/report_hint.h"
 
 namespace pobpf {
+namespace {
 
-Result<std::vector<Section>> read_sections(const KernelBtf& btf, KernelMemory& memory,
-                                           const pobpf_layout& layout) {
+struct Section {
+  std::uint64_t section_nr = 0;
+  std::uint64_t usage = 0;  // address of its struct mem_section_usage
+  bool is_early = false;    // present since boot
+};
+
+}  // namespace
+
+Result<SectionMap> read_sections(const KernelBtf& btf, KernelMemory& memory,
+                                 const pobpf_layout& layout) {
   const auto map_at = btf.offset_of("mem_section", "section_mem_map");
   const auto usage_at = btf.offset_of("mem_section", "usage");
   const auto section_bytes = btf.size_of("mem_section");
@@ -18,7 +28,8 @@ Result<std::vector<Section>> read_sections(const KernelBtf& btf, KernelMemory& m
   auto roots = memory.read(layout.mem_section_roots, layout.nr_section_roots * 8);
   if (!roots) return fail(std::move(roots).error());
 
-  std::vector<Section> sections;
+  SectionMap sections;
+  std::optional<Section> last;
   const std::uint64_t per_root = 1ULL << layout.section_root_shift;
   for (std::uint64_t root_nr = 0; root_nr < layout.nr_section_roots; ++root_nr) {
     std::uint64_t root = 0;
@@ -33,21 +44,20 @@ Result<std::vector<Section>> read_sections(const KernelBtf& btf, KernelMemory& m
       std::memcpy(&map, section + *map_at, sizeof(map));
       std::memcpy(&usage, section + *usage_at, sizeof(usage));
       if ((map & layout.section_has_mem_map) == 0) continue;
-      sections.push_back({root_nr * per_root + i, usage, (map & layout.section_is_early) != 0});
+      const Section here{root_nr * per_root + i, usage, (map & layout.section_is_early) != 0};
+      const std::uint64_t begin = here.section_nr << layout.pfn_section_shift;
+      const std::uint64_t end = (here.section_nr + 1) << layout.pfn_section_shift;
+      if (sections.present.empty() || sections.present.back().end != begin)
+        sections.present.push_back({begin, end});
+      else
+        sections.present.back().end = end;
+      if (last && last->section_nr + 1 == here.section_nr && last->is_early && here.is_early &&
+          last->usage < here.usage)
+        sections.usage_distances.insert(here.usage - last->usage);
+      last = here;
     }
   }
   return sections;
-}
-
-std::vector<PfnRange> present_ranges(const std::vector<Section>& sections,
-                                     unsigned pfn_section_shift) {
-  std::vector<PfnRange> ranges;
-  for (const Section& section : sections) {
-    const std::uint64_t begin = section.section_nr << pfn_section_shift;
-    if (ranges.empty() || ranges.back().end != begin) ranges.push_back({begin, begin});
-    ranges.back().end = (section.section_nr + 1) << pfn_section_shift;
-  }
-  return ranges;
 }
 
 }  // namespace pobpf

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <vector>
 
 #include "kernel/btf.h"
@@ -13,18 +14,17 @@
 
 namespace pobpf {
 
-/// A section with a memory map (valid_section()); it may be offline.
-struct Section {
-  std::uint64_t section_nr = 0;
-  std::uint64_t usage = 0;  ///< address of its struct mem_section_usage
-  bool is_early = false;    ///< present since boot
+/// Sections with a memory map (valid_section()), of which some may be offline. Half a million on
+/// the largest machine, so they are not kept one by one.
+struct SectionMap {
+  std::vector<PfnRange> present;  ///< ascending, adjacent ones joined
+  /// Bytes from the struct mem_section_usage of a section to that of the next one, where both are
+  /// there since boot: the boot allocates those of a node together, so there are few.
+  std::set<std::uint64_t> usage_distances;
 };
 
-/// All sections up to max_pfn, ascending. Memory that is added later is not seen.
-[[nodiscard]] Result<std::vector<Section>> read_sections(const KernelBtf& btf, KernelMemory& memory,
-                                                         const pobpf_layout& layout);
-
-[[nodiscard]] std::vector<PfnRange> present_ranges(const std::vector<Section>& sections,
-                                                   unsigned pfn_section_shift);
+/// All sections up to max_pfn. Memory that is added later is not seen.
+[[nodiscard]] Result<SectionMap> read_sections(const KernelBtf& btf, KernelMemory& memory,
+                                               const pobpf_layout& layout);
 
 }  // namespace pobpf

@@ -22,7 +22,7 @@ template <typename Key, typename Value, typename OnElement>
   const auto look_up =
       use == ElementUse::kRead ? bpf_map_lookup_batch : bpf_map_lookup_and_delete_batch;
   // a batch ends at the end of a hash bucket: it must hold the fullest one
-  std::uint32_t batch = 4096;
+  std::uint32_t batch = 512;
   std::vector<Key> keys;
   std::vector<Value> values;
   std::uint32_t position = 0;

@@ -516,7 +516,7 @@ Result<MachineFacts> Machine::facts() const {
   if (!memory) return fail(std::move(memory).error());
   auto sections = read_sections(types_, *memory, layout);
   if (!sections) return fail(std::move(sections).error());
-  facts.present = present_ranges(*sections, kSectionShift);
+  facts.present = std::move(sections->present);
   return facts;
 }
 
