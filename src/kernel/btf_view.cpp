@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <initializer_list>
 #include <system_error>
@@ -24,6 +25,9 @@ namespace {
 constexpr std::size_t kBytesMax = 256UL << 20;
 /// Longer chains of typedefs and arrays are loops.
 constexpr int kDepthMax = 64;
+
+/// Of the header that every kernel has: that of <linux/btf.h> grew in Linux 7.1.
+constexpr std::size_t kHeaderBytes = offsetof(btf_header, str_len) + sizeof(btf_header::str_len);
 
 /// BTF_MAX_KIND since Linux 7.1; before, the bits above BTF_KIND_MAX are zero. So are those of
 /// vlen.
@@ -59,7 +63,7 @@ Layouts known_layouts() {
   return layouts;
 }
 
-/// What the header of Linux 7.1 has behind that of <linux/btf.h>: a section with the layout of each
+/// What the header of Linux 7.1 has behind kHeaderBytes: a section with the layout of each
 /// kind that the kernel's compiler knew. pahole writes it if it is new enough.
 struct LayoutHeader {
   std::uint32_t offset;
@@ -160,10 +164,10 @@ class TypeScan {
 bool add_layouts(Layouts& layouts, const std::byte* data, std::size_t nr_bytes) {
   btf_header header{};
   LayoutHeader section{};
-  std::memcpy(&header, data, sizeof(header));
-  if (header.hdr_len < sizeof(header) + sizeof(section)) return true;
-  if (nr_bytes < sizeof(header) + sizeof(section)) return false;
-  std::memcpy(&section, data + sizeof(header), sizeof(section));
+  std::memcpy(&header, data, kHeaderBytes);
+  if (header.hdr_len < kHeaderBytes + sizeof(section)) return true;
+  if (nr_bytes < kHeaderBytes + sizeof(section)) return false;
+  std::memcpy(&section, data + kHeaderBytes, sizeof(section));
   const std::size_t begin = std::size_t{header.hdr_len} + section.offset;
   if (begin + section.length > nr_bytes) return false;
   const std::size_t nr_items = std::min(section.length / sizeof(LayoutItem), layouts.size());
@@ -217,8 +221,8 @@ Result<BtfView> BtfView::over(Data data, std::size_t nr_bytes, const std::string
   BtfView view;
   view.data_ = std::move(data);
   btf_header header{};
-  if (nr_bytes < sizeof(header)) return cannot_read(path, EINVAL);
-  std::memcpy(&header, view.data_.get(), sizeof(header));
+  if (nr_bytes < kHeaderBytes) return cannot_read(path, EINVAL);
+  std::memcpy(&header, view.data_.get(), kHeaderBytes);
   const std::size_t types_at = std::size_t{header.hdr_len} + header.type_off;
   const std::size_t strings_at = std::size_t{header.hdr_len} + header.str_off;
   if (header.magic != BTF_MAGIC || header.version != BTF_VERSION ||

@@ -191,15 +191,18 @@ void make_later(std::string& bytes, const btf* object, const char* name, const L
   add_u32(bytes, offsetof(btf_header, str_off), nr_bytes);
 }
 
+/// Of the header that every kernel has.
+constexpr std::size_t kHeaderBytes = offsetof(btf_header, str_len) + sizeof(btf_header::str_len);
+
 /// Adds what Linux 7.1 says of its kinds.
 void add_layouts(std::string& bytes, const LaterKind& later) {
   std::string layouts((later.kind + 1) * 4, '\0');
   layouts[later.kind * 4] = static_cast<char>(later.info_bytes);
   layouts[later.kind * 4 + 1] = static_cast<char>(later.element_bytes);
-  const std::uint32_t section[] = {static_cast<std::uint32_t>(bytes.size() - sizeof(btf_header)),
+  const std::uint32_t section[] = {static_cast<std::uint32_t>(bytes.size() - kHeaderBytes),
                                    static_cast<std::uint32_t>(layouts.size())};
   bytes.append(layouts);
-  bytes.insert(sizeof(btf_header), {reinterpret_cast<const char*>(section), sizeof(section)});
+  bytes.insert(kHeaderBytes, {reinterpret_cast<const char*>(section), sizeof(section)});
   add_u32(bytes, offsetof(btf_header, hdr_len), sizeof(section));
 }
 
