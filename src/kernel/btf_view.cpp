@@ -175,6 +175,10 @@ bool add_layouts(Layouts& layouts, const std::byte* data, std::size_t nr_bytes) 
     if (layouts[kind]) continue;
     LayoutItem item{};
     std::memcpy(&item, data + begin + kind * sizeof(item), sizeof(item));
+    // all of BTF is made of words: what follows would be misaligned
+    if (item.info_bytes % sizeof(std::uint32_t) != 0 ||
+        item.element_bytes % sizeof(std::uint32_t) != 0)
+      return false;
     layouts[kind] = {item.info_bytes, item.element_bytes};
   }
   return true;

@@ -180,11 +180,13 @@ void make_later(std::string& bytes, const btf* object, const char* name, const L
   const std::uint32_t info = later.kind << 24U | nr_elements;
   std::memcpy(bytes.data() + at + offsetof(btf_type, info), &info, sizeof(info));
   std::string behind;
-  for (std::uint32_t i = 0; i < later.info_bytes + nr_elements * later.element_bytes; i += 4) {
+  const std::size_t nr_behind = later.info_bytes + std::size_t{nr_elements} * later.element_bytes;
+  while (behind.size() < nr_behind) {
     // as members and parameters have: names and ids
-    const std::uint32_t word = i % 8 == 0 ? 1 : 3;
+    const std::uint32_t word = behind.size() % 8 == 0 ? 1 : 3;
     behind.append(reinterpret_cast<const char*>(&word), sizeof(word));
   }
+  behind.resize(nr_behind);
   bytes.insert(at + sizeof(btf_type), behind);
   const auto nr_bytes = static_cast<std::uint32_t>(behind.size());
   add_u32(bytes, offsetof(btf_header, type_len), nr_bytes);
@@ -267,6 +269,36 @@ TEST_F(BtfViewTest, ALaterKindOfAWholeKernelIsSteppedOver) {
   EXPECT_EQ(kernel->view().nr_types(), btf__type_cnt(object.get()));
   EXPECT_TRUE(kernel->size_of("task_struct"));
   EXPECT_EQ(kernel->size_of("pobpf_behind"), 4U);
+}
+
+TEST_F(BtfViewTest, LayoutsThatLeadBetweenWordsAreRefused) {
+  for (const LaterKind& later : {LaterKind{20, 2, 0}, {20, 0, 2}}) {
+    Btf object(btf__new_empty());
+    btf__add_float(object.get(), "later_1", 8);
+    btf__add_int(object.get(), "int", 4, 0);
+    btf__add_float(object.get(), "later_2", 8);
+    std::string bytes = bytes_of(object.get());
+    make_later(bytes, object.get(), "later_1", later, 1);
+    make_later(bytes, object.get(), "later_2", later, 1);
+    add_layouts(bytes, later);
+    EXPECT_FALSE(open(bytes));
+  }
+}
+
+TEST_F(BtfViewTest, ChangedLayoutsAreRefusedOrHarmless) {
+  const Btf object = all_kinds();
+  btf__add_float(object.get(), "later", 8);
+  std::string good = bytes_of(object.get());
+  const LaterKind later{20, 4, 8};
+  make_later(good, object.get(), "later", later, 2);
+  add_layouts(good, later);
+  ASSERT_TRUE(open(good));
+  for (std::size_t at = 0; at < good.size(); ++at)
+    for (const int change : {0x01, 0x02, 0x10, 0x80, 0xff}) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ change);
+      if (const auto view = open(bad)) look_at_all(*view);
+    }
 }
 
 TEST_F(BtfViewTest, AKindThatCannotBeSteppedOverIsNamedAsTheReason) {
