@@ -199,14 +199,20 @@ class Recorder {
     return rehearse(*view);
   }
 
-  /// What a recording needs is there then: buffers, stacks and their names.
+  /// Buffers and stacks are there then. Each recording looks the names of functions and cgroups up
+  /// anew, and begins with forgetting those of the one before and taking them out of the kernel's
+  /// maps: the second round rehearses that.
   Status rehearse(const ReaderView& view) {
-    auto nowhere = Output::to_file("/dev/null", is_interrupted);
-    if (!nowhere) return fail(std::move(nowhere).error());
-    const auto header = make_recording_header(*session_, options_.snapshot.view_text);
-    auto recording = write_recording(*session_, view, header, options_, *nowhere);
-    if (!recording) return fail(std::move(recording).error());
-    return nowhere->commit();
+    constexpr int kRounds = 2;
+    for (int round = 0; round < kRounds; ++round) {
+      auto nowhere = Output::to_file("/dev/null", is_interrupted);
+      if (!nowhere) return fail(std::move(nowhere).error());
+      const auto header = make_recording_header(*session_, options_.snapshot.view_text);
+      auto recording = write_recording(*session_, view, header, options_, *nowhere);
+      if (!recording) return fail(std::move(recording).error());
+      if (auto status = nowhere->commit(); !status) return status;
+    }
+    return {};
   }
 
   /// That which was asked for, of nodes that are short of memory if only some are.
