@@ -15,7 +15,7 @@ namespace pobpf {
 
 enum class CheckState {
   kOk,       ///< fine
-  kMissing,  ///< pobpf cannot work: `hint` says what to do
+  kMissing,  ///< pobpf cannot work, or not all of it: `hint` says what to do
   kUnknown,  ///< could not be told without more privileges; not held against the machine
 };
 
@@ -24,6 +24,8 @@ struct Check {
   CheckState state = CheckState::kOk;
   std::string detail;  ///< what was found, one plain sentence without final stop
   std::string hint;    ///< what to do; empty when kOk
+  /// Every command needs it; else only those that `detail` names.
+  bool is_for_all = true;
 };
 
 /// What the checks look at; tests replace it by a made-up machine.
@@ -46,7 +48,7 @@ enum class PreflightDepth { kQuick, kThorough };
 [[nodiscard]] std::vector<Check> run_preflight(const Machine& machine,
                                                PreflightDepth depth = PreflightDepth::kThorough);
 
-/// kUnsupported with the sentence of the first check that is kMissing.
+/// kUnsupported with the sentence of the first check that is kMissing and for all.
 [[nodiscard]] Status preflight_status(const std::vector<Check>& checks);
 
 }  // namespace pobpf

@@ -39,7 +39,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr const char* kPressureFile = "/proc/pressure/memory";
 constexpr const char* kMeminfo = "/proc/meminfo";
 constexpr const char* kZoneinfo = "/proc/zoneinfo";
 /// A zone is some 2 KiB, and there are up to 6 on each of 1,024 nodes; CPUs add 100 bytes each.

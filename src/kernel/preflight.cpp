@@ -388,7 +388,7 @@ std::vector<Check> run_preflight(const Machine& machine, PreflightDepth depth) {
 
 Status preflight_status(const std::vector<Check>& checks) {
   for (const Check& check : checks)
-    if (check.state == CheckState::kMissing)
+    if (check.state == CheckState::kMissing && check.is_for_all)
       return fail(ErrorKind::kUnsupported, check.detail, check.hint);
   return {};
 }

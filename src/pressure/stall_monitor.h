@@ -15,6 +15,9 @@
 
 namespace pobpf {
 
+/// Of the whole machine.
+inline constexpr const char* kPressureFile = "/proc/pressure/memory";
+
 /// Time that tasks were stalled for since boot.
 struct StallTotals {
   std::chrono::microseconds some{0};

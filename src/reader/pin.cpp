@@ -123,9 +123,10 @@ void copy_text(char (&to)[kBytes], const std::string& text) {
   kCut.copy(to + kBytes - 1 - kCut.size(), kCut.size());
 }
 
-/// The loaded program with everything that its maps have to hold.
+/// The loaded program with everything that its maps have to hold. Filters that the view does not
+/// have may be compiled in, too.
 Result<PinSkeleton> load(const PinRequest& request, const MachineFacts& facts,
-                         const KernelBtf& types) {
+                         const KernelBtf& types, std::uint32_t more_filters = 0) {
   auto filter = compile_view(facts, request.view, request.session.use_kallsyms_lookup);
   if (!filter) return fail(std::move(filter).error());
   auto text = make_text_facts(facts.text);
@@ -159,7 +160,7 @@ Result<PinSkeleton> load(const PinRequest& request, const MachineFacts& facts,
   std::memcpy(const_cast<pobpf_text_facts*>(
                   reinterpret_cast<const volatile pobpf_text_facts*>(&constants.text)),
               &*text, sizeof(*text));
-  const_cast<volatile __u32&>(constants.possible_filters) = filter->params.active;
+  const_cast<volatile __u32&>(constants.possible_filters) = filter->params.active | more_filters;
   std::memcpy(const_cast<__u32*>(&constants.nr_tickets), &nr_tickets, sizeof(nr_tickets));
   if (auto status = size_maps(*skeleton, ranges.size(), nr_tickets); !status)
     return fail(std::move(status).error());
@@ -256,8 +257,8 @@ Status give_name(int link, const PinDirectory& directory, const PinRequest& requ
 
 }  // namespace
 
-Status check_pin_program(const MachineFacts& facts, const KernelBtf& types) {
-  auto skeleton = load({}, facts, types);
+Status check_pin_program(const MachineFacts& facts, const KernelBtf& types, std::uint32_t filters) {
+  auto skeleton = load({}, facts, types, filters);
   return skeleton ? Status() : fail(std::move(skeleton).error());
 }
 

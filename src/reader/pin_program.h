@@ -2,13 +2,17 @@
 // The program behind a pin, without the pin.
 #pragma once
 
+#include <cstdint>
+
 #include "kernel/btf.h"
 #include "kernel/machine_facts.h"
 #include "pobpf/error.h"
 
 namespace pobpf {
 
-/// Loads it as for a pin of all pages, and throws it away.
-[[nodiscard]] Status check_pin_program(const MachineFacts& facts, const KernelBtf& types);
+/// Loads it as for a pin of a view with these filters (bits of enum pobpf_filter), and throws it
+/// away.
+[[nodiscard]] Status check_pin_program(const MachineFacts& facts, const KernelBtf& types,
+                                       std::uint32_t filters);
 
 }  // namespace pobpf

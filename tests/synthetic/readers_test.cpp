@@ -270,7 +270,7 @@ class CommandChecks : public MachineTestBase {
  protected:
   std::map<std::string, CheckState> states(const MachineFacts& facts) const {
     std::map<std::string, CheckState> result;
-    for (const Check& check : check_programs(facts, machine_->types())) {
+    for (const Check& check : check_programs({}, facts, machine_->types())) {
       EXPECT_THAT(check.detail, testing::HasSubstr(check.state == CheckState::kOk
                                                        ? " will work"
                                                        : " will not work: loading the page "));
@@ -290,7 +290,8 @@ TEST_F(CommandChecks, LoadWhatEachCommandLoads) {
   constexpr auto kOk = CheckState::kOk;
   EXPECT_THAT(states(*facts), testing::UnorderedElementsAre(
                                   Pair("pages", kOk), Pair("sums", kOk), Pair("recordings", kOk),
-                                  Pair("filters", kOk), Pair("page", kOk), Pair("pins", kOk)));
+                                  Pair("filters", kOk), Pair("page", kOk), Pair("pins", kOk),
+                                  Pair("filtered_pins", kOk)));
   // a kernel that does not let programs take memory for what it is; `pobpf page` copies it
   facts->has_rdonly_cast = true;
   facts->cast_ids.page = facts->cast_ids.page_ext = facts->cast_ids.page_owner = INT32_MAX;
@@ -298,7 +299,8 @@ TEST_F(CommandChecks, LoadWhatEachCommandLoads) {
   EXPECT_THAT(states(*facts),
               testing::UnorderedElementsAre(Pair("pages", kMissing), Pair("sums", kMissing),
                                             Pair("recordings", kMissing), Pair("filters", kMissing),
-                                            Pair("page", kOk), Pair("pins", kMissing)));
+                                            Pair("page", kOk), Pair("pins", kMissing),
+                                            Pair("filtered_pins", kMissing)));
 }
 
 /// 5 TB of PFNs; every 64th section exists, all of those over the same pages.

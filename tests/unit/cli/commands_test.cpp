@@ -204,6 +204,15 @@ TEST_F(CheckCommand, EndsWithUnsupportedIfAnythingIsMissing) {
   EXPECT_THAT(text, ::testing::Not(HasSubstr("\x1b")));
 }
 
+TEST_F(CheckCommand, EndsWellIfOnlySomeCommandsWillNotWork) {
+  auto checks = good;
+  checks.push_back({"pins", CheckState::kMissing, "pobpf pin will not work", "mount it", false});
+  const auto [status, text] = run(checks, Format::kText);
+  EXPECT_EQ(status, ExitStatus::kComplete);
+  EXPECT_THAT(text, HasSubstr("FAIL  pins: pobpf pin will not work; mount it\n"));
+  EXPECT_EQ(nlohmann::json::parse(run(checks, Format::kJson).second).at("can_run"), true);
+}
+
 TEST_F(CheckCommand, PrintsAnObject) {
   const auto object = nlohmann::json::parse(run(bad, Format::kJson).second);
   EXPECT_EQ(object.at("can_run"), false);
