@@ -6,6 +6,7 @@
 
 #include "format/bounded.h"
 #include "format/page_report_formatter.h"
+#include "model/duration.h"
 #include "model/flag_text.h"
 #include "util/escape.h"
 
@@ -20,8 +21,7 @@ std::string name_or_number(const std::vector<std::string>& names, std::int64_t i
 }
 
 std::string seconds(std::uint64_t ns) {
-  constexpr std::uint64_t kSecond = 1'000'000'000;
-  return fmt::format("{}.{:09}", ns / kSecond, ns % kSecond);
+  return fmt::format("{}.{:09}", ns / kSecondNs, ns % kSecondNs);
 }
 
 std::string pages(std::uint64_t order) {

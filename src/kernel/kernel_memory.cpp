@@ -13,24 +13,13 @@
 
 #include "facts.skel.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/run_program.h"
 #include "ksyms.skel.h"
 #include "pobpf/abi.h"
 #include "util/fd.h"
 #include "util/report_hint.h"
 
 namespace pobpf {
-namespace {
-
-/// Runs a `syscall` program once; its request and answer are in the skeleton's bss.
-Status run_program(const bpf_program* program) {
-  LIBBPF_OPTS(bpf_test_run_opts, options);
-  const int error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
-  if (error != 0)
-    return fail(libbpf_error(fmt::format("running {}", bpf_program__name(program)), error));
-  return {};
-}
-
-}  // namespace
 
 void KernelMemory::Deleter::operator()(facts_bpf* skeleton) const { facts_bpf__destroy(skeleton); }
 

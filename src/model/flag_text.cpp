@@ -129,6 +129,12 @@ void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts&
   out += ')';
 }
 
+bool has_page_flag(std::uint64_t flags, std::string_view name, const KernelFacts& facts) {
+  for (const FlagName& flag : facts.page_flag_names)
+    if (flag.name == name) return (flags & flag.mask) != 0;
+  return false;
+}
+
 bool has_page_flag_names(std::uint64_t flags, PageFields fields, const KernelFacts& facts) {
   if (!has_field(fields, PageField::kFlags) && !has_field(fields, PageField::kFlagNames))
     return false;

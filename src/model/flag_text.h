@@ -34,6 +34,11 @@ void append_page_flag_names(std::string& out, std::uint64_t flags, const KernelF
 /// Appends %pGp: "0x<word>(<names>|section=..|node=..|zone=..)"; of an import, what stood there.
 void append_page_flags(std::string& out, std::uint64_t flags, const KernelFacts& facts);
 
+/// Whether a page->flags word has the flag that the kernel prints by this name; false where the
+/// kernel has no such flag.
+[[nodiscard]] bool has_page_flag(std::uint64_t flags, std::string_view name,
+                                 const KernelFacts& facts);
+
 /// Whether the names behind `flags` are known of a record with these fields. Where it has
 /// PageField::kFlagNames, `flags` is a number that only stands for them.
 [[nodiscard]] bool has_page_flag_names(std::uint64_t flags, PageFields fields,

@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "model/flag_text.h"
+
 namespace pobpf {
 namespace {
 
@@ -10,18 +12,12 @@ constexpr std::uint64_t kMappingAnon = 1;     // FOLIO_MAPPING_ANON
 constexpr std::uint64_t kMappingMovable = 2;  // PAGE_MAPPING_MOVABLE; with the other bit: KSM
 constexpr std::uint64_t kMappingFlags = 3;
 
-bool has_flag(std::uint64_t flags, std::string_view name, const KernelFacts& facts) {
-  for (const FlagName& flag : facts.page_flag_names)
-    if (flag.name == name) return (flags & flag.mask) != 0;
-  return false;
-}
-
 std::string_view kind_of(const pobpf_page_dump& raw, const PageReport& report,
                          const KernelFacts& facts) {
   if (report.state == PageState::kFree || report.state == PageState::kFreed) return "free";
   if (!report.page_type.empty()) return report.page_type == "buddy" ? "free" : report.page_type;
-  if (raw.slab_cache[0] != '\0' || has_flag(raw.head.flags, "slab", facts)) return "slab";
-  if (has_flag(raw.page.flags, "reserved", facts)) return "reserved";
+  if (raw.slab_cache[0] != '\0' || has_page_flag(raw.head.flags, "slab", facts)) return "slab";
+  if (has_page_flag(raw.page.flags, "reserved", facts)) return "reserved";
   if (report.is_compound && (raw.bits & POBPF_DUMP_HUGETLB) != 0) return "hugetlb";
   switch (raw.head.mapping & kMappingFlags) {
     case kMappingAnon:
@@ -43,7 +39,7 @@ std::int64_t entire_mappings_of_page(const pobpf_page_dump& raw, const PageRepor
   // before v6.3 (__page_mapcount()): a file's pages count them themselves, and anonymous pages that
   // are mapped both ways (PG_double_map, alias PG_workingset of the second page) count one too many
   if (report.kind != "anonymous" && report.kind != "hugetlb") return 0;
-  const bool is_double_mapped = has_flag(raw.second_flags, "workingset", facts);
+  const bool is_double_mapped = has_page_flag(raw.second_flags, "workingset", facts);
   return report.entire_mapcount - (is_double_mapped ? 1 : 0);
 }
 
@@ -149,7 +145,8 @@ PageReport make_page_report(const pobpf_page_dump& raw, const KernelFacts& facts
 
   if (report.state == PageState::kFree) report.first_pfn = raw.buddy_pfn;
   if (report.state == PageState::kTail) report.first_pfn = raw.owner_head_pfn;
-  report.is_compound = (raw.bits & POBPF_DUMP_TAIL) != 0 || has_flag(raw.head.flags, "head", facts);
+  report.is_compound =
+      (raw.bits & POBPF_DUMP_TAIL) != 0 || has_page_flag(raw.head.flags, "head", facts);
   report.page_type = types.name(raw.head.page_type);
   report.kind = kind_of(raw, report, facts);
   report.refcount = raw.head.refcount;

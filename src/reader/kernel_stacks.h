@@ -3,30 +3,19 @@
 // bpf/stack_programs.bpf.h.
 #pragma once
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
-#include "kernel/libbpf_log.h"
+#include "kernel/run_program.h"
 #include "pobpf/abi.h"
 #include "reader/own_programs.h"
 #include "stacks/stack_table.h"
 #include "util/report_hint.h"
 
 namespace pobpf {
-
-/// Runs a program of type "syscall" once.
-[[nodiscard]] inline Status run_program(const bpf_program* program) {
-  LIBBPF_OPTS(bpf_test_run_opts, options);
-  const int error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
-  if (error != 0)
-    return fail(libbpf_error(fmt::format("running {}", bpf_program__name(program)), error));
-  return {};
-}
 
 /// `Skeleton` is that of an object that includes bpf/stack_programs.bpf.h. Not thread-safe.
 template <typename Skeleton>

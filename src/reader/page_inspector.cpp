@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "reader/page_inspector.h"
 
+#include <bpf/bpf.h>
+
 #include <cctype>
 #include <cerrno>
 #include <cstring>
@@ -8,8 +10,10 @@
 #include <unordered_map>
 
 #include "kernel/btf_excerpt.h"
+#include "kernel/libbpf_log.h"
 #include "kernel/local_clock.h"
 #include "kernel/machine_facts.h"
+#include "kernel/run_program.h"
 #include "page_dump.skel.h"
 #include "reader/kernel_stacks.h"
 #include "reader/skeleton_deleter.h"

@@ -5,17 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "model/flag_text.h"
 #include "model/glob.h"
 #include "sum/call_site.h"
 
 namespace pobpf {
 namespace {
-
-bool has_flag(std::uint64_t flags, std::string_view name, const KernelFacts& facts) {
-  for (const FlagName& flag : facts.page_flag_names)
-    if (flag.name == name) return (flags & flag.mask) != 0;
-  return false;
-}
 
 /// Types that /proc/meminfo has another word for.
 std::string type_label(std::string_view type) {
@@ -69,8 +64,8 @@ const std::vector<StackRule>& stack_rules() {
 std::string allocator_of(const pobpf_group_key& key, std::span<const Frame> frames,
                          const PageTypes& types, const KernelFacts& facts) {
   if (key.page_type != 0) return type_label(types.name(key.page_type));
-  if (has_flag(key.page_flags, "slab", facts)) return "slab";
-  if (has_flag(key.page_flags, "reserved", facts)) return "reserved";
+  if (has_page_flag(key.page_flags, "slab", facts)) return "slab";
+  if (has_page_flag(key.page_flags, "reserved", facts)) return "reserved";
   if (has_function(frames, hugetlb_rule().functions)) return hugetlb_rule().label;
   switch (key.mapping) {
     case POBPF_MAPPING_ANON:
@@ -79,7 +74,7 @@ std::string allocator_of(const pobpf_group_key& key, std::span<const Frame> fram
     case POBPF_MAPPING_MOVABLE:
       return "movable";
     case POBPF_MAPPING_FILE:
-      return has_flag(key.page_flags, "swapbacked", facts) ? "shmem" : "page cache";
+      return has_page_flag(key.page_flags, "swapbacked", facts) ? "shmem" : "page cache";
     default:
       break;
   }

@@ -8,6 +8,7 @@
 
 #include "format/csv_field.h"
 #include "format/json_value.h"
+#include "model/duration.h"
 #include "sum/row_table.h"
 #include "util/escape.h"
 
@@ -56,9 +57,8 @@ std::string size_text(std::uint64_t bytes) {
 }
 
 std::string age_text(std::uint64_t ns) {
-  constexpr std::uint64_t kSecond = 1'000'000'000;
-  const std::uint64_t seconds = ns / kSecond;
-  if (seconds < 60) return fmt::format("{}.{}s", seconds, ns % kSecond / (kSecond / 10));
+  const std::uint64_t seconds = ns / kSecondNs;
+  if (seconds < 60) return fmt::format("{}.{}s", seconds, ns % kSecondNs / (kSecondNs / 10));
   if (seconds < 3600) return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
   if (seconds < 86400) return fmt::format("{}h{:02}m", seconds / 3600, seconds % 3600 / 60);
   return fmt::format("{}d{:02}h", seconds / 86400, seconds % 86400 / 3600);
