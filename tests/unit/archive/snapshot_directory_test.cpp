@@ -22,8 +22,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::uint64_t kFirst = 1'700'000'000 * kSecond;
+constexpr std::uint64_t kFirst = 1'700'000'000 * kSecondNs;
 
 class Directory : public ::testing::Test {
  protected:
@@ -115,16 +114,16 @@ TEST_F(Directory, IsMadeForItsOwnerAndGroup) {
 }
 
 TEST_F(Directory, KeepsANumberOfThisHost) {
-  for (std::uint64_t i = 0; i < 4; ++i) store(kFirst + i * kSecond);
-  store(kFirst - kSecond, "other");
-  auto report = take(kFirst + 9 * kSecond, keep(3));
+  for (std::uint64_t i = 0; i < 4; ++i) store(kFirst + i * kSecondNs);
+  store(kFirst - kSecondNs, "other");
+  auto report = take(kFirst + 9 * kSecondNs, keep(3));
   ASSERT_TRUE(report);
-  EXPECT_THAT(names(*report), ElementsAre(name_at(kFirst), name_at(kFirst + kSecond)));
+  EXPECT_THAT(names(*report), ElementsAre(name_at(kFirst), name_at(kFirst + kSecondNs)));
   EXPECT_EQ(report->removed[0].reason, RemovalReason::kNumber);
   EXPECT_FALSE(has(name_at(kFirst)));
-  EXPECT_TRUE(has(name_at(kFirst + 2 * kSecond)));
-  EXPECT_TRUE(has(name_at(kFirst + 9 * kSecond)));
-  EXPECT_TRUE(has(name_at(kFirst - kSecond, "other")));
+  EXPECT_TRUE(has(name_at(kFirst + 2 * kSecondNs)));
+  EXPECT_TRUE(has(name_at(kFirst + 9 * kSecondNs)));
+  EXPECT_TRUE(has(name_at(kFirst - kSecondNs, "other")));
   EXPECT_THAT(report->failures, IsEmpty());
 }
 
@@ -134,12 +133,12 @@ TEST_F(Directory, NothingIsRemovedBeforeTheNewOneIsThere) {
   {
     auto snapshot = opened.begin(keep(1), "host", 0s);
     ASSERT_TRUE(snapshot);
-    SnapshotHeader header = header_at(kFirst + kSecond);
+    SnapshotHeader header = header_at(kFirst + kSecondNs);
     ASSERT_TRUE(snapshot->open(header));
     snapshot->output().buffer() += snapshot_of(header);
     ASSERT_TRUE(snapshot->output().flush());
     EXPECT_TRUE(has(name_at(kFirst)));
-    EXPECT_FALSE(has(name_at(kFirst + kSecond)));
+    EXPECT_FALSE(has(name_at(kFirst + kSecondNs)));
   }
   EXPECT_TRUE(has(name_at(kFirst)));
   EXPECT_EQ(dir.count(), 2U);
@@ -156,16 +155,16 @@ TEST_F(Directory, ATimeThatIsTakenIsMoved) {
 }
 
 TEST_F(Directory, AClockThatWentBackTakesNothing) {
-  for (std::uint64_t i = 0; i < 3; ++i) store(kFirst + i * kSecond);
-  auto report = take(5 * kSecond, keep(2));
+  for (std::uint64_t i = 0; i < 3; ++i) store(kFirst + i * kSecondNs);
+  auto report = take(5 * kSecondNs, keep(2));
   ASSERT_TRUE(report);
-  EXPECT_TRUE(has(name_at(5 * kSecond)));
-  EXPECT_TRUE(has(name_at(kFirst + 2 * kSecond)));
+  EXPECT_TRUE(has(name_at(5 * kSecondNs)));
+  EXPECT_TRUE(has(name_at(kFirst + 2 * kSecondNs)));
   EXPECT_EQ(report->removed.size(), 2U);
 }
 
 TEST_F(Directory, AClockThatJumpedTakesNothing) {
-  for (std::uint64_t i = 0; i < 5; ++i) store(kFirst + i * kSecond);
+  for (std::uint64_t i = 0; i < 5; ++i) store(kFirst + i * kSecondNs);
   RetentionPolicy policy;
   policy.limits.tiers = default_tiers();
   const std::uint64_t jumped = kFirst + 400 * kDayNs;
@@ -179,19 +178,19 @@ TEST_F(Directory, AClockThatJumpedTakesNothing) {
   ASSERT_TRUE(report);
   EXPECT_THAT(report->removed, IsEmpty());
   EXPECT_THAT(report->failures, sentence);
-  for (std::uint64_t i = 0; i < 5; ++i) EXPECT_TRUE(has(name_at(kFirst + i * kSecond)));
+  for (std::uint64_t i = 0; i < 5; ++i) EXPECT_TRUE(has(name_at(kFirst + i * kSecondNs)));
 }
 
 TEST_F(Directory, WhatIsNoSnapshotIsNotOneOfManyThatAreTooOld) {
-  for (std::uint64_t i = 0; i < 4; ++i) dir.write(name_at(kFirst + i * kSecond), "text");
-  store(kFirst + 4 * kSecond);
+  for (std::uint64_t i = 0; i < 4; ++i) dir.write(name_at(kFirst + i * kSecondNs), "text");
+  store(kFirst + 4 * kSecondNs);
   const std::uint64_t now = kFirst + 3 * kDayNs;
-  for (std::uint64_t i = 1; i <= 2; ++i) store(now - i * kSecond);
+  for (std::uint64_t i = 1; i <= 2; ++i) store(now - i * kSecondNs);
   RetentionPolicy policy;
   policy.limits.age_max_ns = kDayNs;
   auto report = take(now, policy);
   ASSERT_TRUE(report);
-  EXPECT_THAT(names(*report), ElementsAre(name_at(kFirst + 4 * kSecond)));
+  EXPECT_THAT(names(*report), ElementsAre(name_at(kFirst + 4 * kSecondNs)));
   EXPECT_THAT(report->failures, IsEmpty());
   EXPECT_EQ(report->left.size(), 4U);
 }
@@ -200,7 +199,7 @@ TEST_F(Directory, WhatRootMakesBelongsToItsOwner) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
   constexpr uid_t kUser = 12345;
   constexpr gid_t kGroup = 12346;
-  dir.write(name_at(kFirst - kSecond), snapshot_of(header_at(kFirst - kSecond)));
+  dir.write(name_at(kFirst - kSecondNs), snapshot_of(header_at(kFirst - kSecondNs)));
   ASSERT_EQ(::chown(dir.path().c_str(), kUser, kGroup), 0);
   ASSERT_TRUE(take(kFirst));
   for (const std::string& name : {name_at(kFirst), std::string(kLockFile)}) {
@@ -212,26 +211,26 @@ TEST_F(Directory, WhatRootMakesBelongsToItsOwner) {
   }
   // what was there is none of its business
   struct stat status {};
-  ASSERT_EQ(::stat((dir / name_at(kFirst - kSecond)).c_str(), &status), 0);
+  ASSERT_EQ(::stat((dir / name_at(kFirst - kSecondNs)).c_str(), &status), 0);
   EXPECT_EQ(status.st_uid, 0U);
 }
 
 TEST_F(Directory, WhatIsNoSnapshotStays) {
   // the names of snapshots that would go, and what stands there instead
   dir.write(name_at(kFirst), "text");
-  const std::string whole = snapshot_of(header_at(kFirst + kSecond));
-  dir.write(name_at(kFirst + kSecond), whole.substr(0, whole.size() - 1));
-  dir.write(name_at(kFirst + 2 * kSecond), whole);  // of another time
-  dir.write("elsewhere", snapshot_of(header_at(kFirst + 3 * kSecond)));
-  std::filesystem::create_symlink("elsewhere", dir / name_at(kFirst + 3 * kSecond));
-  std::filesystem::create_directory(dir / name_at(kFirst + 4 * kSecond));
+  const std::string whole = snapshot_of(header_at(kFirst + kSecondNs));
+  dir.write(name_at(kFirst + kSecondNs), whole.substr(0, whole.size() - 1));
+  dir.write(name_at(kFirst + 2 * kSecondNs), whole);  // of another time
+  dir.write("elsewhere", snapshot_of(header_at(kFirst + 3 * kSecondNs)));
+  std::filesystem::create_symlink("elsewhere", dir / name_at(kFirst + 3 * kSecondNs));
+  std::filesystem::create_directory(dir / name_at(kFirst + 4 * kSecondNs));
   dir.write("now.pobpf", whole);
   dir.write("core", "");
-  store(kFirst + 5 * kSecond);
-  auto report = take(kFirst + 6 * kSecond, keep(1));
+  store(kFirst + 5 * kSecondNs);
+  auto report = take(kFirst + 6 * kSecondNs, keep(1));
   ASSERT_TRUE(report);
-  EXPECT_THAT(names(*report), ElementsAre(name_at(kFirst + 5 * kSecond)));
-  for (std::uint64_t i = 0; i < 5; ++i) EXPECT_TRUE(has(name_at(kFirst + i * kSecond))) << i;
+  EXPECT_THAT(names(*report), ElementsAre(name_at(kFirst + 5 * kSecondNs)));
+  for (std::uint64_t i = 0; i < 5; ++i) EXPECT_TRUE(has(name_at(kFirst + i * kSecondNs))) << i;
   EXPECT_TRUE(has("elsewhere"));
   EXPECT_TRUE(has("now.pobpf"));
   EXPECT_TRUE(has("core"));
@@ -241,9 +240,9 @@ TEST_F(Directory, WhatIsNoSnapshotStays) {
 
 TEST_F(Directory, WhatIsNoSnapshotDoesNotCount) {
   store(kFirst);
-  store(kFirst + kSecond);
-  dir.write(name_at(kFirst - kSecond), "text");
-  auto report = take(kFirst + 2 * kSecond, keep(3));
+  store(kFirst + kSecondNs);
+  dir.write(name_at(kFirst - kSecondNs), "text");
+  auto report = take(kFirst + 2 * kSecondNs, keep(3));
   ASSERT_TRUE(report);
   EXPECT_THAT(report->removed, IsEmpty());
   EXPECT_EQ(report->left.size(), 1U);
@@ -281,25 +280,25 @@ TEST_F(Directory, RefusesBeforeItStartsIfTooLittleStaysFree) {
   store(kFirst);
   RetentionPolicy policy;
   policy.min_free = ByteShare{std::uint64_t{1} << 60, 0};
-  auto report = take(kFirst + kSecond, policy);
+  auto report = take(kFirst + kSecondNs, policy);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().os_errno, ENOSPC);
   EXPECT_THAT(report.error().what, HasSubstr("are to stay free"));
   EXPECT_TRUE(has(name_at(kFirst)));
   EXPECT_FALSE(directory().begin(policy, "host", 0s));
   policy.min_free = ByteShare{0, 100};
-  EXPECT_FALSE(take(kFirst + kSecond, policy));
+  EXPECT_FALSE(take(kFirst + kSecondNs, policy));
   policy.min_free = ByteShare{1, 0};
-  EXPECT_TRUE(take(kFirst + kSecond, policy));
+  EXPECT_TRUE(take(kFirst + kSecondNs, policy));
 }
 
 TEST_F(Directory, APlanSaysWhatARunDoes) {
-  for (std::uint64_t i = 0; i < 4; ++i) store(kFirst + i * kSecond);
+  for (std::uint64_t i = 0; i < 4; ++i) store(kFirst + i * kSecondNs);
   dir.write(".pobpf-snapshot.aB3xyz", "half");
-  auto plan = directory().plan(keep(3), "host", kFirst + 9 * kSecond);
+  auto plan = directory().plan(keep(3), "host", kFirst + 9 * kSecondNs);
   ASSERT_TRUE(plan);
   EXPECT_EQ(dir.count(), 5U);
-  auto report = take(kFirst + 9 * kSecond, keep(3));
+  auto report = take(kFirst + 9 * kSecondNs, keep(3));
   ASSERT_TRUE(report);
   auto done = names(swept);
   for (const std::string& name : names(*report)) done.push_back(name);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/options.h"
+#include "model/duration.h"
 #include "parse.h"
 
 namespace pobpf::cli {
@@ -12,8 +13,6 @@ namespace {
 
 using test::try_parse;
 using ::testing::HasSubstr;
-
-constexpr std::uint64_t kSecond = 1'000'000'000;
 
 TEST(ArchiveOptions, DefaultsKeepAll) {
   const auto options = try_parse({"snapshot"});
@@ -39,7 +38,7 @@ TEST(ArchiveOptions, AreRead) {
   const RetentionPolicy& policy = options->archive.policy;
   EXPECT_EQ(options->archive.directory, "d");
   EXPECT_EQ(policy.limits.nr_max, 7U);
-  EXPECT_EQ(policy.limits.age_max_ns, 36 * 3600 * kSecond);
+  EXPECT_EQ(policy.limits.age_max_ns, 36 * 3600 * kSecondNs);
   EXPECT_EQ(policy.limits.bytes_max, 3ULL << 29);
   EXPECT_EQ(policy.limits.tiers, default_tiers());
   ASSERT_TRUE(policy.min_free);
@@ -59,8 +58,9 @@ TEST(ArchiveOptions, TiersMakeThinOfTheirOwn) {
     arguments.insert(arguments.end(), {"--thin-tiers", "1h:all,1d:30m"});
     const auto options = try_parse(arguments);
     ASSERT_TRUE(options);
-    EXPECT_EQ(options->archive.policy.limits.tiers,
-              (std::vector<ThinTier>{{3600 * kSecond, 0}, {86400 * kSecond, 1800 * kSecond}}));
+    EXPECT_EQ(
+        options->archive.policy.limits.tiers,
+        (std::vector<ThinTier>{{3600 * kSecondNs, 0}, {86400 * kSecondNs, 1800 * kSecondNs}}));
   }
 }
 

@@ -9,14 +9,14 @@
 namespace pobpf {
 namespace {
 
-using Ranges = std::vector<AddressRange>;
+using AddressRanges = std::vector<AddressRange>;
 
 struct Symbol {
   std::uint64_t address;
   bool is_wanted;
 };
 
-Ranges ranges_of(const std::vector<Symbol>& symbols, const Ranges& texts) {
+AddressRanges ranges_of(const std::vector<Symbol>& symbols, const AddressRanges& texts) {
   SymbolRanges ranges;
   for (const Symbol& symbol : symbols) ranges.add(symbol.address, symbol.is_wanted);
   return std::move(ranges).within(texts);
@@ -26,41 +26,41 @@ constexpr bool kWanted = true;
 
 TEST(SymbolRanges, AFunctionEndsWhereTheNextSymbolBegins) {
   EXPECT_EQ(ranges_of({{100, false}, {200, kWanted}, {300, false}}, {{100, 1000}}),
-            (Ranges{{200, 300}}));
+            (AddressRanges{{200, 300}}));
 }
 
 TEST(SymbolRanges, AnyAliasStandsForTheAddress) {
-  const Ranges expected{{100, 200}};
+  const AddressRanges expected{{100, 200}};
   EXPECT_EQ(ranges_of({{100, kWanted}, {100, false}, {200, false}}, {{0, 1000}}), expected);
   EXPECT_EQ(ranges_of({{100, false}, {100, kWanted}, {200, false}}, {{0, 1000}}), expected);
   EXPECT_EQ(ranges_of({{100, kWanted}, {100, kWanted}, {200, false}}, {{0, 1000}}), expected);
 }
 
 TEST(SymbolRanges, TheLastFunctionEndsWithItsText) {
-  EXPECT_EQ(ranges_of({{100, kWanted}}, {{50, 180}}), (Ranges{{100, 180}}));
+  EXPECT_EQ(ranges_of({{100, kWanted}}, {{50, 180}}), (AddressRanges{{100, 180}}));
   // data behind it that starts later
-  EXPECT_EQ(ranges_of({{100, kWanted}, {500, false}}, {{50, 180}}), (Ranges{{100, 180}}));
+  EXPECT_EQ(ranges_of({{100, kWanted}, {500, false}}, {{50, 180}}), (AddressRanges{{100, 180}}));
 }
 
 TEST(SymbolRanges, WhatIsNoTextIsLeftOut) {
   // the end symbol of a text is not in it
-  EXPECT_EQ(ranges_of({{10, kWanted}, {100, false}, {180, kWanted}}, {{50, 180}}), Ranges{});
+  EXPECT_EQ(ranges_of({{10, kWanted}, {100, false}, {180, kWanted}}, {{50, 180}}), AddressRanges{});
 }
 
 TEST(SymbolRanges, AFunctionDoesNotReachIntoTheNextModule) {
   // the text of the second module begins before its first symbol
   EXPECT_EQ(ranges_of({{100, kWanted}, {220, false}}, {{100, 150}, {150, 300}}),
-            (Ranges{{100, 150}}));
+            (AddressRanges{{100, 150}}));
 }
 
 TEST(SymbolRanges, NeighboursAreOneRange) {
   EXPECT_EQ(ranges_of({{100, kWanted}, {150, kWanted}, {200, false}, {300, kWanted}}, {{0, 400}}),
-            (Ranges{{100, 200}, {300, 400}}));
+            (AddressRanges{{100, 200}, {300, 400}}));
 }
 
 TEST(SymbolRanges, AddressZeroIsAnAddress) {
-  EXPECT_EQ(ranges_of({{0, kWanted}, {10, false}}, {{0, 100}}), (Ranges{{0, 10}}));
-  EXPECT_EQ(ranges_of({}, {{0, 100}}), Ranges{});
+  EXPECT_EQ(ranges_of({{0, kWanted}, {10, false}}, {{0, 100}}), (AddressRanges{{0, 10}}));
+  EXPECT_EQ(ranges_of({}, {{0, 100}}), AddressRanges{});
 }
 
 void append(std::vector<std::byte>& bytes, std::uint64_t address, const char* name) {

@@ -20,7 +20,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr std::uint64_t kNow = 1'000'000'000'000;
+constexpr std::uint64_t kNowNs = 1'000'000'000'000;
 
 struct Named {
   std::string name;
@@ -32,7 +32,7 @@ class FakeContext final : public FilterContext {
  public:
   Result<std::uint64_t> now_ns() override {
     ++nr_clock_reads;
-    return kNow;
+    return kNowNs;
   }
   Result<std::vector<AddressRange>> symbol_ranges(const NamePredicate& is_wanted) override {
     ++nr_symbol_scans;
@@ -121,10 +121,10 @@ class CompileFilter : public testing::Test {
 
 std::uint32_t only(pobpf_filter filter) { return 1U << filter; }
 
-using Member = std::array<std::uint64_t, 3>;  // kind, value, bits
+using SetMember = std::array<std::uint64_t, 3>;  // kind, value, bits
 
-std::vector<Member> members(const CompiledFilter& filter) {
-  std::vector<Member> result;
+std::vector<SetMember> members(const CompiledFilter& filter) {
+  std::vector<SetMember> result;
   for (const auto& [key, bits] : filter.members) {
     EXPECT_EQ(key.reserved, 0U);
     result.push_back({key.kind, key.value, bits});
@@ -317,9 +317,9 @@ TEST_F(CompileFilter, IdsAreMembersOfTheSet) {
   const auto filter = compile();
   EXPECT_EQ(filter.params.active, only(POBPF_FILTER_PID));
   EXPECT_EQ(filter.params.wanted_sets, 1U << POBPF_SET_PID);
-  EXPECT_THAT(members(filter), ElementsAre(Member{POBPF_SET_PID, 7, POBPF_SET_WANTED},
-                                           Member{POBPF_SET_PID, 8, POBPF_SET_WANTED},
-                                           Member{POBPF_SET_PID, 9, POBPF_SET_WANTED}));
+  EXPECT_THAT(members(filter), ElementsAre(SetMember{POBPF_SET_PID, 7, POBPF_SET_WANTED},
+                                           SetMember{POBPF_SET_PID, 8, POBPF_SET_WANTED},
+                                           SetMember{POBPF_SET_PID, 9, POBPF_SET_WANTED}));
 }
 
 TEST_F(CompileFilter, RejectedIdsNeedNoWantedSet) {
@@ -327,7 +327,7 @@ TEST_F(CompileFilter, RejectedIdsNeedNoWantedSet) {
   const auto filter = compile();
   EXPECT_EQ(filter.params.active, only(POBPF_FILTER_TGID));
   EXPECT_EQ(filter.params.wanted_sets, 0U);
-  EXPECT_THAT(members(filter), ElementsAre(Member{POBPF_SET_TGID, 1, POBPF_SET_REJECTED}));
+  EXPECT_THAT(members(filter), ElementsAre(SetMember{POBPF_SET_TGID, 1, POBPF_SET_REJECTED}));
 }
 
 TEST_F(CompileFilter, IdsNamedTwiceAreOneMember) {
@@ -335,10 +335,10 @@ TEST_F(CompileFilter, IdsNamedTwiceAreOneMember) {
   const auto filter = compile();
   EXPECT_EQ(filter.params.active, only(POBPF_FILTER_HANDLE));
   EXPECT_THAT(members(filter),
-              ElementsAre(Member{POBPF_SET_HANDLE, 5, POBPF_SET_WANTED},
-                          Member{POBPF_SET_HANDLE, 6, POBPF_SET_WANTED},
-                          Member{POBPF_SET_HANDLE, 7, POBPF_SET_WANTED | POBPF_SET_REJECTED},
-                          Member{POBPF_SET_HANDLE, 8, POBPF_SET_REJECTED}));
+              ElementsAre(SetMember{POBPF_SET_HANDLE, 5, POBPF_SET_WANTED},
+                          SetMember{POBPF_SET_HANDLE, 6, POBPF_SET_WANTED},
+                          SetMember{POBPF_SET_HANDLE, 7, POBPF_SET_WANTED | POBPF_SET_REJECTED},
+                          SetMember{POBPF_SET_HANDLE, 8, POBPF_SET_REJECTED}));
 }
 
 TEST_F(CompileFilter, HandlesReachTheLastNumber) {
@@ -441,8 +441,8 @@ TEST_F(CompileFilter, PointsInTimeAreFixed) {
   spec_.until = ClockTime{true, 5 * kSecondNs};
   const auto filter = compile();
   EXPECT_EQ(filter.params.active, only(POBPF_FILTER_TIME));
-  EXPECT_EQ(filter.params.ts_min, kNow - 10 * kSecondNs);
-  EXPECT_EQ(filter.params.ts_max, kNow - 5 * kSecondNs);
+  EXPECT_EQ(filter.params.ts_min, kNowNs - 10 * kSecondNs);
+  EXPECT_EQ(filter.params.ts_max, kNowNs - 5 * kSecondNs);
   EXPECT_EQ(filter.params.age_min, 0U);
   EXPECT_EQ(filter.params.age_max, UINT64_MAX);
   EXPECT_EQ(context_.nr_clock_reads, 1);
@@ -460,16 +460,16 @@ TEST_F(CompileFilter, TimesSinceBootNeedNoClock) {
 }
 
 TEST_F(CompileFilter, TimesBeforeBootAreTheBoot) {
-  spec_.since = ClockTime{true, 2 * kNow};
+  spec_.since = ClockTime{true, 2 * kNowNs};
   EXPECT_EQ(compile().params.ts_min, 0U);
 }
 
 TEST_F(CompileFilter, TimesThatRunBackwardsAreRefused) {
   spec_.since = ClockTime{true, 5 * kSecondNs};
-  spec_.until = ClockTime{false, kNow - 10 * kSecondNs};
+  spec_.until = ClockTime{false, kNowNs - 10 * kSecondNs};
   EXPECT_EQ(refusal(), "--since is after --until: nothing lies between them");
-  spec_.until = ClockTime{false, kNow - 5 * kSecondNs};
-  EXPECT_EQ(compile().params.ts_max, kNow - 5 * kSecondNs);
+  spec_.until = ClockTime{false, kNowNs - 5 * kSecondNs};
+  EXPECT_EQ(compile().params.ts_max, kNowNs - 5 * kSecondNs);
 }
 
 TEST_F(CompileFilter, AgesNeedTheClockOfTheKernel) {
@@ -535,15 +535,15 @@ TEST_F(CompileFilter, CgroupsAreMembersById) {
   const auto filter = compile();
   EXPECT_EQ(filter.params.active, only(POBPF_FILTER_MEMCG));
   EXPECT_EQ(filter.params.wanted_sets, 1U << POBPF_SET_MEMCG);
-  EXPECT_THAT(members(filter), ElementsAre(Member{POBPF_SET_MEMCG, 11, POBPF_SET_WANTED},
-                                           Member{POBPF_SET_MEMCG, 12, POBPF_SET_REJECTED}));
+  EXPECT_THAT(members(filter), ElementsAre(SetMember{POBPF_SET_MEMCG, 11, POBPF_SET_WANTED},
+                                           SetMember{POBPF_SET_MEMCG, 12, POBPF_SET_REJECTED}));
 }
 
 TEST_F(CompileFilter, RejectedCgroupsLeaveTheOthers) {
   spec_.memcgs.rejected = {"/a"};
   const auto filter = compile();
   EXPECT_EQ(filter.params.wanted_sets, 0U);
-  EXPECT_THAT(members(filter), ElementsAre(Member{POBPF_SET_MEMCG, 11, POBPF_SET_REJECTED}));
+  EXPECT_THAT(members(filter), ElementsAre(SetMember{POBPF_SET_MEMCG, 11, POBPF_SET_REJECTED}));
 }
 
 TEST_F(CompileFilter, CgroupsThatAreNotThereAreRefused) {

@@ -7,32 +7,30 @@
 namespace pobpf {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
-
 TEST(Duration, HasTheseUnits) {
   EXPECT_EQ(parse_duration("7ns").value(), 7U);
   EXPECT_EQ(parse_duration("7us").value(), 7'000U);
-  EXPECT_EQ(parse_duration("500ms").value(), kSecond / 2);
-  EXPECT_EQ(parse_duration("90s").value(), 90 * kSecond);
-  EXPECT_EQ(parse_duration("10m").value(), 600 * kSecond);
-  EXPECT_EQ(parse_duration("3h").value(), 3 * 3600 * kSecond);
-  EXPECT_EQ(parse_duration("2d").value(), 2 * 86400 * kSecond);
-  EXPECT_EQ(parse_duration("1w").value(), 7 * 86400 * kSecond);
+  EXPECT_EQ(parse_duration("500ms").value(), kSecondNs / 2);
+  EXPECT_EQ(parse_duration("90s").value(), 90 * kSecondNs);
+  EXPECT_EQ(parse_duration("10m").value(), 600 * kSecondNs);
+  EXPECT_EQ(parse_duration("3h").value(), 3 * 3600 * kSecondNs);
+  EXPECT_EQ(parse_duration("2d").value(), 2 * 86400 * kSecondNs);
+  EXPECT_EQ(parse_duration("1w").value(), 7 * 86400 * kSecondNs);
   EXPECT_EQ(parse_duration("0s").value(), 0U);
 }
 
 TEST(Duration, AddsItsParts) {
-  EXPECT_EQ(parse_duration("1h30m").value(), 5400 * kSecond);
+  EXPECT_EQ(parse_duration("1h30m").value(), 5400 * kSecondNs);
   EXPECT_EQ(parse_duration("1d1h1m1s1ms1us1ns").value(), 90061'001'001'001U);
-  EXPECT_EQ(parse_duration("30m1h").value(), 5400 * kSecond);
+  EXPECT_EQ(parse_duration("30m1h").value(), 5400 * kSecondNs);
 }
 
 TEST(Duration, HasFractions) {
-  EXPECT_EQ(parse_duration("1.5h").value(), 5400 * kSecond);
-  EXPECT_EQ(parse_duration("0.25s").value(), kSecond / 4);
-  EXPECT_EQ(parse_duration("0.1s").value(), kSecond / 10);
-  EXPECT_EQ(parse_duration("1.000000001s").value(), kSecond + 1);
-  EXPECT_EQ(parse_duration("0.5d12.0h").value(), 86400 * kSecond);
+  EXPECT_EQ(parse_duration("1.5h").value(), 5400 * kSecondNs);
+  EXPECT_EQ(parse_duration("0.25s").value(), kSecondNs / 4);
+  EXPECT_EQ(parse_duration("0.1s").value(), kSecondNs / 10);
+  EXPECT_EQ(parse_duration("1.000000001s").value(), kSecondNs + 1);
+  EXPECT_EQ(parse_duration("0.5d12.0h").value(), 86400 * kSecondNs);
 }
 
 TEST(Duration, RefusesWhatIsNone) {
@@ -51,7 +49,7 @@ TEST(Duration, RefusesWhatIsNone) {
 TEST(Duration, RefusesWhatDoesNotFit) {
   EXPECT_EQ(parse_duration("9223372036854775808ns").value(), 1ULL << 63);
   EXPECT_EQ(parse_duration("9223372036.854775808s").value(), 1ULL << 63);
-  EXPECT_EQ(parse_duration("15250w").value(), 15250ULL * 7 * 86400 * kSecond);
+  EXPECT_EQ(parse_duration("15250w").value(), 15250ULL * 7 * 86400 * kSecondNs);
   for (const char* text : {"9223372036854775809ns", "15251w", "9223372036854775808ns1ns",
                            "18446744073709551616ns", "99999999999999999999s",
                            "99999999999999999999.5s", "15250.9w", "9223372036854775807ns1ns1ns"}) {
@@ -71,7 +69,7 @@ TEST(ClockTime, IsADurationAgoOrANumber) {
   const auto ago = parse_clock_time("1h30m");
   ASSERT_TRUE(ago);
   EXPECT_TRUE(ago->is_ago);
-  EXPECT_EQ(ago->ns, 5400 * kSecond);
+  EXPECT_EQ(ago->ns, 5400 * kSecondNs);
   const auto since_boot = parse_clock_time("123456789012345");
   ASSERT_TRUE(since_boot);
   EXPECT_FALSE(since_boot->is_ago);
@@ -100,12 +98,12 @@ TEST(AgeRange, HasOneEndOrBoth) {
     EXPECT_EQ(range->min_ns, min) << text;
     EXPECT_EQ(range->max_ns, max) << text;
   };
-  expect_range("10m", 600 * kSecond, UINT64_MAX);
-  expect_range("10m..", 600 * kSecond, UINT64_MAX);
-  expect_range("..90s", 0, 90 * kSecond);
-  expect_range("10m..1h30m", 600 * kSecond, 5400 * kSecond);
-  expect_range("1.5s..2.5s", 3 * kSecond / 2, 5 * kSecond / 2);
-  expect_range("5s..5s", 5 * kSecond, 5 * kSecond);
+  expect_range("10m", 600 * kSecondNs, UINT64_MAX);
+  expect_range("10m..", 600 * kSecondNs, UINT64_MAX);
+  expect_range("..90s", 0, 90 * kSecondNs);
+  expect_range("10m..1h30m", 600 * kSecondNs, 5400 * kSecondNs);
+  expect_range("1.5s..2.5s", 3 * kSecondNs / 2, 5 * kSecondNs / 2);
+  expect_range("5s..5s", 5 * kSecondNs, 5 * kSecondNs);
   expect_range("0s", 0, UINT64_MAX);
 }
 

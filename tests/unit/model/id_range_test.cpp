@@ -8,7 +8,7 @@ namespace pobpf {
 namespace {
 
 constexpr std::uint32_t kMax = 1000;
-using Ranges = std::vector<IdRange>;
+using IdRangeList = std::vector<IdRange>;
 
 std::string range_refusal(std::string_view text, std::uint32_t max = kMax) {
   const auto ranges = parse_id_ranges(text, max);
@@ -18,18 +18,18 @@ std::string range_refusal(std::string_view text, std::uint32_t max = kMax) {
 }
 
 TEST(IdRanges, AreNumbersRangesAndOpenRanges) {
-  EXPECT_EQ(parse_id_ranges("7", kMax).value(), (Ranges{{7, 7}}));
-  EXPECT_EQ(parse_id_ranges("1,5-10", kMax).value(), (Ranges{{1, 1}, {5, 10}}));
-  EXPECT_EQ(parse_id_ranges("9-", kMax).value(), (Ranges{{9, kMax}}));
-  EXPECT_EQ(parse_id_ranges("0,4-", kMax).value(), (Ranges{{0, 0}, {4, kMax}}));
-  EXPECT_EQ(parse_id_ranges("5-5", kMax).value(), (Ranges{{5, 5}}));
-  EXPECT_EQ(parse_id_ranges("0x10-0x1f", kMax).value(), (Ranges{{16, 31}}));
-  EXPECT_EQ(parse_id_ranges("1000", kMax).value(), (Ranges{{1000, 1000}}));
-  EXPECT_EQ(parse_id_ranges("0-4294967295", UINT32_MAX).value(), (Ranges{{0, UINT32_MAX}}));
+  EXPECT_EQ(parse_id_ranges("7", kMax).value(), (IdRangeList{{7, 7}}));
+  EXPECT_EQ(parse_id_ranges("1,5-10", kMax).value(), (IdRangeList{{1, 1}, {5, 10}}));
+  EXPECT_EQ(parse_id_ranges("9-", kMax).value(), (IdRangeList{{9, kMax}}));
+  EXPECT_EQ(parse_id_ranges("0,4-", kMax).value(), (IdRangeList{{0, 0}, {4, kMax}}));
+  EXPECT_EQ(parse_id_ranges("5-5", kMax).value(), (IdRangeList{{5, 5}}));
+  EXPECT_EQ(parse_id_ranges("0x10-0x1f", kMax).value(), (IdRangeList{{16, 31}}));
+  EXPECT_EQ(parse_id_ranges("1000", kMax).value(), (IdRangeList{{1000, 1000}}));
+  EXPECT_EQ(parse_id_ranges("0-4294967295", UINT32_MAX).value(), (IdRangeList{{0, UINT32_MAX}}));
 }
 
 TEST(IdRanges, KeepTheirOrderAndMayOverlap) {
-  EXPECT_EQ(parse_id_ranges("5-10,3,7", kMax).value(), (Ranges{{5, 10}, {3, 3}, {7, 7}}));
+  EXPECT_EQ(parse_id_ranges("5-10,3,7", kMax).value(), (IdRangeList{{5, 10}, {3, 3}, {7, 7}}));
 }
 
 TEST(IdRanges, WhatIsNoNumberIsNamedWhole) {
@@ -77,7 +77,7 @@ TEST(IdRanges, AreCountedWithoutOverflow) {
   EXPECT_EQ(count_ids({}), 0U);
   EXPECT_EQ(count_ids({{3, 3}, {5, 10}}), 7U);
   EXPECT_EQ(count_ids({{0, UINT32_MAX}}), 1ULL << 32);
-  EXPECT_EQ(count_ids(Ranges(1000, {0, UINT32_MAX})), 1000ULL << 32);
+  EXPECT_EQ(count_ids(IdRangeList(1000, {0, UINT32_MAX})), 1000ULL << 32);
 }
 
 }  // namespace

@@ -16,10 +16,10 @@ namespace {
 constexpr unsigned kOrder = 8;
 constexpr std::uint64_t kStep = 1 << kOrder;
 
-using Ranges = std::vector<PfnRange>;
+using PfnRanges = std::vector<PfnRange>;
 
 /// Windows of 256 pages each from PFN 0 on.
-Ranges windows_of(std::uint64_t nr_windows) { return {{0, nr_windows * kStep}}; }
+PfnRanges windows_of(std::uint64_t nr_windows) { return {{0, nr_windows * kStep}}; }
 
 std::uint64_t nr_windows_of(const Chunk& chunk) { return count_windows(chunk.ranges, kOrder); }
 
@@ -30,8 +30,8 @@ NodeSpan span_of(unsigned nid, std::uint64_t first_window, std::uint64_t end_win
 using Nodes = std::vector<NodeSpan>;
 
 /// Each page once, in its order, and no window cut in two.
-void expect_all(const Ranges& ranges, const std::vector<Chunk>& chunks) {
-  Ranges all;
+void expect_all(const PfnRanges& ranges, const std::vector<Chunk>& chunks) {
+  PfnRanges all;
   std::uint64_t nr_windows = 0;
   for (const Chunk& chunk : chunks) {
     EXPECT_FALSE(chunk.ranges.empty());
@@ -66,7 +66,7 @@ TEST(Chunks, HoldEveryWindowExactlyOnce) {
         const auto windows = windows_of(nr_windows);
         expect_all(windows, make_chunks(windows, kOrder, nodes, nr_threads));
         // with holes, and windows that are cut off at both ends
-        Ranges holes;
+        PfnRanges holes;
         for (std::uint64_t i = 0; i < nr_windows; i += 10)
           holes.push_back({i * kStep + 3, (i + 5) * kStep - 7});
         expect_all(holes, make_chunks(holes, kOrder, nodes, nr_threads));

@@ -6,7 +6,7 @@
 namespace pobpf {
 namespace {
 
-KernelFacts small_kernel() {
+KernelFacts kernel_with_texts() {
   KernelFacts facts;
   facts.gfp_names = {{0xcc0, "GFP_KERNEL"}, {0x40, "__GFP_IO"}};
   facts.page_flag_names = {{1, "locked"}, {0x200, "workingset"}};
@@ -20,7 +20,7 @@ KernelFacts small_kernel() {
 }
 
 TEST(TextFacts, HoldWhatTheKernelHas) {
-  const auto text = make_text_facts(small_kernel());
+  const auto text = make_text_facts(kernel_with_texts());
   ASSERT_TRUE(text);
   EXPECT_EQ(text->nr_gfp_names, 2U);
   EXPECT_STREQ(text->gfp_names[0].name, "GFP_KERNEL");
@@ -36,7 +36,7 @@ TEST(TextFacts, HoldWhatTheKernelHas) {
 }
 
 TEST(TextFacts, FieldsThatTheKernelLacksAreLeftOut) {
-  const auto text = make_text_facts(small_kernel());
+  const auto text = make_text_facts(kernel_with_texts());
   ASSERT_TRUE(text);
   ASSERT_EQ(text->nr_page_flag_fields, 2U);
   EXPECT_STREQ(text->page_flag_fields[0].name, "node");
@@ -46,7 +46,7 @@ TEST(TextFacts, FieldsThatTheKernelLacksAreLeftOut) {
 }
 
 TEST(TextFacts, LeaveRoomForOneRecordOfSixteenFrames) {
-  const auto text = make_text_facts(small_kernel());
+  const auto text = make_text_facts(kernel_with_texts());
   ASSERT_TRUE(text);
   constexpr std::uint32_t kSeqFileBytes = 32768;
   constexpr std::uint32_t kPageOwnerStackDepth = 16;
@@ -55,13 +55,13 @@ TEST(TextFacts, LeaveRoomForOneRecordOfSixteenFrames) {
 }
 
 TEST(TextFacts, RefuseWhatDoesNotFit) {
-  auto facts = small_kernel();
+  auto facts = kernel_with_texts();
   facts.gfp_names[1].name = std::string(POBPF_FLAG_NAME_BYTES, 'x');
   EXPECT_EQ(make_text_facts(facts).error().kind, ErrorKind::kUnsupported);
-  facts = small_kernel();
+  facts = kernel_with_texts();
   facts.page_flag_names.resize(POBPF_FLAG_ROWS + 1);
   EXPECT_EQ(make_text_facts(facts).error().kind, ErrorKind::kUnsupported);
-  facts = small_kernel();
+  facts = kernel_with_texts();
   facts.migrate_reason_names.resize(POBPF_REASON_ROWS + 1);
   EXPECT_EQ(make_text_facts(facts).error().kind, ErrorKind::kUnsupported);
 }

@@ -12,12 +12,12 @@
 
 #include "../util/temp_dir.h"
 #include "made_up_pages.h"
+#include "model/duration.h"
 
 namespace pobpf {
 namespace {
 
-constexpr std::uint64_t kNow = 1'000'000'000'000;
-constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kTakenNs = 1'000'000'000'000;
 constexpr std::size_t kNrRecorded = 20000;
 
 using Predicate = std::function<bool(const pobpf_page& page)>;
@@ -32,7 +32,7 @@ struct Case {
 std::uint64_t nid_of(const pobpf_page& page) { return page.flags >> 58 & 3; }
 std::uint64_t zone_of(const pobpf_page& page) { return page.flags >> 56 & 3; }
 unsigned migratetype_of(const pobpf_page& page) { return page.gfp_mask >> 3 & 3; }
-std::string comm_of(const pobpf_page& page) {
+std::string name_of_task(const pobpf_page& page) {
   const auto* bytes = reinterpret_cast<const char*>(page.comm);
   return {bytes, strnlen(bytes, sizeof(page.comm))};
 }
@@ -44,7 +44,7 @@ class SnapshotSums : public testing::Test {
  protected:
   SnapshotSums() {
     header_ = test::made_up_header();
-    header_.local_clock_ns = kNow;
+    header_.local_clock_ns = kTakenNs;
     header_.nodes = {{0, {0, 1}}, {1, {0, 1}}, {2, {0, 1}}, {3, {0, 1}}};
     header_.facts->page_flag_fields = {{2, 58, 3, "node"}, {2, 56, 3, "zone"}};
     header_.facts->zone_names = {"DMA", "DMA32", "Normal", "Movable"};
@@ -73,7 +73,7 @@ class SnapshotSums : public testing::Test {
     page.pid &= 15;
     page.tgid &= 7;
     page.pfn &= 0xffff;
-    page.ts_nsec %= kNow;
+    page.ts_nsec %= kTakenNs;
     page.gfp_mask &= 0xfff;
     page.memcg_flags &= POBPF_MEMCG_CHARGED | POBPF_MEMCG_OFFLINE;
     // PF_POISONED()
@@ -127,19 +127,19 @@ class SnapshotSums : public testing::Test {
          [](const auto& page) { return page.handle < 5 || page.handle > 30; }},
         {"age", POBPF_FILTER_TIME,
          [](auto& spec) {
-           spec.age = AgeRange{100 * kSecond, 500 * kSecond};
+           spec.age = AgeRange{100 * kSecondNs, 500 * kSecondNs};
          },
          [](const auto& page) {
-           const std::uint64_t age = kNow - page.ts_nsec;
-           return age >= 100 * kSecond && age <= 500 * kSecond;
+           const std::uint64_t age = kTakenNs - page.ts_nsec;
+           return age >= 100 * kSecondNs && age <= 500 * kSecondNs;
          }},
         {"since and until", POBPF_FILTER_TIME,
          [](auto& spec) {
-           spec.since = ClockTime{true, 800 * kSecond};
-           spec.until = ClockTime{false, 700 * kSecond};
+           spec.since = ClockTime{true, 800 * kSecondNs};
+           spec.until = ClockTime{false, 700 * kSecondNs};
          },
          [](const auto& page) {
-           return page.ts_nsec >= kNow - 800 * kSecond && page.ts_nsec <= 700 * kSecond;
+           return page.ts_nsec >= kTakenNs - 800 * kSecondNs && page.ts_nsec <= 700 * kSecondNs;
          }},
         {"gfp", POBPF_FILTER_GFP,
          [](auto& spec) {
@@ -173,7 +173,7 @@ class SnapshotSums : public testing::Test {
            spec.comms.rejected = {"*ash"};
          },
          [](const auto& page) {
-           const std::string comm = comm_of(page);
+           const std::string comm = name_of_task(page);
            return ::fnmatch("w*7", comm.c_str(), 0) == 0 ||
                   (::fnmatch("[a-c]?sh", comm.c_str(), 0) == 0 &&
                    ::fnmatch("*ash", comm.c_str(), 0) != 0);
@@ -239,7 +239,7 @@ class SnapshotSums : public testing::Test {
     add(POBPF_GROUP_HANDLE, page.handle);
     add(POBPF_GROUP_TGID, static_cast<std::uint64_t>(page.tgid));
     add(POBPF_GROUP_PID, static_cast<std::uint64_t>(page.pid));
-    add(POBPF_GROUP_COMM, std::hash<std::string>()(comm_of(page)));
+    add(POBPF_GROUP_COMM, std::hash<std::string>()(name_of_task(page)));
     add(POBPF_GROUP_ORDER, page.order);
     add(POBPF_GROUP_GFP, page.gfp_mask);
     add(POBPF_GROUP_MIGRATETYPE, migratetype_of(page));

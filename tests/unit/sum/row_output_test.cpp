@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "model/duration.h"
 #include "pobpf/abi.h"
 #include "pobpf/time_sum.h"
 #include "util/escape.h"
@@ -450,20 +451,19 @@ TEST(SizeText, IsShortAndNeverRoundsUpTo1024) {
 }
 
 TEST(AgeText, HasTheTwoLargestUnitsAndRoundsDown) {
-  constexpr std::uint64_t kSecond = 1'000'000'000;
   const std::pair<std::uint64_t, const char*> cases[] = {
       {0, "0.0s"},
       {99'999'999, "0.0s"},
       {100'000'000, "0.1s"},
-      {4 * kSecond + 299'999'999, "4.2s"},
-      {60 * kSecond - 1, "59.9s"},
-      {60 * kSecond, "1m00s"},
-      {12 * 60 * kSecond + 30 * kSecond, "12m30s"},
-      {3600 * kSecond - 1, "59m59s"},
-      {3600 * kSecond, "1h00m"},
-      {86400 * kSecond - 1, "23h59m"},
-      {86400 * kSecond, "1d00h"},
-      {(3 * 86400 + 4 * 3600) * kSecond, "3d04h"},
+      {4 * kSecondNs + 299'999'999, "4.2s"},
+      {60 * kSecondNs - 1, "59.9s"},
+      {60 * kSecondNs, "1m00s"},
+      {12 * 60 * kSecondNs + 30 * kSecondNs, "12m30s"},
+      {3600 * kSecondNs - 1, "59m59s"},
+      {3600 * kSecondNs, "1h00m"},
+      {86400 * kSecondNs - 1, "23h59m"},
+      {86400 * kSecondNs, "1d00h"},
+      {(3 * 86400 + 4 * 3600) * kSecondNs, "3d04h"},
       {UINT64_MAX, "213503d23h"}};
   for (const auto& [ns, text] : cases) EXPECT_EQ(age_text(ns), text) << ns;
 }
