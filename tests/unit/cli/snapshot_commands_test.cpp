@@ -132,7 +132,7 @@ TEST_F(SnapshotCommands, PartsOfANewerPobpfAreSaidToBeMissing) {
   ASSERT_TRUE(record());
   add_newer_items(2);
   const std::string sentence =
-      "2 parts of the snapshot are of a newer pobpf and are not shown; read it with that one";
+      "2 parts of the snapshot are of a newer pobpf and are not shown: read it with that one";
   for (const ReportView view : {ReportView::kPages, ReportView::kTop, ReportView::kStacks}) {
     options.snapshot.view = view;
     ASSERT_EQ(report().value(), ExitStatus::kIncomplete);
