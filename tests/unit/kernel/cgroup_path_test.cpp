@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "../util/own_mounts.h"
+#include "../util/made_up_controllers.h"
 #include "../util/temp_dir.h"
 
 namespace pobpf {
@@ -58,30 +58,6 @@ TEST(CgroupDirectory, MayBeGivenAsTheFilesystemHasIt) {
   EXPECT_EQ(cgroup_directory("/mnt/twofold", mounts), "/sys/fs/cgroup/mnt/twofold");
 }
 
-/// A cgroup v2 of the running kernel whose root is said to have other controllers than it has: they
-/// belong to cgroup v1 on many machines.
-class MadeUpControllers {
- public:
-  /// errno of what failed; 0: nothing did.
-  int set(const std::string& controllers) {
-    if (mounts_.error() != 0) return mounts_.error();
-    if (!find_cgroup_mounts() &&
-        ::mount("none", directory_.path().c_str(), "cgroup2", 0, nullptr) != 0)
-      return errno;
-    const auto mounts = find_cgroup_mounts();
-    if (!mounts) return ENODEV;
-    file_.write("controllers", controllers + "\n");
-    const std::string covered = mounts->front() + "/cgroup.controllers";
-    const auto file = file_ / "controllers";
-    return ::mount(file.c_str(), covered.c_str(), nullptr, MS_BIND, nullptr) == 0 ? 0 : errno;
-  }
-
- private:
-  test::TempDir directory_;
-  test::TempDir file_;
-  test::OwnMounts mounts_;
-};
-
 /// On the running kernel: where it has no cgroup v2 with the memory controller, with one that is
 /// made up as far as that goes.
 class CgroupIdTest : public testing::Test {
@@ -98,7 +74,7 @@ class CgroupIdTest : public testing::Test {
     ASSERT_TRUE(id) << id.error().what;
     root_id_ = *id;
   }
-  std::optional<MadeUpControllers> made_up_;
+  std::optional<test::MadeUpControllers> made_up_;
   std::string mount_;
   std::uint64_t root_id_ = 0;
 };
@@ -121,7 +97,7 @@ TEST_F(CgroupIdTest, NoSuchCgroupIsAUsageError) {
 }
 
 TEST(CgroupControllers, WithoutMemoryNoPagesAreCharged) {
-  MadeUpControllers made_up;
+  test::MadeUpControllers made_up;
   const int error = made_up.set("cpu memory_of_another_name");
   if (error != 0) GTEST_SKIP() << "cgroup v2 cannot be mounted here: " << std::strerror(error);
   const auto id = find_cgroup_id("/");
