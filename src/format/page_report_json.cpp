@@ -4,10 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "format/bounded.h"
 #include "format/json_value.h"
 #include "format/page_report_formatter.h"
 #include "model/flag_text.h"
+#include "util/bounded.h"
 #include "util/escape.h"
 
 namespace pobpf {

@@ -10,17 +10,13 @@
 #include "kernel/libbpf_log.h"
 #include "pobpf/abi.h"
 #include "reader/map_elements.h"
+#include "util/bounded.h"
 
 namespace pobpf {
 namespace {
 
 /// PATH_MAX: a path that is longer is not one that anybody can give.
 constexpr std::size_t kPathBytesMax = 4096;
-
-template <std::size_t kBytes>
-std::string text_of(const char (&name)[kBytes]) {
-  return {name, strnlen(name, kBytes)};
-}
 
 /// No value for one that is not in the map.
 template <typename Value>
@@ -51,7 +47,7 @@ Status CgroupNames::begin_reading(std::uint64_t number, std::uint64_t oldest) {
     auto status = for_each_element<std::uint64_t, pobpf_cgroup>(
         names_map_, ElementUse::kTakeOut, "taking names of cgroups out of their map",
         [this](std::uint64_t id, const pobpf_cgroup& cgroup) {
-          if (!has_no_name(cgroup)) names_[id] = {text_of(cgroup.name), last_reading_};
+          if (!has_no_name(cgroup)) names_[id] = {std::string(bounded(cgroup.name)), last_reading_};
         });
     if (!status) return status;
     std::erase_if(names_, [oldest](const auto& entry) { return entry.second.reading < oldest; });
@@ -66,7 +62,7 @@ Result<std::string_view> CgroupNames::get(std::uint64_t cgroup_id) {
     const auto cgroup = look_up<pobpf_cgroup>(names_map_, cgroup_id);
     if (!cgroup) return fail(cgroup.error());
     if (known == names_.end()) known = names_.try_emplace(cgroup_id).first;
-    if (*cgroup && !has_no_name(**cgroup)) known->second.text = text_of((*cgroup)->name);
+    if (*cgroup && !has_no_name(**cgroup)) known->second.text = bounded((*cgroup)->name);
     // also if it was another reading that met it: to ask for each of its pages is dear
     known->second.reading = last_reading_;
   }
@@ -90,7 +86,7 @@ Result<std::string> CgroupNames::path(std::uint64_t cgroup_id) {
     // a part of a path is that of another cgroup
     if (!*level || (*level)->name[0] == '\0') break;
     if ((*level)->name[0] == '/') return path.empty() ? "/" : path;
-    path.insert(0, text_of((*level)->name));
+    path.insert(0, bounded((*level)->name));
     path.insert(0, 1, '/');
     id = (*level)->parent_id;
   }

@@ -21,6 +21,7 @@
 
 #include "kernel/libbpf_log.h"
 #include "pobpf/pin_abi.h"
+#include "util/bounded.h"
 #include "util/fd.h"
 
 namespace pobpf {
@@ -105,11 +106,6 @@ const ProgramMap* find(const std::vector<ProgramMap>& maps, std::string_view nam
   return nullptr;
 }
 
-template <std::size_t kBytes>
-std::string text_of(const char (&text)[kBytes]) {
-  return {text, strnlen(text, kBytes)};
-}
-
 /// From a link to what its maps say; `pin` stays foreign if they are none of ours.
 Status read_link(int link, PinInfo& pin) {
   auto info = info_of<bpf_link_info>(link, "a link");
@@ -128,7 +124,7 @@ Status read_link(int link, PinInfo& pin) {
 
   pin.kind = PinKind::kOtherVersion;
   pin.what.clear();
-  pin.version = text_of(content.version);
+  pin.version = bounded(content.version);
   const ProgramMap* readers = find(*maps, "readers", sizeof(pobpf_params));
   if (content.abi != POBPF_PIN_ABI || bytes->size() != sizeof(content) || readers == nullptr ||
       readers->info.value_size != sizeof(pobpf_params))
@@ -140,7 +136,7 @@ Status read_link(int link, PinInfo& pin) {
 
   pin.kind = PinKind::kOurs;
   pin.mode = static_cast<pobpf_mode>(params.mode);
-  pin.view_text = text_of(content.view);
+  pin.view_text = bounded(content.view);
   pin.nr_pages = content.nr_pages;
   if ((params.active & 1U << POBPF_FILTER_NID) != 0) {
     pin.nodes.emplace();

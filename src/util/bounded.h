@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
+#include <cstddef>
 #include <cstring>
 #include <string_view>
 
@@ -10,6 +11,11 @@ namespace pobpf {
 [[nodiscard]] inline std::string_view bounded(const void* bytes, std::size_t size) {
   const auto* text = static_cast<const char*>(bytes);
   return {text, strnlen(text, size)};
+}
+
+template <std::size_t kBytes>
+[[nodiscard]] std::string_view bounded(const char (&text)[kBytes]) {
+  return bounded(text, kBytes);
 }
 
 }  // namespace pobpf
