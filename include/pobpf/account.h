@@ -45,6 +45,13 @@ struct Account {
   /// The longest single read(2), in which the kernel does not schedule; ns, not part of any sum. 0:
   /// not measured.
   std::uint64_t longest_read_ns = 0;
+  /// False of records that were kept without an account: it is not known what else there was.
+  bool is_of_walk = true;
+
+  [[nodiscard]] bool knows(std::uint64_t Account::*count) const {
+    return is_of_walk || count == &Account::emitted || count == &Account::freed ||
+           count == &Account::errors || count == &Account::outside;
+  }
 
   void add(const pobpf_account& window) {
     ++windows;
@@ -81,6 +88,7 @@ struct Account {
     cgroup_errors += other.cgroup_errors;
     outside += other.outside;
     longest_read_ns = std::max(longest_read_ns, other.longest_read_ns);
+    is_of_walk = is_of_walk && other.is_of_walk;
   }
 
   [[nodiscard]] std::uint64_t nr_filtered() const {

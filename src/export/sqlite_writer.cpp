@@ -138,9 +138,11 @@ Status SqliteWriter::append(std::span<const pobpf_page> pages,
 }
 
 Status SqliteWriter::write_account(const Account& account) {
-  for (const auto& [name, count] : kCounts)
+  for (const auto& [name, count] : kCounts) {
+    if (!account.knows(count)) continue;
     if (auto status = write(fmt::format("account_{}", name), sql_integer(account.*count)); !status)
       return status;
+  }
   for (std::size_t i = 0; i < account.filtered.size(); ++i)
     if (auto status = write(fmt::format("account_filtered_{}", kFilterNames.at(i)),
                             sql_integer(account.filtered.at(i)));

@@ -15,7 +15,9 @@ namespace {
 class FilteredBlocks {
  public:
   FilteredBlocks(SnapshotReader& reader, PageFilter filter, FreedPages freed_pages)
-      : reader_(reader), filter_(std::move(filter)), freed_pages_(freed_pages) {}
+      : reader_(reader), filter_(std::move(filter)), freed_pages_(freed_pages) {
+    start_.is_of_walk = false;
+  }
 
   /// The next block; null at the end.
   Result<const DecodedBlock*> next() {

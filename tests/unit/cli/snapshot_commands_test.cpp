@@ -200,6 +200,19 @@ TEST_F(SnapshotCommands, StatsAreThoseOfTheRecording) {
   EXPECT_EQ(said, recorded);
 }
 
+TEST_F(SnapshotCommands, StatsOfAFileThatLostItsEndHaveOnlyWhatIsKnown) {
+  options.wants_stats = true;
+  ASSERT_EQ(record().value(), ExitStatus::kComplete);
+  EXPECT_THAT(said, HasSubstr("windows  "));
+  std::string file = dir.read("snapshot");
+  // its last frame is the end
+  dir.write("snapshot", file.substr(0, file.size() - 10));
+  ASSERT_EQ(report(DamagePolicy::kSalvage).value(), ExitStatus::kIncomplete);
+  EXPECT_THAT(said, HasSubstr("emitted                   3000  "));
+  for (const char* const unknown : {"windows  ", "tail  ", "unowned  ", "longest_read_ns  "})
+    EXPECT_THAT(said, testing::Not(HasSubstr(unknown)));
+}
+
 TEST_F(SnapshotCommands, WhatCouldNotBeReadIsSaidWhenRecordingAndReporting) {
   session.context.stacks.erase(7);
   ASSERT_EQ(record().value(), ExitStatus::kIncomplete);
