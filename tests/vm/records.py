@@ -25,9 +25,22 @@ MEMCG_LINE = re.compile(
 )
 
 
-@dataclass
+# What follows the two header lines is the same in many records, and looked at many times.
+@functools.cache
+def handle_in(rest: bytes) -> int | None:
+    found = HANDLE.search(rest)
+    return int(found.group(1)) if found else None
+
+
+@functools.cache
+def stack_in(rest: bytes) -> bytes:
+    return b"".join(line for line in rest.splitlines(keepends=True) if line.startswith(b" "))
+
+
+@dataclass(slots=True)
 class Record:
-    """One record; `text` is its bytes without the closing empty line."""
+    """One record; `text` is its bytes without the closing empty line, `fields` has those of its two
+    header lines by name, and `rest` is what follows them."""
 
     text: bytes
     pfn: int
@@ -35,34 +48,25 @@ class Record:
     ts: int
     nid: int
     comm: bytes
-    fields: dict[str, bytes | None]
+    fields: re.Match[bytes]
+    rest: bytes
 
-    @functools.cached_property
+    @property
     def handle(self) -> int | None:
         """The number in the `handle:` line, or None."""
-        found = HANDLE.search(self.rest)
-        return int(found.group(1)) if found else None
+        return handle_in(self.rest)
 
-    @functools.cached_property
-    def rest(self) -> bytes:
-        """What follows the two header lines."""
-        match = FIRST_LINE.match(self.text)
-        assert match
-        return self.text[match.end() :]
-
-    @functools.cached_property
+    @property
     def stack(self) -> bytes:
         """The stack lines."""
-        return b"".join(
-            line for line in self.rest.splitlines(keepends=True) if line.startswith(b" ")
-        )
+        return stack_in(self.rest)
 
     @property
     def is_migrated(self) -> bool:
         """Whether it was copied from another page, and its time of allocation with it."""
         return b"\nPage has been migrated, last migrate reason: " in self.text
 
-    @functools.cached_property
+    @property
     def without_memcg(self) -> bytes:
         """The text without its memcg lines."""
         return MEMCG_LINE.sub(b"", self.text)
@@ -81,19 +85,19 @@ def parse(text: bytes) -> dict[int, Record]:
         match = FIRST_LINE.match(piece)
         if not match:
             raise ValueError(f"not a record: {piece[:300]!r}")
-        fields = match.groupdict()
-        pfn = int(fields["pfn"], 0)
+        pfn = int(match["pfn"], 0)
         if pfn in records:
             raise ValueError(f"PFN {pfn:#x} stands twice")
-        node = NODE.search(fields["flag_names"] or b"")
+        node = NODE.search(match["flag_names"])
         records[pfn] = Record(
             text=piece,
             pfn=pfn,
-            order=int(fields["order"]),
-            ts=int(fields["ts"]),
+            order=int(match["order"]),
+            ts=int(match["ts"]),
             nid=int(node.group(1)) if node else 0,
-            comm=fields["comm"],
-            fields=fields,
+            comm=match["comm"],
+            fields=match,
+            rest=piece[match.end() :],
         )
     return records
 

@@ -200,6 +200,10 @@ VALUES: dict[str, Callable[[records.Record, Facts], Value]] = {
 }
 
 
+# the text alone does not tell these
+BY_FACTS = frozenset(("allocator", "nid", "zone"))
+
+
 def key_of(record: records.Record, fields: list[str], facts: Facts) -> Key:
     return tuple(VALUES[name](record, facts) for name in fields)
 

@@ -105,7 +105,7 @@ class Case:
         return [
             r
             for r in collected.parsed(f"{self.phase}.{turn}").values()
-            if self.passes(r) and (comms is None or r.comm.decode() in comms)
+            if (comms is None or r.comm.decode() in comms) and self.passes(r)
         ]
 
     @functools.cached_property
@@ -114,11 +114,12 @@ class Case:
         which the facts do not tell."""
         sums: dict[Key, Sum] = {}
         judged = unknown = 0
+        may_change = not top_oracle.BY_FACTS.isdisjoint(self.fields)
         for record in collected.stable(f"{self.phase}.1", f"{self.phase}.2").values():
             if not self.passes(record):
                 continue
             key = self.key(record, "1")
-            if None in key or key != self.key(record, "2"):
+            if None in key or (may_change and key != self.key(record, "2")):
                 unknown += 1 << record.order
                 continue
             judged += 1 << record.order
