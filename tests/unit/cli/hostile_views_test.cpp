@@ -447,7 +447,8 @@ class HostileViews : public ::testing::Test {
       {GroupField::kGfp, GroupField::kMigratetype},
       {GroupField::kNid, GroupField::kZone},
       {GroupField::kMemcg, GroupField::kMigrateReason, GroupField::kFreed}};
-  static constexpr std::uint64_t kNrMutations = 10'000;
+  // without sanitizers it is the memory that is looked at
+  static constexpr std::uint64_t kNrMutations = test::kIsSanitized ? 10'000 : 1'000;
 
   /// Every view of a file that is small for what is in it: whatever it answers, that takes little
   /// memory and is not long.

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "../snapshot/made_up_pages.h"
+#include "../util/memory_peak.h"
 #include "command_test.h"
 #include "snapshot/format.h"
 #include "snapshot/frame_writer.h"
@@ -143,6 +144,7 @@ TEST_F(SnapshotCommands, PartsOfANewerPobpfAreSaidToBeMissing) {
 }
 
 TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
+  if (test::kIsSanitized) make_pages(600);
   for (const auto& [shows_free_ts, is_pfn_decimal] :
        {std::pair(true, true), {true, false}, {false, true}, {false, false}}) {
     session.kernel.shows_free_ts = shows_free_ts;
@@ -166,6 +168,7 @@ TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
 }
 
 TEST_F(SnapshotCommands, TheTimeOfTheLastFreeIsOfTheTextOrOfTheFreeSide) {
+  if (test::kIsSanitized) make_pages(600);
   struct Case {
     bool shows_free_ts;
     bool with_free_side;
