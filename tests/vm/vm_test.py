@@ -579,7 +579,7 @@ class OtherBoots(unittest.TestCase):
         )
 
     def pobpf(self, *arguments: str, command: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
-        return self.boot(*arguments, command=(str(collected.build / "pobpf"), *command))
+        return self.boot(*arguments, command=(str(collected.build / "static" / "pobpf"), *command))
 
     def assert_cannot(self, result: subprocess.CompletedProcess, *words: str) -> None:
         message = result.stderr.decode(errors="replace")
@@ -613,7 +613,7 @@ class OtherBoots(unittest.TestCase):
     def test_a_kernel_built_without(self):
         # what pobpf says, then what it checks
         script = '"$0"; echo "status $?"; "$0" check; echo "status $?"'
-        pobpf = str(collected.build / "pobpf")
+        pobpf = str(collected.build / "static" / "pobpf")
         result = self.boot("--flavour", "bare", command=("sh", "-c", script, pobpf))
         said, checked, end = result.stdout.decode().split("status 3\n")
         self.assertEqual((said, end), ("", ""))

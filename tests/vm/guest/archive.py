@@ -270,7 +270,7 @@ def main() -> None:
     global POBPF, SHARED  # pylint: disable=global-statement
     shared, build, seed, *rest = sys.argv[1:]
     SHARED = pathlib.Path(shared)
-    POBPF = str(pathlib.Path(build) / "pobpf")
+    POBPF = str(pathlib.Path(build) / "static" / "pobpf")
     rng.seed(int(seed))
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
 

@@ -117,7 +117,7 @@ class Collector:
         self.has_sound_memcg_text: bool = not options.no_child_memcg
         self.is_whole: bool = options.whole
         self.seed: int = options.seed
-        self.pobpf = str(self.build / "pobpf")
+        self.pobpf = str(self.build / "static" / "pobpf")
         self.results: dict[str, dict] = {}
         # the host's, whose root this is
         os.environ["POBPF_CONFIG"] = "/dev/null"

@@ -268,7 +268,7 @@ def growth(collector: Collector, load: Workload) -> None:
     ramfs.mkdir()
     subprocess.run(["mount", "-t", "ramfs", "ramfs", str(ramfs)], check=True)
     # of the host's files one that nothing here has read yet
-    to_read = pathlib.Path(collector.pobpf).parent / "tests" / "unit" / "pobpf_unit_tests"
+    to_read = collector.build / "tests" / "unit" / "pobpf_unit_tests"
     read = 'import sys; f = open(sys.argv[1], "rb")\nwhile f.read(1 << 16): pass'
 
     def nr_hugepages() -> None:
