@@ -36,9 +36,7 @@ Result<ExitStatus> run_complete(const std::vector<std::string>& words) {
   const auto source = make_name_source();
   auto output = open_output(Options());
   if (!output) return fail(std::move(output).error());
-  visit_command_line([&](const CLI::App& app) {
-    append_completion(output->buffer(), complete(app, words, *source));
-  });
+  append_completion(output->buffer(), complete(words, *source));
   if (auto status = output->commit(); !status) return give_up(*output, std::move(status).error());
   return ExitStatus::kComplete;
 }

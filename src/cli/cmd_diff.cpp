@@ -15,7 +15,6 @@
 #include "cli/open_session.h"
 #include "cli/progress_meter.h"
 #include "cli/screen.h"
-#include "cli/top_options.h"
 #include "snapshot/format.h"
 #include "snapshot/snapshot_pair.h"
 #include "sum/comparison.h"

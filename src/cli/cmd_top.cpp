@@ -14,7 +14,6 @@
 #include "cli/open_session.h"
 #include "cli/progress_meter.h"
 #include "cli/screen.h"
-#include "cli/top_options.h"
 #include "sum/growth.h"
 #include "sum/ranking.h"
 #include "sum/row_output.h"

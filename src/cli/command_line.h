@@ -1,94 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Which commands and options there are. What their values mean is decided in options.cpp.
+// A command line taken apart into rows of the table and their values. Nothing is refused here.
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <functional>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "cli/archive_options.h"
-#include "cli/diff_options.h"
-#include "cli/filter_options.h"
-#include "cli/options.h"
-#include "cli/page_request.h"
-#include "cli/pin_options.h"
-#include "cli/pressure_options.h"
-#include "cli/snapshot_options.h"
-#include "cli/top_options.h"
+#include "cli/option_table.h"
 
 namespace pobpf::cli {
 
-/// What the option parser fills in. Lists, because "given twice" is an error that we word.
-struct Raw {
-  std::vector<std::string> nodelist;
-  RawFilters filters;
-  std::vector<std::string> mode;
-  std::vector<std::string> format;
-  std::vector<std::string> output;
-  std::vector<std::string> settings_path;
-  std::vector<std::string> disabled_features;
-  RawPageRequest page;
-  bool wants_handles = false;
-  bool wants_stats = false;
-  bool is_quiet = false;
-  int verbosity = 0;
-  bool wants_version = false;
-  RawPinOptions pin;
-  RawTopOptions top;
-  RawSnapshotOptions snapshot;
-  RawArchiveOptions archive;
-  RawPressureOptions pressure;
-  RawDiffOptions diff;
-  std::vector<std::string> threads;
-  std::vector<std::string> max_groups;
+struct GivenOption {
+  const OptionRow* row;
+  bool is_not = false;              ///< --not-NAME
+  std::vector<std::string> values;  ///< empty ones for an option without a value
 };
 
-/// Parses into raw(); for one use.
-class CommandLine {
- public:
-  /// Only commands that `arguments` name get their options: all of them are a thousand, which would
-  /// be a tenth of what pobpf takes to start.
-  explicit CommandLine(const std::vector<std::string>& arguments);
-  CommandLine(const CommandLine&) = delete;
-  CommandLine& operator=(const CommandLine&) = delete;
+struct CommandLine {
+  const CommandRow* command;          ///< its options follow
+  std::vector<GivenOption> options;   ///< in the order of the table
+  std::vector<GivenOption> in_front;  ///< options of the commands above it
+  std::vector<std::string> extras;    ///< words that none of them takes
+  /// The option or argument that would take one more word; nullptr if none would.
+  const OptionRow* next = nullptr;
+  bool next_is_not = false;
 
-  /// Gives all other commands theirs.
-  void add_rest();
-
-  [[nodiscard]] CLI::App& app() { return app_; }
-  [[nodiscard]] const CLI::App& app() const { return app_; }
-  [[nodiscard]] const Raw& raw() const { return raw_; }
-
-  /// The command that was given, or its view; nullptr: none.
-  [[nodiscard]] const CLI::App* chosen() const;
-  /// Of chosen().
-  [[nodiscard]] Command command() const;
-  [[nodiscard]] ReportView view() const;
-  /// Whether one command is given, or none, and one view.
-  [[nodiscard]] bool is_one_command() const;
-
-  /// As they were written; some may stand in front of the command.
-  [[nodiscard]] std::string given_filters() const;
-
- private:
-  void add_command(Command number, const char* name, const char* description,
-                   std::function<void(CLI::App&)> add_options);
-  CLI::App& add_view(CLI::App& report, ReportView view, const char* name, const char* description);
-  void add_live_commands();
-  void add_report_commands();
-  void add_history_commands();
-  void add_pin_commands();
-
-  Raw raw_;
-  CLI::App app_;
-  std::vector<std::pair<const CLI::App*, Command>> commands_;
-  std::vector<std::pair<CLI::App*, std::function<void(CLI::App&)>>> unfilled_;
-  std::vector<std::pair<const CLI::App*, ReportView>> views_;
+  [[nodiscard]] GivenOption* find(const OptionRow& row, bool is_not = false);
+  /// By "keep", the name of the row.
+  [[nodiscard]] const GivenOption* find(std::string_view name) const;
+  /// The value of an option that is given once; nullptr if it is not given.
+  [[nodiscard]] const std::string* value(std::string_view name) const;
 };
 
-/// "report top": without the program's own name.
-[[nodiscard]] std::string full_name(const CLI::App& command);
+/// `arguments` are those behind the program's name.
+[[nodiscard]] CommandLine read_command_line(const std::vector<std::string>& arguments);
 
 }  // namespace pobpf::cli

@@ -16,6 +16,9 @@
 
 namespace pobpf::cli {
 
+/// What `arguments`, which are those behind the program's name, ask for.
+[[nodiscard]] Result<ExitStatus> run_command_line(const std::vector<std::string>& arguments);
+
 /// The default command: all allocated pages.
 [[nodiscard]] Result<ExitStatus> run_pages(const Options& options);
 /// `pobpf stacks`

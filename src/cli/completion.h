@@ -6,27 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "cli/option_table.h"
 
 namespace pobpf::cli {
-
-/// Names that only the machine, or a snapshot, knows.
-enum class NameKind {
-  kGfp,
-  kPageFlags,
-  kMigratetype,
-  kZone,
-  kNode,
-  kProcess,
-  kComm,
-  kSymbol,
-  kModule,
-  kMemcg,
-  kPin,
-  kUser,
-};
 
 struct Candidate {
   std::string word;  ///< in place of the whole word that is typed
@@ -63,7 +45,6 @@ struct Completion {
 
 /// Of the last of `words`, which are those behind the program's name. Only words that mean nothing
 /// to a shell are offered: names come from anybody, and shells insert them as they are.
-[[nodiscard]] Completion complete(const CLI::App& app, const std::vector<std::string>& words,
-                                  NameSource& source);
+[[nodiscard]] Completion complete(const std::vector<std::string>& words, NameSource& source);
 
 }  // namespace pobpf::cli

@@ -92,6 +92,10 @@ class MachineNames final : public NameSource {
         return pins(question.directory);
       case NameKind::kUser:
         return users();
+      case NameKind::kNone:
+      case NameKind::kFile:
+      case NameKind::kDirectory:
+        break;
     }
     return {};
   }

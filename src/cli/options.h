@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The command line: what the user asked for, checked as far as it can be without a kernel.
+// What the user asked for, checked as far as it can be without a kernel.
 #pragma once
 
+#include <sys/types.h>
+
+#include <chrono>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
-#include "cli/archive_options.h"
-#include "cli/diff_options.h"
-#include "cli/page_request.h"
-#include "cli/pin_options.h"
-#include "cli/pressure_options.h"
-#include "cli/snapshot_options.h"
-#include "cli/top_options.h"
+#include "archive/snapshot_directory.h"
+#include "model/byte_size.h"
 #include "model/filter.h"
 #include "model/nodelist.h"
+#include "model/pfn_range.h"
 #include "pobpf/abi.h"
 #include "pobpf/error.h"
+#include "pobpf/pin.h"
 #include "pobpf/reader.h"
-
-namespace CLI {
-class App;
-}
+#include "pressure/stall_limit.h"
+#include "snapshot/frame_writer.h"
+#include "sum/comparison.h"
+#include "sum/group_field.h"
+#include "sum/ranking.h"
 
 namespace pobpf::cli {
 
@@ -46,7 +46,97 @@ enum class Command {
   kWatchPressure,
   kList
 };
+/// What pobpf report shows of a snapshot.
+enum class ReportView { kPages, kStacks, kTop, kPage };
 enum class Format { kText, kJson, kCsv, kSqlite };
+
+/// Pages of one run; more would be a listing, which the default command does better.
+inline constexpr std::uint64_t kPagesMax = 4096;
+
+/// Which pages `pobpf page` and `pobpf report page` are asked for.
+struct PageRequest {
+  std::vector<PfnRange> pfns;            ///< in the order given
+  std::vector<std::uint64_t> physical;   ///< addresses; pfns_of() says of which pages
+  std::optional<std::uint64_t> pid;      ///< valid together with `addresses`
+  std::vector<std::uint64_t> addresses;  ///< virtual, in that process
+};
+
+/// All pages but those of a process, where a page has `page_bytes`, which is not 0.
+[[nodiscard]] std::vector<PfnRange> pfns_of(const PageRequest& request, std::uint64_t page_bytes);
+
+struct PinOptions {
+  std::vector<std::string> names;
+  std::string directory = kPinDirectory;
+  bool replaces = false;
+  bool wants_all = false;
+  std::optional<uid_t> uid;
+  std::optional<gid_t> gid;
+  std::optional<mode_t> mode;
+  std::optional<std::uint32_t> frame_bytes_max;
+  std::string view_text;  ///< the filters as given
+};
+
+/// Rows of a table where no --limit is given.
+constexpr std::size_t kTableRowsDefault = 20;
+
+struct TopOptions {
+  std::vector<GroupField> fields = {GroupField::kStack};
+  SortKey sort = SortKey::kPages;
+  std::optional<std::size_t> limit;  ///< rows; no value: as the format wants it
+  bool has_limit = false;            ///< `limit` is what the user said
+  std::optional<std::size_t> depth;
+  std::vector<std::string> ignored_functions;
+  bool is_exact = false;
+  std::optional<std::chrono::milliseconds> interval;  ///< of --watch
+  std::optional<std::size_t> count;                   ///< intervals; no value: without end
+};
+
+/// Glob patterns of functions, one a line; empty lines and lines that start with '#' say nothing.
+[[nodiscard]] Result<std::vector<std::string>> parse_ignored_functions(const std::string& text);
+
+struct DiffOptions {
+  /// Oldest first; two, or with `finds_leaks` three and more. Empty with `nr_latest`.
+  std::vector<std::string> paths;
+  std::optional<std::uint32_t> nr_latest;  ///< so many of `directory`
+  std::string directory;
+  bool finds_leaks = false;
+  bool salvages = false;
+  CompareKey sort = CompareKey::kChange;
+};
+
+struct SnapshotOptions {
+  ReportView view = ReportView::kPages;
+  std::string path;  ///< of report and import: the file to read
+  bool salvages = false;
+  bool with_free_side = false;  ///< of record
+  int level = kLevelDefault;    ///< of record and import
+  std::string view_text;        ///< of record: the filters as given
+  std::string reason;           ///< why a snapshot is taken, if nobody asked for it
+};
+
+/// Where snapshots are unless another directory is named; a systemd unit's StateDirectory=pobpf.
+constexpr const char* kDefaultDirectory = "/var/lib/pobpf";
+/// Where those of watch-pressure are: apart from those of the timer, which are all alike and follow
+/// each other.
+constexpr const char* kPressureDirectory = "/var/lib/pobpf-pressure";
+
+struct ArchiveOptions {
+  std::string directory = kDefaultDirectory;
+  RetentionPolicy policy;
+  std::chrono::nanoseconds wait{0};  ///< for another run in the same directory
+  bool is_dry_run = false;
+};
+
+struct PressureOptions {
+  /// No value: stalls do not matter.
+  std::optional<StallLimit> stall =
+      StallLimit{StallKind::kSome, std::chrono::milliseconds(300), std::chrono::seconds(2)};
+  /// Of all memory; no value: what is left does not matter.
+  std::optional<ByteShare> low = ByteShare{.percent = 3};
+  /// At least between two snapshots.
+  std::chrono::nanoseconds interval = std::chrono::minutes(10);
+  bool ends_after_first = false;
+};
 
 struct Options {
   Command command = Command::kPages;
@@ -86,10 +176,6 @@ constexpr const char* kSettingsPath = "/etc/pobpf/pobpf.conf";
 /// if settings cannot be read.
 [[nodiscard]] Result<std::variant<Options, Information>> parse_options(
     const std::vector<std::string>& arguments, const std::string& settings_path);
-
-/// Shows what parse_options() parses with, for man pages and completion, which are made of it. Ends
-/// with the call.
-void visit_command_line(const std::function<void(const CLI::App&)>& visit);
 
 /// Whether errors have to be JSON, told without parsing: the arguments may be what is wrong.
 [[nodiscard]] Format error_format(const std::vector<std::string>& arguments);

@@ -11,46 +11,37 @@
 // array is a list: by = ["tgid", "comm"] is the same as above.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
-#include "pobpf/error.h"
+#include "cli/command_line.h"
 
 namespace pobpf::cli {
 
-class CommandLine;
+/// A value that a file has for one option of one command.
+struct Setting {
+  const CommandRow* command;
+  GivenOption given;
+  unsigned line;
+  bool is_applied = false;
+};
 
 class Settings {
  public:
-  /// `line` says which keys there are; it must live longer. kUsage, with file and line, for a file
-  /// that is no TOML, and for keys and kinds of values that no command has; kFailed with os_errno
-  /// if the file cannot be read.
-  [[nodiscard]] static Result<Settings> read(const std::string& path, CommandLine& line);
+  /// kUsage, with file and line, for a file that is no TOML, and for keys and kinds of values that
+  /// no command has; kFailed with os_errno if the file cannot be read.
+  [[nodiscard]] static Result<Settings> read(const std::string& path);
 
-  /// Gives each option of `command` (nullptr: of `app`) that was given neither behind it nor in
-  /// front of it. kUsage, with file and line, for what the option refuses.
-  [[nodiscard]] Status apply(const CLI::App* command);
+  /// Gives each option of the command that is not given.
+  void apply(CommandLine& line);
 
   /// Puts file and line in front of an error about an option that apply() has given.
   [[nodiscard]] Error blame(Error error) const;
 
-  /// What apply() has given, for a log.
+  /// The options that apply() has given, for a log.
   [[nodiscard]] std::vector<std::string> applied() const;
 
  private:
-  struct Setting {
-    const CLI::App* command;
-    CLI::Option* option;
-    std::string key;
-    std::vector<std::string> values;  ///< as CLI11 wants them
-    unsigned line;
-    bool is_applied = false;
-  };
-  class Collector;
-
-  [[nodiscard]] std::string place(unsigned line) const;
-
   std::string path_;
   std::vector<Setting> settings_;
 };

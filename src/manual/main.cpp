@@ -2,7 +2,6 @@
 // pobpf_write_manual PROSE OUTPUT VERSION DATE: writes pobpf.1 and a page for each command.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -11,61 +10,53 @@
 #include <string>
 #include <vector>
 
-#include "cli/options.h"
+#include "cli/option_table.h"
 #include "manual/man_page.h"
+#include "util/file.h"
 
 namespace {
 
 using namespace pobpf;
 namespace fs = std::filesystem;
 
-struct Folders {
-  fs::path prose;
-  fs::path output;
-};
+constexpr std::size_t kProseBytesMax = 1 << 20;
 
-Status write_page(const CLI::App& command, const Folders& folders, const manual::Edition& edition) {
-  const std::string name = manual::page_name(command);
-  const auto prose = manual::read_prose(folders.prose / (name + ".roff"));
-  if (!prose) return fail(prose.error());
-  std::ofstream file(folders.output / (name + ".1"));
-  file << manual::man_page(command, *prose, edition);
+Status write_page(const cli::CommandRow& command, const fs::path& source, const fs::path& output,
+                  const manual::Edition& edition) {
+  Result<std::string> prose = manual::default_prose(command);
+  if (fs::exists(source)) prose = read_file(source, kProseBytesMax);
+  if (!prose) return fail(std::move(prose).error());
+  auto page = manual::man_page(command, *prose, edition);
+  if (!page) return fail(std::move(page).error());
+  std::ofstream file(output);
+  file << *page;
   file.close();
-  if (!file) return fail(ErrorKind::kFailed, fmt::format("cannot write {}.1", name));
+  if (!file) return fail(ErrorKind::kFailed, "cannot write " + output.string());
   return {};
-}
-
-/// A file for a command that is gone would be read by nobody.
-Status check_no_orphans(const Folders& folders, const std::set<std::string>& pages) {
-  for (const auto& entry : fs::directory_iterator(folders.prose))
-    if (entry.path().extension() == ".roff" && !pages.contains(entry.path().stem()))
-      return fail(ErrorKind::kFailed,
-                  fmt::format("{} belongs to no command", entry.path().filename().string()));
-  return {};
-}
-
-Status write_pages(const CLI::App& program, const Folders& folders,
-                   const manual::Edition& edition) {
-  auto commands = program.get_subcommands([](const CLI::App* /*any*/) { return true; });
-  commands.push_back(&program);
-  std::set<std::string> pages;
-  for (const CLI::App* command : commands) {
-    pages.insert(manual::page_name(*command));
-    if (auto status = write_page(*command, folders, edition); !status) return status;
-  }
-  return check_no_orphans(folders, pages);
 }
 
 Status run(const std::vector<std::string>& arguments) {
   if (arguments.size() != 4)
     return fail(ErrorKind::kUsage, "usage: pobpf_write_manual PROSE OUTPUT VERSION DATE");
-  const Folders folders{arguments[0], arguments[1]};
-  const manual::Edition edition{arguments[2], arguments[3]};
-  fs::create_directories(folders.output);
-  Status status;
-  cli::visit_command_line(
-      [&](const CLI::App& program) { status = write_pages(program, folders, edition); });
-  return status;
+  const fs::path prose = arguments[0];
+  const fs::path output = arguments[1];
+  fs::create_directories(output);
+  std::set<fs::path> sources;
+  auto commands = commands_below(cli::command_table().front());
+  commands.push_back(&cli::command_table().front());
+  for (const cli::CommandRow* command : commands) {
+    const std::string name = manual::page_name(*command);
+    sources.insert(prose / (name + ".roff"));
+    if (auto status = write_page(*command, prose / (name + ".roff"), output / (name + ".1"),
+                                 {arguments[2], arguments[3]});
+        !status)
+      return status;
+  }
+  // a file for a command that is gone would be read by nobody
+  for (const auto& entry : fs::directory_iterator(prose))
+    if (entry.path().extension() == ".roff" && !sources.contains(entry.path()))
+      return fail(ErrorKind::kFailed, entry.path().string() + " belongs to no command");
+  return {};
 }
 
 }  // namespace

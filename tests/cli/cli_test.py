@@ -176,22 +176,18 @@ class EveryOption(Cases):
             refused(f"{command} {option.name}=1", f"{option.long} takes no value: {hint}")
             for command, said, hint in self.commands
             for option in said.all_options()
-            # "-q=1" is taken for several short options, and "--help=1" for --help
-            if not option.value and option.name.startswith("--") and option.name != "--help"
+            if not option.value
         ])
 
     def test_what_is_given_twice(self):
         # their values add up
         several = {*WORDS["listed"], *WORDS["paths"], "--by", "--phys", "--addr"}
-        rows = {"--sort", "--limit", "--depth", "--ignore", "--watch", "--count"}
-        # a bug of pobpf: these refer to pobpf top --help instead of their own
-        wrong = {"report top": rows, "diff": rows - {"--sort"}}
         self.check_all([
             refused(" ".join((command, self.NEEDED.get(command, ""), *[option.name, "x"] * 2)),
                     f"{option.long} is given more than once: {hint}")
             for command, said, hint in self.commands
             for option in said.all_options()
-            if option.value and option.name not in several | wrong.get(command, set())
+            if option.value and option.name not in several
         ])
 
     def test_an_argument_too_many(self):

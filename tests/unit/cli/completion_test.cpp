@@ -6,7 +6,6 @@
 
 #include <map>
 
-#include "cli/format_option.h"
 #include "cli/options.h"
 
 namespace pobpf::cli {
@@ -33,11 +32,7 @@ class MadeUpNames final : public NameSource {
 
 class CompletionTest : public testing::Test {
  protected:
-  Completion of(const std::vector<std::string>& words) {
-    Completion result;
-    visit_command_line([&](const CLI::App& app) { result = complete(app, words, source_); });
-    return result;
-  }
+  Completion of(const std::vector<std::string>& words) { return complete(words, source_); }
 
   std::vector<std::string> words(const std::vector<std::string>& line) {
     std::vector<std::string> result;
@@ -89,15 +84,11 @@ TEST_F(CompletionTest, FormatsOfTheCommand) {
   EXPECT_THAT(words({"report", "top", "--format", ""}), ElementsAre("text", "json", "csv"));
 }
 
-TEST(FormatNames, AreThoseThatTheParserTakes) {
-  for (const Formats formats :
-       {Formats::kTextJson, Formats::kRows, Formats::kPages, Formats::kSnapshot}) {
-    const auto names = format_names(formats);
-    for (const std::string name : {"text", "json", "csv", "sqlite"})
-      EXPECT_EQ(parse_format_name(name, formats, true).has_value(),
-                std::find(names.begin(), names.end(), name) != names.end())
-          << name;
-  }
+TEST_F(CompletionTest, ValuesOfAnOppositeAreThoseOfItsOption) {
+  source_.lists[NameKind::kZone] = {"DMA"};
+  EXPECT_THAT(words({"--not-zone", ""}), ElementsAre("DMA"));
+  EXPECT_THAT(words({"--not-zone=D"}), ElementsAre("--not-zone=DMA"));
+  EXPECT_THAT(words({"--not-nid=D"}), IsEmpty());
 }
 
 TEST_F(CompletionTest, ListsGrowByNamesThatAreNotThere) {

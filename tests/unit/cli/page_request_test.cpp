@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/page_request.h"
-
 #include <gtest/gtest.h>
 
 #include "cli/options.h"

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/pressure_options.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "../util/temp_dir.h"
-#include "cli/command_line.h"
 #include "cli/options.h"
 #include "parse.h"
 
@@ -154,21 +153,23 @@ TEST_F(SettingsFile, WhatIsAboutTheCommandLineIsNoSetting) {
   EXPECT_NE(refusal_of("[report]\nFILE = \"x\"\n"), "accepted");
 }
 
-std::string all_settings(const CLI::App& command, const std::string& name) {
-  std::string text = name.empty() ? "" : "[" + name + "]\n";
-  for (const CLI::Option* option : command.get_options())
-    for (const std::string& key : option->get_lnames())
-      if (key != "help" && key != "version" && key != "config")
-        text += key + (option->get_items_expected_min() == 0 ? " = true\n" : " = \"0\"\n");
-  for (const CLI::App* below : command.get_subcommands({}))
-    text += all_settings(*below, name + (name.empty() ? "" : ".") + below->get_name());
+std::string all_settings(const CommandRow& command) {
+  std::string table = command.name;
+  std::replace(table.begin(), table.end(), ' ', '.');
+  std::string text = table.empty() ? "" : "[" + table + "]\n";
+  for (const OptionRow* row : options_of(command)) {
+    if (row->only_on_command_lines || row->is_positional()) continue;
+    const std::string value = row->needs_value() ? " = \"0\"\n" : " = true\n";
+    text += key_of(*row) + value;
+    if (row->has_opposite()) text += key_of(*row, true) + value;
+  }
+  for (const CommandRow* below : commands_below(command)) text += all_settings(*below);
   return text;
 }
 
 TEST_F(SettingsFile, EveryOptionOfEveryCommandIsASetting) {
-  visit_command_line([&](const CLI::App& app) { write(all_settings(app, "")); });
-  CommandLine line({});
-  const auto settings = Settings::read(path_, line);
+  write(all_settings(command_table().front()));
+  const auto settings = Settings::read(path_);
   ASSERT_TRUE(settings) << settings.error().what;
 }
 

@@ -4,16 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <CLI/CLI.hpp>
-
-#include "cli/hidden_options.h"
-#include "manual/prose.h"
-#include "manual/roff.h"
-
 namespace pobpf::manual {
 namespace {
 
 using testing::HasSubstr;
+using testing::MatchesRegex;
 using testing::Not;
 
 TEST(Roff, PrintsWhatIsThere) {
@@ -26,65 +21,56 @@ TEST(Roff, NoLineIsARequest) {
   EXPECT_EQ(roff("a.b"), "a.b");
 }
 
-TEST(Prose, HasSections) {
-  const auto prose = parse_prose(".\\\" about\n[DESCRIPTION]\nOne.\n.PP\nTwo.\n[SEE THIS]\nx\n");
-  ASSERT_TRUE(prose);
-  ASSERT_EQ(prose->size(), 2U);
-  EXPECT_EQ(prose->at(0).title, "DESCRIPTION");
-  EXPECT_EQ(prose->at(0).text, "One.\n.PP\nTwo.\n");
-  EXPECT_EQ(prose->at(1).title, "SEE THIS");
-}
-
-TEST(Prose, RefusesWhatWouldBeLost) {
-  EXPECT_FALSE(parse_prose("text\n[A]\nb\n"));
-  EXPECT_FALSE(parse_prose("[A]\nb\n[A]\nc\n"));
-  EXPECT_FALSE(parse_prose("[A]\n\n[B]\nc\n"));
-  EXPECT_TRUE(parse_prose("")->empty());
-}
-
 class ManPageTest : public testing::Test {
  protected:
-  ManPageTest() {
-    program_.set_help_flag();
-    look_.set_help_flag();
-    look_.add_option("--zone", value_, "of .these\n.zones")->type_name("NAMES")->group("Filters");
-    look_.add_option("--not-zone", value_, "x")->type_name("NAMES")->group(cli::kHiddenGroup);
-    look_.add_option("--secret", value_, "")->group(cli::kHiddenGroup);
-    look_.add_flag("-a,--all", is_all_, "everything")->group("Other");
-    look_.footer(
-        "A sentence.\n\nExamples:\n  prog look --all   'a' look\n\nExit status:\n  0  fine");
+  static const cli::CommandRow& command(std::string_view name) {
+    const auto rows = cli::command_table();
+    return *std::find_if(rows.begin(), rows.end(),
+                         [&](const cli::CommandRow& row) { return row.name == name; });
   }
 
-  [[nodiscard]] std::string page(const std::string& prose = {}) const {
-    return man_page(look_, *parse_prose(prose), {"1.2", "2026-11-23"});
+  [[nodiscard]] static std::string page(std::string_view name) {
+    return page(name, default_prose(command(name)));
   }
-
-  std::string value_;
-  bool is_all_ = false;
-  CLI::App program_{"does it", "prog"};
-  CLI::App& look_ = *program_.add_subcommand("look", "looks at it");
+  [[nodiscard]] static std::string page(std::string_view name, const std::string& prose) {
+    return man_page(command(name), prose, {"1.2", "2026-11-23"}).value_or("refused");
+  }
 };
 
 TEST_F(ManPageTest, HasTheOptionsWithTheirOpposites) {
-  EXPECT_EQ(page_name(look_), "prog-look");
-  EXPECT_THAT(page(), HasSubstr(".TP\n\\fB\\-\\-zone\\fR \\fINAMES\\fR\n.TQ\n"
-                                "\\fB\\-\\-not\\-zone\\fR \\fINAMES\\fR\nof .these\n\\&.zones\n"));
-  EXPECT_THAT(page(), HasSubstr("\\fB\\-a\\fR, \\fB\\-\\-all\\fR\neverything\n"));
-  EXPECT_THAT(page(), Not(HasSubstr("secret")));
+  EXPECT_EQ(page_name(command("")), "pobpf");
+  EXPECT_EQ(page_name(command("watch-pressure")), "pobpf-watch-pressure");
+  EXPECT_THAT(page("top"), HasSubstr(".TP\n\\fB\\-\\-zone\\fR \\fINAMES\\fR\n.TQ\n"
+                                     "\\fB\\-\\-not\\-zone\\fR \\fINAMES\\fR\nof these zones"));
+  EXPECT_THAT(page("top"), HasSubstr("\\fB\\-q\\fR, \\fB\\-\\-quiet\\fR\nno warnings"));
+  EXPECT_THAT(page("top"), Not(HasSubstr("feature")));
+  EXPECT_THAT(page("check"), Not(HasSubstr("zone")));
 }
 
 TEST_F(ManPageTest, HasWhatStandsBelowTheOptions) {
-  EXPECT_THAT(page(), HasSubstr(".SH \"EXAMPLES\"\n.TP\n\\fBprog look \\-\\-all\\fR\n"
-                                "\\(aqa\\(aq look\n"));
-  EXPECT_THAT(page(), HasSubstr(".SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\nfine\n"));
+  EXPECT_THAT(page("unpin"), HasSubstr(".SH \"EXAMPLES\"\n.TP\n\\fBpobpf unpin node1\\fR\n"
+                                       "one pin\n"));
+  EXPECT_THAT(page("unpin"), HasSubstr(".SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\ncomplete"));
+}
+
+TEST_F(ManPageTest, OfACommandHasItsViews) {
+  EXPECT_THAT(page("report"), HasSubstr("\n.SH \"POBPF REPORT TOP\"\n"));
+  EXPECT_THAT(page(""), HasSubstr(".TP\n.BR pobpf\\-report (1)\nshow what record has written\n"));
+  EXPECT_THAT(page(""), Not(HasSubstr("pobpf\\-report\\-top")));
 }
 
 TEST_F(ManPageTest, ProseStandsWhereItBelongs) {
-  EXPECT_THAT(page(), HasSubstr(".SH \"DESCRIPTION\"\nLooks at it.\n"));
-  const std::string text = page("[DESCRIPTION]\nMuch.\n\n\n[FILES]\nnone\n[OUTPUT]\nlines\n");
-  EXPECT_THAT(text, HasSubstr(".SH \"DESCRIPTION\"\nMuch.\n.SH \"OPTIONS\""));
-  EXPECT_LT(text.find(".SH \"OUTPUT\"\nlines\n.SH"), text.find(".SH \"EXIT STATUS\""));
-  EXPECT_LT(text.find(".SH \"EXIT STATUS\""), text.find(".SH \"FILES\"\nnone\n.SH"));
+  EXPECT_THAT(page("unpin"), HasSubstr(".SH \"DESCRIPTION\"\nRemove pins.\n.SH \"OPTIONS\"\n"));
+  EXPECT_THAT(page("unpin", ".SH A\n@OPTIONS@\n.SH B\n@EXIT STATUS@\n@EXAMPLES@\n.SH C\n"),
+              MatchesRegex(".*\n.SH A\n.SH \"OPTIONS\"\n.*\n.SH B\n.SH \"EXIT STATUS\"\n.*"
+                           "\n.SH \"EXAMPLES\"\n.*\n.SH C\n.SH \"SEE ALSO\"\n.*"));
+}
+
+TEST_F(ManPageTest, RefusesProseThatLosesSomething) {
+  EXPECT_EQ(page("unpin", "@OPTIONS@\n@EXIT STATUS@\n"), "refused");
+  EXPECT_EQ(page("unpin", "@OPTIONS@\n@OPTIONS@\n@EXIT STATUS@\n@EXAMPLES@\n"), "refused");
+  EXPECT_EQ(page("unpin", "x@OPTIONS@\n@EXIT STATUS@\n@EXAMPLES@\n"), "refused");
+  EXPECT_EQ(page("unpin", ""), "refused");
 }
 
 }  // namespace
