@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/commands.h"
-#include "cli/interrupt.h"
-#include "cli/logging.h"
-#include "cli/options.h"
+#include "cli/commands/commands.h"
+#include "cli/options/options.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/logging.h"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/option_table.h"
+#include "cli/options/option_table.h"
 #include "manual/man_page.h"
 #include "util/file.h"
 

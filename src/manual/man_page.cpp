@@ -8,7 +8,7 @@
 #include <iterator>
 #include <utility>
 
-#include "cli/help.h"
+#include "cli/options/help.h"
 
 namespace pobpf::manual {
 namespace {

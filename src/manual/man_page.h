@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/option_table.h"
+#include "cli/options/option_table.h"
 
 namespace pobpf::manual {
 

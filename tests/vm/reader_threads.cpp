@@ -19,8 +19,8 @@
 #include <thread>
 #include <vector>
 
-#include "cli/open_session.h"
-#include "cli/options.h"
+#include "cli/commands/open_session.h"
+#include "cli/options/options.h"
 #include "format/page_formatter.h"
 #include "pobpf/reader.h"
 

@@ -13,8 +13,8 @@
 #include "../reader/made_up_session.h"
 #include "../snapshot/made_up_pages.h"
 #include "../util/temp_dir.h"
-#include "cli/commands.h"
-#include "cli/logging.h"
+#include "cli/commands/commands.h"
+#include "cli/terminal/logging.h"
 
 namespace pobpf::test {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The commands over a made-up kernel: what they print, and how they end.
-#include "cli/commands.h"
+#include "cli/commands/commands.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 #include "../reader/made_up_session.h"
 #include "../util/temp_dir.h"
-#include "cli/open_session.h"
+#include "cli/commands/open_session.h"
 #include "command_test.h"
 
 namespace pobpf::cli {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/completion.h"
+#include "cli/completion/completion.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <map>
 
-#include "cli/options.h"
+#include "cli/options/options.h"
 
 namespace pobpf::cli {
 namespace {

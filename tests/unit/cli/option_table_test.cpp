@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Rules that hold for each row of the table; tests/cli tries whether rows work.
-#include "cli/option_table.h"
+#include "cli/options/option_table.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 #include <sstream>
 
-#include "cli/command_line.h"
-#include "cli/option_values.h"
+#include "cli/options/command_line.h"
+#include "cli/options/option_values.h"
 #include "parse.h"
 
 namespace pobpf::cli {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <gtest/gtest.h>
 
-#include "cli/options.h"
+#include "cli/options/options.h"
 #include "parse.h"
 
 namespace pobpf::cli {

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/options.h"
+#include "cli/options/options.h"
 #include "parse.h"
 
 namespace pobpf::cli {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/screen.h"
+#include "cli/terminal/screen.h"
 
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "cli/settings.h"
+#include "cli/options/settings.h"
 
 #include <gtest/gtest.h>
 
 #include "../util/temp_dir.h"
-#include "cli/options.h"
+#include "cli/options/options.h"
 #include "parse.h"
 
 namespace pobpf::cli {

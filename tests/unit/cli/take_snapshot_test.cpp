@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Snapshots of a made-up kernel into a directory, and what is said of it.
-#include "cli/take_snapshot.h"
+#include "cli/commands/take_snapshot.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -11,7 +11,7 @@
 #include <csignal>
 
 #include "archive/listing.h"
-#include "cli/recording_header.h"
+#include "cli/commands/recording_header.h"
 #include "command_test.h"
 
 namespace pobpf::cli {

@@ -13,8 +13,8 @@
 #include "../snapshot/made_up_pages.h"
 #include "../util/temp_dir.h"
 #include "../util/terminal.h"
-#include "cli/commands.h"
-#include "cli/logging.h"
+#include "cli/commands/commands.h"
+#include "cli/terminal/logging.h"
 #include "command_test.h"
 #include "parse.h"
 

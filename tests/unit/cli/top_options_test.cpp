@@ -5,7 +5,7 @@
 #include <cerrno>
 
 #include "../util/temp_dir.h"
-#include "cli/options.h"
+#include "cli/options/options.h"
 #include "parse.h"
 
 namespace pobpf::cli {

@@ -12,8 +12,8 @@
 #include "../reader/made_up_session.h"
 #include "../util/descriptors.h"
 #include "../util/terminal.h"
-#include "cli/commands.h"
-#include "cli/interrupt.h"
+#include "cli/commands/commands.h"
+#include "cli/terminal/interrupt.h"
 #include "command_test.h"
 
 namespace pobpf::cli {

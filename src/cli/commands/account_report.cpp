@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/commands/account_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "cli/commands/counted.h"
+#include "format/json_value.h"
+
+namespace pobpf::cli {
+namespace {
+
+struct AccountLine {
+  const char* name;
+  std::uint64_t count;
+  const char* meaning;
+};
+
+/// Without what is not known.
+std::vector<AccountLine> lines_of(const Account& account) {
+  std::vector<AccountLine> lines;
+  const auto add = [&](const char* name, std::uint64_t Account::*count, const char* meaning) {
+    if (account.knows(count)) lines.push_back({name, account.*count, meaning});
+  };
+  add("windows", &Account::windows, "read");
+  add("pages", &Account::pages, "in these windows; the sum of what follows, to errors");
+  add("emitted", &Account::emitted, "first pages of allocations, shown");
+  add("tail", &Account::tail, "further pages of allocations");
+  add("free", &Account::free, "free, in the buddy lists");
+  add("freed", &Account::freed, "free otherwise");
+  add("unowned", &Account::unowned, "never seen by page_owner");
+  add("no_handle", &Account::no_handle, "allocated without a stack");
+  lines.push_back(
+      {"filtered", account.nr_filtered(), "first pages of allocations that a filter rejects"});
+  add("absent", &Account::absent, "no memory there");
+  add("offline", &Account::offline, "offline memory");
+  add("torn", &Account::torn, "changed while they were read: lost");
+  add("errors", &Account::errors, "could not be read: lost");
+  add("cgroup_errors", &Account::cgroup_errors, "of those shown, cgroup not known");
+  add("outside", &Account::outside, "outside the windows");
+  add("longest_read_ns", &Account::longest_read_ns, "longest read(2) of the iterator, ns");
+  return lines;
+}
+
+}  // namespace
+
+std::string account_report(const Account& account, Format format) {
+  if (format == Format::kJson) {
+    nlohmann::ordered_json stats;
+    for (const AccountLine& line : lines_of(account)) stats[line.name] = line.count;
+    // the parts of "filtered"
+    for (std::size_t i = 0; i < account.filtered.size(); ++i)
+      stats[fmt::format("filtered_{}", kFilterNames[i])] = account.filtered[i];
+    return json_text(nlohmann::ordered_json{{"stats", stats}}) + "\n";
+  }
+  std::string table;
+  for (const AccountLine& line : lines_of(account))
+    table += fmt::format("{:<15} {:>14}  {}\n", line.name, line.count, line.meaning);
+  for (std::size_t i = 0; i < account.filtered.size(); ++i)
+    if (account.filtered[i] != 0)
+      table += fmt::format("{:<15} {:>14}  of the filtered ones, by this filter\n",
+                           fmt::format("filtered_{}", kFilterNames[i]), account.filtered[i]);
+  return table;
+}
+
+std::optional<Error> incompleteness(const Account& account, const Losses& losses) {
+  std::vector<std::string> reasons;
+  if (account.torn != 0)
+    reasons.push_back(counted(account.torn, "page that changed while it was read",
+                              "pages that changed while they were read"));
+  if (account.errors != 0)
+    reasons.push_back(
+        counted(account.errors, "page that could not be read", "pages that could not be read"));
+  if (account.cgroup_errors != 0)
+    reasons.push_back(counted(account.cgroup_errors, "page whose cgroup is not known",
+                              "pages whose cgroup is not known"));
+  if (!account.is_balanced())
+    reasons.emplace_back("pages that nothing accounts for (a bug: see --stats)");
+  if (losses.count != 0)
+    reasons.push_back(counted(losses.count, "record", "records") +
+                      " with a part that could not be read (" + losses.first.what + ")");
+  const bool is_transient = !reasons.empty();
+  if (losses.ungrouped_pages != 0)
+    reasons.push_back(counted(losses.ungrouped_pages, "page of a group that there was no room for",
+                              "pages of groups that there was no room for"));
+  const bool needs_room = !reasons.empty() && !is_transient;
+  if (losses.sums_without_allocations != 0)
+    reasons.push_back(counted(losses.sums_without_allocations,
+                              "sum that does not say how many allocations it is of",
+                              "sums that do not say how many allocations they are of"));
+  if (reasons.empty()) return std::nullopt;
+  const char* hint = "the imported text had only pages";
+  if (is_transient)
+    hint = "run pobpf again if this matters";
+  else if (needs_room && losses.is_file_too_small)
+    hint = "no more of them are made of a file of this size: narrow the view down with filters";
+  else if (needs_room)
+    hint = "raise --max-groups, or narrow the view down with filters";
+  return Error{ErrorKind::kFailed,
+               fmt::format("finished, but not complete because of {}", fmt::join(reasons, ", ")),
+               hint, 0};
+}
+
+}  // namespace pobpf::cli

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// pobpf list: the snapshots of a directory, without reading their pages.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "archive/listing.h"
+#include "archive/snapshot_name.h"
+#include "cli/commands/command_end.h"
+#include "cli/commands/commands.h"
+#include "cli/commands/recording_header.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/logging.h"
+#include "format/json_value.h"
+#include "sum/row_output.h"
+#include "util/escape.h"
+
+namespace pobpf::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* state_name(SnapshotState state) {
+  switch (state) {
+    case SnapshotState::kComplete:
+      return "complete";
+    case SnapshotState::kIncomplete:
+      return "incomplete";
+    case SnapshotState::kDamaged:
+      return "damaged";
+    case SnapshotState::kUnreadable:
+      break;
+  }
+  return "unreadable";
+}
+
+/// Escaped, and a hyphen for nothing.
+std::string cell(std::string_view text) { return text.empty() ? "-" : escaped(text); }
+
+std::string age_cell(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
+  if (!snapshot.time_ns) return "-";
+  return *snapshot.time_ns > now_ns ? "future" : age_text(now_ns - *snapshot.time_ns);
+}
+
+constexpr std::size_t kNrColumns = 10;
+constexpr std::size_t kReasonColumn = 8;
+using ListRow = std::array<std::string, kNrColumns>;
+
+ListRow row_of(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
+  constexpr std::size_t kBootDigits = 8;
+  return {snapshot.time_ns ? utc_text(*snapshot.time_ns, false) : "-",
+          age_cell(snapshot, now_ns),
+          cell(snapshot.host),
+          cell(snapshot.boot_id.substr(0, kBootDigits)),
+          cell(snapshot.kernel_release),
+          size_text(snapshot.bytes),
+          snapshot.nr_pages ? fmt::format("{}", *snapshot.nr_pages) : "-",
+          state_name(snapshot.state),
+          cell(snapshot.reason),
+          cell(snapshot.file)};
+}
+
+/// Characters, as terminals count them; escaped texts have no others.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+  }));
+}
+
+/// A column of width 0 is left out.
+void append_row(std::string& out, const ListRow& row,
+                const std::array<std::size_t, kNrColumns>& width) {
+  constexpr std::size_t kSizeColumn = 5;
+  constexpr std::size_t kPagesColumn = 6;
+  for (std::size_t i = 0; i < kNrColumns; ++i) {
+    if (width.at(i) == 0) continue;
+    const std::string padding(width.at(i) - width_of(row.at(i)), ' ');
+    const bool is_number = i == kSizeColumn || i == kPagesColumn;
+    if (is_number) out += padding;
+    out += row.at(i);
+    if (i + 1 == kNrColumns) break;
+    if (!is_number) out += padding;
+    out += "  ";
+  }
+  out += '\n';
+}
+
+Json json_of(const ListedSnapshot& snapshot, const std::string& directory) {
+  Json object{{"file", snapshot.file}, {"directory", directory}};
+  if (snapshot.time_ns) {
+    object["time"] = utc_text(*snapshot.time_ns, true);
+    object["time_ns"] = *snapshot.time_ns;
+  }
+  const std::pair<const char*, const std::string&> texts[] = {
+      {"host", snapshot.host},
+      {"boot_id", snapshot.boot_id},
+      {"kernel_release", snapshot.kernel_release}};
+  for (const auto& [name, text] : texts)
+    if (!text.empty()) object[name] = text;
+  object["filters"] = snapshot.filters;
+  if (!snapshot.reason.empty()) object["reason"] = snapshot.reason;
+  object["bytes"] = snapshot.bytes;
+  if (snapshot.nr_pages) object["nr_records"] = *snapshot.nr_pages;
+  object["state"] = state_name(snapshot.state);
+  if (!snapshot.why.empty()) object["why"] = snapshot.why;
+  object["is_removable"] = snapshot.is_removable;
+  return object;
+}
+
+void warn_of_others(const Listing& listing, const std::string& directory) {
+  if (listing.nr_temporaries != 0)
+    spdlog::warn("{} has {} unfinished {}, still written or left by a killed run", directory,
+                 listing.nr_temporaries, listing.nr_temporaries == 1 ? "snapshot" : "snapshots");
+  if (listing.nr_others != 0)
+    spdlog::warn("{} has {} other {}, not shown", directory, listing.nr_others,
+                 listing.nr_others == 1 ? "file" : "files");
+}
+
+}  // namespace
+
+void append_listing(std::string& out, const Listing& listing, std::uint64_t now_ns) {
+  if (listing.snapshots.empty()) return;
+  std::vector<ListRow> rows{
+      {"TIME", "AGE", "HOST", "BOOT", "KERNEL", "SIZE", "RECORDS", "STATE", "REASON", "FILE"}};
+  std::uint64_t bytes = 0;
+  for (const ListedSnapshot& snapshot : listing.snapshots) {
+    rows.push_back(row_of(snapshot, now_ns));
+    bytes += snapshot.bytes;
+  }
+  rows.push_back({"(total)", "", "", "", "", size_text(bytes), "", "", "",
+                  fmt::format("({} {})", listing.snapshots.size(),
+                              listing.snapshots.size() == 1 ? "snapshot" : "snapshots")});
+  std::array<std::size_t, kNrColumns> width{};
+  for (const ListRow& row : rows)
+    for (std::size_t i = 0; i < kNrColumns; ++i)
+      width.at(i) = std::max(width.at(i), width_of(row.at(i)));
+  const auto& snapshots = listing.snapshots;
+  if (std::all_of(snapshots.begin(), snapshots.end(),
+                  [](const ListedSnapshot& snapshot) { return snapshot.reason.empty(); }))
+    width.at(kReasonColumn) = 0;
+  for (const ListRow& row : rows) append_row(out, row, width);
+}
+
+Result<ExitStatus> run_list(const Options& options) {
+  const std::string& name = options.archive.directory;
+  auto directory = SnapshotDirectory::open(name, SnapshotDirectory::Missing::kFail);
+  if (!directory) return fail(std::move(directory).error());
+  auto listing = list_snapshots(*directory, is_interrupted);
+  if (!listing) return fail(std::move(listing).error());
+  auto output = open_output(options);
+  if (!output) return fail(std::move(output).error());
+  if (options.format == Format::kJson)
+    for (const ListedSnapshot& snapshot : listing->snapshots)
+      output->buffer() += json_text(json_of(snapshot, name)) + "\n";
+  else
+    append_listing(output->buffer(), *listing, wall_clock_ns());
+  if (auto status = output->commit(); !status) return give_up(*output, std::move(status).error());
+  warn_of_others(*listing, name);
+  const auto is_unreadable = [](const ListedSnapshot& snapshot) {
+    return snapshot.state == SnapshotState::kUnreadable;
+  };
+  const auto& snapshots = listing->snapshots;
+  const auto first = std::find_if(snapshots.begin(), snapshots.end(), is_unreadable);
+  if (first == snapshots.end()) return ExitStatus::kComplete;
+  const auto nr_unreadable = std::count_if(first, snapshots.end(), is_unreadable);
+  report({ErrorKind::kFailed,
+          fmt::format("finished, but {} {} could not be read, of which the first: {}",
+                      nr_unreadable, nr_unreadable == 1 ? "file" : "files", first->why),
+          {},
+          0},
+         ExitStatus::kIncomplete, options.format);
+  return ExitStatus::kIncomplete;
+}
+
+}  // namespace pobpf::cli

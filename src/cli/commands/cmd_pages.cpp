@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// pobpf [FILTERS]: one record a page, in the order of memory.
+#include "cli/commands/account_report.h"
+#include "cli/commands/command_end.h"
+#include "cli/commands/commands.h"
+#include "cli/commands/open_session.h"
+#include "cli/terminal/interrupt.h"
+#include "cli/terminal/progress_meter.h"
+#include "format/page_formatter.h"
+
+namespace pobpf::cli {
+namespace {
+
+std::unique_ptr<PageFormatter> make_formatter(const Session& session, pobpf_mode mode,
+                                              const Options& options, const Output& output) {
+  if (options.format == Format::kJson) return make_json_formatter(session.facts(), mode);
+  // on a terminal a task's name could be an escape sequence
+  const auto style = output.is_terminal() ? CommStyle::kEscaped : CommStyle::kRaw;
+  if (options.format == Format::kCsv) return make_csv_formatter(session.facts(), mode, style);
+  return make_kernel_text_formatter(session.facts(), mode, style);
+}
+
+}  // namespace
+
+Result<ExitStatus> print_pages(Session& session, const ReaderView& view, const Options& options,
+                               Output& output) {
+  auto reader = session.open_reader(view);
+  if (!reader) return fail(std::move(reader).error());
+  std::unique_ptr<PageFormatter> formatter;
+  Losses losses;
+  {
+    ProgressMeter meter(options, output.is_terminal());
+    for (bool at_end = false; !at_end;) {
+      if (is_interrupted()) return fail(interrupted());
+      auto pages = (*reader)->next(at_end);
+      if (!pages) return fail(std::move(pages).error());
+      // now the link itself has said in which mode it reads
+      if (!formatter) {
+        formatter = make_formatter(session, (*reader)->mode(), options, output);
+        formatter->append_header(output.buffer());
+      }
+      formatter->set_fields((*reader)->fields());
+      const auto details = (*reader)->details();
+      for (std::size_t i = 0; i < pages->size(); ++i) {
+        const auto* const detail = details.empty() ? nullptr : &details[i];
+        if (auto status = formatter->append((*pages)[i], detail, session, output.buffer()); !status)
+          losses.add(std::move(status).error());
+        // a file gives many pages at a time
+        if (auto status = output.flush_if_full(); !status)
+          return give_up(output, std::move(status).error());
+      }
+      meter.update((*reader)->progress(), (*reader)->account().emitted);
+    }
+  }
+  const Account& account = (*reader)->account();
+  return finish(output, account, losses, options);
+}
+
+Result<ExitStatus> run_pages(const Options& options) {
+  Options needed = options;
+  needed.session.with_read_times = options.wants_stats;
+  needed.session.with_sums = false;
+  needed.session.with_stacks = options.mode != POBPF_MODE_HANDLE;
+  auto session = open_session(needed);
+  if (!session) return fail(std::move(session).error());
+  auto view = make_view(options, **session);
+  if (!view) return fail(std::move(view).error());
+  auto output = open_output(options);
+  if (!output) return fail(std::move(output).error());
+  return print_pages(**session, *view, options, *output);
+}
+
+}  // namespace pobpf::cli

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// pobpf pin, pins and unpin: views as files that `cat` reads.
+#include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands/command_end.h"
+#include "cli/commands/commands.h"
+#include "cli/commands/open_session.h"
+#include "format/json_value.h"
+#include "pobpf/pin.h"
+#include "util/escape.h"
+
+namespace pobpf::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* mode_name(pobpf_mode mode) {
+  switch (mode) {
+    case POBPF_MODE_HANDLE:
+      return "handle";
+    case POBPF_MODE_STACK_HANDLE:
+      return "stack_handle";
+    case POBPF_MODE_STACK:
+      break;
+  }
+  return "stack";
+}
+
+std::string user_name(uid_t uid) {
+  const passwd* user = ::getpwuid(uid);  // NOLINT(concurrency-mt-unsafe)
+  return user != nullptr ? user->pw_name : std::to_string(uid);
+}
+
+std::string group_name(gid_t gid) {
+  const group* found = ::getgrgid(gid);  // NOLINT(concurrency-mt-unsafe)
+  return found != nullptr ? found->gr_name : std::to_string(gid);
+}
+
+/// What a row says behind the mode bits.
+std::array<std::string, 2> view_columns(const PinInfo& pin) {
+  switch (pin.kind) {
+    case PinKind::kForeign:
+      return {"-", fmt::format("no pin of pobpf but a {}", pin.what)};
+    case PinKind::kOtherVersion:
+      return {"-", fmt::format("made by another version, pobpf {}", escaped(pin.version))};
+    case PinKind::kOurs:
+      break;
+  }
+  return {mode_name(pin.mode), pin.view_text.empty() ? "all pages" : escaped(pin.view_text)};
+}
+
+void append_json(std::string& out, const std::vector<PinInfo>& pins, const std::string& directory) {
+  Json list = Json::array();
+  for (const PinInfo& pin : pins) {
+    constexpr std::array kKinds{"pin", "other_version", "foreign"};
+    Json row{{"name", pin.name},
+             {"kind", kKinds.at(static_cast<std::size_t>(pin.kind))},
+             {"uid", pin.uid},
+             {"gid", pin.gid},
+             {"permissions", fmt::format("{:03o}", pin.permissions)}};
+    if (pin.kind == PinKind::kForeign) row["what"] = pin.what;
+    if (pin.kind != PinKind::kForeign) row["version"] = pin.version;
+    if (pin.kind == PinKind::kOurs) {
+      row["mode"] = mode_name(pin.mode);
+      row["nodes"] = pin.nodes ? Json(format_nodelist(*pin.nodes)) : Json();
+      row["filters"] = pin.view_text;
+      row["nr_pages"] = pin.nr_pages;
+    }
+    list.push_back(std::move(row));
+  }
+  const Json object{{"directory", directory}, {"pins", std::move(list)}};
+  out += json_text(object, 2);
+  out += '\n';
+}
+
+/// A file that is given away helps nobody who cannot get to it: systemd mounts bpffs with mode 700.
+void warn_of_closed_directories(const PinOptions& options) {
+  if (!options.uid && !options.gid && !options.mode) return;
+  for (std::filesystem::path path = options.directory; path.has_relative_path();
+       path = path.parent_path()) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0 || (info.st_mode & S_IXOTH) != 0) continue;
+    spdlog::warn("{} is closed to other users: chmod a+x {} opens the way to the pin",
+                 path.string(), path.string());
+  }
+}
+
+}  // namespace
+
+void append_pin_table(std::string& out, const std::vector<PinInfo>& pins) {
+  using PinRow = std::array<std::string, 5>;
+  std::vector<PinRow> rows{{"NAME", "OWNER", "PERM", "MODE", "VIEW"}};
+  for (const PinInfo& pin : pins) {
+    const auto [mode, view] = view_columns(pin);
+    rows.push_back({escaped(pin.name),
+                    fmt::format("{}:{}", user_name(pin.uid), group_name(pin.gid)),
+                    fmt::format("{:03o}", pin.permissions), mode, view});
+  }
+  PinRow::size_type width[4] = {};
+  for (const PinRow& row : rows)
+    for (std::size_t i = 0; i < 4; ++i) width[i] = std::max(width[i], row.at(i).size());
+  for (const PinRow& row : rows)
+    fmt::format_to(std::back_inserter(out), "{:<{}}  {:<{}}  {:<{}}  {:<{}}  {}\n", row[0],
+                   width[0], row[1], width[1], row[2], width[2], row[3], width[3], row[4]);
+}
+
+Result<ExitStatus> run_pin(const Options& options) {
+  auto nodes = parse_wanted_nodes(options.nodelist, POBPF_MAX_NODES);
+  if (!nodes) return fail(std::move(nodes).error());
+  if (auto status = check_machine(); !status) return fail(std::move(status).error());
+  PinRequest request;
+  request.directory = options.pin.directory;
+  request.name = options.pin.names.front();
+  request.view = ReaderView{options.filter, options.mode};
+  request.view.filter.nodes = *nodes;
+  request.view_text = options.pin.view_text;
+  request.version = POBPF_VERSION;
+  request.replaces = options.pin.replaces;
+  request.uid = options.pin.uid;
+  request.gid = options.pin.gid;
+  request.mode = options.pin.mode;
+  request.session = options.session;
+  request.frame_bytes_max = options.pin.frame_bytes_max;
+  if (auto status = make_pin(request); !status) return fail(std::move(status).error());
+  warn_of_closed_directories(options.pin);
+  return ExitStatus::kComplete;
+}
+
+Result<ExitStatus> run_pins(const Options& options) {
+  auto pins = list_pins(options.pin.directory);
+  if (!pins) return fail(std::move(pins).error());
+  auto output = open_output(options);
+  if (!output) return fail(std::move(output).error());
+  if (options.format == Format::kJson)
+    append_json(output->buffer(), *pins, options.pin.directory);
+  else if (!pins->empty())
+    append_pin_table(output->buffer(), *pins);
+  if (auto status = output->commit(); !status) return give_up(*output, std::move(status).error());
+  return ExitStatus::kComplete;
+}
+
+Result<ExitStatus> run_unpin(const Options& options) {
+  if (options.pin.wants_all) {
+    if (auto status = remove_all_pins(options.pin.directory); !status)
+      return fail(std::move(status).error());
+    return ExitStatus::kComplete;
+  }
+  for (const std::string& name : options.pin.names)
+    if (auto status = remove_pin(options.pin.directory, name); !status)
+      return fail(std::move(status).error());
+  return ExitStatus::kComplete;
+}
+
+}  // namespace pobpf::cli

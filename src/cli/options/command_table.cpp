@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/options/option_table.h"
+
+namespace pobpf::cli {
+namespace {
+
+// clang-format off
+constexpr CommandRow kCommands[] = {
+    {of::kPages, Command::kPages, "",
+     "Prints who owns this machine's memory: the allocated pages of a kernel booted\n"
+     "with page_owner=on, read through BPF, without debugfs.",
+     {{"pobpf", "all pages, as debugfs page_owner has them"},
+      {"pobpf --nid 1 --handles", "node 1 only, a number instead of a stack"},
+      {"pobpf --nid 0,2-3 --stats >pages", "and what became of every other page"},
+      {"pobpf --format json -o pages.jsonl", "one JSON object a page, into a file"},
+      {"pobpf top", "who has the memory, summed up"},
+      {"pobpf stacks --nid 0", "all stacks of node 0, largest first"},
+      {"pobpf page 0x12345", "who has, and had, one page"},
+      {"pobpf pin node1 --nid 1", "a file: cat prints this view each time"},
+      {"pobpf check", "what this machine lacks to run pobpf"}}},
+    {of::kStacks, Command::kStacks, "stacks",
+     "call stacks and what they own, largest first",
+     {{"pobpf stacks", "the stacks that own most memory come first"},
+      {"pobpf stacks --nid 1 --format json", "of node 1 only, one JSON object a stack"}}},
+    {of::kTop, Command::kTop, "top", "who has the memory, and who grows",
+     {{"pobpf top", "who has most memory, by stack"},
+      {"pobpf top --by allocator,module", "what it is used for"},
+      {"pobpf top --by tgid,comm --nid 0", "processes, on node 0"},
+      {"pobpf top --by function --watch 5", "who grows; --sort growth puts it first"},
+      {"pobpf top --by memcg --format csv", "for a spreadsheet"}}},
+    {of::kPage, Command::kPage, "page", "all that is known of single pages",
+     {{"pobpf page 0x12345", "who has this page, who had it, what it is"},
+      {"pobpf page 74565+16 --format json", "16 pages, one JSON object each"},
+      {"pobpf page --phys 0x12345678", "the page of a physical address"},
+      {"pobpf page --pid 1 --addr 0x7ffd1000", "and of an address of a process"}}},
+    {of::kCheck, Command::kCheck, "check",
+     "what this machine lacks to run pobpf",
+     {{"pobpf check", "one line a check, with what to do"},
+      {"pobpf check --format json", "the same for scripts"}}},
+    {of::kRecord, Command::kRecord, "record",
+     "all pages into a file, for later",
+     {{"pobpf record -o now.pobpf", "all pages, for later and elsewhere"},
+      {"pobpf record --nid 1 -o node1.pobpf", "of node 1 only"},
+      {"pobpf record --level 12 -o small.pobpf", "smaller by a little, slower by much"}}},
+    {of::kReport, Command::kReport, "report", "show what record has written",
+     {{"pobpf report now.pobpf", "what pobpf would have printed then"},
+      {"pobpf report now.pobpf --format json", "one JSON object a page"},
+      {"pobpf report now.pobpf --format csv", "one line a page, for a spreadsheet"},
+      {"pobpf report now.pobpf --format sqlite -o now.db", "a database, for any question"},
+      {"pobpf report top now.pobpf --by tgid", "who had the memory"},
+      {"pobpf report stacks now.pobpf --nid 1", "stacks of node 1"},
+      {"pobpf report page now.pobpf 0x12345", "who had one page"},
+      {"pobpf report cut.pobpf --salvage", "what is intact of a damaged file"}}},
+    {of::kReportStacks, Command::kReport, "report stacks",
+     "call stacks and what they own, largest first", {}, ReportView::kStacks},
+    {of::kReportTop, Command::kReport, "report top", "who has the memory", {},
+     ReportView::kTop},
+    {of::kReportPage, Command::kReport, "report page",
+     "all that is known of single pages", {}, ReportView::kPage},
+    {of::kDiff, Command::kDiff, "diff", "what changed between snapshots",
+     {{"pobpf diff old.pobpf new.pobpf", "stacks, the largest changes first"},
+      {"pobpf diff old.pobpf new.pobpf --by allocator --sort growth"},
+      {"pobpf diff --leaks 1.pobpf 2.pobpf 3.pobpf", "what only ever grew"},
+      {"pobpf diff --latest --dir history", "the last two of pobpf snapshot"},
+      {"pobpf diff --leaks --latest 3 --dir history", "what grew in the last three"}}},
+    {of::kSnapshot, Command::kSnapshot, "snapshot",
+     "all pages into a directory, whose old ones are removed",
+     {{"pobpf snapshot --dir history --keep 48", "the last 48 stay"},
+      {"pobpf snapshot --dir history --thin --min-free 10%", "a year of them"},
+      {"pobpf snapshot --dir history --keep 3 --dry-run", "what would be removed"}}},
+    {of::kWatchPressure, Command::kWatchPressure, "watch-pressure",
+     "a snapshot whenever memory is short",
+     {{"pobpf watch-pressure --dir now --once", "one, when memory is short"},
+      {"pobpf watch-pressure --stall none --low-memory 5%", "before the OOM killer"}}},
+    {of::kList, Command::kList, "list", "what snapshots a directory has",
+     {{"pobpf list history", "snapshots, the oldest first"},
+      {"pobpf list history --format json", "one JSON object each"}}},
+    {of::kImport, Command::kImport, "import",
+     "the text of any kernel's page_owner into such a file",
+     {{"pobpf import page_owner.txt -o then.pobpf", "what cat of debugfs has saved"},
+      {"pobpf import old.txt.gz -o old.pobpf", "compressed: gz, xz or zst"},
+      {"pobpf import mail.txt -o mail.pobpf", "a mail, a kernel log: as they are"}}},
+    {of::kPin, Command::kPin, "pin", "a view as a file that cat reads",
+     {{"pobpf pin node1 --nid 1 --handles", "then: cat /sys/fs/bpf/pobpf/node1"},
+      {"pobpf pin a --chown :adm --chmod 440", "for a group that can do nothing else"},
+      {"pobpf pin node1 --nid 0-1 --replace", "the next cat prints both nodes"}}},
+    {of::kPins, Command::kPins, "pins",
+     "the pins there are and what they show",
+     {{"pobpf pins", "the pins and what each shows"},
+      {"pobpf pins --format json", "the same for scripts"}}},
+    {of::kUnpin, Command::kUnpin, "unpin", "remove pins",
+     {{"pobpf unpin node1", "one pin"},
+      {"pobpf unpin --all", "all that pobpf has made"}}},
+};
+
+constexpr HelpRow kExitStatuses[] = {
+    {"0", "complete; also when the reader of the output goes away (pobpf | head)"},
+    {"1", "failed"},
+    {"2", "wrong usage"},
+    {"3", "this kernel or these privileges cannot; pobpf check says why"},
+    {"4", "finished, but something is missing; one line on stderr says what"},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const CommandRow> command_table() { return kCommands; }
+std::span<const HelpRow> exit_statuses() { return kExitStatuses; }
+
+}  // namespace pobpf::cli

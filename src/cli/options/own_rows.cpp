@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Options and arguments of single commands: which snapshots, pages and pins they are about.
+#include <grp.h>
+#include <pwd.h>
+
+#include <chrono>
+
+#include "cli/options/option_values.h"
+#include "model/duration.h"
+#include "model/pfn_text.h"
+#include "reader/pin_name.h"
+
+namespace pobpf::cli {
+namespace {
+
+constexpr std::uint32_t kKeepMax = 1'000'000;
+/// 365 days: what is meant to end ends.
+constexpr std::uint64_t kWaitMaxNs = 365 * kDayNs;
+constexpr const char* kNothingStays = "nothing but the new one would stay";
+constexpr const char* kKeepOne = "use --keep 1";
+
+std::chrono::nanoseconds to_ns(std::uint64_t ns) { return std::chrono::nanoseconds(ns); }
+
+/// Refuses 0.
+Result<std::uint64_t> above_zero(Result<std::uint64_t> value, const char* what, const char* hint) {
+  if (value && *value == 0) return usage_error(what, hint);
+  return value;
+}
+
+Status take_wait(const Value& value, Options& options) {
+  auto wait = parse_seconds(value.text);
+  if (wait && *wait > kWaitMaxNs) return usage_error("that is too long", "give a year or less");
+  return put(options.archive.wait, wait.map(to_ns));
+}
+
+Status take_every(const Value& value, Options& options) {
+  return put(options.pressure.interval,
+             above_zero(parse_duration(value.text), "snapshots would never end",
+                        "give some time, such as 10s")
+                 .map(to_ns));
+}
+
+Status take_low_memory(const Value& value, Options& options) {
+  if (value.text == "none") return set(options.pressure.low, std::nullopt);
+  return put(options.pressure.low, parse_byte_share(value.text, "the memory"));
+}
+
+Status take_pages(const Value& value, Options& options) {
+  auto range = parse_pfn_range(value.text);
+  if (!range) return fail(std::move(range).error());
+  options.page.pfns.push_back(*range);
+  return {};
+}
+
+template <std::vector<std::uint64_t> PageRequest::*kMember>
+Status take_address(const Value& value, Options& options) {
+  auto address = parse_number(value.text);
+  if (!address) return fail(std::move(address).error());
+  (options.page.*kMember).push_back(*address);
+  return {};
+}
+
+Status take_pin_name(const Value& value, Options& options) {
+  options.pin.names.push_back(value.text);
+  return check_pin_name(value.text);
+}
+
+/// A temporary name is one that unpin has to take.
+Status take_any_pin_name(const Value& value, Options& options) {
+  const std::string& name = value.text;
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+    return usage_error("'" + name + "' is no name of a pin", "pobpf pins lists them");
+  options.pin.names.push_back(name);
+  return {};
+}
+
+Status take_pin_directory(const Value& value, Options& options) {
+  options.pin.directory = value.text;
+  // its parent is looked at
+  while (options.pin.directory.size() > 1 && options.pin.directory.ends_with('/'))
+    options.pin.directory.pop_back();
+  return {};
+}
+
+/// The last one means "no change" to chown(2).
+std::optional<std::uint32_t> id_of(const std::string& text) {
+  const auto id = whole_number<std::uint32_t>(text);
+  return id == std::numeric_limits<std::uint32_t>::max() ? std::nullopt : id;
+}
+
+/// USER, USER:GROUP or :GROUP.
+Status take_owner(const Value& value, Options& options) {
+  const std::size_t colon = value.text.find(':');
+  const std::string user = value.text.substr(0, colon);
+  const std::string group = colon == std::string::npos ? "" : value.text.substr(colon + 1);
+  if (user.empty() && group.empty())
+    return usage_error("a user or a group is needed", "as in --chown nobody:adm");
+  if (!user.empty()) {
+    const passwd* found = ::getpwnam(user.c_str());  // NOLINT(concurrency-mt-unsafe)
+    options.pin.uid = found != nullptr ? found->pw_uid : id_of(user);
+    if (!options.pin.uid)
+      return usage_error("there is no user '" + user + "'",
+                         "give a name or a number, then : and a group if you like");
+  }
+  if (!group.empty()) {
+    const ::group* found = ::getgrnam(group.c_str());  // NOLINT(concurrency-mt-unsafe)
+    options.pin.gid = found != nullptr ? found->gr_gid : id_of(group);
+    if (!options.pin.gid)
+      return usage_error("there is no group '" + group + "'", "give a name or a number");
+  }
+  return {};
+}
+
+Status take_permissions(const Value& value, Options& options) {
+  constexpr mode_t kModeMax = 0777;
+  options.pin.mode = whole_number<mode_t>(value.text, 8);
+  if (!options.pin.mode || *options.pin.mode > kModeMax)
+    return usage_error("'" + value.text + "' is no mode", "give an octal number such as 440");
+  return {};
+}
+
+// clang-format off
+constexpr OptionRow kSnapshotRows[] = {
+    {.name = "FILE", .commands = of::kReports | of::kReportPage, .is_needed = true,
+     .text = [](Options& o) { return &o.snapshot.path; }, .names = NameKind::kFile,
+     .help = "what pobpf record has written"},
+    {.name = "FILE", .commands = of::kImport, .is_needed = true,
+     .text = [](Options& o) { return &o.snapshot.path; }, .names = NameKind::kFile,
+     .help = "a text of page_owner; - is stdin"},
+    {.name = "salvage", .commands = of::kReports | of::kReportPage,
+     .flag = [](Options& o) { return &o.snapshot.salvages; },
+     .help = "show what is intact of a damaged file"},
+};
+
+constexpr OptionRow kDiffRows[] = {
+    {.name = "FILE", .times = Times::kSeveral,
+     .take = [](auto& v, auto& o) { o.diff.paths.push_back(v.text); return Status(); },
+     .names = NameKind::kFile, .help = "snapshots, the oldest first"},
+    {.name = "leaks", .flag = [](Options& o) { return &o.diff.finds_leaks; },
+     .help = "of three or more: what grew from each to the\n"
+             "next, by how fast"},
+    {.name = "latest", .value = "[N]",
+     .help = "the last N of pobpf snapshot, of one host and with\n"
+             "the same filters, instead of files: the first and\n"
+             "the last of them, or with --leaks all; default 2, or 3"},
+    {.name = "dir", .value = "DIR", .text = [](Options& o) { return &o.diff.directory; },
+     .names = NameKind::kDirectory, .help = "where --latest looks; default /var/lib/pobpf"},
+    {.name = "salvage", .flag = [](Options& o) { return &o.diff.salvages; },
+     .help = "compare what is intact of damaged files"},
+};
+
+constexpr OptionRow kPressureRows[] = {
+    {.name = "stall", .value = "LIMIT",
+     .take = [](auto& v, auto& o) { return put(o.pressure.stall, parse_stall_limit(v.text)); },
+     .help = "tasks wait for memory so long: some:300ms/2s\n"
+             "(default: at least one does, 300ms of 2s),\n"
+             "full:1s/5s (all do), none"},
+    {.name = "low-memory", .value = "SIZE", .take = take_low_memory,
+     .help = "less can be allocated before something is killed\n"
+             "(MemAvailable and free swap): 3% (default), 2G,\n"
+             "none"},
+    {.name = "every", .value = "TIME", .take = take_every,
+     .help = "one snapshot in so long at most, and one more if\n"
+             "memory gets low meanwhile; default 10m"},
+    {.name = "once", .flag = [](Options& o) { return &o.pressure.ends_after_first; },
+     .help = "end after the first snapshot"},
+};
+
+constexpr OptionRow kDirectoryRows[] = {
+    {.name = "dir", .value = "DIR", .commands = of::kSnapshot,
+     .text = [](Options& o) { return &o.archive.directory; }, .names = NameKind::kDirectory,
+     .help = "default /var/lib/pobpf;\n"
+             "made (mode 0750) if it is missing"},
+    {.name = "dir", .value = "DIR", .commands = of::kWatchPressure,
+     .text = [](Options& o) { return &o.archive.directory; }, .names = NameKind::kDirectory,
+     .help = "default /var/lib/pobpf-pressure;\n"
+             "made (mode 0750) if it is missing"},
+    {.name = "DIR", .commands = of::kList, .text = [](Options& o) { return &o.archive.directory; },
+     .names = NameKind::kDirectory, .help = "default /var/lib/pobpf"},
+    {.name = "wait", .value = "SEC", .commands = of::kArchives, .take = take_wait,
+     .help = "wait so long for another pobpf that takes a\n"
+             "snapshot into DIR; default 0"},
+};
+
+constexpr OptionRow kRetentionRows[] = {
+    {.name = "keep", .value = "N",
+     .take = [](auto& v, auto& o) {
+       return put(o.archive.policy.limits.nr_max, number_between(v.text, 1, kKeepMax)); },
+     .help = "the last N, with the new one"},
+    {.name = "max-age", .value = "TIME",
+     .take = [](auto& v, auto& o) {
+       return put(o.archive.policy.limits.age_max_ns,
+                  above_zero(parse_duration(v.text), kNothingStays, kKeepOne)); },
+     .help = "those up to so old: 36h, 30d"},
+    {.name = "max-size", .value = "SIZE",
+     .take = [](auto& v, auto& o) {
+       return put(o.archive.policy.limits.bytes_max,
+                  above_zero(parse_byte_size(v.text), kNothingStays, kKeepOne)); },
+     .help = "the last ones that together take no more: 2G"},
+    {.name = "min-free", .value = "SIZE",
+     .take = [](auto& v, auto& o) {
+       return put(o.archive.policy.min_free, parse_byte_share(v.text, "the file system")); },
+     .help = "as many as leave so much of the file system free:\n"
+             "5G or 10%; if none would, no snapshot is taken"},
+    {.name = "thin",
+     .take = [](auto&, auto& o) { return set(o.archive.policy.limits.tiers, default_tiers()); },
+     .help = "all of a day, one an hour for a week, one a day\n"
+             "for a year"},
+    {.name = "thin-tiers", .value = "LIST",
+     .take = [](auto& v, auto& o) {
+       return put(o.archive.policy.limits.tiers, parse_tiers(v.text)); },
+     .help = "the same with tiers of your own: AGE:EVERY,...;\n"
+             "--thin is 1d:all,1w:1h,365d:1d"},
+};
+
+constexpr OptionRow kPageRows[] = {
+    {.name = "PFN", .times = Times::kSeveral, .take = take_pages,
+     .help = "page frame numbers, decimal or 0x hexadecimal:\n"
+             "N, N-M (both included) or N+COUNT"},
+    {.name = "phys", .value = "ADDR", .times = Times::kSeveral,
+     .take = take_address<&PageRequest::physical>, .help = "the page with this physical address"},
+    {.name = "pid", .value = "PID", .commands = of::kPage,
+     .take = [](auto& v, auto& o) { return put(o.page.pid, parse_number(v.text)); },
+     .names = NameKind::kProcess, .help = "with --addr: a process"},
+    {.name = "addr", .value = "VADDR", .commands = of::kPage, .times = Times::kSeveral,
+     .take = take_address<&PageRequest::addresses>,
+     .help = "the page behind this address of the process;\n"
+             "takes CAP_SYS_ADMIN"},
+};
+
+constexpr OptionRow kPinRows[] = {
+    {.name = "NAME", .commands = of::kPin, .is_needed = true, .take = take_pin_name,
+     .names = NameKind::kPin, .list = ListSyntax::kOneName, .help = "name of the file to make"},
+    {.name = "NAME", .commands = of::kUnpin, .times = Times::kSeveral, .take = take_any_pin_name,
+     .names = NameKind::kPin, .list = ListSyntax::kOneName, .help = "names of pins"},
+    {.name = "dir", .value = "DIR", .take = take_pin_directory, .names = NameKind::kDirectory,
+     .help = "directory in a BPF file system;\n"
+             "default /sys/fs/bpf/pobpf"},
+    {.name = "chown", .value = "USER:GROUP", .commands = of::kPin, .take = take_owner,
+     .names = NameKind::kUser, .list = ListSyntax::kOneName,
+     .help = "who may read it, together with --chmod;\n"
+             "USER alone and :GROUP alone are fine"},
+    {.name = "chmod", .value = "MODE", .commands = of::kPin, .take = take_permissions,
+     .help = "octal; default 600, root's alone"},
+    {.name = "replace", .commands = of::kPin, .flag = [](Options& o) { return &o.pin.replaces; },
+     .help = "take the place of a pin of that name"},
+    {.name = "all", .commands = of::kUnpin, .flag = [](Options& o) { return &o.pin.wants_all; },
+     .help = "all pins of pobpf in the directory"},
+    // makes records seem long, for tests
+    {.name = "frame-bytes", .value = "N", .commands = of::kPin, .is_hidden = true,
+     .take = [](auto& v, auto& o) {
+       return put(o.pin.frame_bytes_max, number_between(v.text, 0)); }},
+};
+// clang-format on
+
+constexpr OptionGroup kOwnGroups[] = {
+    {"Snapshot", of::kReports | of::kReportPage | of::kImport, kSnapshotRows},
+    {"Snapshots", of::kDiff, kDiffRows},
+    {"When memory is short", of::kWatchPressure, kPressureRows},
+    {"Directory", of::kArchives | of::kList, kDirectoryRows},
+    {"What stays of older snapshots of this host (default: all)", of::kArchives, kRetentionRows},
+    {"Pages", of::kPage | of::kReportPage, kPageRows},
+    {"Pins", of::kPin | of::kPins | of::kUnpin, kPinRows},
+};
+
+}  // namespace
+
+std::span<const OptionGroup> own_option_groups() { return kOwnGroups; }
+
+}  // namespace pobpf::cli

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Options that many commands have: what makes rows, where the output goes, and the rest.
+#include <chrono>
+
+#include "cli/options/option_values.h"
+#include "model/duration.h"
+#include "sum/comparison.h"
+
+namespace pobpf::cli {
+namespace {
+
+constexpr Commands kTops = of::kTop | of::kReportTop;
+constexpr Commands kModes = of::kPages | of::kReport | of::kPin;
+constexpr Commands kRecording = of::kRecord | of::kArchives;
+constexpr Commands kJsonOnly = of::kStacks | of::kPage | of::kCheck | of::kReportStacks |
+                               of::kReportPage | of::kDiff | of::kList | of::kPins;
+constexpr Commands kCsvToo = of::kPages | kTops;
+
+constexpr std::uint64_t kIntervalMinNs = 100'000'000;
+// the time of a look that no clock can count to would be over at once
+constexpr std::uint64_t kIntervalMaxNs = 365 * kDayNs;
+constexpr std::uint32_t kThreadsMax = 256;
+constexpr std::uint32_t kGroupsMax = 1U << 24;
+
+Status take_limit(const Value& value, Options& options) {
+  auto limit = number_between(value.text, 0);
+  if (!limit) return fail(std::move(limit).error());
+  options.top.has_limit = true;
+  // none at all would say nothing
+  if (*limit != 0) options.top.limit = *limit;
+  return {};
+}
+
+Status take_interval(const Value& value, Options& options) {
+  auto interval = parse_seconds(value.text);
+  if (interval && *interval < kIntervalMinNs)
+    return usage_error("the interval is too short", "give 0.1 seconds or more");
+  if (interval && *interval > kIntervalMaxNs)
+    return usage_error("the interval is too long", "give a year or less");
+  return put(options.top.interval, interval.map([](auto ns) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds(ns));
+  }));
+}
+
+Status take_mode(const Value& value, Options& options) {
+  constexpr pobpf_mode kInOrder[] = {POBPF_MODE_STACK, POBPF_MODE_HANDLE, POBPF_MODE_STACK_HANDLE};
+  return put(options.mode, choice_of(value).map([&](std::size_t i) { return kInOrder[i]; }));
+}
+
+Status take_format(const Value& value, Options& options) {
+  constexpr Format kInOrder[] = {Format::kText, Format::kJson, Format::kCsv, Format::kSqlite};
+  if (value.text == "sqlite" && options.command == Command::kPages)
+    return usage_error("only snapshots become a database",
+                       "first pobpf record -o FILE, then pobpf report FILE --format sqlite -o DB");
+  return put(options.format, choice_of(value).map([&](std::size_t i) { return kInOrder[i]; }));
+}
+
+Status take_feature(const Value& value, Options& options) {
+  bool* const in_order[] = {&options.session.use_rdonly_cast, &options.session.use_may_goto,
+                            &options.session.use_kallsyms_lookup};
+  auto index = choice_of(value);
+  if (!index) return fail(std::move(index).error());
+  return set(*in_order[*index], false);
+}
+
+Status take_level(const Value& value, Options& options) {
+  return put(options.snapshot.level,
+             number_between(value.text, kLevelMin, kLevelMax).map([](auto n) {
+               return static_cast<int>(n);
+             }));
+}
+
+// clang-format off
+constexpr OptionRow kRowRows[] = {
+    {.name = "by", .value = "FIELDS", .times = Times::kJoined,
+     .take = [](auto& v, auto& o) { return put(o.top.fields, parse_group_fields(v.text)); },
+     .words = group_field_names,
+     .help = "what makes a row: one or more of stack\n"
+             "(default), function, module, allocator, tgid,\n"
+             "pid, comm, order, gfp, migratetype, nid, zone,\n"
+             "memcg, migrate_reason, freed"},
+    {.name = "limit", .value = "N", .take = take_limit,
+     .help = "rows shown, the rest is one more; 0: all.\n"
+             "Default 20, all with json and csv"},
+    {.name = "depth", .value = "N",
+     .take = [](auto& v, auto& o) { return put(o.top.depth, number_between(v.text, 1)); },
+     .help = "stacks by their innermost N calls"},
+    {.name = "ignore", .value = "FILE", .names = NameKind::kFile,
+     .help = "stacks with one of these functions are one row:\n"
+             "a glob pattern a line, # for comments"},
+    {.name = "bytes", .flag = [](Options& o) { return &o.top.is_exact; }, .help = "exact sizes"},
+    {.name = "sort", .value = "ORDER", .commands = kTops,
+     .take = [](auto& v, auto& o) { return put(o.top.sort, parse_sort_key(v.text)); },
+     .words = sort_key_names, .list = ListSyntax::kOneName,
+     .help = "pages (default), allocs, age (the oldest\n"
+             "first), growth (with --watch), fields (of --by)"},
+    {.name = "sort", .value = "ORDER", .commands = of::kDiff,
+     .take = [](auto& v, auto& o) { return put(o.diff.sort, parse_compare_key(v.text)); },
+     .words = compare_key_names, .list = ListSyntax::kOneName,
+     .help = "change (default: the largest, up or down),\n"
+             "growth, shrinkage, pages"},
+    {.name = "watch", .value = "SEC", .commands = kTops, .take = take_interval,
+     .help = "look again every SEC seconds and show what has\n"
+             "changed; keys: q quits, s sorts by the next\n"
+             "order, f groups by the next field, space looks\n"
+             "at once"},
+    {.name = "count", .value = "N", .commands = kTops,
+     .take = [](auto& v, auto& o) { return put(o.top.count, number_between(v.text, 1)); },
+     .help = "end after N looks"},
+};
+
+constexpr OptionRow kOutputRows[] = {
+    {.name = "mode", .value = "MODE", .commands = kModes, .take = take_mode,
+     .choices = "stack,handle,stack_handle",
+     .help = "what to show of a page's stack: stack (default),\n"
+             "handle (its number), stack_handle (both)"},
+    {.name = "handles", .commands = kModes, .help = "short for --mode handle"},
+    {.name = "format", .value = "FORMAT", .commands = kJsonOnly, .take = take_format,
+     .choices = "text,json", .help = "text (default) or json; errors become JSON too"},
+    {.name = "format", .value = "FORMAT", .commands = kCsvToo, .take = take_format,
+     .choices = "text,json,csv",
+     .help = "text (default), json or csv; with json, errors\n"
+             "become JSON too"},
+    {.name = "format", .value = "FORMAT", .commands = of::kReport, .take = take_format,
+     .choices = "text,json,csv,sqlite",
+     .help = "text (default), json, csv or sqlite (a database,\n"
+             "needs -o FILE); with json, errors become JSON too"},
+    {.name = "output", .letter = 'o', .value = "FILE",
+     .commands = kJsonOnly | kCsvToo | of::kReport | of::kRecord | of::kImport,
+     .take = [](auto& v, auto& o) { return set(o.output_path, v.text == "-" ? "" : v.text); },
+     .names = NameKind::kFile,
+     .help = "write to FILE (mode 0600), which is replaced only\n"
+             "when the new one is complete; - is stdout"},
+    {.name = "free", .commands = kRecording,
+     .flag = [](Options& o) { return &o.snapshot.with_free_side; },
+     .help = "also when each page was freed before, by whom\n"
+             "and with which stack, for a larger file"},
+    {.name = "level", .value = "N", .commands = kRecording | of::kImport, .take = take_level,
+     .help = "level of zstd, 1 to 19, instead of what suits best"},
+    {.name = "stats",
+     .commands = of::kPages | of::kStacks | of::kTop | of::kReports | of::kDiff | kRecording,
+     .flag = [](Options& o) { return &o.wants_stats; },
+     .help = "say on stderr what became of every page"},
+};
+
+constexpr OptionRow kOtherRows[] = {
+    {.name = "threads", .value = "N", .commands = of::kStacks | of::kTop,
+     .take = [](auto& v, auto& o) {
+       return put(o.nr_threads, number_between(v.text, 1, kThreadsMax)); },
+     .help = "read with N threads, spread over the nodes;\n"
+             "default 1"},
+    {.name = "max-groups", .value = "N",
+     .commands = of::kStacks | of::kReportStacks | kTops | of::kDiff,
+     .take = [](auto& v, auto& o) {
+       return put(o.groups_max, number_between(v.text, 1, kGroupsMax)); },
+     .help = "groups that the kernel tells apart at most, about\n"
+             "200 bytes of its memory each; default 262144"},
+    {.name = "dry-run", .commands = of::kSnapshot,
+     .flag = [](Options& o) { return &o.archive.is_dry_run; },
+     .help = "take none; say on stderr what one would remove"},
+    {.name = "help", .letter = 'h', .only_on_command_lines = true, .help = "print this help"},
+    {.name = "quiet", .letter = 'q', .flag = [](Options& o) { return &o.is_quiet; },
+     .help = "no warnings and no progress on stderr"},
+    {.name = "verbose", .letter = 'v',
+     .take = [](auto&, auto& o) { return set(o.verbosity, o.verbosity + 1); },
+     .help = "say what was found out about this kernel;\n"
+             "twice: with all messages of libbpf"},
+    {.name = "config", .value = "FILE", .only_on_command_lines = true, .names = NameKind::kFile,
+     .help = "settings (TOML) instead of those in\n"
+             "/etc/pobpf/pobpf.conf; /dev/null: none"},
+    {.name = "version", .commands = of::kPages, .only_on_command_lines = true,
+     .help = "print versions"},
+    // forces the fallback of a kernel feature, for tests
+    {.name = "no-feature", .value = "FEATURE", .times = Times::kSeveral, .is_hidden = true,
+     .take = take_feature, .choices = "rdonly-cast,may-goto,kallsyms-lookup"},
+};
+// clang-format on
+
+constexpr OptionGroup kSharedGroups[] = {
+    {"Rows", kTops | of::kDiff, kRowRows},
+    {"Output", of::kAll, kOutputRows},
+    {"Other", of::kAll, kOtherRows},
+};
+
+}  // namespace
+
+std::span<const OptionGroup> shared_option_groups() { return kSharedGroups; }
+
+}  // namespace pobpf::cli
