@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Whether an allocation is in a reader's view. Objects that only ever filter by
- * node are compiled without POBPF_FILTERS: they load faster.
- */
+/* Whether an allocation is in a reader's view. */
 #ifndef POBPF_FILTER_BPF_H
 #define POBPF_FILTER_BPF_H
 
-#include "kernel_compat.bpf.h"
 #include "memcg.bpf.h"
 #include "page_walk.bpf.h"
 #include "stack_depot.bpf.h"
@@ -16,6 +12,27 @@
  * space before the object is loaded: the verifier goes through no other.
  */
 const volatile __u32 possible_filters = ~0U;
+
+enum filter_verdicts {
+	COMM_PASSES = 1 << 0,
+	TGID_IS_DEAD = 1 << 1,
+	TGID_PASSES = 1 << 2,
+	PID_PASSES = 1 << 3,
+};
+
+/* Verdicts on what neighbours share, of one run. */
+struct filter_memo {
+	__u64 memcg_data; /* 0: not charged, memcg_bits are 0 */
+	__u64 comm[POBPF_COMM_BYTES / 8];
+	__u32 slot;
+	__u32 tgid;
+	__u32 pid;
+	__u32 handle;	 /* 0: none yet */
+	__s8 memcg_bits; /* enum pobpf_set_bits; negative: not known */
+	__s8 hits;	 /* enum pobpf_stack_hits; negative: not known */
+	__u8 reserved[2];
+	__u32 verdicts; /* enum filter_verdicts */
+};
 
 static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u64 flags)
 {
@@ -30,8 +47,6 @@ static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u
 		return false;
 	return params->nid_mask[nid / 64] >> (nid & 63) & 1;
 }
-
-#ifdef POBPF_FILTERS
 
 /* Filters that a reader has. */
 static __always_inline __u32 active_filters(const struct pobpf_params *params)
@@ -120,8 +135,7 @@ static __always_inline bool masks_pass(__u64 bits, __u64 all, __u64 any, __u64 n
 	return (bits & all) == all && (!any || bits & any) && !(bits & none);
 }
 
-/* Runs the automaton of struct pobpf_comm_table over memo->comm, which ends at a NUL; 1: it passes.
- */
+/* Runs the automaton of struct pobpf_comm_table over memo->comm up to a NUL; 1: it passes. */
 __noinline int comm_passes(const struct pobpf_params *params, struct filter_memo *memo)
 {
 	__u64 states[POBPF_COMM_WORDS], is_wanted = 0, wants = 0, is_rejected = 0;
@@ -248,6 +262,12 @@ static __always_inline int address_hits(__u32 slot, __u64 address, __u32 nr_rang
 	}
 	return 0;
 }
+
+/*
+ * A number that the verifier cannot know to be zero: what starts on the stack from a
+ * known constant makes each step of a loop a state of its own ("too large").
+ */
+volatile __u32 unknown_zero = 0;
 
 struct stack_search {
 	struct stack_ref stack;
@@ -483,8 +503,7 @@ __noinline int passes_deep_filters(const struct pobpf_params *params, struct own
 		}
 		hits = memo->hits;
 		if (hits < 0) {
-			/* no such stack: changed under the read, or a depot that is not understood
-			 */
+			/* changed under the read, or a depot that is not understood */
 			memo->handle = 0;
 			look_again(w, ref);
 			return 0;
@@ -496,22 +515,20 @@ __noinline int passes_deep_filters(const struct pobpf_params *params, struct own
 }
 
 /* Whether an allocation is in the reader's view; else it is counted under the first filter. */
-static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
+static __always_inline bool is_wanted(const struct pobpf_params *params, struct owner_ref *ref,
+				      struct window_walk *w, struct filter_memo *memo)
 {
-	const struct pobpf_params *params = w->params;
 	__u32 active = active_filters(params);
-	struct run *run = w->run;
 
 	if (active & PAGE_FILTERS) {
 		if (active & PAGE_WORD_FILTERS)
 			read_page_flags(ref);
-		if (!passes_page_filters(params, active, ref, &run->at))
+		if (!passes_page_filters(params, active, ref, w))
 			return false;
 	}
-	if (active & OWNER_FILTERS &&
-	    !passes_owner_filters(params, active, ref, &run->at, &run->filter))
+	if (active & OWNER_FILTERS && !passes_owner_filters(params, active, ref, w, memo))
 		return false;
-	if (active & DEEP_FILTERS && !passes_deep_filters(params, ref, &run->at, &run->filter))
+	if (active & DEEP_FILTERS && !passes_deep_filters(params, ref, w, memo))
 		return false;
 	/* what was filtered by is what is shown */
 	if (!(active & PAGE_WORD_FILTERS))
@@ -523,13 +540,14 @@ static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
  * Whether a record shows what passed the filters. The record itself is of one
  * allocation, but clocks that count in ticks give one time to many.
  */
-static __always_inline bool is_as_filtered(const struct walk *w, const struct owner_ref *ref,
+static __always_inline bool is_as_filtered(const struct pobpf_params *params,
+					   const struct owner_ref *ref,
+					   const struct filter_memo *memo,
 					   const struct memcg_memo *memcg,
 					   const struct pobpf_page *rec)
 {
-	const struct filter_memo *memo = &w->run->filter;
-	__u32 active = active_filters(w->params);
 	const __u64 *comm = (const __u64 *)rec->comm;
+	__u32 active = active_filters(params);
 
 	if (active & GFP_FILTERS && rec->gfp_mask != ref->gfp_mask)
 		return false;
@@ -544,48 +562,23 @@ static __always_inline bool is_as_filtered(const struct walk *w, const struct ow
 	       memo->memcg_data == (rec->cgroup_id ? memcg->memcg_data : 0);
 }
 
-/* What is remembered is a verdict always: on swapper's, to begin with. */
-static __always_inline void init_filter(struct walk *w)
+/* What is remembered is a verdict always: on swapper's, to begin with. No parameters: none. */
+static __always_inline void init_filter(const struct pobpf_params *params, __u32 slot,
+					struct filter_memo *memo)
 {
 	const __u64 no_comm[POBPF_COMM_BYTES / 8] = {};
-	struct filter_memo *memo = &w->run->filter;
 	__u32 active;
 
-	*memo = (struct filter_memo){.slot = w->run->slot};
-	if (!w->params)
+	*memo = (struct filter_memo){.slot = slot};
+	if (!params)
 		return;
-	active = active_filters(w->params);
+	active = active_filters(params);
 	if (active & TGID_FILTERS)
-		remember_tgid(w->params, active, 0, memo);
+		remember_tgid(params, active, 0, memo);
 	if (active & 1U << POBPF_FILTER_PID)
-		remember_pid(w->params, 0, memo);
+		remember_pid(params, 0, memo);
 	if (active & 1U << POBPF_FILTER_COMM)
-		remember_comm(w->params, no_comm, memo);
+		remember_comm(params, no_comm, memo);
 }
-
-#else /* POBPF_FILTERS */
-
-static __always_inline bool is_wanted(struct walk *w, struct owner_ref *ref)
-{
-	read_page_flags(ref);
-	if (!w->params->active || nid_is_wanted(w->params, ref->flags))
-		return true;
-	w->run->at.account.filtered[POBPF_FILTER_NID]++;
-	return false;
-}
-
-/* The node of a page does not change. */
-static __always_inline bool is_as_filtered(const struct walk *w, const struct owner_ref *ref,
-					   const struct memcg_memo *memcg,
-					   const struct pobpf_page *rec)
-{
-	return true;
-}
-
-static __always_inline void init_filter(struct walk *w)
-{
-}
-
-#endif /* POBPF_FILTERS */
 
 #endif /* POBPF_FILTER_BPF_H */

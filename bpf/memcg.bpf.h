@@ -3,7 +3,7 @@
 #ifndef POBPF_MEMCG_BPF_H
 #define POBPF_MEMCG_BPF_H
 
-#include "page_walk.bpf.h"
+#include "kernel_compat.bpf.h"
 
 /*
  * Names of the cgroups that records and groups refer to: a fact of the machine, the
@@ -61,6 +61,7 @@ static __always_inline long read_cgroup_name(struct pobpf_cgroup *to,
 	return 0;
 }
 
+/* Not in each object: one call more is too many for the stack of print_pages on 6.1. */
 #ifdef POBPF_CGROUP_PATHS
 
 /* Recordings have paths of cgroups; for all else their last names do. */
@@ -122,6 +123,14 @@ static __always_inline void note_path(const struct kernfs_node___members *kn)
 }
 
 #endif /* POBPF_CGROUP_PATHS */
+
+/* The last memcg_data word and what it meant: neighbours mostly share it. */
+struct memcg_memo {
+	__u64 memcg_data;
+	__u64 cgroup_id;
+	__u32 flags; /* enum pobpf_memcg_flags */
+	__u32 state; /* enum memcg_state */
+};
 
 /* What is known of what a page is charged to. */
 enum memcg_state {

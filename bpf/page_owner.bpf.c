@@ -5,11 +5,42 @@
  * They only read kernel memory.
  */
 #define POBPF_CGROUP_PATHS
-#include "filter.bpf.h"
 #include "kernel_compat.bpf.h"
-#include "memcg.bpf.h"
+
+/* The sum of one group, kept here until another group comes. */
+struct sum_memo {
+	__u32 slot;
+	__u32 reserved;
+	struct pobpf_group_key next; /* group of the page that is looked at */
+	struct pobpf_group_key key;
+	struct pobpf_group_sum sum; /* no allocations: nothing to flush */
+	__u64 lost;		    /* allocations for which there is no map */
+};
+
+enum { BATCH_PAGES = 32, BATCH_DETAILED_PAGES = 16 };
+
+/* Records on their way to the stream: one copy into the seq_file for many of them. */
+struct page_batch {
+	__u32 nr_pages;
+	__u32 reserved;
+	union {
+		struct pobpf_page pages[BATCH_PAGES];
+		struct pobpf_detailed_page detailed_pages[BATCH_DETAILED_PAGES];
+	};
+};
+
+struct run_output {
+	union {
+		struct sum_memo sum;	 /* count_pages */
+		struct page_batch batch; /* emit_pages, emit_detailed_pages */
+	};
+};
+
+/* 1.4 MB if a process does not say that it reads with fewer threads. */
+#define RUNS_MAX 512
+
 #include "page_record.bpf.h"
-#include "page_walk.bpf.h"
+#include "run.bpf.h"
 #include "stack_programs.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -53,17 +84,15 @@ struct {
 	__array(values, struct group_sums);
 } reader_sums SEC(".maps");
 
-/* Pages of one call of bpf_loop(), which would cost more than the page does. */
-enum { PAGES_A_STEP = 4, RECORDS_A_STEP = 2 };
-
 /* The call after the last window has none; the pointer must be tested where it is read. */
 static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
 				  const struct pobpf_window *window, struct walk *w)
 {
 	w->seq = ctx->meta->seq;
 	w->run->slot = window->slot;
+	w->run->memcg = (struct memcg_memo){};
 	w->params = bpf_map_lookup_elem(&readers, &w->run->slot);
-	init_filter(w);
+	init_filter(w->params, w->run->slot, &w->run->filter);
 	return walk_window(w, window);
 }
 
@@ -119,7 +148,7 @@ static __always_inline void read_detail(const struct owner_ref *ref,
 
 static __always_inline void flush_batch(struct walk *w, bool is_detailed)
 {
-	struct page_batch *batch = &w->run->batch;
+	struct page_batch *batch = &w->run->output.batch;
 	__u32 nr = batch->nr_pages;
 
 	batch->nr_pages = 0;
@@ -134,8 +163,9 @@ static __always_inline void flush_batch(struct walk *w, bool is_detailed)
 
 static __always_inline bool emit_page(struct walk *w, bool is_detailed)
 {
+	struct page_batch *batch = &w->run->output.batch;
+	struct memcg_memo *memcg = &w->run->memcg;
 	struct window_walk *at = &w->run->at;
-	struct page_batch *batch = &w->run->batch;
 	struct pobpf_detailed_page *detailed;
 	struct owner_ref ref = {};
 	struct pobpf_page *rec;
@@ -145,15 +175,16 @@ static __always_inline bool emit_page(struct walk *w, bool is_detailed)
 		return false;
 	if (!walk_page(at, &ref))
 		return true;
-	if (!is_wanted(w, &ref))
+	if (!is_in_view(w, &ref))
 		return true;
 	detailed = &batch->detailed_pages[batch->nr_pages & (BATCH_DETAILED_PAGES - 1)];
 	rec = is_detailed ? &detailed->page : &batch->pages[batch->nr_pages & (BATCH_PAGES - 1)];
 	/* before the record: that finds out if this became another allocation meanwhile */
 	if (is_detailed)
 		read_detail(&ref, &detailed->detail);
-	result = fill_record(&ref, &batch->memcg, rec);
-	if (result == RECORD_TORN || !is_as_filtered(w, &ref, &batch->memcg, rec)) {
+	result = fill_record(&ref, memcg, rec);
+	if (result == RECORD_TORN ||
+	    !is_as_filtered(w->params, &ref, &w->run->filter, memcg, rec)) {
 		look_again(at, &ref);
 		return true;
 	}
@@ -168,37 +199,18 @@ static __always_inline bool emit_page(struct walk *w, bool is_detailed)
 	return true;
 }
 
-#ifdef POBPF_MAY_GOTO
-static __always_inline void emit_all_pages(struct walk *w, bool is_detailed)
+static __always_inline bool emit_plain_page(struct walk *w)
 {
-	while (MAY_GO_ON)
-		if (!emit_page(w, is_detailed))
-			break;
-}
-#else
-static long emit_some_pages(__u32 step, struct walk *w)
-{
-#pragma clang loop unroll(full)
-	for (int i = 0; i < RECORDS_A_STEP; i++)
-		if (!emit_page(w, false))
-			return 1;
-	return 0;
+	return emit_page(w, false);
 }
 
-static long emit_detailed_page(__u32 step, struct walk *w)
+static __always_inline bool emit_detailed_page(struct walk *w)
 {
-	return emit_page(w, true) ? 0 : 1;
+	return emit_page(w, true);
 }
 
-static __always_inline void emit_all_pages(struct walk *w, bool is_detailed)
-{
-	/* twice: a torn page is looked at once more */
-	if (is_detailed)
-		bpf_loop(2 * POBPF_WINDOW_PAGES + 1, emit_detailed_page, w, 0);
-	else
-		bpf_loop(2 * POBPF_WINDOW_PAGES / RECORDS_A_STEP + 1, emit_some_pages, w, 0);
-}
-#endif
+DEFINE_LOOP(emit_all_pages, emit_plain_page, WINDOW_STEPS, 2)
+DEFINE_LOOP(emit_all_detailed_pages, emit_detailed_page, WINDOW_STEPS, 1)
 
 static __always_inline int emit_window(struct bpf_iter__bpf_map_elem *ctx, bool is_detailed)
 {
@@ -212,9 +224,11 @@ static __always_inline int emit_window(struct bpf_iter__bpf_map_elem *ctx, bool 
 	if (!w.run)
 		return 0;
 	if (begin(ctx, window, &w)) {
-		w.run->batch.memcg = (struct memcg_memo){};
-		w.run->batch.nr_pages = 0;
-		emit_all_pages(&w, is_detailed);
+		w.run->output.batch.nr_pages = 0;
+		if (is_detailed)
+			emit_all_detailed_pages(&w);
+		else
+			emit_all_pages(&w);
 		flush_batch(&w, is_detailed);
 	}
 	write_account(&w);
@@ -331,17 +345,16 @@ enum { GROUP_TORN = 1, GROUP_WITHOUT_CGROUP = 2 };
 
 /* Makes memo->key the group of an allocation. */
 __noinline int select_group(const struct pobpf_params *params, struct owner_ref *ref,
-			    struct sum_memo *memo)
+			    struct sum_memo *memo, struct memcg_memo *memcg)
 {
 	__u64 *next, *key;
 	__u64 changed = 0;
 	int result;
 
-	if (!params || !ref || !memo)
+	if (!params || !ref || !memo || !memcg)
 		return 0;
 	memo->next = (struct pobpf_group_key){};
-	result = set_group(&memo->next, ref, params->group_by, &memo->memcg) ? GROUP_WITHOUT_CGROUP
-									     : 0;
+	result = set_group(&memo->next, ref, params->group_by, memcg) ? GROUP_WITHOUT_CGROUP : 0;
 	if (owner_has_changed(ref))
 		return GROUP_TORN;
 	next = (__u64 *)&memo->next;
@@ -363,7 +376,7 @@ static __always_inline bool count_page(struct walk *w)
 {
 	const struct pobpf_params *params = w->params;
 	struct window_walk *at = &w->run->at;
-	struct sum_memo *memo = &w->run->sum;
+	struct sum_memo *memo = &w->run->output.sum;
 	struct owner_ref ref = {};
 	int result;
 
@@ -372,7 +385,7 @@ static __always_inline bool count_page(struct walk *w)
 	if (!walk_page(at, &ref))
 		return true;
 	if (params->active || params->group_by != POBPF_GROUP_HANDLE) {
-		if (!is_wanted(w, &ref))
+		if (!is_in_view(w, &ref))
 			return true;
 	}
 	if (params->group_by == POBPF_GROUP_HANDLE) {
@@ -389,7 +402,7 @@ static __always_inline bool count_page(struct walk *w)
 			memo->key.handle = ref.handle;
 		}
 	} else {
-		result = select_group(params, &ref, memo);
+		result = select_group(params, &ref, memo, &w->run->memcg);
 		if (result == GROUP_TORN) {
 			look_again(at, &ref);
 			return true;
@@ -403,29 +416,7 @@ static __always_inline bool count_page(struct walk *w)
 	return true;
 }
 
-#ifdef POBPF_MAY_GOTO
-static __always_inline void count_all_pages(struct walk *w)
-{
-	while (MAY_GO_ON)
-		if (!count_page(w))
-			break;
-}
-#else
-static long count_some_pages(__u32 step, struct walk *w)
-{
-#pragma clang loop unroll(full)
-	for (int i = 0; i < PAGES_A_STEP; i++)
-		if (!count_page(w))
-			return 1;
-	return 0;
-}
-
-static __always_inline void count_all_pages(struct walk *w)
-{
-	/* twice: a torn page is looked at once more */
-	bpf_loop(2 * POBPF_WINDOW_PAGES / PAGES_A_STEP + 1, count_some_pages, w, 0);
-}
-#endif
+DEFINE_LOOP(count_all_pages, count_page, WINDOW_STEPS, 4)
 
 SEC("pobpf/bpf_map_elem")
 int count_pages(struct bpf_iter__bpf_map_elem *ctx)
@@ -440,11 +431,10 @@ int count_pages(struct bpf_iter__bpf_map_elem *ctx)
 	if (!w.run)
 		return 0;
 	if (begin(ctx, window, &w)) {
-		memo = &w.run->sum;
+		memo = &w.run->output.sum;
 		memo->slot = w.run->slot;
 		memo->key = (struct pobpf_group_key){};
 		memo->sum = (struct pobpf_group_sum){};
-		memo->memcg = (struct memcg_memo){};
 		memo->lost = 0;
 		count_all_pages(&w);
 		flush_sum(memo);

@@ -8,13 +8,30 @@
  * buffer may not take another record, and leaves its position in the sessions map.
  * docs/pins.md says why.
  */
-#define POBPF_PRINTS
-#include "filter.bpf.h"
 #include "kernel_compat.bpf.h"
-#include "memcg.bpf.h"
-#include "page_record.bpf.h"
-#include "page_walk.bpf.h"
 #include "pobpf/pin_abi.h"
+
+/* A place in the memory of a pin's view. */
+struct view_place {
+	__u64 pfn;
+	__u32 range; /* element of the ranges map that pfn is in or before */
+	__u32 reserved;
+};
+
+/* One call of print_pages, which goes through many windows. */
+struct run_output {
+	struct view_place next; /* where the next window begins */
+	__u32 nr_scanned;	/* pages of the windows so far */
+	__u32 is_at_end;	/* no window is left */
+	struct pobpf_page page;
+	__u64 zero; /* ends a task name that has no NUL */
+};
+
+/* 80 KB for the readers of a pin. */
+#define RUNS_MAX 256
+
+#include "page_record.bpf.h"
+#include "run.bpf.h"
 #include "stack_depot.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -87,7 +104,7 @@ static __always_inline bool next_window(struct walk *w)
 {
 	__u32 order = layout.pageblock_order < POBPF_WINDOW_ORDER ? layout.pageblock_order
 								  : POBPF_WINDOW_ORDER;
-	struct print_state *print = &w->run->print;
+	struct run_output *print = &w->run->output;
 	struct window_walk *at = &w->run->at;
 	__u32 index = print->next.range;
 	struct pobpf_pfn_range *range;
@@ -98,7 +115,7 @@ static __always_inline bool next_window(struct walk *w)
 		return false;
 	range = bpf_map_lookup_elem(&ranges, &index);
 	if (!range) {
-		at->is_at_end = 1;
+		print->is_at_end = 1;
 		return false;
 	}
 	pfn = print->next.pfn > range->begin ? print->next.pfn : range->begin;
@@ -306,7 +323,7 @@ static __always_inline bool find_page(struct walk *w, struct owner_ref *ref)
 	for (int i = 0; i < PAGES_A_STEP; i++) {
 		if (at->next >= at->nr_pages)
 			return false;
-		if (walk_page(at, ref) && is_wanted(w, ref))
+		if (walk_page(at, ref) && is_in_view(w, ref))
 			return true;
 	}
 	return false;
@@ -314,7 +331,8 @@ static __always_inline bool find_page(struct walk *w, struct owner_ref *ref)
 
 static long print_page(__u32 index, struct walk *w)
 {
-	struct print_state *print = &w->run->print;
+	struct run_output *print = &w->run->output;
+	struct memcg_memo *memcg = &w->run->memcg;
 	struct window_walk *at = &w->run->at;
 	struct pobpf_page *page = &print->page;
 	struct seq_file *seq = w->seq;
@@ -339,8 +357,8 @@ static long print_page(__u32 index, struct walk *w)
 		/* no buffer is large enough: rather its number than no record and no end */
 		mode = POBPF_MODE_HANDLE;
 	}
-	if (fill_text_record(&ref, &print->memcg, page) == RECORD_TORN ||
-	    !is_as_filtered(w, &ref, &print->memcg, page)) {
+	if (fill_text_record(&ref, memcg, page) == RECORD_TORN ||
+	    !is_as_filtered(w->params, &ref, &w->run->filter, memcg, page)) {
 		look_again(at, &ref);
 		return 0;
 	}
@@ -442,19 +460,19 @@ __noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *
 /* What print_pages answers. */
 static __always_inline int print_ticket(struct walk *w, __u64 session, __u32 ticket)
 {
-	struct print_state *print = &w->run->print;
+	struct run_output *print = &w->run->output;
 	struct window_walk *at = &w->run->at;
 
 	/* forgotten, because of too many other readers: rather an error (EAGAIN) than a gap */
 	if (begin_ticket(session, ticket, &print->next))
 		return 1;
 	w->run->slot = 0;
-	init_filter(w);
-	print->memcg = (struct memcg_memo){};
+	w->run->memcg = (struct memcg_memo){};
+	init_filter(w->params, 0, &w->run->filter);
 	print->nr_scanned = 0;
+	print->is_at_end = 0;
 	print->zero = 0;
 	at->torn = ~0;
-	at->is_at_end = 0;
 	at->next = at->nr_pages = 0;
 	/* a step is a page, or the way to the next window; some pages are looked at twice */
 	bpf_loop(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, w, 0);
@@ -462,11 +480,11 @@ static __always_inline int print_ticket(struct walk *w, __u64 session, __u32 tic
 	if (at->next < at->nr_pages)
 		print->next.pfn = at->place.pfn + at->next;
 	/* no call is left for the rest: an error must tell the reader so */
-	if (!at->is_at_end && ticket + 1 >= nr_tickets)
+	if (!print->is_at_end && ticket + 1 >= nr_tickets)
 		return 1;
-	if (end_ticket(session, ticket, &print->next, at->is_at_end))
+	if (end_ticket(session, ticket, &print->next, print->is_at_end))
 		return 1;
-	if (at->is_at_end)
+	if (print->is_at_end)
 		remember_end(session, ticket);
 	return 0;
 }

@@ -18,19 +18,12 @@
 /* Bits of enum migratetype in pageblock_flags, all versions. */
 #define PAGEBLOCK_MIGRATETYPE_MASK 7U
 
-/*
- * A number that the verifier cannot know to be zero: what starts on the stack from a
- * known constant makes each step of a loop a state of its own ("too large").
- */
-volatile __u32 unknown_zero = 0;
-
 /* What all of a window is, if there is nothing to walk. */
 enum window_whole { WINDOW_MIXED, WINDOW_ABSENT, WINDOW_OFFLINE, WINDOW_FREE };
 
 /*
- * Where a window lies in kernel memory. No pointers in here and in the other parts
- * of struct run: global functions, which are verified once, on their own, take
- * plain memory only, and maps hold nothing else.
+ * Where a window lies in kernel memory. Addresses are numbers: global functions, which are
+ * verified once, on their own, take plain memory only, and maps hold nothing else.
  */
 struct window_place {
 	__u64 pfn;	/* first page of the window */
@@ -44,173 +37,11 @@ struct window_place {
 struct window_walk {
 	struct window_place place;
 	__u16 nr_pages;
-	__u16 next;	 /* pages of the window that are done */
-	__u16 torn;	 /* index of the page that has been looked at twice */
-	__u16 is_at_end; /* print_pages: no window is left */
+	__u16 next; /* pages of the window that are done */
+	__u16 torn; /* index of the page that has been looked at twice */
+	__u16 reserved;
 	struct pobpf_account account;
 };
-
-/* The last memcg_data word and what it meant: neighbours mostly share it. */
-struct memcg_memo {
-	__u64 memcg_data;
-	__u64 cgroup_id;
-	__u32 flags; /* enum pobpf_memcg_flags */
-	__u32 state; /* enum memcg_state */
-};
-
-/* The sum of one group, kept here until another group comes. */
-struct sum_memo {
-	__u32 slot;
-	__u32 reserved;
-	struct pobpf_group_key next; /* group of the page that is looked at */
-	struct pobpf_group_key key;
-	struct pobpf_group_sum sum; /* no allocations: nothing to flush */
-	struct memcg_memo memcg;
-	__u64 lost; /* allocations for which there is no map */
-};
-
-#ifdef POBPF_FILTERS
-enum filter_verdicts {
-	COMM_PASSES = 1 << 0,
-	TGID_IS_DEAD = 1 << 1,
-	TGID_PASSES = 1 << 2,
-	PID_PASSES = 1 << 3,
-};
-
-/* Verdicts of bpf/filter.bpf.h on what neighbours share. */
-struct filter_memo {
-	__u64 memcg_data; /* 0: not charged, memcg_bits are 0 */
-	__u64 comm[POBPF_COMM_BYTES / 8];
-	__u32 slot;
-	__u32 tgid;
-	__u32 pid;
-	__u32 handle;	 /* 0: none yet */
-	__s8 memcg_bits; /* enum pobpf_set_bits; negative: not known */
-	__s8 hits;	 /* enum pobpf_stack_hits; negative: not known */
-	__u8 reserved[2];
-	__u32 verdicts; /* enum filter_verdicts */
-};
-#endif
-
-enum { BATCH_PAGES = 32, BATCH_DETAILED_PAGES = 16 };
-
-/* Records on their way to the stream: one copy into the seq_file for many of them. */
-struct page_batch {
-	struct memcg_memo memcg;
-	__u32 nr_pages;
-	__u32 reserved;
-	union {
-		struct pobpf_page pages[BATCH_PAGES];
-		struct pobpf_detailed_page detailed_pages[BATCH_DETAILED_PAGES];
-	};
-};
-
-/* A place in the memory of a pin's view. */
-struct view_place {
-	__u64 pfn;
-	__u32 range; /* element of the ranges map that pfn is in or before */
-	__u32 reserved;
-};
-
-/* One call of print_pages, which goes through many windows. */
-struct print_state {
-	struct memcg_memo memcg;
-	struct view_place next; /* where the next window begins */
-	__u32 nr_scanned;	/* pages of the windows so far */
-	__u32 reserved;
-	struct pobpf_page page;
-	__u64 zero; /* ends a task name that has no NUL */
-};
-
-/*
- * One run of a program, as far as it is plain data. In a map: the verifier knows
- * nothing of what a map holds, where it would follow each counter on the stack
- * through each page as a state of its own, and the stack is small on 6.1.
- */
-struct run {
-	__u32 is_busy;
-	__u32 slot;
-	struct window_walk at;
-#ifdef POBPF_FILTERS
-	struct filter_memo filter;
-#endif
-#ifdef POBPF_PRINTS
-	struct print_state print; /* print_pages */
-#else
-	union {
-		struct sum_memo sum;	 /* count_pages */
-		struct page_batch batch; /* emit_pages, emit_detailed_pages */
-	};
-#endif
-};
-
-/*
- * Runs at a time, a power of two: each thread that reads has one at most. 1.4 MB if a
- * process does not say that it reads with fewer, 80 KB for the readers of a pin.
- */
-#ifdef POBPF_PRINTS
-#define RUNS_MAX 256
-#else
-#define RUNS_MAX 512
-#endif
-const volatile __u32 runs_mask = RUNS_MAX - 1;
-
-/* Not per CPU, as runs can be preempted in the middle of a window by others. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, RUNS_MAX);
-	__type(key, __u32);
-	__type(value, struct run);
-} runs SEC(".maps");
-
-/* One run with what it is given; lives on its stack. */
-struct walk {
-	struct seq_file *seq;
-	const struct pobpf_params *params;
-	struct run *run;
-};
-
-static __always_inline struct run *try_run(__u32 index)
-{
-	struct run *run;
-
-	index &= runs_mask;
-	run = bpf_map_lookup_elem(&runs, &index);
-	return run && !__sync_val_compare_and_swap(&run->is_busy, 0, 1) ? run : NULL;
-}
-
-struct run_search {
-	__u32 first;
-	__u32 found; /* RUNS_MAX: none */
-};
-
-static long search_run(__u32 step, struct run_search *search)
-{
-	if (!try_run(search->first + step))
-		return 0;
-	search->found = (search->first + step) & runs_mask;
-	return 1;
-}
-
-/* Memory that no other run is using, until end_run(); NULL if there are more runs than that. */
-static __always_inline struct run *begin_run(void)
-{
-	struct run_search search = {.found = RUNS_MAX};
-	struct run *run;
-
-	search.first = bpf_get_smp_processor_id();
-	run = try_run(search.first);
-	if (run)
-		return run;
-	bpf_loop(runs_mask + 1, search_run, &search, 0);
-	return bpf_map_lookup_elem(&runs, &search.found);
-}
-
-static __always_inline void end_run(struct run *run)
-{
-	/* not a plain store: whoever comes next must see what this run has written */
-	__sync_lock_test_and_set(&run->is_busy, 0);
-}
 
 /* __nr_to_section(): the section's address, or 0 where there is none. */
 static __always_inline __u64 section_address(__u64 section_nr)
@@ -296,8 +127,7 @@ static __always_inline int buddy_order(__u64 page_address)
 	 */
 	if ((KERNEL_READ(page, page_type) & layout.buddy_mask) != layout.buddy_value)
 		return -1;
-	/* buddy_order_unsafe() may be stale; the kernel then goes on with the next page, as we do
-	 */
+	/* buddy_order_unsafe() may be stale: the kernel then goes on with the next page */
 	return order <= layout.max_page_order ? (int)order : 0;
 }
 
@@ -335,8 +165,7 @@ static __always_inline bool starts_inside_buddy_block(const struct window_place 
 	return false;
 }
 
-/* Finds the memory of the window at place->pfn; 0 if there is nothing to walk, for the reason set.
- */
+/* Finds the memory of a window; 0 if there is nothing to walk, for the reason in place->whole. */
 __noinline int find_window(struct window_place *place)
 {
 	struct section_copy section = {};
@@ -370,40 +199,6 @@ __noinline int find_window(struct window_place *place)
 	return 1;
 }
 
-/* What an iterator is called for; NULL: for nothing, behind the last window. */
-static __always_inline const struct pobpf_window *
-current_window(const struct bpf_iter__bpf_map_elem *ctx)
-{
-	const struct pobpf_window *window = ctx->value;
-
-	return window && window->pfn != POBPF_NO_WINDOW ? window : NULL;
-}
-
-/*
- * Prepares the walk over a window; false if there is nothing to walk, with all
- * pages counted under their reason.
- */
-static __always_inline bool walk_window(struct walk *w, const struct pobpf_window *window)
-{
-	struct window_walk *at = &w->run->at;
-
-	at->nr_pages = window->last + 1;
-	at->next = 0;
-	at->torn = ~0;
-	at->place = (struct window_place){.pfn = window->pfn};
-	at->account = (struct pobpf_account){
-		.kind = POBPF_ITEM_ACCOUNT,
-		.nr_pages = window->last + 1,
-	};
-
-	if (!w->params) {
-		at->account.errors = at->nr_pages;
-		return false;
-	}
-	at->account.mode = w->params->mode;
-	return find_window(&at->place);
-}
-
 /* What the walk stands on: an allocation, or a page that was counted under its reason. */
 struct owner_ref {
 	__u64 pfn;
@@ -413,9 +208,7 @@ struct owner_ref {
 	__u64 ts_nsec;
 	__u32 handle;
 	__u32 order;
-#ifdef POBPF_FILTERS
 	__u32 gfp_mask; /* of the owner that passed the filters, if they look at it */
-#endif
 };
 
 /*
@@ -539,21 +332,6 @@ static __always_inline void read_page_flags(struct owner_ref *ref)
 static __always_inline __u32 gfp_migratetype(__u32 gfp_mask)
 {
 	return layout.is_mobility_grouping_disabled ? 0 : gfp_mask >> 3 & 3;
-}
-
-/* Ends the window in the stream. The kernel drops the account together with a window it re-runs. */
-static __always_inline void write_account(struct walk *w)
-{
-	struct window_walk *at = &w->run->at;
-	struct pobpf_account *account = &at->account;
-
-	if (at->place.whole == WINDOW_ABSENT)
-		account->absent = at->nr_pages;
-	if (at->place.whole == WINDOW_OFFLINE)
-		account->offline = at->nr_pages;
-	if (at->place.whole == WINDOW_FREE)
-		account->free = at->nr_pages;
-	bpf_seq_write(w->seq, account, sizeof(*account));
 }
 
 #endif /* POBPF_PAGE_WALK_BPF_H */

@@ -78,9 +78,7 @@ Status install_inner_maps(const bpf_object* object, std::uint32_t slot, SlotStat
   const auto fill = [&](const char* outer, bool is_needed, const auto& make) -> Status {
     if (is_needed) return put(object, outer, slot, make());
     if (state == SlotState::kNew) return {};
-    // not every object has them
-    const int map = bpf_object__find_map_fd_by_name(object, outer);
-    if (map >= 0) bpf_map_delete_elem(map, &slot);
+    bpf_map_delete_elem(bpf_object__find_map_fd_by_name(object, outer), &slot);
     return {};
   };
   const bool has_stack_filter = (filter.params.active & 1U << POBPF_FILTER_STACK) != 0;

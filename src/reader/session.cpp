@@ -19,9 +19,6 @@
 #include "kernel/machine_facts.h"
 #include "kernel/privileges.h"
 #include "page_owner.skel.h"
-#include "page_owner_filters.skel.h"
-#include "page_owner_filters_goto.skel.h"
-#include "page_owner_filters_probe.skel.h"
 #include "page_owner_goto.skel.h"
 #include "page_owner_probe.skel.h"
 #include "pobpf/reader.h"
@@ -313,27 +310,21 @@ Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumReq
   }
 }
 
-const void* elf_of_walker(const MachineFacts& facts, std::uint32_t filters, std::size_t& size) {
-  const bool with_filters = (filters & ~kNodeFilter) != 0;
-  if (!facts.has_rdonly_cast)
-    return with_filters ? page_owner_filters_probe_bpf__elf_bytes(&size)
-                        : page_owner_probe_bpf__elf_bytes(&size);
-  if (!facts.has_may_goto)
-    return with_filters ? page_owner_filters_bpf__elf_bytes(&size)
-                        : page_owner_bpf__elf_bytes(&size);
-  return with_filters ? page_owner_filters_goto_bpf__elf_bytes(&size)
-                      : page_owner_goto_bpf__elf_bytes(&size);
+const void* elf_of_walker(const MachineFacts& facts, std::size_t& size) {
+  if (!facts.has_rdonly_cast) return page_owner_probe_bpf__elf_bytes(&size);
+  if (!facts.has_may_goto) return page_owner_bpf__elf_bytes(&size);
+  return page_owner_goto_bpf__elf_bytes(&size);
 }
 
 /// The walker for this kernel, not loaded yet. All objects are compiled from one source: programs
 /// and variables are the same (abi_test.cpp), so one skeleton type serves them.
-WalkerSkeleton open_walker(const MachineFacts& facts, std::uint32_t filters, const char* btf_path) {
+WalkerSkeleton open_walker(const MachineFacts& facts, const char* btf_path) {
   LIBBPF_OPTS(bpf_object_open_opts, options);
   options.btf_custom_path = btf_path;
   WalkerSkeleton skeleton(static_cast<page_owner_bpf*>(std::calloc(1, sizeof(page_owner_bpf))));
   if (!skeleton || page_owner_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   std::size_t size = 0;
-  const void* bytes = elf_of_walker(facts, filters, size);
+  const void* bytes = elf_of_walker(facts, size);
   // libbpf only reads them
   skeleton->skeleton->data = const_cast<void*>(bytes);
   skeleton->skeleton->data_sz = size;
@@ -358,7 +349,7 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
   const LibbpfCall opening;
-  WalkerSkeleton skeleton = open_walker(facts, options.filters, btf->path());
+  WalkerSkeleton skeleton = open_walker(facts, btf->path());
   if (!skeleton) return fail(opening.error("opening the page walker", errno));
   if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());

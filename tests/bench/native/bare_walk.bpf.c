@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The walk of bpf/page_walk.bpf.h and nothing else: what all programs pay before they do anything. */
-#include "../../../bpf/page_walk.bpf.h"
+#include "../../../bpf/kernel_compat.bpf.h"
+
+struct run_output {
+};
+
+#define RUNS_MAX 512
+
+#include "../../../bpf/run.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -12,21 +19,19 @@ struct {
 	__type(value, struct pobpf_params);
 } readers SEC(".maps");
 
-static long step_pages(__u32 step, struct walk *w)
+static __always_inline bool count_page(struct walk *w)
 {
 	struct window_walk *at = &w->run->at;
+	struct owner_ref ref = {};
 
-#pragma clang loop unroll(full)
-	for (int i = 0; i < 4; i++) {
-		struct owner_ref ref = {};
-
-		if (at->next >= at->nr_pages)
-			return 1;
-		if (walk_page(at, &ref))
-			at->account.emitted++;
-	}
-	return 0;
+	if (at->next >= at->nr_pages)
+		return false;
+	if (walk_page(at, &ref))
+		at->account.emitted++;
+	return true;
 }
+
+DEFINE_LOOP(walk_all_pages, count_page, POBPF_WINDOW_PAGES, 4)
 
 SEC("pobpf/bpf_map_elem")
 int walk_only(struct bpf_iter__bpf_map_elem *ctx)
@@ -43,7 +48,7 @@ int walk_only(struct bpf_iter__bpf_map_elem *ctx)
 	w.run->slot = 0;
 	w.params = bpf_map_lookup_elem(&readers, &w.run->slot);
 	if (walk_window(&w, window))
-		bpf_loop(POBPF_WINDOW_PAGES / 4 + 1, step_pages, &w, 0);
+		walk_all_pages(&w);
 	write_account(&w);
 	end_run(w.run);
 	return 0;

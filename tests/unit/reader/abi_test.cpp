@@ -198,8 +198,7 @@ class SharedSkeleton : public testing::Test {
 };
 
 TEST_F(SharedSkeleton, OfThePageWalkers) {
-  for (const char* other : {"page_owner_probe", "page_owner_goto", "page_owner_filters",
-                            "page_owner_filters_probe", "page_owner_filters_goto"})
+  for (const char* other : {"page_owner_probe", "page_owner_goto"})
     expect_fits("page_owner", other);
 }
 
@@ -213,7 +212,7 @@ TEST_F(SharedSkeleton, InnerMapsHaveTheSizesThatUserSpaceWrites) {
     std::size_t value;
   };
   for (const char* name :
-       {"page_owner_filters", "page_owner_filters_probe", "page_text", "page_text_probe"}) {
+       {"page_owner", "page_owner_probe", "page_owner_goto", "page_text", "page_text_probe"}) {
     const Object object = open(name);
     ASSERT_TRUE(object);
     for (const Sizes& sizes : {Sizes{"reader_sets", sizeof(pobpf_set_key), sizeof(__u32)},
