@@ -8,6 +8,8 @@
 #include <bpf/bpf_helpers.h>
 #include "pobpf/abi.h"
 
+#define EINVAL 22
+
 char LICENSE[] SEC("license") = "GPL";
 
 /* Request and answer of peek; user space is the only caller, one call at a time. */
@@ -33,7 +35,7 @@ int peek(void *ctx)
 	/* keeps the compiler from testing a copy, whose bound the verifier does not carry over */
 	barrier_var(nr_bytes);
 	if (nr_bytes > sizeof(peek_request.bytes)) {
-		peek_request.error = -22; /* EINVAL */
+		peek_request.error = -EINVAL;
 		return 0;
 	}
 	peek_request.error = bpf_probe_read_kernel(peek_request.bytes, nr_bytes,

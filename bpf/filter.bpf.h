@@ -38,9 +38,9 @@ static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u
 {
 	__u32 nid;
 
-	/* PF_POISONED(): a memmap that nobody has initialised; 7.3 tests it before taking the nid
+	/* PagePoisoned(): a memmap that nobody has initialised; 7.3 tests it before taking the nid
 	 */
-	if (flags == ~0ULL)
+	if (flags == PAGE_POISON_PATTERN)
 		return false;
 	nid = flags >> layout.node_shift & layout.node_mask;
 	if (nid >= POBPF_MAX_NODES)
@@ -63,7 +63,7 @@ static __always_inline __u32 active_filters(const struct pobpf_params *params)
 struct reader_set {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
-	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(key_size, sizeof(struct pobpf_set_key));
 	__uint(value_size, sizeof(__u32)); /* enum pobpf_set_bits, or enum pobpf_stack_hits */
 };
@@ -92,7 +92,7 @@ struct {
 struct reader_stack_ranges {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__uint(map_flags, 1 << 12 /* BPF_F_INNER_MAP: of any size */);
+	__uint(map_flags, BPF_F_INNER_MAP /* of any size */);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(struct pobpf_stack_range));
 };
@@ -172,6 +172,9 @@ __noinline int comm_passes(const struct pobpf_params *params, struct filter_memo
 	return !is_rejected && (!wants || is_wanted);
 }
 
+/* PID_MAX_LIMIT has 22 bits; a node takes 6 of them (XA_CHUNK_SHIFT), or 4. */
+#define PID_XARRAY_LEVELS 6
+
 /* idr_find() in a radix tree of struct xa_node: the entry of an index, or 0. */
 static __always_inline __u64 find_in_xarray(__u64 head, __u64 index)
 {
@@ -179,14 +182,12 @@ static __always_inline __u64 find_in_xarray(__u64 head, __u64 index)
 	const __u64 slots = bpf_core_field_offset(struct xa_node___any, slots);
 	__u64 entry = head, limit = 0;
 
-	/* 22 bits of PID_MAX_LIMIT in steps of 6, or of 4 */
 #pragma clang loop unroll(disable)
-	for (int level = 0; level < 6; level++) {
-		const struct xa_node___any *node = (const void *)(entry - XA_NODE_BITS);
+	for (int level = 0; level < PID_XARRAY_LEVELS; level++) {
+		const struct xa_node___any *node = (const void *)(entry - XA_INTERNAL);
 		__u8 shift = 0;
 
-		/* xa_is_node() */
-		if ((entry & 3) != XA_NODE_BITS || entry <= 4096)
+		if (!xa_is_node(entry))
 			break;
 		bpf_core_read(&shift, sizeof(shift), &node->shift);
 		shift &= 31;
@@ -196,7 +197,7 @@ static __always_inline __u64 find_in_xarray(__u64 head, __u64 index)
 		entry = read_kernel_u64((__u64)node + slots +
 					(index >> shift & (nr_slots - 1)) * sizeof(__u64));
 	}
-	return entry & 3 ? 0 : entry;
+	return entry & XA_TAG_MASK ? 0 : entry;
 }
 
 /* find_pid_ns(): whether a thread group of this id exists in the initial PID namespace. */
@@ -234,6 +235,9 @@ __noinline int memcg_set_bits(__u64 memcg_data, __u32 slot)
 	return bits;
 }
 
+/* log2 of ranges: no kernel has as many functions. */
+#define STACK_RANGES_SHIFT 20
+
 /* What an address hits: a binary search through the reader's ranges. */
 static __always_inline int address_hits(__u32 slot, __u64 address, __u32 nr_ranges)
 {
@@ -242,9 +246,8 @@ static __always_inline int address_hits(__u32 slot, __u64 address, __u32 nr_rang
 
 	if (!ranges)
 		return 0;
-		/* 2^20 ranges: more functions than any kernel has */
 #pragma clang loop unroll(disable)
-	for (int step = 0; step < 20; step++) {
+	for (int step = 0; step < STACK_RANGES_SHIFT; step++) {
 		__u32 middle = low + (high - low) / 2;
 		const struct pobpf_stack_range *range;
 
@@ -482,7 +485,7 @@ __noinline int passes_deep_filters(const struct pobpf_params *params, struct own
 		struct page *page = KERNEL_PTR(struct page, ref->page);
 		__u64 memcg_data = page_memcg_data(page);
 
-		if (page_is_tail(page) || memcg_data & MEMCG_DATA_OBJEXTS_BIT)
+		if (page_is_tail(page) || memcg_data & MEMCG_DATA_OBJEXTS)
 			memcg_data = 0;
 		if (memcg_data != memo->memcg_data) {
 			memo->memcg_data = memcg_data;

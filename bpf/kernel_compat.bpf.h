@@ -12,6 +12,16 @@
 #include <bpf/bpf_helpers.h>
 #include "pobpf/abi.h"
 
+/* Macros and enumerators without a type's name, which vmlinux.h lacks; the same in all versions. */
+#define BPF_NOEXIST 1		     /* linux/bpf.h */
+#define BPF_F_NO_PREALLOC (1U << 0)  /* linux/bpf.h */
+#define BPF_F_INNER_MAP (1U << 12)   /* linux/bpf.h */
+#define PAGE_POISON_PATTERN (~0ULL)  /* linux/page-flags.h */
+#define PAGE_MAPPING_FLAGS 3UL	     /* linux/page-flags.h; FOLIO_MAPPING_FLAGS since v6.17 */
+#define PAGE_MAPCOUNT_RESERVE (-128) /* linux/page-flags.h before v6.12; types lie below it */
+/* PAGE_SIZE of x86; of arm64 it is this or more. */
+#define PAGE_SIZE_MIN 4096UL
+
 const volatile struct pobpf_layout layout = {};
 
 /*
@@ -122,8 +132,7 @@ struct page___v618 {
 	struct memdesc_flags___v618 flags;
 } __attribute__((preserve_access_index));
 
-/* Members of struct page that some kernels have. One flavour: libbpf searches all types for each.
- */
+/* Members of struct page that some kernels have. One flavour, as libbpf searches for each. */
 struct page___members {
 	unsigned long flags;	     /* before v6.18 */
 	unsigned long memcg_data;    /* CONFIG_MEMCG */
@@ -156,8 +165,7 @@ static __always_inline __u64 page_memcg_data(struct page *page)
 	return KERNEL_READ(p, memcg_data);
 }
 
-/* page->mapping with its low bits; the verifier allows no arithmetic on what it takes for a
- * pointer. */
+/* page->mapping with its low bits, as a number: the verifier allows no arithmetic on a pointer. */
 static __always_inline __u64 page_mapping_word(const struct page *page)
 {
 	return KERNEL_WORD((struct page___members *)page, mapping);
@@ -177,7 +185,7 @@ static __always_inline bool page_is_tail(const struct page *page)
 	return KERNEL_WORD(p, compound_head) & 1;
 }
 
-/* One flavour for all members: libbpf searches all types of the kernel for each. */
+/* One flavour for all members, as libbpf searches for each. */
 struct kernfs_node___members {
 	__u64 id;
 	unsigned int hash; /* of the name */
@@ -207,14 +215,13 @@ struct obj_cgroup___memcg {
 	struct mem_cgroup___css *memcg;
 } __attribute__((preserve_access_index));
 
-/* MEMCG_DATA_OBJCGS, renamed MEMCG_DATA_OBJEXTS in v6.10: the same bit in all versions. */
-#define MEMCG_DATA_OBJEXTS_BIT (1UL << 0)
-/* MEMCG_DATA_KMEM: the same bit in all versions. */
-#define MEMCG_DATA_KMEM_BIT (1UL << 1)
+/* linux/memcontrol.h; MEMCG_DATA_OBJCGS before v6.10. */
+#define MEMCG_DATA_OBJEXTS (1UL << 0)
+#define MEMCG_DATA_KMEM (1UL << 1)
 /* v6.10 uses bit 2 as well; it is never set in a pointer, as slab objects are 8-byte aligned. */
-#define MEMCG_DATA_FLAGS 7UL
-/* CSS_ONLINE of an anonymous enum in linux/cgroup-defs.h: the same bit in all versions. */
-#define CSS_ONLINE_BIT (1U << 1)
+#define MEMCG_DATA_FLAGS_MASK 7UL
+/* linux/cgroup-defs.h */
+#define CSS_ONLINE (1U << 1)
 
 /*
  * The mem_cgroup that memcg_data refers to, or 0 if that cannot be told.
@@ -227,13 +234,13 @@ struct obj_cgroup___memcg {
  */
 static __always_inline __u64 memcg_of(__u64 memcg_data)
 {
-	__u64 address = memcg_data & ~MEMCG_DATA_FLAGS;
+	__u64 address = memcg_data & ~MEMCG_DATA_FLAGS_MASK;
 	const struct mem_cgroup___css *memcg = (const void *)address;
 	const struct obj_cgroup___memcg *objcg = (const void *)address;
 
 	if (!layout.memory_cgrp_subsys || !address)
 		return 0;
-	if (!(memcg_data & MEMCG_DATA_KMEM_BIT) &&
+	if (!(memcg_data & MEMCG_DATA_KMEM) &&
 	    KERNEL_WORD(memcg, css.ss) == layout.memory_cgrp_subsys)
 		return address;
 	if (!bpf_core_type_exists(struct obj_cgroup___memcg))
@@ -287,8 +294,15 @@ struct pid___tasks {
 	struct hlist_head___any tasks[4];
 } __attribute__((preserve_access_index));
 
-/* xa_mk_internal() of include/linux/xarray.h: what is added to the address of a node. */
-#define XA_NODE_BITS 2UL
+/* linux/xarray.h: low bits of an entry, and those that xa_mk_internal() sets. */
+#define XA_TAG_MASK 3UL
+#define XA_INTERNAL 2UL
+
+/* linux/xarray.h: internal entries up to 4096 are errors and marks. */
+static __always_inline bool xa_is_node(__u64 entry)
+{
+	return (entry & XA_TAG_MASK) == XA_INTERNAL && entry > 4096;
+}
 
 struct comm_words {
 	__u64 word[POBPF_COMM_BYTES / 8];

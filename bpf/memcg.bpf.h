@@ -13,7 +13,7 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
-	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
 	__type(value, struct pobpf_cgroup);
 } cgroups SEC(".maps");
@@ -74,7 +74,7 @@ const volatile __u32 with_cgroup_paths;
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
-	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
 	__type(value, struct pobpf_cgroup_level);
 } cgroup_paths SEC(".maps");
@@ -89,7 +89,7 @@ __noinline int note_level(__u64 node)
 
 	if (!id || bpf_map_lookup_elem(&cgroup_paths, &id))
 		return 1;
-	bpf_map_update_elem(&cgroup_paths, &id, &no_level, 1 /* BPF_NOEXIST */);
+	bpf_map_update_elem(&cgroup_paths, &id, &no_level, BPF_NOEXIST);
 	level = bpf_map_lookup_elem(&cgroup_paths, &id);
 	if (!level)
 		return 1;
@@ -156,7 +156,7 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	memcg_data = memo->memcg_data;
 	memo->cgroup_id = 0;
 	memo->flags = 0;
-	if (memcg_data & MEMCG_DATA_OBJEXTS_BIT) {
+	if (memcg_data & MEMCG_DATA_OBJEXTS) {
 		memo->flags = POBPF_MEMCG_SLAB;
 		return MEMCG_KNOWN;
 	}
@@ -170,7 +170,7 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	name = bpf_map_lookup_elem(&cgroups, &id);
 	if (!name) {
 		/* another run may have been first */
-		bpf_map_update_elem(&cgroups, &id, &no_name, 1 /* BPF_NOEXIST */);
+		bpf_map_update_elem(&cgroups, &id, &no_name, BPF_NOEXIST);
 		name = bpf_map_lookup_elem(&cgroups, &id);
 		if (name)
 			note_path(kn);
@@ -178,9 +178,9 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	has_name = name && !read_cgroup_name(name, kn);
 	memo->cgroup_id = id;
 	memo->flags = POBPF_MEMCG_CHARGED;
-	if (memcg_data & MEMCG_DATA_KMEM_BIT)
+	if (memcg_data & MEMCG_DATA_KMEM)
 		memo->flags |= POBPF_MEMCG_OBJCG;
-	if (!(KERNEL_WORD(memcg, css.flags) & CSS_ONLINE_BIT))
+	if (!(KERNEL_WORD(memcg, css.flags) & CSS_ONLINE))
 		memo->flags |= POBPF_MEMCG_OFFLINE;
 	return has_name ? MEMCG_KNOWN : MEMCG_UNNAMED;
 }

@@ -120,7 +120,7 @@ static __always_inline void find_buddy_block(__u64 page)
 {
 	__u64 pfn = page_dump.pfn;
 
-	for (__u32 order = 0; order <= 16; order++) {
+	for (__u32 order = 0; order <= BUDDY_ORDER_MAX; order++) {
 		__u64 head = pfn >> order << order;
 		int found;
 
@@ -145,7 +145,7 @@ static __always_inline __u64 find_compound_head(__u64 page)
 
 	if (word & 1) {
 		head = head_of_tail(page, word);
-	} else if (!(page & 4095)) {
+	} else if (!(page & (PAGE_SIZE_MIN - 1))) {
 		/*
 		 * page_fixed_fake_head(): with HUGETLB_PAGE_OPTIMIZE_VMEMMAP what seems to be a
 		 * head may be the first one seen again; the page behind it then knows better
@@ -171,8 +171,7 @@ static __always_inline void read_inode(__u64 mapping)
 	const void *alias = NULL;
 	const void *name = NULL;
 
-	/* PAGE_MAPPING_FLAGS: no address_space */
-	if (!mapping || mapping & 3)
+	if (!mapping || mapping & PAGE_MAPPING_FLAGS)
 		return;
 	bpf_core_read(&inode, sizeof(inode), &space->host);
 	if (!inode || (__u64)inode + bpf_core_field_offset(struct inode___dump, i_data) != mapping)

@@ -72,7 +72,7 @@ const volatile struct pobpf_kind_facts kind_facts = {};
 struct group_sums {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
-	__uint(map_flags, 1 /* BPF_F_NO_PREALLOC */);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(key_size, sizeof(struct pobpf_group_key));
 	__uint(value_size, sizeof(struct pobpf_group_sum));
 };
@@ -118,13 +118,14 @@ static __always_inline bool read_kind(const struct owner_ref *ref, __u64 *kind_f
 	}
 	*kind_flags = flags & kind_facts.flags;
 	type = KERNEL_READ(page, page_type);
-	/* page_has_type(): below PAGE_MAPCOUNT_RESERVE; else the word is a count of mappings */
-	if ((__s32)type < -128 && (type & kind_facts.type_base) == kind_facts.type_base) {
+	/* page_has_type(); else the word is a count of mappings */
+	if ((__s32)type < PAGE_MAPCOUNT_RESERVE &&
+	    (type & kind_facts.type_base) == kind_facts.type_base) {
 		*page_type = type & kind_facts.type_mask;
 		return true;
 	}
 	word = page_mapping_word(page);
-	*mapping = word & 3;
+	*mapping = word & PAGE_MAPPING_FLAGS;
 	if (word && !*mapping)
 		*mapping = POBPF_MAPPING_FILE;
 	return *mapping && ref->order < kind_facts.stack_order_min;
@@ -265,7 +266,7 @@ static __always_inline struct pobpf_group_sum *find_sum(__u32 slot,
 	if (sum)
 		return sum;
 	/* another run of the same reader may have been first: then this fails, which is fine */
-	bpf_map_update_elem(sums, key, &empty_sum, 1 /* BPF_NOEXIST */);
+	bpf_map_update_elem(sums, key, &empty_sum, BPF_NOEXIST);
 	sum = bpf_map_lookup_elem(sums, key);
 	return sum ?: bpf_map_lookup_elem(sums, &other_groups);
 }

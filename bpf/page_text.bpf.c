@@ -364,7 +364,7 @@ static long print_page(__u32 index, struct walk *w)
 	}
 
 	print_head(seq, page, (const char *)page->comm);
-	print_migratetype(seq, layout.is_mobility_grouping_disabled ? 0 : page->gfp_mask >> 3 & 3);
+	print_migratetype(seq, gfp_migratetype(page->gfp_mask));
 	BPF_SEQ_PRINTF(seq, " Block %llu", page->pfn >> (layout.pageblock_order & 63));
 	print_migratetype(seq, at->place.pageblock_migratetype);
 	print_page_flags(seq, page->flags);

@@ -15,8 +15,14 @@
 #define OWNER_ORDER_MAX 30
 /* MAX_PAGE_ORDER is at most 16 (arm64 with 64 KiB pages: 13). */
 #define BUDDY_ORDER_MAX 16
-/* Bits of enum migratetype in pageblock_flags, all versions. */
-#define PAGEBLOCK_MIGRATETYPE_MASK 7U
+/* PB_migrate to PB_migrate_end of enum pageblock_bits, all versions. */
+#define MIGRATETYPE_MASK 7U
+/* GFP_MOVABLE_MASK and its shift of linux/gfp.h, all versions. */
+#define GFP_MOVABLE_MASK 0x18U
+#define GFP_MOVABLE_SHIFT 3
+/* linux/mmzone.h, all versions. */
+#define MIGRATE_UNMOVABLE 0
+#define BITS_PER_LONG 64
 
 /* What all of a window is, if there is nothing to walk. */
 enum window_whole { WINDOW_MIXED, WINDOW_ABSENT, WINDOW_OFFLINE, WINDOW_FREE };
@@ -78,6 +84,11 @@ static __always_inline bool read_section(__u64 section_nr, struct section_copy *
 	return section->mem_map & layout.section_has_mem_map;
 }
 
+static __always_inline __u64 pfn_in_section(__u64 pfn)
+{
+	return pfn & ((1ULL << layout.pfn_section_shift) - 1);
+}
+
 /* pfn_section_valid() for a PFN of a valid section; all of an early section counts as valid. */
 static __always_inline bool subsection_is_valid(const struct section_copy *section, __u64 pfn)
 {
@@ -87,29 +98,28 @@ static __always_inline bool subsection_is_valid(const struct section_copy *secti
 		return true;
 	if (!section->usage)
 		return false;
-	index = (pfn & ((1ULL << layout.pfn_section_shift) - 1)) >> layout.pfn_subsection_shift;
+	index = pfn_in_section(pfn) >> layout.pfn_subsection_shift;
 	word = read_kernel_u64(section->usage +
 			       bpf_core_field_offset(struct mem_section_usage, subsection_map) +
-			       index / 64 * sizeof(__u64));
-	return word >> (index & 63) & 1;
+			       index / BITS_PER_LONG * sizeof(__u64));
+	return word >> (index % BITS_PER_LONG) & 1;
 }
 
 /* get_pfnblock_migratetype(): enum migratetype of the block that pfn is in. */
 static __always_inline __u32 pageblock_migratetype(const struct section_copy *section, __u64 pfn)
 {
-	__u64 bit = ((pfn & ((1ULL << layout.pfn_section_shift) - 1)) >> layout.pageblock_order) *
-		    layout.pageblock_bits;
+	__u64 bit = (pfn_in_section(pfn) >> layout.pageblock_order) * layout.pageblock_bits;
 	__u64 word;
 
 	if (!section->usage)
 		return 0;
 	word = read_kernel_u64(section->usage +
 			       bpf_core_field_offset(struct mem_section_usage, pageblock_flags) +
-			       bit / 64 * sizeof(__u64));
-	word >>= bit & 63;
+			       bit / BITS_PER_LONG * sizeof(__u64));
+	word >>= bit % BITS_PER_LONG;
 	if (word & layout.pageblock_isolate_bit)
 		return layout.migrate_isolate;
-	return word & PAGEBLOCK_MIGRATETYPE_MASK;
+	return word & MIGRATETYPE_MASK;
 }
 
 /* Order of the free block that starts at this page, or -1 if PageBuddy() is not set. */
@@ -328,10 +338,12 @@ static __always_inline void read_page_flags(struct owner_ref *ref)
 	ref->flags = page_flags_word(page);
 }
 
-/* gfp_migratetype() of include/linux/gfp.h: bits 3 and 4 in all versions. */
+/* gfp_migratetype() of linux/gfp.h. */
 static __always_inline __u32 gfp_migratetype(__u32 gfp_mask)
 {
-	return layout.is_mobility_grouping_disabled ? 0 : gfp_mask >> 3 & 3;
+	if (layout.is_mobility_grouping_disabled)
+		return MIGRATE_UNMOVABLE;
+	return (gfp_mask & GFP_MOVABLE_MASK) >> GFP_MOVABLE_SHIFT;
 }
 
 #endif /* POBPF_PAGE_WALK_BPF_H */
