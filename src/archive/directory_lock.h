@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 #include "util/fd.h"
 
 namespace pobpf {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "archive/snapshot_directory.h"
-#include "pobpf/error.h"
 #include "snapshot/snapshot_glance.h"
+#include "util/error.h"
 
 namespace pobpf {
 

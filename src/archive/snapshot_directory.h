@@ -13,9 +13,9 @@
 #include "archive/retention.h"
 #include "archive/snapshot_name.h"
 #include "model/byte_size.h"
-#include "pobpf/error.h"
 #include "snapshot/snapshot_glance.h"
 #include "snapshot/snapshot_header.h"
+#include "util/error.h"
 #include "util/fd.h"
 #include "util/output.h"
 

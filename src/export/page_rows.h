@@ -11,8 +11,8 @@
 
 #include "export/sqlite_database.h"
 #include "format/page_formatter.h"
+#include "model/page_fields.h"
 #include "pobpf/abi.h"
-#include "pobpf/page_fields.h"
 #include "snapshot/snapshot_header.h"
 #include "util/hash_map.h"
 

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <variant>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 #include "util/output.h"
 
 struct sqlite3;

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "model/kernel_facts.h"
+#include "model/page_fields.h"
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
-#include "pobpf/kernel_facts.h"
-#include "pobpf/page_fields.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -14,8 +14,8 @@
 #include "import/import_report.h"
 #include "import/text_record.h"
 #include "model/page_limits.h"
-#include "pobpf/error.h"
 #include "snapshot/snapshot_writer.h"
+#include "util/error.h"
 #include "util/hash_map.h"
 
 namespace pobpf {

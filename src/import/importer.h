@@ -7,8 +7,8 @@
 
 #include "import/import_report.h"
 #include "import/text_source.h"
-#include "pobpf/error.h"
 #include "snapshot/frame_writer.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -11,7 +11,7 @@
 
 #include "import/import_report.h"
 #include "import/text_record.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

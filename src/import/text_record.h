@@ -6,8 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "model/page_fields.h"
 #include "pobpf/abi.h"
-#include "pobpf/page_fields.h"
 
 namespace pobpf {
 

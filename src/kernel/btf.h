@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "kernel/btf_view.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kernel/btf.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 #include "util/fd.h"
 
 struct bpf_object;

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

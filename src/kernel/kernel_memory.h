@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 
 struct facts_bpf;
 

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -9,13 +9,13 @@
 
 #include "kernel/btf.h"
 #include "kernel/kernel_memory.h"
+#include "model/kernel_facts.h"
 #include "model/node_span.h"
 #include "model/nodelist.h"
 #include "model/page_types.h"
 #include "model/pfn_range.h"
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
-#include "pobpf/kernel_facts.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

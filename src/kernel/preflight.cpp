@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Each check looks at one thing that pobpf depends on and says it in words. The order is the order
 // in which a user has to mend things: the kernel, how it was booted, then privileges.
-#include "pobpf/preflight.h"
+#include "kernel/preflight.h"
 
 #include <fcntl.h>
 #include <linux/bpf.h>

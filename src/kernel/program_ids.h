@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "kernel/btf.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

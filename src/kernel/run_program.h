@@ -2,7 +2,7 @@
 // Programs of type "syscall", which do one thing when they are asked.
 #pragma once
 
-#include "pobpf/error.h"
+#include "util/error.h"
 
 struct bpf_program;
 

@@ -10,7 +10,7 @@
 #include "kernel/kernel_memory.h"
 #include "model/pfn_range.h"
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -11,7 +11,7 @@
 
 #include "model/address_range.h"
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

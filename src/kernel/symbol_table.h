@@ -8,7 +8,7 @@
 #include "kernel/kernel_memory.h"
 #include "kernel/symbol_ranges.h"
 #include "model/address_range.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -11,8 +11,8 @@
 #include "model/address_range.h"
 #include "model/compiled_filter.h"
 #include "model/filter.h"
-#include "pobpf/error.h"
-#include "pobpf/kernel_facts.h"
+#include "model/kernel_facts.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "model/filter.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

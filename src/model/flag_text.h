@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "pobpf/kernel_facts.h"
-#include "pobpf/page_fields.h"
+#include "model/kernel_facts.h"
+#include "model/page_fields.h"
 
 namespace pobpf {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

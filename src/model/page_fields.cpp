@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "pobpf/page_fields.h"
+#include "model/page_fields.h"
 
 #include <utility>
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/kernel_facts.h"
 #include "pobpf/abi.h"
-#include "pobpf/kernel_facts.h"
 
 namespace pobpf {
 

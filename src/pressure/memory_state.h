@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "model/nodelist.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <string_view>
 
-#include "pobpf/error.h"
 #include "pressure/stall_limit.h"
+#include "util/error.h"
 #include "util/fd.h"
 
 namespace pobpf {

@@ -9,7 +9,7 @@
 #include <unordered_map>
 
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -7,10 +7,10 @@
 
 #include "kernel/btf.h"
 #include "kernel/machine_facts.h"
-#include "pobpf/pin.h"
-#include "pobpf/preflight.h"
-#include "pobpf/reader.h"
+#include "kernel/preflight.h"
 #include "pressure/stall_monitor.h"
+#include "reader/pin.h"
+#include "reader/session.h"
 
 namespace pobpf {
 

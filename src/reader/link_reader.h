@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
 #include "reader/stream.h"
 #include "reader/windows.h"
+#include "util/error.h"
 #include "util/fd.h"
 
 struct bpf_program;

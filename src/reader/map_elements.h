@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kernel/libbpf_log.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -12,7 +12,7 @@
 #include "kernel/machine_facts.h"
 #include "model/page_report.h"
 #include "model/pfn_range.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
 
 namespace pobpf {
 

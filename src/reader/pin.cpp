@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Making a pin: the object, its maps, its link, and its name in the file system.
-#include "pobpf/pin.h"
+#include "reader/pin.h"
 // the skeletons need its types
 #include "pobpf/pin_abi.h"
 

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 #include "util/fd.h"
 
 namespace pobpf {

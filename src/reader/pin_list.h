@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "pobpf/error.h"
-#include "pobpf/pin.h"
+#include "reader/pin.h"
 #include "reader/pin_directory.h"
+#include "util/error.h"
 
 namespace pobpf {
 

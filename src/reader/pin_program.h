@@ -6,7 +6,7 @@
 
 #include "kernel/btf.h"
 #include "kernel/machine_facts.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "model/compiled_filter.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

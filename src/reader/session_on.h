@@ -7,8 +7,8 @@
 
 #include "kernel/btf.h"
 #include "kernel/machine_facts.h"
-#include "pobpf/error.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
+#include "util/error.h"
 
 namespace pobpf {
 

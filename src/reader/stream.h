@@ -7,9 +7,9 @@
 #include <span>
 #include <vector>
 
+#include "model/account.h"
 #include "pobpf/abi.h"
-#include "pobpf/account.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
+#include "util/error.h"
 #include "util/fd.h"
 
 struct bpf_map;

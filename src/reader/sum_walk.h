@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "kernel/machine_facts.h"
+#include "model/account.h"
 #include "model/pfn_range.h"
-#include "pobpf/account.h"
-#include "pobpf/error.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
+#include "util/error.h"
 
 struct bpf_program;
 

@@ -2,9 +2,9 @@
 // The kernel's names as print_pages has them.
 #pragma once
 
-#include "pobpf/error.h"
-#include "pobpf/kernel_facts.h"
+#include "model/kernel_facts.h"
 #include "pobpf/pin_abi.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -10,8 +10,8 @@
 #include "model/filter.h"
 #include "model/pfn_range.h"
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
+#include "util/error.h"
 
 namespace pobpf {
 

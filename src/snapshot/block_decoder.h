@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "model/page_fields.h"
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
-#include "pobpf/page_fields.h"
 #include "snapshot.pb.h"
+#include "util/error.h"
 
 namespace pobpf {
 

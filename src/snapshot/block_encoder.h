@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/page_fields.h"
 #include "pobpf/abi.h"
-#include "pobpf/page_fields.h"
 #include "snapshot.pb.h"
 #include "snapshot/format.h"
 #include "snapshot/value_index.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

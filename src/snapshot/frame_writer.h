@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "pobpf/error.h"
 #include "snapshot.pb.h"
+#include "util/error.h"
 
 struct ZSTD_CCtx_s;
 

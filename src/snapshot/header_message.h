@@ -2,9 +2,9 @@
 // Header and footer of a snapshot as messages.
 #pragma once
 
-#include "pobpf/error.h"
 #include "snapshot.pb.h"
 #include "snapshot/snapshot_header.h"
+#include "util/error.h"
 
 namespace pobpf {
 

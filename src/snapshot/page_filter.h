@@ -11,10 +11,10 @@
 #include "model/comm_automaton.h"
 #include "model/compiled_filter.h"
 #include "model/filter.h"
-#include "pobpf/error.h"
-#include "pobpf/page_fields.h"
+#include "model/page_fields.h"
 #include "snapshot/page_place.h"
 #include "snapshot/snapshot_header.h"
+#include "util/error.h"
 #include "util/hash_map.h"
 
 namespace pobpf {

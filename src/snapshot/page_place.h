@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "pobpf/kernel_facts.h"
+#include "model/kernel_facts.h"
 #include "util/hash_map.h"
 
 namespace pobpf {

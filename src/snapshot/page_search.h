@@ -7,8 +7,8 @@
 
 #include "model/page_report.h"
 #include "model/pfn_range.h"
-#include "pobpf/error.h"
 #include "snapshot/snapshot_reader.h"
+#include "util/error.h"
 
 namespace pobpf {
 

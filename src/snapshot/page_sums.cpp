@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "model/flag_text.h"
-#include "pobpf/time_sum.h"
+#include "model/time_sum.h"
 
 namespace pobpf {
 PageSums::PageSums(const SumRequest& request, const KernelFacts& facts, const PageTypes& types)

@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "model/kernel_facts.h"
+#include "model/page_fields.h"
 #include "model/page_types.h"
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
-#include "pobpf/kernel_facts.h"
-#include "pobpf/page_fields.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
 #include "snapshot/page_place.h"
+#include "util/error.h"
 #include "util/hash_map.h"
 
 namespace pobpf {

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "model/account.h"
+#include "model/kernel_facts.h"
 #include "model/node_span.h"
 #include "model/page_types.h"
-#include "pobpf/account.h"
-#include "pobpf/kernel_facts.h"
 
 namespace pobpf {
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "pobpf/error.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
 #include "snapshot/snapshot_session.h"
+#include "util/error.h"
 
 namespace pobpf {
 

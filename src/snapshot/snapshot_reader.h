@@ -11,12 +11,12 @@
 
 #include "format/page_formatter.h"
 #include "model/page_limits.h"
-#include "pobpf/error.h"
 #include "snapshot.pb.h"
 #include "snapshot/block_decoder.h"
 #include "snapshot/frame_reader.h"
 #include "snapshot/snapshot_header.h"
 #include "snapshot/stack_messages.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "pobpf/reader.h"
+#include "reader/session.h"
 #include "snapshot/page_sums.h"
 #include "snapshot/snapshot_reader.h"
 

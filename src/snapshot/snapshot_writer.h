@@ -8,9 +8,8 @@
 #include <string>
 
 #include "format/page_formatter.h"
+#include "model/account.h"
 #include "pobpf/abi.h"
-#include "pobpf/account.h"
-#include "pobpf/error.h"
 #include "snapshot.pb.h"
 #include "snapshot/block_decoder.h"
 #include "snapshot/block_encoder.h"
@@ -18,6 +17,7 @@
 #include "snapshot/snapshot_header.h"
 #include "snapshot/stack_messages.h"
 #include "snapshot/texts_message.h"
+#include "util/error.h"
 
 namespace pobpf {
 

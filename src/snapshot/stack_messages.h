@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "format/page_formatter.h"
-#include "pobpf/error.h"
 #include "snapshot.pb.h"
 #include "snapshot/read_budget.h"
+#include "util/error.h"
 #include "util/hash_map.h"
 
 namespace pobpf {

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "pobpf/error.h"
-#include "pobpf/kernel_facts.h"
+#include "model/kernel_facts.h"
 #include "snapshot.pb.h"
 #include "snapshot/read_budget.h"
+#include "util/error.h"
 
 namespace pobpf {
 

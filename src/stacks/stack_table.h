@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "format/page_formatter.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

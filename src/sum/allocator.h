@@ -6,9 +6,9 @@
 #include <string>
 
 #include "format/page_formatter.h"
+#include "model/kernel_facts.h"
 #include "model/page_types.h"
 #include "pobpf/abi.h"
-#include "pobpf/kernel_facts.h"
 
 namespace pobpf {
 

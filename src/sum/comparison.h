@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "pobpf/error.h"
 #include "sum/row_output.h"
 #include "sum/rows.h"
+#include "util/error.h"
 #include "util/hash_map.h"
 
 namespace pobpf {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "model/name_list.h"
-#include "pobpf/time_sum.h"
+#include "model/time_sum.h"
 
 namespace pobpf {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "pobpf/error.h"
 #include "sum/rows.h"
+#include "util/error.h"
 
 namespace pobpf {
 

@@ -8,7 +8,7 @@
 #include <span>
 
 #include "model/flag_text.h"
-#include "pobpf/time_sum.h"
+#include "model/time_sum.h"
 #include "sum/allocator.h"
 #include "sum/call_site.h"
 #include "util/hash_map.h"

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "format/page_formatter.h"
-#include "pobpf/error.h"
-#include "pobpf/kernel_facts.h"
-#include "pobpf/reader.h"
+#include "model/kernel_facts.h"
+#include "reader/session.h"
 #include "sum/group_field.h"
 #include "sum/stack_index.h"
+#include "util/error.h"
 
 namespace pobpf {
 

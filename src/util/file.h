@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 #include "util/fd.h"
 
 namespace pobpf {

@@ -15,10 +15,10 @@
 
 #include "kernel/machine_facts.h"
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
 #include "synthetic/completed_btf.h"
 #include "synthetic/shared_memory.h"
+#include "util/error.h"
 
 namespace pobpf::synthetic {
 

@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "model/account.h"
 #include "pobpf/abi.h"
-#include "pobpf/account.h"
 #include "synthetic/machine.h"
 
 namespace pobpf::synthetic {

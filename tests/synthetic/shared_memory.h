@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 #include "util/fd.h"
 
 namespace pobpf::synthetic {

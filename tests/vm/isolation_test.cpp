@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "model/flag_text.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
 
 namespace pobpf {
 namespace {

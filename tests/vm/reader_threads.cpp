@@ -22,7 +22,7 @@
 #include "cli/commands/open_session.h"
 #include "cli/options/options.h"
 #include "format/page_formatter.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
 
 namespace pobpf {
 namespace {

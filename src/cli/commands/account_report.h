@@ -7,8 +7,8 @@
 #include <string>
 
 #include "cli/options/options.h"
-#include "pobpf/account.h"
-#include "pobpf/error.h"
+#include "model/account.h"
+#include "util/error.h"
 
 namespace pobpf::cli {
 

@@ -14,7 +14,7 @@
 #include "cli/commands/commands.h"
 #include "cli/commands/open_session.h"
 #include "format/json_value.h"
-#include "pobpf/pin.h"
+#include "reader/pin.h"
 #include "util/escape.h"
 
 namespace pobpf::cli {

@@ -5,7 +5,7 @@
 #include "cli/commands/account_report.h"
 #include "cli/options/options.h"
 #include "cli/terminal/exit_status.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 #include "util/output.h"
 
 namespace pobpf::cli {

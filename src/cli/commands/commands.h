@@ -6,12 +6,12 @@
 #include "cli/options/options.h"
 #include "cli/terminal/exit_status.h"
 #include "import/text_source.h"
-#include "pobpf/error.h"
-#include "pobpf/pin.h"
-#include "pobpf/preflight.h"
-#include "pobpf/reader.h"
+#include "kernel/preflight.h"
 #include "reader/page_inspector.h"
+#include "reader/pin.h"
+#include "reader/session.h"
 #include "snapshot/snapshot_session.h"
+#include "util/error.h"
 #include "util/output.h"
 
 namespace pobpf::cli {

@@ -5,7 +5,7 @@
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
-#include "pobpf/preflight.h"
+#include "kernel/preflight.h"
 
 namespace pobpf::cli {
 

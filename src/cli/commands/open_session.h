@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "cli/options/options.h"
-#include "pobpf/error.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
+#include "util/error.h"
 
 namespace pobpf::cli {
 

@@ -7,10 +7,10 @@
 
 #include "cli/options/options.h"
 #include "cli/terminal/exit_status.h"
-#include "pobpf/account.h"
-#include "pobpf/error.h"
-#include "pobpf/reader.h"
+#include "model/account.h"
+#include "reader/session.h"
 #include "snapshot/snapshot_header.h"
+#include "util/error.h"
 #include "util/output.h"
 
 namespace pobpf::cli {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "pobpf/reader.h"
+#include "reader/session.h"
 #include "snapshot/snapshot_header.h"
 
 namespace pobpf::cli {

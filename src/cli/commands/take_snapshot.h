@@ -8,8 +8,8 @@
 #include "cli/commands/recording.h"
 #include "cli/options/options.h"
 #include "cli/terminal/exit_status.h"
-#include "pobpf/error.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
+#include "util/error.h"
 
 namespace pobpf::cli {
 

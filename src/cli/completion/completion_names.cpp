@@ -16,7 +16,7 @@
 #include "kernel/kernel_names.h"
 #include "model/nodelist.h"
 #include "pobpf/abi.h"
-#include "pobpf/pin.h"
+#include "reader/pin.h"
 #include "snapshot/snapshot_reader.h"
 #include "util/file.h"
 

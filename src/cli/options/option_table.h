@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cli/options/options.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf::cli {
 

@@ -18,14 +18,14 @@
 #include "model/nodelist.h"
 #include "model/pfn_range.h"
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
-#include "pobpf/pin.h"
-#include "pobpf/reader.h"
 #include "pressure/stall_limit.h"
+#include "reader/pin.h"
+#include "reader/session.h"
 #include "snapshot/frame_writer.h"
 #include "sum/comparison.h"
 #include "sum/group_field.h"
 #include "sum/ranking.h"
+#include "util/error.h"
 
 namespace pobpf::cli {
 

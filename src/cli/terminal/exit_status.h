@@ -2,7 +2,7 @@
 // The exit statuses; documented in the man page, so they never change.
 #pragma once
 
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf::cli {
 

@@ -5,7 +5,7 @@
 
 #include "cli/options/options.h"
 #include "cli/terminal/exit_status.h"
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf::cli {
 

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "cli/options/options.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
 
 namespace pobpf::cli {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "pobpf/error.h"
 #include "synthetic/machine.h"
+#include "util/error.h"
 
 namespace pobpf::bench {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "pobpf/error.h"
 #include "synthetic/machine.h"
+#include "util/error.h"
 
 namespace pobpf::bench {
 

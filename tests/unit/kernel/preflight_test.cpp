@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Each sentence here is output: what a user reads when pobpf cannot run.
-#include "pobpf/preflight.h"
+#include "kernel/preflight.h"
 
 #include <gtest/gtest.h>
 #include <linux/capability.h>

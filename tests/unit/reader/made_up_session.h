@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "../format/kernel_facts_samples.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
 
 namespace pobpf::test {
 

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <random>
 
-#include "pobpf/time_sum.h"
+#include "model/time_sum.h"
 
 namespace pobpf {
 namespace {

@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "model/duration.h"
+#include "model/time_sum.h"
 #include "pobpf/abi.h"
-#include "pobpf/time_sum.h"
 #include "util/escape.h"
 
 namespace pobpf {

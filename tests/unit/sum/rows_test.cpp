@@ -8,7 +8,7 @@
 #include <map>
 
 #include "../reader/made_up_session.h"
-#include "pobpf/time_sum.h"
+#include "model/time_sum.h"
 
 namespace pobpf {
 namespace {

@@ -13,13 +13,13 @@
 #include <vector>
 
 #include "format/page_formatter.h"
+#include "model/account.h"
 #include "model/filter.h"
+#include "model/kernel_facts.h"
 #include "model/node_span.h"
+#include "model/page_fields.h"
 #include "model/page_types.h"
-#include "pobpf/account.h"
-#include "pobpf/error.h"
-#include "pobpf/kernel_facts.h"
-#include "pobpf/page_fields.h"
+#include "util/error.h"
 
 namespace pobpf {
 

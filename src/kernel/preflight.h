@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "pobpf/error.h"
+#include "util/error.h"
 
 namespace pobpf {
 

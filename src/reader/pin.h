@@ -12,8 +12,8 @@
 
 #include "model/filter.h"
 #include "pobpf/abi.h"
-#include "pobpf/error.h"
-#include "pobpf/reader.h"
+#include "reader/session.h"
+#include "util/error.h"
 
 namespace pobpf {
 
