@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Public interface to pins: readers as files of a BPF file system, which `cat` reads.
+// Pins: readers as files of a BPF file system, which `cat` reads.
 #pragma once
 
 #include <sys/types.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Public interface to the running kernel: open a Session once, then any number of readers of it,
-// each with its own view.
+// The running kernel, or a file of one, as all commands see it: open a Session once, then any
+// number of readers of it, each with its own view.
 #pragma once
 
 #include <cstdint>
