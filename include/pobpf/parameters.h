@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a reader asks for: its filters, and what its records show. */
+#ifndef POBPF_PARAMETERS_H
+#define POBPF_PARAMETERS_H
+
+#include "pobpf/types.h"
+
+enum {
+	/* links of one loaded object that can be open at a time */
+	POBPF_MAX_READERS = 256,
+};
+
+/* What a record shows of its stack; the names of 7.3's per-fd interface. */
+enum pobpf_mode {
+	POBPF_MODE_STACK = 0,
+	POBPF_MODE_HANDLE = 1,
+	POBPF_MODE_STACK_HANDLE = 2,
+};
+
+/*
+ * Filters of a link, in the order in which they are tested: cheap ones first. A
+ * page is counted under the first one that it does not pass.
+ */
+enum pobpf_filter {
+	POBPF_FILTER_NID,
+	POBPF_FILTER_ZONE,
+	POBPF_FILTER_FLAGS,
+	POBPF_FILTER_ORDER,
+	POBPF_FILTER_BLOCK_MIGRATETYPE,
+	POBPF_FILTER_HANDLE,
+	POBPF_FILTER_TIME, /* ts_min ... ts_max and age_min ... age_max */
+	POBPF_FILTER_GFP,
+	POBPF_FILTER_MIGRATETYPE,
+	POBPF_FILTER_MIXED,
+	POBPF_FILTER_TGID,
+	POBPF_FILTER_PID,
+	POBPF_FILTER_COMM,
+	POBPF_FILTER_DEAD,
+	POBPF_FILTER_MEMCG,
+	POBPF_FILTER_STACK, /* symbols and modules */
+	POBPF_NR_FILTERS,
+};
+
+/* Choices of filters that say yes or no. */
+enum pobpf_choice {
+	POBPF_ONLY = 1, /* --dead, --mixed */
+	POBPF_NONE = 2, /* --not-dead, --not-mixed */
+};
+
+/* Kinds of members of a reader's set. */
+enum pobpf_set_kind {
+	POBPF_SET_PID,
+	POBPF_SET_TGID,
+	POBPF_SET_HANDLE,
+	POBPF_SET_MEMCG, /* kernfs id of a cgroup: stands for it and what is below it */
+	POBPF_SET_STACK, /* handle: written by BPF, what its frames hit; a cache */
+	POBPF_NR_SET_KINDS,
+};
+
+/* Key of a reader's set. */
+struct pobpf_set_key {
+	__u64 value;
+	__u32 kind; /* enum pobpf_set_kind */
+	__u32 reserved;
+};
+POBPF_ASSERT_SIZE(struct pobpf_set_key, 16);
+
+/* Values of a reader's set (__u32), for all kinds but POBPF_SET_STACK. */
+enum pobpf_set_bits {
+	POBPF_SET_WANTED = 1 << 0,
+	POBPF_SET_REJECTED = 1 << 1, /* of --not-...; outweighs WANTED */
+};
+
+/* What a frame's address stands for: values of POBPF_SET_STACK, and of ranges. */
+enum pobpf_stack_hits {
+	POBPF_STACK_SYMBOL = 1 << 0,
+	POBPF_STACK_NOT_SYMBOL = 1 << 1,
+	POBPF_STACK_MODULE = 1 << 2,
+	POBPF_STACK_NOT_MODULE = 1 << 3,
+};
+
+/* Element of a reader's array of address ranges: ascending, disjoint. */
+struct pobpf_stack_range {
+	__u64 begin;
+	__u64 end;  /* one past the last byte */
+	__u32 hits; /* enum pobpf_stack_hits */
+	__u32 reserved;
+};
+POBPF_ASSERT_SIZE(struct pobpf_stack_range, 24);
+
+enum {
+	/* 63 states of patterns a word; a pattern never straddles words */
+	POBPF_COMM_WORDS = 4,
+	/* stacks of which a reader remembers what they hit; others are looked at each time */
+	POBPF_STACK_CACHE_MAX = 65536,
+};
+
+/*
+ * The patterns of --comm and --not-comm as one nondeterministic automaton, a bit
+ * a state. With S the states so far, a byte c leads to
+ * ((S & accepts[c]) << 1) | (S & loops). 8 KiB.
+ */
+struct pobpf_comm_table {
+	__u64 accepts[256][POBPF_COMM_WORDS];
+};
+POBPF_ASSERT_SIZE(struct pobpf_comm_table, 8192);
+
+struct pobpf_comm_states {
+	__u64 start;	/* first state of each pattern */
+	__u64 loops;	/* states with a '*' behind them */
+	__u64 wanted;	/* last states of --comm */
+	__u64 rejected; /* last states of --not-comm; outweigh the wanted ones */
+};
+POBPF_ASSERT_SIZE(struct pobpf_comm_states, 32);
+
+/*
+ * Element of the readers map: the parameters of one link. A filter is looked at
+ * only if its bit in `active` is set; then all of its own fields count. Ranges
+ * and masks are those of what is wanted: user space has resolved negations.
+ */
+struct pobpf_params {
+	__u64 nid_mask[POBPF_MAX_NODES / 64]; /* bit nid set: wanted */
+	struct pobpf_comm_states comm[POBPF_COMM_WORDS];
+	__u64 flags_all;  /* bits of page->flags that are all set */
+	__u64 flags_any;  /* at least one is set; 0: no condition */
+	__u64 flags_none; /* none is set */
+	__u64 ts_min;	  /* local_clock() at allocation, ns: ts_min <= ts_nsec <= ts_max */
+	__u64 ts_max;
+	__u64 age_min; /* ns before the moment of the read: age_min <= age <= age_max */
+	__u64 age_max;
+	__u64 order_mask;	      /* bit order set: wanted */
+	__u32 active;		      /* bit enum pobpf_filter */
+	__u32 mode;		      /* enum pobpf_mode */
+	__u32 zone_mask;	      /* bit enum zone_type set: wanted */
+	__u32 migratetype_mask;	      /* bit enum migratetype set: wanted; of the gfp mask */
+	__u32 block_migratetype_mask; /* the same of the pageblock */
+	__u32 gfp_all;		      /* as flags_all, of the gfp mask */
+	__u32 gfp_any;
+	__u32 gfp_none;
+	__u32 wanted_sets; /* bit enum pobpf_set_kind: only WANTED members pass */
+	__u32 wanted_hits; /* enum pobpf_stack_hits that must all be hit (SYMBOL, MODULE) */
+	__u32 nr_stack_ranges;
+	__u32 dead;	/* enum pobpf_choice */
+	__u32 mixed;	/* enum pobpf_choice */
+	__u32 group_by; /* enum pobpf_group_field; count_pages only */
+};
+POBPF_ASSERT_SIZE(struct pobpf_params, 128 + 128 + 64 + 56);
+
+#endif /* POBPF_PARAMETERS_H */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What an iterator file descriptor delivers: records of allocations, and an account a window. */
+#ifndef POBPF_STREAM_H
+#define POBPF_STREAM_H
+
+#include "pobpf/parameters.h"
+#include "pobpf/types.h"
+
+enum {
+	/*
+	 * Pages of the largest window. With POBPF_WINDOW_BYTES_MAX bytes of output
+	 * it leaves room in the 32 KiB seq_file buffer (PAGE_SIZE << 3) for a
+	 * reader to ask for POBPF_READ_BYTES without the kernel ever discarding
+	 * and re-running a window.
+	 */
+	POBPF_WINDOW_PAGES = 256,
+	POBPF_WINDOW_ORDER = 8, /* log2 of POBPF_WINDOW_PAGES */
+	/*
+	 * Bytes one read(2) asks for. A window that matches nothing still writes
+	 * its account, so one read covers at most POBPF_READ_BYTES / 64 windows,
+	 * 32,768 pages: that bounds the time without a scheduling point.
+	 */
+	POBPF_READ_BYTES = 8192,
+	/* the same of links whose records are larger: struct pobpf_detailed_page */
+	POBPF_DETAILED_READ_BYTES = 4032,
+};
+
+/* pfn of elements of a window map that are not used. */
+#define POBPF_NO_WINDOW ((1ULL << 48) - 1)
+
+/*
+ * One element of a reader's window map: PFNs [pfn, pfn + last], inside one
+ * naturally aligned block of POBPF_WINDOW_PAGES, so inside one memory section
+ * and one subsection. A terabyte has a million of them, of which the map holds
+ * those that are read next.
+ */
+struct pobpf_window {
+	__u64 pfn : 48;
+	__u64 last : 8; /* index of the window's last page: 0 ... POBPF_WINDOW_PAGES - 1 */
+	__u64 slot : 8; /* index of the link's parameters in the readers map */
+};
+POBPF_ASSERT_SIZE(struct pobpf_window, 8);
+
+/* First field of each item in the stream. */
+enum pobpf_item_kind {
+	POBPF_ITEM_PAGE = 0x5047,	   /* struct pobpf_page */
+	POBPF_ITEM_DETAILED_PAGE = 0x5044, /* struct pobpf_detailed_page */
+	POBPF_ITEM_ACCOUNT = 0x4143,	   /* struct pobpf_account, ends a window */
+	/*
+	 * struct pobpf_page of a page that is free: the record is of its last owner.
+	 * Of files alone, as kernel messages can have it.
+	 */
+	POBPF_ITEM_FREED_PAGE = 0x5046,
+};
+
+/* What mm/page_owner.c: print_page_owner_memcg() would say of a page. */
+enum pobpf_memcg_flags {
+	POBPF_MEMCG_SLAB = 1 << 0,    /* "Slab cache page" */
+	POBPF_MEMCG_CHARGED = 1 << 1, /* cgroup_id is valid */
+	POBPF_MEMCG_OBJCG = 1 << 2,   /* "(via objcg) " */
+	POBPF_MEMCG_OFFLINE = 1 << 3, /* "offline " */
+	/* charged, but it cannot be told to which: all others are off */
+	POBPF_MEMCG_UNKNOWN = 1 << 4,
+};
+
+/* One allocation, from struct page and struct page_owner, as emit_pages writes it. */
+struct pobpf_page {
+	__u16 kind;		    /* POBPF_ITEM_PAGE, or POBPF_ITEM_FREED_PAGE */
+	__u16 order;		    /* block size is 1 << order pages */
+	__s16 last_migrate_reason;  /* enum migrate_reason; KernelFacts knows "never" */
+	__u8 pageblock_migratetype; /* enum migratetype, index of migratetype_names */
+	__u8 memcg_flags;	    /* enum pobpf_memcg_flags */
+	__u64 pfn;		    /* first page of the block */
+	__u64 flags;		    /* page->flags word */
+	__u64 ts_nsec;		    /* local_clock() at allocation, ns */
+	__u64 free_ts_nsec;	    /* local_clock() at the last free, ns; 0 = never freed */
+	__u64 cgroup_id;	    /* kernfs id, key of the cgroups map; 0 = not charged */
+	__u32 gfp_mask;
+	__u32 handle; /* stack depot handle, never 0 */
+	__s32 pid;
+	__s32 tgid;
+	__u8 comm[POBPF_COMM_BYTES]; /* raw bytes; NUL-terminated only if shorter */
+};
+POBPF_ASSERT_SIZE(struct pobpf_page, 80);
+
+/* What page->mapping is, by its low bits (FOLIO_MAPPING_FLAGS). */
+enum pobpf_mapping {
+	POBPF_MAPPING_NONE = 0,
+	POBPF_MAPPING_ANON = 1,
+	POBPF_MAPPING_MOVABLE = 2,
+	POBPF_MAPPING_KSM = 3,
+	POBPF_MAPPING_FILE = 4, /* an address_space */
+};
+
+/* What recordings have of an allocation and its text has not. */
+struct pobpf_page_detail {
+	__u64 kind_flags;  /* page->flags & kind_facts.flags; of the head of a compound page */
+	__u32 page_type;   /* page->page_type & kind_facts.type_mask; 0 = none */
+	__u32 free_handle; /* stack depot handle of the last free; 0 = none */
+	__s32 free_pid;
+	__s32 free_tgid;
+	__u8 mapping;	   /* enum pobpf_mapping */
+	__u8 has_free_pid; /* 1: this kernel records free_pid and free_tgid */
+	__u8 reserved[6];  /* zero */
+};
+POBPF_ASSERT_SIZE(struct pobpf_page_detail, 32);
+
+/* As emit_detailed_pages writes it. */
+struct pobpf_detailed_page {
+	struct pobpf_page page; /* kind is POBPF_ITEM_DETAILED_PAGE */
+	struct pobpf_page_detail detail;
+};
+POBPF_ASSERT_SIZE(struct pobpf_detailed_page, 112);
+
+/*
+ * Ends each window of the stream, so that what is counted is exactly what was
+ * delivered, even for a window that the kernel discards and runs again.
+ * Counts are pages; all after nr_pages add up to it. Tails of an emitted block
+ * are counted in tail.
+ */
+struct pobpf_account {
+	__u16 kind; /* POBPF_ITEM_ACCOUNT */
+	__u16 nr_pages;
+	__u16 emitted;	 /* records written (or summed up) */
+	__u16 absent;	 /* no memory here: pfn_valid() is false */
+	__u16 offline;	 /* section has no page_ext (offline or going offline) */
+	__u16 free;	 /* PageBuddy blocks */
+	__u16 unowned;	 /* PAGE_EXT_OWNER is not set: never seen by page_owner */
+	__u16 freed;	 /* PAGE_EXT_OWNER_ALLOCATED is not set: free, not in the buddy lists */
+	__u16 tail;	 /* not the first page of its block */
+	__u16 no_handle; /* no stack was saved; the kernel prints no record either */
+	__u16 torn;	 /* changed under the read, twice, or an impossible order */
+	__u16 errors; /* kernel memory could not be read, a map was full, a window was malformed */
+	__u16 cgroup_errors; /* pages whose cgroup or its name is not known; not part of the sum */
+	__u16 mode;	     /* enum pobpf_mode of the link that wrote this; no count */
+	__u16 reserved[2];   /* zero */
+	__u16 filtered[POBPF_NR_FILTERS]; /* first pages of allocations, by enum pobpf_filter */
+};
+POBPF_ASSERT_SIZE(struct pobpf_account, 64);
+
+#endif /* POBPF_STREAM_H */
