@@ -113,29 +113,48 @@ struct pobpf_detailed_page {
 POBPF_ASSERT_SIZE(struct pobpf_detailed_page, 112);
 
 /*
+ * Each page of a window is counted under one of these; --stats has them in this order.
+ * COUNT(name, meaning) is a number, BY_FILTER(name, meaning) a number for each filter.
+ */
+#define POBPF_PAGE_COUNT_LIST(COUNT, BY_FILTER)                                                    \
+	/* records that are written, or summed up */                                               \
+	COUNT(emitted, "first pages of allocations, shown")                                        \
+	/* not the first pages of their blocks */                                                  \
+	COUNT(tail, "further pages of allocations")                                                \
+	/* PageBuddy() */                                                                          \
+	COUNT(free, "free, in the buddy lists")                                                    \
+	/* PAGE_EXT_OWNER_ALLOCATED is not set */                                                  \
+	COUNT(freed, "free otherwise")                                                             \
+	/* PAGE_EXT_OWNER is not set */                                                            \
+	COUNT(unowned, "never seen by page_owner")                                                 \
+	/* the kernel prints no record of these either */                                          \
+	COUNT(no_handle, "allocated without a stack")                                              \
+	/* by enum pobpf_filter: the first one that the allocation did not pass */                 \
+	BY_FILTER(filtered, "first pages of allocations that a filter rejects")                    \
+	/* pfn_valid() is false */                                                                 \
+	COUNT(absent, "no memory there")                                                           \
+	/* the section has no page_ext: offline, or going offline */                               \
+	COUNT(offline, "offline memory")                                                           \
+	/* changed under the read twice, or of an impossible order */                              \
+	COUNT(torn, "changed while they were read: lost")                                          \
+	/* kernel memory could not be read, a map was full, a window was malformed */              \
+	COUNT(errors, "could not be read: lost")
+
+/*
  * Ends each window of the stream, so that what is counted is exactly what was
  * delivered, even for a window that the kernel discards and runs again.
- * Counts are pages; all after nr_pages add up to it. Tails of an emitted block
- * are counted in tail.
  */
 struct pobpf_account {
 	__u16 kind; /* POBPF_ITEM_ACCOUNT */
+	__u16 mode; /* enum pobpf_mode of the link that wrote this */
 	__u16 nr_pages;
-	__u16 emitted;	 /* records written (or summed up) */
-	__u16 absent;	 /* no memory here: pfn_valid() is false */
-	__u16 offline;	 /* section has no page_ext (offline or going offline) */
-	__u16 free;	 /* PageBuddy blocks */
-	__u16 unowned;	 /* PAGE_EXT_OWNER is not set: never seen by page_owner */
-	__u16 freed;	 /* PAGE_EXT_OWNER_ALLOCATED is not set: free, not in the buddy lists */
-	__u16 tail;	 /* not the first page of its block */
-	__u16 no_handle; /* no stack was saved; the kernel prints no record either */
-	__u16 torn;	 /* changed under the read, twice, or an impossible order */
-	__u16 errors; /* kernel memory could not be read, a map was full, a window was malformed */
 	__u16 cgroup_errors; /* pages whose cgroup or its name is not known; not part of the sum */
-	__u16 mode;	     /* enum pobpf_mode of the link that wrote this; no count */
-	__u16 reserved[2];   /* zero */
-	__u16 filtered[POBPF_NR_FILTERS]; /* first pages of allocations, by enum pobpf_filter */
-};
-POBPF_ASSERT_SIZE(struct pobpf_account, 64);
+#define POBPF_COUNT(name, meaning) __u16 name;
+#define POBPF_BY_FILTER(name, meaning) __u16 name[POBPF_NR_FILTERS];
+	/* add up to nr_pages */
+	POBPF_PAGE_COUNT_LIST(POBPF_COUNT, POBPF_BY_FILTER)
+#undef POBPF_COUNT
+#undef POBPF_BY_FILTER
+} __attribute__((aligned(8)));
 
 #endif /* POBPF_STREAM_H */

@@ -11,24 +11,6 @@
 namespace pobpf {
 namespace {
 
-constexpr std::pair<const char*, std::uint64_t Account::*> kCounts[] = {
-    {"windows", &Account::windows},
-    {"pages", &Account::pages},
-    {"emitted", &Account::emitted},
-    {"tail", &Account::tail},
-    {"free", &Account::free},
-    {"freed", &Account::freed},
-    {"unowned", &Account::unowned},
-    {"no_handle", &Account::no_handle},
-    {"absent", &Account::absent},
-    {"offline", &Account::offline},
-    {"torn", &Account::torn},
-    {"errors", &Account::errors},
-    {"cgroup_errors", &Account::cgroup_errors},
-    {"outside", &Account::outside},
-    {"longest_read_ns", &Account::longest_read_ns},
-};
-
 SqlValue or_null(const std::optional<std::uint64_t>& value) {
   return value ? sql_integer(*value) : SqlValue();
 }
@@ -138,17 +120,14 @@ Status SqliteWriter::append(std::span<const pobpf_page> pages,
 }
 
 Status SqliteWriter::write_account(const Account& account) {
-  for (const auto& [name, count] : kCounts) {
-    if (!account.knows(count)) continue;
-    if (auto status = write(fmt::format("account_{}", name), sql_integer(account.*count)); !status)
-      return status;
-  }
-  for (std::size_t i = 0; i < account.filtered.size(); ++i)
-    if (auto status = write(fmt::format("account_filtered_{}", kFilterNames.at(i)),
-                            sql_integer(account.filtered.at(i)));
-        !status)
-      return status;
-  return write("account_filtered", sql_integer(account.nr_filtered()));
+  Status status;
+  account.for_each_known([&](const char* name, std::uint64_t count, const char* /*meaning*/) {
+    if (status) status = write(fmt::format("account_{}", name), sql_integer(count));
+  });
+  for (std::size_t i = 0; status && i < account.filtered.size(); ++i)
+    status = write(fmt::format("account_filtered_{}", kFilterNames.at(i)),
+                   sql_integer(account.filtered.at(i)));
+  return status;
 }
 
 Status SqliteWriter::end(const SqliteEnd& end) {

@@ -180,25 +180,16 @@ void for_each_string(Copy&& copy) {
   text(&Header::filters, &Message::filters, &Message::mutable_filters);
 }
 
-/// Members of Account and of its message, which have the same names.
+/// Members of Account and of its message, which have the same names; those by filter are a list of
+/// names, so that each pobpf finds its own filters.
 template <typename Copy>
 void for_each_count(Copy&& copy) {
   using Message = snapshot::Account;
-  copy(&Account::windows, &Message::windows, &Message::set_windows);
-  copy(&Account::pages, &Message::pages, &Message::set_pages);
-  copy(&Account::emitted, &Message::emitted, &Message::set_emitted);
-  copy(&Account::absent, &Message::absent, &Message::set_absent);
-  copy(&Account::offline, &Message::offline, &Message::set_offline);
-  copy(&Account::free, &Message::free, &Message::set_free);
-  copy(&Account::unowned, &Message::unowned, &Message::set_unowned);
-  copy(&Account::freed, &Message::freed, &Message::set_freed);
-  copy(&Account::tail, &Message::tail, &Message::set_tail);
-  copy(&Account::no_handle, &Message::no_handle, &Message::set_no_handle);
-  copy(&Account::torn, &Message::torn, &Message::set_torn);
-  copy(&Account::errors, &Message::errors, &Message::set_errors);
-  copy(&Account::cgroup_errors, &Message::cgroup_errors, &Message::set_cgroup_errors);
-  copy(&Account::outside, &Message::outside, &Message::set_outside);
-  copy(&Account::longest_read_ns, &Message::longest_read_ns, &Message::set_longest_read_ns);
+#define POBPF_COUNT(name, meaning) copy(&Account::name, &Message::name, &Message::set_##name);
+#define POBPF_BY_FILTER(name, meaning)
+  POBPF_ACCOUNT_COUNT_LIST(POBPF_COUNT, POBPF_BY_FILTER)
+#undef POBPF_COUNT
+#undef POBPF_BY_FILTER
 }
 
 void write_account(const Account& account, snapshot::Account& message) {

@@ -127,18 +127,13 @@ inline std::vector<std::pair<std::string, std::uint64_t>> counts(const Account& 
     if (count != 0) result.emplace_back(name, count);
   };
   add("pages", account.pages);
-  add("emitted", account.emitted);
-  add("absent", account.absent);
-  add("offline", account.offline);
-  add("free", account.free);
-  add("unowned", account.unowned);
-  add("freed", account.freed);
-  add("tail", account.tail);
-  add("no_handle", account.no_handle);
-  for (std::size_t i = 0; i < account.filtered.size(); ++i)
-    add(std::string("not ") + kFilterNames.at(i), account.filtered.at(i));
-  add("torn", account.torn);
-  add("errors", account.errors);
+#define POBPF_COUNT(name, meaning) add(#name, account.name);
+#define POBPF_BY_FILTER(name, meaning)                  \
+  for (std::size_t i = 0; i < account.name.size(); ++i) \
+    add(std::string("not ") + kFilterNames.at(i), account.name.at(i));
+  POBPF_PAGE_COUNT_LIST(POBPF_COUNT, POBPF_BY_FILTER)
+#undef POBPF_COUNT
+#undef POBPF_BY_FILTER
   add("cgroup_errors", account.cgroup_errors);
   return result;
 }

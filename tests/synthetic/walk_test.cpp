@@ -16,6 +16,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Pair;
+using testing::UnorderedElementsAre;
 
 constexpr std::uint64_t kWindow = POBPF_WINDOW_PAGES;
 
@@ -68,8 +69,8 @@ TEST_P(Walk, ARecordHasAllOfItsPagesFacts) {
   std::memcpy(wanted.comm, "sixteen bytes ok", sizeof(wanted.comm));
   EXPECT_EQ(delivered.pages.front(), wanted);
   EXPECT_THAT(counts(delivered.account),
-              ElementsAre(Pair("pages", kSectionPages), Pair("emitted", 1),
-                          Pair("unowned", kSectionPages - 4), Pair("tail", 3)));
+              UnorderedElementsAre(Pair("pages", kSectionPages), Pair("emitted", 1),
+                                   Pair("unowned", kSectionPages - 4), Pair("tail", 3)));
 }
 
 TEST_P(Walk, DetailsTellWhatPagesAreUsedForAndWhoFreedThem) {
@@ -131,10 +132,10 @@ TEST_P(Walk, BlocksOfEveryOrderAreOneRecordEach) {
     EXPECT_EQ(delivered.pages[order].handle, order + 1);
   }
   const std::uint64_t nr_heads = kMaxPageOrder + 1;
-  EXPECT_THAT(
-      counts(delivered.account),
-      ElementsAre(Pair("pages", kSectionPages), Pair("emitted", nr_heads),
-                  Pair("unowned", kSectionPages - nr_pages), Pair("tail", nr_pages - nr_heads)));
+  EXPECT_THAT(counts(delivered.account),
+              UnorderedElementsAre(Pair("pages", kSectionPages), Pair("emitted", nr_heads),
+                                   Pair("unowned", kSectionPages - nr_pages),
+                                   Pair("tail", nr_pages - nr_heads)));
 }
 
 TEST_P(Walk, AGigabytePageIsOneRecordAcrossSections) {
@@ -160,8 +161,8 @@ TEST_P(Walk, FreeBlocksOfEveryOrderAreCountedWhole) {
   const Delivered delivered = read();
   EXPECT_THAT(delivered.pages, IsEmpty());
   EXPECT_THAT(counts(delivered.account),
-              ElementsAre(Pair("pages", kSectionPages), Pair("free", nr_free),
-                          Pair("unowned", kSectionPages - nr_free)));
+              UnorderedElementsAre(Pair("pages", kSectionPages), Pair("free", nr_free),
+                                   Pair("unowned", kSectionPages - nr_free)));
 }
 
 TEST_P(Walk, AnImpossibleBuddyOrderSkipsOnePage) {
@@ -191,8 +192,8 @@ TEST_P(Walk, AnImpossibleOrderIsTornNotShown) {
   const Delivered delivered = read();
   EXPECT_THAT(pfns(delivered), ElementsAre(0));
   EXPECT_THAT(counts(delivered.account),
-              ElementsAre(Pair("pages", kSectionPages), Pair("emitted", 1),
-                          Pair("unowned", kSectionPages - 3), Pair("torn", 2)));
+              UnorderedElementsAre(Pair("pages", kSectionPages), Pair("emitted", 1),
+                                   Pair("unowned", kSectionPages - 3), Pair("torn", 2)));
   EXPECT_FALSE(delivered.account.is_complete());
 }
 
@@ -254,9 +255,10 @@ TEST_P(Walk, WindowsOverHolesAreAbsent) {
   open();
   const Delivered delivered = read();
   EXPECT_THAT(pfns(delivered), ElementsAre(7));
-  EXPECT_THAT(counts(delivered.account),
-              ElementsAre(Pair("pages", 64 * kSectionPages), Pair("emitted", 1),
-                          Pair("absent", 63 * kSectionPages), Pair("unowned", kSectionPages - 1)));
+  EXPECT_THAT(
+      counts(delivered.account),
+      UnorderedElementsAre(Pair("pages", 64 * kSectionPages), Pair("emitted", 1),
+                           Pair("absent", 63 * kSectionPages), Pair("unowned", kSectionPages - 1)));
 }
 
 TEST_P(Walk, ASectionThatIsGoneAfterItWasListedIsAbsent) {
@@ -279,10 +281,10 @@ TEST_P(Walk, SectionsWithoutPageExtAreOffline) {
   open();
   const Delivered delivered = read();
   EXPECT_THAT(pfns(delivered), ElementsAre(3 * kSectionPages));
-  EXPECT_THAT(
-      counts(delivered.account),
-      ElementsAre(Pair("pages", 4 * kSectionPages), Pair("emitted", 1),
-                  Pair("offline", 2 * kSectionPages), Pair("unowned", 2 * kSectionPages - 1)));
+  EXPECT_THAT(counts(delivered.account),
+              UnorderedElementsAre(Pair("pages", 4 * kSectionPages), Pair("emitted", 1),
+                                   Pair("offline", 2 * kSectionPages),
+                                   Pair("unowned", 2 * kSectionPages - 1)));
 }
 
 TEST_P(Walk, OnlyPresentSubsectionsOfALaterSectionAreShown) {
@@ -312,8 +314,8 @@ TEST_P(Walk, PageExtThatCannotBeReadShowsNothing) {
   const Delivered delivered = read();
   EXPECT_THAT(delivered.pages, IsEmpty());
   // what cannot be read is 0 to the walker, PAGE_EXT_OWNER included
-  EXPECT_THAT(counts(delivered.account),
-              ElementsAre(Pair("pages", 3 * kSectionPages), Pair("unowned", 3 * kSectionPages)));
+  EXPECT_THAT(counts(delivered.account), UnorderedElementsAre(Pair("pages", 3 * kSectionPages),
+                                                              Pair("unowned", 3 * kSectionPages)));
 }
 
 TEST_P(Walk, PageblocksHaveTheirMigratetype) {

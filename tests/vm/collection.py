@@ -20,6 +20,10 @@ import records  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 TABLE = tomllib.loads((HERE / "kernels.toml").read_text(encoding="utf-8"))
+# The rows of --stats that add up to "pages".
+ACCOUNT_REASONS = (
+    "emitted absent offline free unowned freed tail no_handle filtered torn errors"
+).split()
 
 
 def run_vm(

@@ -14,7 +14,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import filter_oracle  # noqa: E402
 import records  # noqa: E402
-from collection import collected, main, on_one_kernel  # noqa: E402
+from collection import ACCOUNT_REASONS, collected, main, on_one_kernel  # noqa: E402
 
 # The share of records that both readings of the kernel's file agree on.
 STABLE_SHARE_MIN = 0.9
@@ -153,11 +153,10 @@ class Filters(unittest.TestCase):
         return rows, by_filter
 
     def test_accounts_add_up(self):
-        reasons = "emitted absent offline free unowned freed tail no_handle filtered torn errors"
         for name in collected.results["cases"]:
             with self.subTest(name):
                 rows, by_filter = self.account(name)
-                self.assertEqual(rows["pages"], sum(rows[r] for r in reasons.split()))
+                self.assertEqual(rows["pages"], sum(rows[r] for r in ACCOUNT_REASONS))
                 self.assertEqual(rows["filtered"], sum(by_filter.values()))
                 self.assertEqual(rows["emitted"], len(collected.parsed(name)))
                 self.assertEqual(rows["torn"] + rows["errors"], 0)

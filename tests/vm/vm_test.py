@@ -17,7 +17,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import records  # noqa: E402
 import sort_oracle  # noqa: E402
-from collection import collected, main, on_one_kernel, run_vm  # noqa: E402
+from collection import ACCOUNT_REASONS, collected, main, on_one_kernel, run_vm  # noqa: E402
 
 # The share of records that both readings of debugfs agree on; a guest that is not quiet would make
 # the comparison say little.
@@ -277,8 +277,7 @@ class Account(unittest.TestCase):
 
     def assert_balanced(self, name: str) -> dict:
         account = self.account(name)
-        reasons = ("emitted absent offline free unowned freed tail no_handle filtered torn errors")
-        self.assertEqual(account["pages"], sum(account[reason] for reason in reasons.split()))
+        self.assertEqual(account["pages"], sum(account[reason] for reason in ACCOUNT_REASONS))
         return account
 
     def test_pages_add_up_and_records_are_counted(self):

@@ -21,26 +21,9 @@ struct AccountLine {
 /// Without what is not known.
 std::vector<AccountLine> lines_of(const Account& account) {
   std::vector<AccountLine> lines;
-  const auto add = [&](const char* name, std::uint64_t Account::*count, const char* meaning) {
-    if (account.knows(count)) lines.push_back({name, account.*count, meaning});
-  };
-  add("windows", &Account::windows, "read");
-  add("pages", &Account::pages, "in these windows; the sum of what follows, to errors");
-  add("emitted", &Account::emitted, "first pages of allocations, shown");
-  add("tail", &Account::tail, "further pages of allocations");
-  add("free", &Account::free, "free, in the buddy lists");
-  add("freed", &Account::freed, "free otherwise");
-  add("unowned", &Account::unowned, "never seen by page_owner");
-  add("no_handle", &Account::no_handle, "allocated without a stack");
-  lines.push_back(
-      {"filtered", account.nr_filtered(), "first pages of allocations that a filter rejects"});
-  add("absent", &Account::absent, "no memory there");
-  add("offline", &Account::offline, "offline memory");
-  add("torn", &Account::torn, "changed while they were read: lost");
-  add("errors", &Account::errors, "could not be read: lost");
-  add("cgroup_errors", &Account::cgroup_errors, "of those shown, cgroup not known");
-  add("outside", &Account::outside, "outside the windows");
-  add("longest_read_ns", &Account::longest_read_ns, "longest read(2) of the iterator, ns");
+  account.for_each_known([&](const char* name, std::uint64_t count, const char* meaning) {
+    lines.push_back({name, count, meaning});
+  });
   return lines;
 }
 
