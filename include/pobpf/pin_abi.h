@@ -4,7 +4,7 @@
  * and how a pin says what it is. C11 and C++, as abi.h.
  *
  * struct pobpf_pin is read by other versions of pobpf: what stands before
- * pobpf_pin::abi never changes. All else changes together with POBPF_PIN_ABI.
+ * pobpf_pin::abi never changes. What stands behind it changes together with POBPF_PIN_ABI.
  */
 #ifndef POBPF_PIN_ABI_H
 #define POBPF_PIN_ABI_H
@@ -16,8 +16,8 @@
 #define POBPF_PIN_MAGIC 0x6e6970667062706fULL /* "opbpfpin" */
 
 enum {
-	/* counts up with every change of the structs of a pin: this one, pobpf_params, its maps */
-	POBPF_PIN_ABI = 2,
+	/* counts up with every change of struct pobpf_pin, all that others read of a pin */
+	POBPF_PIN_ABI = 3,
 	/* name tables have powers of two rows, so that an index can be masked */
 	POBPF_FLAG_ROWS = 64,
 	POBPF_FIELD_ROWS = 8,
@@ -96,10 +96,13 @@ struct pobpf_pin {
 	char version[POBPF_PIN_VERSION_BYTES]; /* of the pobpf that made it */
 	__u32 abi;			       /* POBPF_PIN_ABI */
 	__u32 nr_ranges;
-	__u64 nr_pages;			 /* in the ranges */
+	__u64 nr_pages;			      /* in the ranges */
+	__u32 mode;			      /* enum pobpf_mode */
+	__u32 has_nodes;		      /* 1: nid_mask counts */
+	__u64 nid_mask[POBPF_MAX_NODES / 64]; /* bit nid set: wanted */
 	char view[POBPF_PIN_VIEW_BYTES]; /* the filters as they were given; ends with "..." if cut
 					  */
 };
-POBPF_ASSERT_SIZE(struct pobpf_pin, 56 + POBPF_PIN_VIEW_BYTES);
+POBPF_ASSERT_SIZE(struct pobpf_pin, 64 + 128 + POBPF_PIN_VIEW_BYTES);
 
 #endif /* POBPF_PIN_ABI_H */

@@ -139,6 +139,9 @@ Result<PinSkeleton> load(const PinRequest& request, const MachineFacts& facts,
   pin.abi = POBPF_PIN_ABI;
   pin.nr_ranges = static_cast<__u32>(ranges.size());
   for (const PfnRange& range : ranges) pin.nr_pages += range.size();
+  pin.mode = filter->params.mode;
+  pin.has_nodes = (filter->params.active >> POBPF_FILTER_NID) & 1;
+  std::copy(std::begin(filter->params.nid_mask), std::end(filter->params.nid_mask), pin.nid_mask);
   copy_text(pin.version, request.version);
   copy_text(pin.view, request.view_text);
   const __u32 nr_tickets = ticket_count(pin.nr_pages, request.view.mode, *text);

@@ -97,11 +97,12 @@ Result<std::vector<ProgramMap>> maps_of(__u32 program_id) {
   return maps;
 }
 
-const ProgramMap* find(const std::vector<ProgramMap>& maps, std::string_view name,
-                       std::size_t value_size_min) {
+/// The map that makes a program one of ours, of whatever version.
+const ProgramMap* find_tag(const std::vector<ProgramMap>& maps) {
+  constexpr std::size_t kBytesMin = offsetof(pobpf_pin, abi) + sizeof(__u32);
   for (const ProgramMap& map : maps)
-    if (map.name() == name && map.info.type == BPF_MAP_TYPE_ARRAY &&
-        map.info.key_size == sizeof(__u32) && map.info.value_size >= value_size_min)
+    if (map.name() == POBPF_PIN_MAP && map.info.type == BPF_MAP_TYPE_ARRAY &&
+        map.info.key_size == sizeof(__u32) && map.info.value_size >= kBytesMin)
       return &map;
   return nullptr;
 }
@@ -114,7 +115,7 @@ Status read_link(int link, PinInfo& pin) {
   auto maps = maps_of(info->prog_id);
   if (!maps) return fail(std::move(maps).error());
 
-  const ProgramMap* tag = find(*maps, POBPF_PIN_MAP, offsetof(pobpf_pin, abi) + sizeof(__u32));
+  const ProgramMap* tag = find_tag(*maps);
   if (tag == nullptr) return {};
   auto bytes = tag->first_element();
   if (!bytes) return fail(std::move(bytes).error());
@@ -125,23 +126,16 @@ Status read_link(int link, PinInfo& pin) {
   pin.kind = PinKind::kOtherVersion;
   pin.what.clear();
   pin.version = bounded(content.version);
-  const ProgramMap* readers = find(*maps, "readers", sizeof(pobpf_params));
-  if (content.abi != POBPF_PIN_ABI || bytes->size() != sizeof(content) || readers == nullptr ||
-      readers->info.value_size != sizeof(pobpf_params))
-    return {};
-  bytes = readers->first_element();
-  if (!bytes) return fail(std::move(bytes).error());
-  pobpf_params params{};
-  std::memcpy(&params, bytes->data(), sizeof(params));
+  if (content.abi != POBPF_PIN_ABI || bytes->size() != sizeof(content)) return {};
 
   pin.kind = PinKind::kOurs;
-  pin.mode = static_cast<pobpf_mode>(params.mode);
+  pin.mode = static_cast<pobpf_mode>(content.mode);
   pin.view_text = bounded(content.view);
   pin.nr_pages = content.nr_pages;
-  if ((params.active & 1U << POBPF_FILTER_NID) != 0) {
+  if (content.has_nodes != 0) {
     pin.nodes.emplace();
     for (unsigned nid = 0; nid < POBPF_MAX_NODES; ++nid)
-      pin.nodes->set(nid, (params.nid_mask[nid / 64] >> (nid % 64) & 1) != 0);
+      pin.nodes->set(nid, (content.nid_mask[nid / 64] >> (nid % 64) & 1) != 0);
   }
   return {};
 }

@@ -190,7 +190,7 @@ def foreign(collector: Collector) -> None:
         ).stdout.splitlines()
         if line[:1].isdigit()
     )  # fmt: skip
-    value = bytearray(56 + 1024)
+    value = bytearray(64 + 128 + 1024)
     value[0:8] = (0x6E6970667062706F).to_bytes(8, "little")
     value[8:13] = b"9.9.9"
     value[40] = 99
