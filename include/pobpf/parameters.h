@@ -20,25 +20,67 @@ enum pobpf_mode {
 /*
  * Filters of a link, in the order in which they are tested: cheap ones first. A
  * page is counted under the first one that it does not pass.
+ * X(KIND, ID, name, fields, names):
+ *
+ * KIND	what the filter takes; parameters, members of FilterSpec (src/model/filter.h) and how
+ *	the ones are made of the others (src/model/compile_filter.cpp) follow from it:
+ *	NAMES	names of one of the kernel's tables: a mask of their numbers
+ *	IDS	numbers: members of the reader's set
+ *	YES_NO	whether the page is so: enum pobpf_choice
+ *	OWN	something that no other filter takes: declared by hand
+ * name	in --stats and in files
+ * fields	of a record that it looks at: enum PageField
+ * names	of NAMES: KernelFacts has them as <names>_names
  */
+#define POBPF_FILTER_LIST(X)                                                                       \
+	X(OWN, NID, nid, kFlags, )                                                                 \
+	X(NAMES, ZONE, zone, kFlags, zone)                                                         \
+	X(OWN, FLAGS, flags, kFlags, )                                                             \
+	X(OWN, ORDER, order, kOrder, )                                                             \
+	X(NAMES, BLOCK_MIGRATETYPE, block_migratetype, kPageblockMigratetype, migratetype)         \
+	X(IDS, HANDLE, handle, kHandle, )                                                          \
+	/* since, until and age */                                                                 \
+	X(OWN, TIME, time, kTsNsec, )                                                              \
+	X(OWN, GFP, gfp, kGfpMask, )                                                               \
+	/* of the gfp mask */                                                                      \
+	X(NAMES, MIGRATETYPE, migratetype, kGfpMask, migratetype)                                  \
+	X(YES_NO, MIXED, mixed, kGfpMask | kPageblockMigratetype, )                                \
+	X(IDS, TGID, tgid, kTgid, )                                                                \
+	X(IDS, PID, pid, kPid, )                                                                   \
+	X(OWN, COMM, comm, kComm, )                                                                \
+	X(YES_NO, DEAD, dead, kTgid, )                                                             \
+	X(OWN, MEMCG, memcg, kMemcg, )                                                             \
+	/* symbols and modules */                                                                  \
+	X(OWN, STACK, stack, kHandle, )
+
+/* POBPF_IF_NAMES_<KIND>(text) is text if KIND is NAMES, else nothing; the others likewise. */
+#define POBPF_IF_NAMES_NAMES(...) __VA_ARGS__
+#define POBPF_IF_NAMES_IDS(...)
+#define POBPF_IF_NAMES_YES_NO(...)
+#define POBPF_IF_NAMES_OWN(...)
+#define POBPF_IF_IDS_NAMES(...)
+#define POBPF_IF_IDS_IDS(...) __VA_ARGS__
+#define POBPF_IF_IDS_YES_NO(...)
+#define POBPF_IF_IDS_OWN(...)
+#define POBPF_IF_YES_NO_NAMES(...)
+#define POBPF_IF_YES_NO_IDS(...)
+#define POBPF_IF_YES_NO_YES_NO(...) __VA_ARGS__
+#define POBPF_IF_YES_NO_OWN(...)
+#define POBPF_IF_OWN_NAMES(...)
+#define POBPF_IF_OWN_IDS(...)
+#define POBPF_IF_OWN_YES_NO(...)
+#define POBPF_IF_OWN_OWN(...) __VA_ARGS__
+
 enum pobpf_filter {
-	POBPF_FILTER_NID,
-	POBPF_FILTER_ZONE,
-	POBPF_FILTER_FLAGS,
-	POBPF_FILTER_ORDER,
-	POBPF_FILTER_BLOCK_MIGRATETYPE,
-	POBPF_FILTER_HANDLE,
-	POBPF_FILTER_TIME, /* ts_min ... ts_max and age_min ... age_max */
-	POBPF_FILTER_GFP,
-	POBPF_FILTER_MIGRATETYPE,
-	POBPF_FILTER_MIXED,
-	POBPF_FILTER_TGID,
-	POBPF_FILTER_PID,
-	POBPF_FILTER_COMM,
-	POBPF_FILTER_DEAD,
-	POBPF_FILTER_MEMCG,
-	POBPF_FILTER_STACK, /* symbols and modules */
-	POBPF_NR_FILTERS,
+#define POBPF_FILTER(KIND, ID, name, fields, names) POBPF_FILTER_##ID,
+	POBPF_FILTER_LIST(POBPF_FILTER)
+#undef POBPF_FILTER
+};
+
+enum {
+#define POBPF_FILTER(KIND, ID, name, fields, names) +1
+	POBPF_NR_FILTERS = POBPF_FILTER_LIST(POBPF_FILTER)
+#undef POBPF_FILTER
 };
 
 /* Choices of filters that say yes or no. */
@@ -49,12 +91,11 @@ enum pobpf_choice {
 
 /* Kinds of members of a reader's set. */
 enum pobpf_set_kind {
-	POBPF_SET_PID,
-	POBPF_SET_TGID,
-	POBPF_SET_HANDLE,
 	POBPF_SET_MEMCG, /* kernfs id of a cgroup: stands for it and what is below it */
 	POBPF_SET_STACK, /* handle: written by BPF, what its frames hit; a cache */
-	POBPF_NR_SET_KINDS,
+#define POBPF_FILTER(KIND, ID, name, fields, names) POBPF_IF_IDS_##KIND(POBPF_SET_##ID, )
+	POBPF_FILTER_LIST(POBPF_FILTER)
+#undef POBPF_FILTER
 };
 
 /* Key of a reader's set. */
@@ -128,22 +169,21 @@ struct pobpf_params {
 	__u64 ts_max;
 	__u64 age_min; /* ns before the moment of the read: age_min <= age <= age_max */
 	__u64 age_max;
-	__u64 order_mask;	      /* bit order set: wanted */
-	__u32 active;		      /* bit enum pobpf_filter */
-	__u32 mode;		      /* enum pobpf_mode */
-	__u32 zone_mask;	      /* bit enum zone_type set: wanted */
-	__u32 migratetype_mask;	      /* bit enum migratetype set: wanted; of the gfp mask */
-	__u32 block_migratetype_mask; /* the same of the pageblock */
-	__u32 gfp_all;		      /* as flags_all, of the gfp mask */
+	__u64 order_mask; /* bit order set: wanted */
+	__u32 active;	  /* bit enum pobpf_filter */
+	__u32 mode;	  /* enum pobpf_mode */
+	__u32 gfp_all;	  /* as flags_all, of the gfp mask */
 	__u32 gfp_any;
 	__u32 gfp_none;
 	__u32 wanted_sets; /* bit enum pobpf_set_kind: only WANTED members pass */
 	__u32 wanted_hits; /* enum pobpf_stack_hits that must all be hit (SYMBOL, MODULE) */
 	__u32 nr_stack_ranges;
-	__u32 dead;	/* enum pobpf_choice */
-	__u32 mixed;	/* enum pobpf_choice */
 	__u32 group_by; /* enum pobpf_group_field; count_pages only */
+	/* NAMES: the bit of a number is set if its name is wanted; YES_NO: enum pobpf_choice */
+#define POBPF_FILTER(KIND, ID, name, fields, names)                                                \
+	POBPF_IF_NAMES_##KIND(__u32 name##_mask;) POBPF_IF_YES_NO_##KIND(__u32 name;)
+	POBPF_FILTER_LIST(POBPF_FILTER)
+#undef POBPF_FILTER
 };
-POBPF_ASSERT_SIZE(struct pobpf_params, 128 + 128 + 64 + 56);
 
 #endif /* POBPF_PARAMETERS_H */

@@ -12,12 +12,12 @@
 
 namespace pobpf {
 
-/// Names of enum pobpf_filter, as options and JSON keys have them.
+/// Names of enum pobpf_filter, as keys of JSON and of files have them.
 inline constexpr std::array<const char*, POBPF_NR_FILTERS> kFilterNames = {
-    "nid",    "zone", "flags", "order",       "block_migratetype",
-    "handle", "time", "gfp",   "migratetype", "mixed",
-    "tgid",   "pid",  "comm",  "dead",        "memcg",
-    "stack"};
+#define POBPF_FILTER(KIND, ID, name, fields, names) #name,
+    POBPF_FILTER_LIST(POBPF_FILTER)
+#undef POBPF_FILTER
+};
 
 /// All counts, in the order of --stats; COUNT and BY_FILTER are those of POBPF_PAGE_COUNT_LIST.
 #define POBPF_ACCOUNT_COUNT_LIST(COUNT, BY_FILTER)                                              \

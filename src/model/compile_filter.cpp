@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "model/comm_automaton.h"
+#include "model/filter_kinds.h"
 #include "model/glob.h"
 #include "model/name_list.h"
 #include "model/pfn_text.h"
@@ -189,13 +190,11 @@ class SpecCompiler {
 
  private:
   Status words() {
+    for (const NamesFilter& filter : kNamesFilters)
+      if (auto status = check_words(option_of(filter.name), spec_.*filter.given); !status)
+        return status;
     const std::pair<std::string_view, const Choice<std::string>&> choices[] = {
-        {"zone", spec_.zones},
-        {"migratetype", spec_.migratetypes},
-        {"block-migratetype", spec_.block_migratetypes},
-        {"symbol", spec_.symbols},
-        {"module", spec_.modules},
-        {"memcg", spec_.memcgs}};
+        {"symbol", spec_.symbols}, {"module", spec_.modules}, {"memcg", spec_.memcgs}};
     for (const auto& [option, choice] : choices)
       if (auto status = check_words(option, choice); !status) return status;
     if (auto status = check_bits("gfp", spec_.gfp, kGfpWidth); !status) return status;
@@ -242,9 +241,10 @@ class SpecCompiler {
   }
 
   Status sets() {
-    if (auto status = put_set(POBPF_SET_PID, "pid", spec_.pids); !status) return status;
-    if (auto status = put_set(POBPF_SET_TGID, "tgid", spec_.tgids); !status) return status;
-    return put_set(POBPF_SET_HANDLE, "handle", spec_.handles);
+    for (const IdsFilter& filter : kIdsFilters)
+      if (auto status = put_set(filter.set, option_of(filter.name), spec_.*filter.given); !status)
+        return status;
+    return {};
   }
 
   Status comms() {
@@ -258,12 +258,9 @@ class SpecCompiler {
   }
 
   Status choices() {
-    if (spec_.is_mixed) {
-      result_.params.mixed = *spec_.is_mixed ? POBPF_ONLY : POBPF_NONE;
-    }
-    if (spec_.is_dead) {
-      result_.params.dead = *spec_.is_dead ? POBPF_ONLY : POBPF_NONE;
-    }
+    for (const YesNoFilter& filter : kYesNoFilters)
+      if (const auto& is_so = spec_.*filter.given)
+        result_.params.*filter.choice = *is_so ? POBPF_ONLY : POBPF_NONE;
     return {};
   }
 
@@ -298,29 +295,18 @@ class Compiler final : public SpecCompiler {
   }
 
  private:
-  static Status put_mask(std::string_view option, std::string_view what,
-                         const Choice<std::string>& choice, const std::vector<std::string>& names,
-                         std::uint32_t& target) {
-    if (choice.is_empty()) return {};
-    if (names.empty()) return no_names(option);
-    auto mask = name_mask(option, what, choice, names);
-    if (!mask) return fail(std::move(mask).error());
-    target = *mask;
-    return {};
-  }
-
   Status masks() {
-    auto& params = result_.params;
-    if (auto status = put_mask("zone", "zone of this kernel", spec_.zones, facts_.zone_names,
-                               params.zone_mask);
-        !status)
-      return status;
-    if (auto status = put_mask("migratetype", "migratetype", spec_.migratetypes,
-                               facts_.migratetype_names, params.migratetype_mask);
-        !status)
-      return status;
-    return put_mask("block-migratetype", "migratetype", spec_.block_migratetypes,
-                    facts_.migratetype_names, params.block_migratetype_mask);
+    for (const NamesFilter& filter : kNamesFilters) {
+      const auto& choice = spec_.*filter.given;
+      if (choice.is_empty()) continue;
+      const auto& names = facts_.*filter.known;
+      const std::string option = option_of(filter.name);
+      if (names.empty()) return no_names(option);
+      auto mask = name_mask(option, filter.what, choice, names);
+      if (!mask) return fail(std::move(mask).error());
+      result_.params.*filter.mask = *mask;
+    }
+    return {};
   }
 
   Status bits() {

@@ -45,11 +45,13 @@ struct AgeRange {
 
 /// Filters as far as they can be understood without asking a kernel; all must match.
 struct FilterSpec {
+#define POBPF_FILTER(KIND, ID, name, fields, names)   \
+  POBPF_IF_NAMES_##KIND(Choice<std::string> name##s;) \
+      POBPF_IF_IDS_##KIND(Choice<IdRange> name##s;)   \
+          POBPF_IF_YES_NO_##KIND(std::optional<bool> is_##name;)
+  POBPF_FILTER_LIST(POBPF_FILTER)
+#undef POBPF_FILTER
   std::optional<NodeSet> nodes;  ///< no value: all nodes
-  Choice<std::string> zones;
-  Choice<IdRange> pids;
-  Choice<IdRange> tgids;
-  Choice<IdRange> handles;
   Choice<IdRange> orders;
   Choice<std::string> comms;  ///< glob patterns
   std::optional<AgeRange> age;
@@ -57,40 +59,35 @@ struct FilterSpec {
   std::optional<ClockTime> until;
   BitNames gfp;
   BitNames flags;
-  Choice<std::string> migratetypes;
-  Choice<std::string> block_migratetypes;
-  std::optional<bool> is_mixed;
   Choice<std::string> symbols;  ///< glob patterns
   Choice<std::string> modules;  ///< glob patterns
   Choice<std::string> memcgs;   ///< paths
   Choice<PfnRange> pfns;
-  std::optional<bool> is_dead;
 
   /// Filters that are asked for, bits of enum pobpf_filter. PFNs are none: what is not wanted is
   /// not walked.
   [[nodiscard]] std::uint32_t active() const {
-    const std::pair<pobpf_filter, bool> filters[] = {
-        {POBPF_FILTER_NID, nodes.has_value()},
-        {POBPF_FILTER_ZONE, !zones.is_empty()},
-        {POBPF_FILTER_FLAGS, !flags.is_empty()},
-        {POBPF_FILTER_ORDER, !orders.is_empty()},
-        {POBPF_FILTER_BLOCK_MIGRATETYPE, !block_migratetypes.is_empty()},
-        {POBPF_FILTER_HANDLE, !handles.is_empty()},
-        {POBPF_FILTER_TIME, age || since || until},
-        {POBPF_FILTER_GFP, !gfp.is_empty()},
-        {POBPF_FILTER_MIGRATETYPE, !migratetypes.is_empty()},
-        {POBPF_FILTER_MIXED, is_mixed.has_value()},
-        {POBPF_FILTER_TGID, !tgids.is_empty()},
-        {POBPF_FILTER_PID, !pids.is_empty()},
-        {POBPF_FILTER_COMM, !comms.is_empty()},
-        {POBPF_FILTER_DEAD, is_dead.has_value()},
-        {POBPF_FILTER_MEMCG, !memcgs.is_empty()},
-        {POBPF_FILTER_STACK, !symbols.is_empty() || !modules.is_empty()}};
+#define POBPF_FILTER(KIND, ID, name, fields, names)                                    \
+  {POBPF_FILTER_##ID,                                                                  \
+   POBPF_IF_NAMES_##KIND(!name##s.is_empty()) POBPF_IF_IDS_##KIND(!name##s.is_empty()) \
+       POBPF_IF_YES_NO_##KIND(is_##name.has_value()) POBPF_IF_OWN_##KIND(has_##name())},
+    const std::pair<pobpf_filter, bool> filters[] = {POBPF_FILTER_LIST(POBPF_FILTER)};
+#undef POBPF_FILTER
     std::uint32_t active = 0;
     for (const auto& [filter, is_active] : filters)
       if (is_active) active |= 1U << filter;
     return active;
   }
+
+ private:
+  [[nodiscard]] bool has_nid() const { return nodes.has_value(); }
+  [[nodiscard]] bool has_flags() const { return !flags.is_empty(); }
+  [[nodiscard]] bool has_order() const { return !orders.is_empty(); }
+  [[nodiscard]] bool has_time() const { return age || since || until; }
+  [[nodiscard]] bool has_gfp() const { return !gfp.is_empty(); }
+  [[nodiscard]] bool has_comm() const { return !comms.is_empty(); }
+  [[nodiscard]] bool has_memcg() const { return !memcgs.is_empty(); }
+  [[nodiscard]] bool has_stack() const { return !symbols.is_empty() || !modules.is_empty(); }
 };
 
 struct ReaderView {

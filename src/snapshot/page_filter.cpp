@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "model/compile_filter.h"
+#include "model/filter_kinds.h"
 #include "model/flag_text.h"
 #include "model/glob.h"
 #include "model/nodelist.h"
@@ -73,12 +74,11 @@ Status check_import(const FilterSpec& spec, const SnapshotHeader& header) {
     return std::ranges::any_of(names.all, is_name) || std::ranges::any_of(names.any, is_name) ||
            std::ranges::any_of(names.none, is_name);
   };
-  const std::pair<const char*, bool> options[] = {
-      {"--zone", !spec.zones.is_empty()},
-      {"--migratetype", !spec.migratetypes.is_empty()},
-      {"--block-migratetype", !spec.block_migratetypes.is_empty()},
-      {"names in --gfp", has_name(spec.gfp)},
-      {"names in --flags", has_name(spec.flags)}};
+  std::vector<std::pair<std::string, bool>> options;
+  for (const NamesFilter& filter : kNamesFilters)
+    options.emplace_back("--" + option_of(filter.name), !(spec.*filter.given).is_empty());
+  options.emplace_back("names in --gfp", has_name(spec.gfp));
+  options.emplace_back("names in --flags", has_name(spec.flags));
   for (const auto& [option, is_given] : options)
     if (is_given)
       return fail(
@@ -169,27 +169,14 @@ Result<PageFilter> PageFilter::make(const FilterSpec& spec, const SnapshotHeader
 }
 
 PageFields PageFilter::needed_fields() const {
-  constexpr std::pair<pobpf_filter, PageField> kNeeds[] = {
-      {POBPF_FILTER_NID, PageField::kFlags},
-      {POBPF_FILTER_ZONE, PageField::kFlags},
-      {POBPF_FILTER_FLAGS, PageField::kFlags},
-      {POBPF_FILTER_ORDER, PageField::kOrder},
-      {POBPF_FILTER_BLOCK_MIGRATETYPE, PageField::kPageblockMigratetype},
-      {POBPF_FILTER_HANDLE, PageField::kHandle},
-      {POBPF_FILTER_TIME, PageField::kTsNsec},
-      {POBPF_FILTER_GFP, PageField::kGfpMask},
-      {POBPF_FILTER_MIGRATETYPE, PageField::kGfpMask},
-      {POBPF_FILTER_MIXED, PageField::kGfpMask},
-      {POBPF_FILTER_MIXED, PageField::kPageblockMigratetype},
-      {POBPF_FILTER_TGID, PageField::kTgid},
-      {POBPF_FILTER_PID, PageField::kPid},
-      {POBPF_FILTER_COMM, PageField::kComm},
-      {POBPF_FILTER_MEMCG, PageField::kMemcg},
-      {POBPF_FILTER_STACK, PageField::kHandle}};
+  using enum PageField;
+#define POBPF_FILTER(KIND, ID, name, fields, names) {POBPF_FILTER_##ID, PageFields{} | (fields)},
+  constexpr std::pair<pobpf_filter, PageFields> kNeeds[] = {POBPF_FILTER_LIST(POBPF_FILTER)};
+#undef POBPF_FILTER
   PageFields needed = 0;
-  for (const auto& [filter, field] : kNeeds)
-    if (is_active(filter)) needed = needed | field;
-  if (compiled_.pfns) needed = needed | PageField::kPfn;
+  for (const auto& [filter, fields] : kNeeds)
+    if (is_active(filter)) needed |= fields;
+  if (compiled_.pfns) needed = needed | kPfn;
   return needed;
 }
 
