@@ -5,23 +5,54 @@
 
 #include "pobpf/types.h"
 
+/*
+ * What allocations of a group have in common, as users name it. X(ID, Name, name, fields):
+ *
+ * Name	GroupField (src/sum/group_field.h) has it as k<Name>
+ * name	in options and output
+ * fields	of a record that it is made of: enum PageField
+ */
+#define POBPF_GROUP_KEY_LIST(X)                                                                    \
+	X(TGID, Tgid, tgid, kTgid)                                                                 \
+	X(PID, Pid, pid, kPid)                                                                     \
+	X(COMM, Comm, comm, kComm)                                                                 \
+	X(ORDER, Order, order, kOrder)                                                             \
+	X(GFP, Gfp, gfp, kGfpMask)                                                                 \
+	/* of the gfp mask */                                                                      \
+	X(MIGRATETYPE, Migratetype, migratetype, kGfpMask)                                         \
+	X(NID, Nid, nid, kFlags)                                                                   \
+	X(ZONE, Zone, zone, kFlags)                                                                \
+	X(MEMCG, Memcg, memcg, kMemcg)                                                             \
+	/* why it was migrated last */                                                             \
+	X(MIGRATE_REASON, MigrateReason, migrate_reason, kLastMigrateReason)                       \
+	/* whether it was freed before this allocation */                                          \
+	X(FREED, Freed, freed, kFreeTsNsec)
+
+enum pobpf_group_bit {
+	POBPF_GROUP_HANDLE_BIT,
+	POBPF_GROUP_KIND_BIT,
+	POBPF_GROUP_TIME_BIT,
+#define POBPF_GROUP_KEY(ID, Name, name, fields) POBPF_GROUP_##ID##_BIT,
+	POBPF_GROUP_KEY_LIST(POBPF_GROUP_KEY)
+#undef POBPF_GROUP_KEY
+};
+
+enum {
+#define POBPF_GROUP_KEY(ID, Name, name, fields) +1
+	POBPF_NR_GROUP_BITS = POBPF_GROUP_TIME_BIT + 1 POBPF_GROUP_KEY_LIST(POBPF_GROUP_KEY)
+#undef POBPF_GROUP_KEY
+};
+
 /* What count_pages groups by; fields of the key that are not asked for are zero. */
 enum pobpf_group_field {
-	POBPF_GROUP_HANDLE = 1 << 0,
-	POBPF_GROUP_TGID = 1 << 1,
-	POBPF_GROUP_PID = 1 << 2,
-	POBPF_GROUP_COMM = 1 << 3,
-	POBPF_GROUP_ORDER = 1 << 4,
-	POBPF_GROUP_GFP = 1 << 5, /* the mask, and the migratetype that it asks for */
-	POBPF_GROUP_MIGRATETYPE = 1 << 6,
-	POBPF_GROUP_NID = 1 << 7,
-	POBPF_GROUP_ZONE = 1 << 8,
-	POBPF_GROUP_MEMCG = 1 << 9,
-	POBPF_GROUP_KIND = 1 << 10, /* page_type, mapping, page_flags; handle where they say nothing
-				     */
-	POBPF_GROUP_TIME = 1 << 11, /* no field of the key: pobpf_group_sum.time is wanted */
-	POBPF_GROUP_FREED = 1 << 12,
-	POBPF_GROUP_MIGRATE_REASON = 1 << 13,
+	POBPF_GROUP_HANDLE = 1 << POBPF_GROUP_HANDLE_BIT,
+	/* page_type, mapping, page_flags; handle where they say nothing */
+	POBPF_GROUP_KIND = 1 << POBPF_GROUP_KIND_BIT,
+	/* no field of the key: pobpf_group_sum.time is wanted */
+	POBPF_GROUP_TIME = 1 << POBPF_GROUP_TIME_BIT,
+#define POBPF_GROUP_KEY(ID, Name, name, fields) POBPF_GROUP_##ID = 1 << POBPF_GROUP_##ID##_BIT,
+	POBPF_GROUP_KEY_LIST(POBPF_GROUP_KEY)
+#undef POBPF_GROUP_KEY
 };
 
 /* Key of a reader's sums: a group of allocations. */

@@ -17,22 +17,16 @@ PageSums::PageSums(const SumRequest& request, const KernelFacts& facts, const Pa
       places_(facts) {}
 
 PageFields PageSums::needed_fields() const {
+  using enum PageField;
+#define POBPF_GROUP_KEY(ID, Name, name, fields) {POBPF_GROUP_##ID, PageFields{} | (fields)},
   constexpr std::pair<pobpf_group_field, PageFields> kNeeds[] = {
-      {POBPF_GROUP_HANDLE, PageFields{} | PageField::kHandle},
-      {POBPF_GROUP_TGID, PageFields{} | PageField::kTgid},
-      {POBPF_GROUP_PID, PageFields{} | PageField::kPid},
-      {POBPF_GROUP_COMM, PageFields{} | PageField::kComm},
-      {POBPF_GROUP_GFP, PageFields{} | PageField::kGfpMask},
-      {POBPF_GROUP_MIGRATETYPE, PageFields{} | PageField::kGfpMask},
-      {POBPF_GROUP_NID, PageFields{} | PageField::kFlags},
-      {POBPF_GROUP_ZONE, PageFields{} | PageField::kFlags},
-      {POBPF_GROUP_MEMCG, PageFields{} | PageField::kMemcg},
-      {POBPF_GROUP_KIND, PageFields{} | PageField::kKind | PageField::kHandle},
-      {POBPF_GROUP_TIME, PageFields{} | PageField::kTsNsec},
-      {POBPF_GROUP_FREED, PageFields{} | PageField::kFreeTsNsec},
-      {POBPF_GROUP_MIGRATE_REASON, PageFields{} | PageField::kLastMigrateReason}};
+      {POBPF_GROUP_HANDLE, PageFields{} | kHandle},
+      {POBPF_GROUP_KIND, kKind | kHandle},
+      {POBPF_GROUP_TIME, PageFields{} | kTsNsec},
+      POBPF_GROUP_KEY_LIST(POBPF_GROUP_KEY)};
+#undef POBPF_GROUP_KEY
   // how many pages an allocation has is always asked
-  PageFields needed = PageFields{} | PageField::kOrder;
+  PageFields needed = PageFields{} | kOrder;
   for (const auto& [field, fields] : kNeeds)
     if (is_by(field)) needed |= fields;
   return needed;

@@ -7,7 +7,6 @@
 #include <iterator>
 
 #include "model/name_list.h"
-#include "pobpf/abi.h"
 
 namespace pobpf {
 namespace {
@@ -18,22 +17,13 @@ struct Field {
   std::uint32_t kernel_bits;
 };
 
-constexpr Field kFields[] = {
-    {"stack", GroupField::kStack, POBPF_GROUP_HANDLE},
-    {"function", GroupField::kFunction, POBPF_GROUP_HANDLE},
-    {"module", GroupField::kModule, POBPF_GROUP_HANDLE},
-    {"allocator", GroupField::kAllocator, POBPF_GROUP_KIND},
-    {"tgid", GroupField::kTgid, POBPF_GROUP_TGID},
-    {"pid", GroupField::kPid, POBPF_GROUP_PID},
-    {"comm", GroupField::kComm, POBPF_GROUP_COMM},
-    {"order", GroupField::kOrder, POBPF_GROUP_ORDER},
-    {"gfp", GroupField::kGfp, POBPF_GROUP_GFP},
-    {"migratetype", GroupField::kMigratetype, POBPF_GROUP_MIGRATETYPE},
-    {"nid", GroupField::kNid, POBPF_GROUP_NID},
-    {"zone", GroupField::kZone, POBPF_GROUP_ZONE},
-    {"memcg", GroupField::kMemcg, POBPF_GROUP_MEMCG},
-    {"migrate_reason", GroupField::kMigrateReason, POBPF_GROUP_MIGRATE_REASON},
-    {"freed", GroupField::kFreed, POBPF_GROUP_FREED},
+constexpr Field kFields[] = {{"stack", GroupField::kStack, POBPF_GROUP_HANDLE},
+                             {"function", GroupField::kFunction, POBPF_GROUP_HANDLE},
+                             {"module", GroupField::kModule, POBPF_GROUP_HANDLE},
+                             {"allocator", GroupField::kAllocator, POBPF_GROUP_KIND},
+#define POBPF_GROUP_KEY(ID, Name, name, fields) {#name, GroupField::k##Name, POBPF_GROUP_##ID},
+                             POBPF_GROUP_KEY_LIST(POBPF_GROUP_KEY)
+#undef POBPF_GROUP_KEY
 };
 
 const Field& entry(GroupField field) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pobpf/sums.h"
 #include "util/error.h"
 
 namespace pobpf {
@@ -17,17 +18,9 @@ enum class GroupField {
   kFunction,   ///< the call site: the innermost function that is no allocator
   kModule,     ///< of the innermost frame that lies in one
   kAllocator,  ///< what the page is used for: sum/allocator.h
-  kTgid,
-  kPid,
-  kComm,
-  kOrder,
-  kGfp,
-  kMigratetype,
-  kNid,
-  kZone,
-  kMemcg,
-  kMigrateReason,  ///< why it was migrated last
-  kFreed,          ///< whether it was freed before this allocation
+#define POBPF_GROUP_KEY(ID, Name, name, fields) k##Name,
+  POBPF_GROUP_KEY_LIST(POBPF_GROUP_KEY)
+#undef POBPF_GROUP_KEY
 };
 
 /// As options, columns and JSON keys have it: "stack", "tgid", ...

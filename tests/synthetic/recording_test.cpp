@@ -120,7 +120,7 @@ TEST_F(Recording, SumsAreThoseOfTheKernel) {
   FilterSpec movable;
   movable.block_migratetypes.wanted = {"Movable"};
   for (const FilterSpec& filter : {FilterSpec(), movable}) {
-    for (std::uint32_t group_by = 1; group_by <= POBPF_GROUP_MIGRATE_REASON; group_by <<= 1) {
+    for (std::uint32_t group_by = 1; group_by < 1U << POBPF_NR_GROUP_BITS; group_by <<= 1) {
       SCOPED_TRACE(group_by);
       for (const std::uint32_t also : {0U, static_cast<std::uint32_t>(POBPF_GROUP_ORDER)}) {
         SumRequest request;

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <initializer_list>
 #include <map>
 
 #include "../util/temp_dir.h"
@@ -339,10 +340,11 @@ TEST_F(SnapshotSums, SumsAreThoseOfTheListing) {
   const auto order_filter = std::find_if(all.begin(), all.end(), [](const Case& filter) {
     return std::string(filter.name) == "order";
   });
-  for (const std::uint32_t by :
-       {1U << 0, 1U << 1, 1U << 2, 1U << 3, 1U << 4, 1U << 5, 1U << 6, 1U << 7, 1U << 8,
-        static_cast<std::uint32_t>(POBPF_GROUP_HANDLE | POBPF_GROUP_TGID | POBPF_GROUP_ORDER),
-        static_cast<std::uint32_t>(POBPF_GROUP_NID | POBPF_GROUP_ZONE | POBPF_GROUP_COMM)}) {
+  for (const std::uint32_t by : std::initializer_list<std::uint32_t>{
+           POBPF_GROUP_HANDLE, POBPF_GROUP_TGID, POBPF_GROUP_PID, POBPF_GROUP_COMM,
+           POBPF_GROUP_ORDER, POBPF_GROUP_GFP, POBPF_GROUP_MIGRATETYPE, POBPF_GROUP_NID,
+           POBPF_GROUP_ZONE, POBPF_GROUP_HANDLE | POBPF_GROUP_TGID | POBPF_GROUP_ORDER,
+           POBPF_GROUP_NID | POBPF_GROUP_ZONE | POBPF_GROUP_COMM}) {
     for (const bool is_filtered : {false, true}) {
       SCOPED_TRACE(testing::Message() << "by " << by << (is_filtered ? ", filtered" : ""));
       ReaderView view;
