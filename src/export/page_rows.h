@@ -12,7 +12,7 @@
 #include "export/sqlite_database.h"
 #include "format/page_formatter.h"
 #include "model/page_fields.h"
-#include "pobpf/abi.h"
+#include "pobpf/stream.h"
 #include "snapshot/snapshot_header.h"
 #include "util/hash_map.h"
 

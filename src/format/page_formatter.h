@@ -12,7 +12,9 @@
 
 #include "model/kernel_facts.h"
 #include "model/page_fields.h"
-#include "pobpf/abi.h"
+#include "pobpf/names.h"
+#include "pobpf/parameters.h"
+#include "pobpf/stream.h"
 #include "util/error.h"
 
 namespace pobpf {

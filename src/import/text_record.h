@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "model/page_fields.h"
-#include "pobpf/abi.h"
+#include "pobpf/stream.h"
 
 namespace pobpf {
 

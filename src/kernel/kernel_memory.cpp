@@ -15,7 +15,7 @@
 #include "kernel/libbpf_log.h"
 #include "kernel/run_program.h"
 #include "ksyms.skel.h"
-#include "pobpf/abi.h"
+#include "pobpf/facts.h"
 #include "util/fd.h"
 #include "util/report_hint.h"
 

@@ -14,7 +14,7 @@
 #include "model/nodelist.h"
 #include "model/page_types.h"
 #include "model/pfn_range.h"
-#include "pobpf/abi.h"
+#include "pobpf/facts.h"
 #include "util/error.h"
 
 namespace pobpf {

@@ -9,7 +9,7 @@
 #include "kernel/btf.h"
 #include "kernel/kernel_memory.h"
 #include "model/pfn_range.h"
-#include "pobpf/abi.h"
+#include "pobpf/facts.h"
 #include "util/error.h"
 
 namespace pobpf {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "model/address_range.h"
-#include "pobpf/abi.h"
+#include "pobpf/facts.h"
 #include "util/error.h"
 
 namespace pobpf {

@@ -13,6 +13,7 @@
 
 #include "kernel/btf.h"
 #include "kernel/libbpf_log.h"
+#include "pobpf/stream.h"
 #include "symbol_list.skel.h"
 #include "util/fd.h"
 #include "util/report_hint.h"

@@ -8,7 +8,8 @@
 #include <cstdint>
 #include <numeric>
 
-#include "pobpf/abi.h"
+#include "pobpf/parameters.h"
+#include "pobpf/stream.h"
 
 namespace pobpf {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pobpf/abi.h"
+#include "pobpf/parameters.h"
 #include "util/error.h"
 
 namespace pobpf {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "model/pfn_range.h"
-#include "pobpf/abi.h"
+#include "pobpf/parameters.h"
 
 namespace pobpf {
 

@@ -12,7 +12,7 @@
 #include "model/nodelist.h"
 #include "model/page_limits.h"
 #include "model/pfn_range.h"
-#include "pobpf/abi.h"
+#include "pobpf/parameters.h"
 
 namespace pobpf {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "pobpf/abi.h"
+#include "pobpf/types.h"
 #include "util/error.h"
 
 namespace pobpf {

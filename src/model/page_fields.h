@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "pobpf/abi.h"
+#include "pobpf/stream.h"
 
 namespace pobpf {
 

@@ -13,7 +13,8 @@
 #include "model/kernel_facts.h"
 #include "model/page_fields.h"
 #include "model/page_types.h"
-#include "pobpf/abi.h"
+#include "pobpf/page_dump.h"
+#include "pobpf/stream.h"
 
 namespace pobpf {
 

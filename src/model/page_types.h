@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "model/kernel_facts.h"
-#include "pobpf/abi.h"
+#include "pobpf/facts.h"
 
 namespace pobpf {
 

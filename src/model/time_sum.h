@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "pobpf/abi.h"
+#include "pobpf/sums.h"
 
 namespace pobpf {
 

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "kernel/libbpf_log.h"
-#include "pobpf/abi.h"
+#include "pobpf/names.h"
 #include "reader/map_elements.h"
 #include "util/bounded.h"
 

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "pobpf/abi.h"
 #include "util/error.h"
 
 namespace pobpf {

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "kernel/run_program.h"
-#include "pobpf/abi.h"
+#include "pobpf/names.h"
 #include "reader/own_programs.h"
 #include "stacks/stack_table.h"
 #include "util/report_hint.h"

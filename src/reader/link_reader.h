@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "pobpf/abi.h"
+#include "pobpf/stream.h"
 #include "reader/session.h"
 #include "reader/stream.h"
 #include "reader/windows.h"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "model/filter.h"
-#include "pobpf/abi.h"
+#include "pobpf/parameters.h"
 #include "reader/session.h"
 #include "util/error.h"
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Owner of the walker's skeleton: facts in, programs loaded, readers out.
+#include "reader/session.h"
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
@@ -26,7 +28,6 @@
 #include "reader/link_reader.h"
 #include "reader/own_programs.h"
 #include "reader/reader_maps.h"
-#include "reader/session.h"
 #include "reader/session_on.h"
 #include "reader/skeleton_deleter.h"
 #include "reader/sum_map.h"

@@ -19,6 +19,9 @@
 #include "model/node_span.h"
 #include "model/page_fields.h"
 #include "model/page_types.h"
+#include "pobpf/parameters.h"
+#include "pobpf/stream.h"
+#include "pobpf/sums.h"
 #include "util/error.h"
 
 namespace pobpf {

@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "model/account.h"
-#include "pobpf/abi.h"
+#include "pobpf/parameters.h"
+#include "pobpf/stream.h"
 #include "util/error.h"
 
 namespace pobpf {

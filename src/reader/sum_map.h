@@ -4,7 +4,6 @@
 
 #include <cstdint>
 
-#include "pobpf/abi.h"
 #include "reader/session.h"
 #include "util/error.h"
 #include "util/fd.h"

@@ -9,7 +9,6 @@
 #include "model/compiled_filter.h"
 #include "model/filter.h"
 #include "model/pfn_range.h"
-#include "pobpf/abi.h"
 #include "reader/session.h"
 #include "util/error.h"
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "model/pfn_range.h"
-#include "pobpf/abi.h"
+#include "pobpf/stream.h"
 
 namespace pobpf {
 

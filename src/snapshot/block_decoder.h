@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "model/page_fields.h"
-#include "pobpf/abi.h"
+#include "pobpf/stream.h"
 #include "snapshot.pb.h"
 #include "util/error.h"
 

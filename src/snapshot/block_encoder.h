@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "model/page_fields.h"
-#include "pobpf/abi.h"
+#include "pobpf/stream.h"
 #include "snapshot.pb.h"
 #include "snapshot/format.h"
 #include "snapshot/value_index.h"

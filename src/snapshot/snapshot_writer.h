@@ -9,7 +9,7 @@
 
 #include "format/page_formatter.h"
 #include "model/account.h"
-#include "pobpf/abi.h"
+#include "pobpf/stream.h"
 #include "snapshot.pb.h"
 #include "snapshot/block_decoder.h"
 #include "snapshot/block_encoder.h"

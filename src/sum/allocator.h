@@ -8,7 +8,7 @@
 #include "format/page_formatter.h"
 #include "model/kernel_facts.h"
 #include "model/page_types.h"
-#include "pobpf/abi.h"
+#include "pobpf/sums.h"
 
 namespace pobpf {
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "kernel/machine_facts.h"
-#include "pobpf/abi.h"
+#include "pobpf/types.h"
 #include "reader/session.h"
 #include "synthetic/completed_btf.h"
 #include "synthetic/shared_memory.h"

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "model/account.h"
-#include "pobpf/abi.h"
+#include "pobpf/parameters.h"
+#include "pobpf/stream.h"
 #include "synthetic/machine.h"
 
 namespace pobpf::synthetic {

@@ -15,7 +15,7 @@
 #include "kernel/cgroup_path.h"
 #include "kernel/kernel_names.h"
 #include "model/nodelist.h"
-#include "pobpf/abi.h"
+#include "pobpf/types.h"
 #include "reader/pin.h"
 #include "snapshot/snapshot_reader.h"
 #include "util/file.h"

@@ -17,7 +17,7 @@
 #include "model/filter.h"
 #include "model/nodelist.h"
 #include "model/pfn_range.h"
-#include "pobpf/abi.h"
+#include "pobpf/parameters.h"
 #include "pressure/stall_limit.h"
 #include "reader/pin.h"
 #include "reader/session.h"

@@ -12,7 +12,8 @@
 
 #include "../format/kernel_facts_samples.h"
 #include "model/page_limits.h"
-#include "pobpf/abi.h"
+#include "pobpf/parameters.h"
+#include "pobpf/stream.h"
 #include "snapshot/snapshot_writer.h"
 
 namespace pobpf::test {

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "pobpf/abi.h"
+#include "pobpf/sums.h"
 
 namespace pobpf {
 namespace {

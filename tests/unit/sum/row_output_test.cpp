@@ -9,7 +9,6 @@
 
 #include "model/duration.h"
 #include "model/time_sum.h"
-#include "pobpf/abi.h"
 #include "util/escape.h"
 
 namespace pobpf {
