@@ -3,6 +3,7 @@
 """Runs in the guest: makes the workload, lets the kernel and pobpf print it, and leaves all output
 in a directory shared with the host, which compares (vm_test.py). Nothing is judged here."""
 
+import itertools
 import os
 import pathlib
 import signal
@@ -192,16 +193,21 @@ def churn(collector: Collector) -> None:
     )
     churners = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
     blocks = removable_blocks()
-    toggled: list[str] = []
     walker = subprocess.Popen(
         [sys.executable, "-c", TOGGLE, *[str(block) for block in blocks]],
         stdout=subprocess.PIPE,
         text=True,
     )
+    said: list[str] = []
     for turn in range(CHURN_TURNS):
+        # a run may be over before a block goes
+        for line in itertools.islice(walker.stdout, 100):
+            said.append(line.strip())
+            if said[-1] != REFUSED:
+                break
         collector.run_pobpf(f"churn_{turn}", "--handles", "--stats")
     walker.send_signal(signal.SIGTERM)
-    toggled = walker.communicate()[0].split()
+    said += walker.communicate()[0].split()
     for churner in churners:
         churner.kill()
         churner.wait()
@@ -212,12 +218,13 @@ def churn(collector: Collector) -> None:
         put_block(offline, "online_movable")
     collector.results["churn"] = {
         "blocks": [block.name for block in blocks],
-        "toggled": len(toggled),
+        "toggled": len(said) - said.count(REFUSED),
     }
 
 
+REFUSED = "refused"
 # Takes one memory block offline and online again, until it is told to stop.
-TOGGLE = """
+TOGGLE = f"""
 import pathlib, signal, sys
 stop = False
 def on_term(*_):
@@ -232,7 +239,7 @@ while not stop and blocks:
                 (block / "state").write_text(state)
                 print(state, flush=True)
             except OSError:
-                pass
+                print("{REFUSED}", flush=True)
         if stop: break
 """
 
