@@ -6,7 +6,7 @@ packages_build=(
   bpftool clang cmake dpkg-dev g++ git libbpf-dev libcap-dev libcap2-bin libcli11-dev libelf-dev libexpected-dev
   libbenchmark-dev libfmt-dev libgmock-dev libgtest-dev liblzma-dev libnuma-dev libprotobuf-dev
   libspdlog-dev libsqlite3-dev libtomlplusplus-dev libxxhash-dev libzstd-dev llvm ninja-build nlohmann-json3-dev pahole pkg-config
-  protobuf-compiler python3 zlib1g-dev zstd
+  protobuf-compiler python3 rapidjson-dev zlib1g-dev zstd
 )
 
 # What scripts/kernel, scripts/vm and scripts/debian-root need.

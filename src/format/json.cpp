@@ -1,77 +1,73 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// JSON lines, one object a page; docs/json.md is the contract.
+// JSON lines, one object a page; docs/json.md is the contract. Runs once a page, so what repeats
+// from page to page is kept as the text of its members, each with a comma in front.
 #include <fmt/format.h>
 
-#include <cstring>
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
-#include "format/json_value.h"
+#include "format/json_members.h"
 #include "format/page_formatter.h"
 #include "format/text_cache.h"
 #include "model/flag_text.h"
-#include "util/escape.h"
+#include "util/bounded.h"
 
 namespace pobpf {
 namespace {
 
-using Json = nlohmann::ordered_json;
+/// The text of the members that `add` writes.
+template <typename Add>
+std::string members_text(Add&& add) {
+  std::string text;
+  JsonWriter json(text);
+  json.object([&] { add(json); });
+  text.pop_back();
+  text.front() = ',';
+  if (text.size() == 1) text.clear();
+  return text;
+}
 
 class JsonFormatter final : public PageFormatter {
  public:
   JsonFormatter(const KernelFacts& facts, pobpf_mode mode) : facts_(facts), mode_(mode) {}
 
-  void set_fields(PageFields fields) override { fields_ = fields; }
+  void set_fields(PageFields fields) override {
+    if (fields == fields_ && version_ == facts_.version()) return;
+    fields_ = fields;
+    version_ = facts_.version();
+    tasks_.clear();
+    blocks_.clear();
+    gfp_.clear();
+    flags_.clear();
+    migrated_.clear();
+    charges_.clear();
+  }
 
   using PageFormatter::append;
   Status append(const pobpf_page& page, const pobpf_page_detail* detail, PageContext& context,
                 std::string& out) override {
+    const std::size_t begin = out.size();
     unknown_.reset();
-    Json object = Json::object();
-    // an ordered object copies all its members each time it grows
-    object.get_ref<Json::object_t&>().reserve(32);
-    const bool has_order = has(PageField::kOrder);
-    if (has(PageField::kPfn)) object["pfn"] = page.pfn;
-    if (has_order) object["order"] = page.order;
-    if (has_order) object["nr_pages"] = 1ULL << page.order;
-    if (is_freed(page)) object["freed"] = true;
-    if (has(PageField::kHandle)) object["handle"] = page.handle;
-    if (has(PageField::kPid)) object["pid"] = page.pid;
-    if (has(PageField::kTgid)) object["tgid"] = page.tgid;
-    if (has(PageField::kComm)) add_comm(page, object);
-    if (has(PageField::kTsNsec)) object["ts_nsec"] = page.ts_nsec;
-    if (has(PageField::kFreeTsNsec)) object["free_ts_nsec"] = page.free_ts_nsec;
-    if (has(PageField::kGfpMask)) add_gfp(page, object);
-    if (has(PageField::kPageblockMigratetype)) {
-      const auto block = facts_.pageblock(page.pfn);
-      if (has(PageField::kPfn) && block) object["pageblock"] = *block;
-      object["pageblock_migratetype"] =
-          name_or_null(facts_.migratetype_names, page.pageblock_migratetype);
-    }
-    if (has(PageField::kFlags)) object["flags"] = fmt::format("{:#x}", page.flags);
-    if (has(PageField::kFlags) || has(PageField::kFlagNames)) add_flags(page, object);
-    if (has(PageField::kLastMigrateReason))
-      object["last_migrate_reason"] =
-          page.last_migrate_reason == facts_.migrate_reason_never
-              ? Json(nullptr)
-              : name_or_null(facts_.migrate_reason_names, page.last_migrate_reason);
-    if (has(PageField::kMemcg)) {
-      object["slab_memcg"] = (page.memcg_flags & POBPF_MEMCG_SLAB) != 0;
-      add_memcg(page, context, object);
-    }
+    append_size(page, out);
+    append_task(page, out);
+    if (has(PageField::kTsNsec)) append_number(out, R"(,"ts_nsec":)", page.ts_nsec);
+    if (has(PageField::kFreeTsNsec)) append_number(out, R"(,"free_ts_nsec":)", page.free_ts_nsec);
+    append_gfp(page, out);
+    append_block(page, out);
+    append_flags(page, out);
+    append_migrated(page, out);
+    append_memcg(page, context, out);
     const bool has_free_side = detail != nullptr && has(PageField::kFreeSide);
-    if (has_free_side) add_free_side(*detail, object);
-    const std::string* free_stack = nullptr;
-    const std::string* stack = nullptr;
+    if (has_free_side) append_free_side(*detail, out);
     if (has_free_side && detail->free_handle != 0)
-      free_stack = frames_of(detail->free_handle, context, free_stacks_);
-    if (has(PageField::kHandle)) stack = frames_of(page.handle, context, stacks_);
-    out += json_text(object);
-    // stacks were dumped once for all pages that have them; they go in as the last members
-    append_member(out, "free_stack", free_stack);
-    append_member(out, "stack", stack);
-    out += '\n';
+      append_stack(R"(,"free_stack":)", detail->free_handle, context, out);
+    if (has(PageField::kHandle)) append_stack(R"(,"stack":)", page.handle, context, out);
+    // the first member has no comma
+    if (out.size() == begin) out += '{';
+    out[begin] = '{';
+    out += "}\n";
     if (unknown_) return fail(*unknown_);
     return {};
   }
@@ -79,95 +75,160 @@ class JsonFormatter final : public PageFormatter {
  private:
   [[nodiscard]] bool has(PageField field) const { return has_field(fields_, field); }
 
-  void add_gfp(const pobpf_page& page, Json& object) const {
-    object["gfp_mask"] = page.gfp_mask;
-    const unsigned migratetype = gfp_migratetype(page.gfp_mask, facts_);
-    if (has_gfp_names(page.gfp_mask, facts_)) {
-      std::string names;
-      append_gfp_names(names, page.gfp_mask, facts_);
-      object["gfp_flags"] = split_flag_names(names);
+  template <typename T>
+  static void append_number(std::string& out, std::string_view key, T value) {
+    out += key;
+    pobpf::append_number(out, value);
+  }
+
+  void append_size(const pobpf_page& page, std::string& out) const {
+    if (has(PageField::kPfn)) append_number(out, R"(,"pfn":)", page.pfn);
+    if (has(PageField::kOrder)) {
+      append_number(out, R"(,"order":)", page.order);
+      append_number(out, R"(,"nr_pages":)", 1ULL << page.order);
     }
-    if (!facts_.texts || migratetype != kUnknownMigratetype)
-      object["migratetype"] = name_or_null(facts_.migratetype_names, migratetype);
+    if (is_freed(page)) out += R"(,"freed":true)";
+    if (has(PageField::kHandle)) append_number(out, R"(,"handle":)", page.handle);
   }
 
-  void add_flags(const pobpf_page& page, Json& object) const {
-    if (facts_.texts && !facts_.texts->page_flags.contains(page.flags)) return;
-    const PageFlagParts parts = page_flag_parts(page.flags, facts_);
-    object["page_flags"] = parts.names;
+  void append_task(const pobpf_page& page, std::string& out) {
+    Task task{page.pid, page.tgid, {}};
+    std::copy(std::begin(page.comm), std::end(page.comm), task.comm.begin());
+    out += tasks_.get(task, [&](std::string& text) {
+      text = members_text([&](JsonWriter& json) {
+        if (has(PageField::kPid)) json.member("pid", page.pid);
+        if (has(PageField::kTgid)) json.member("tgid", page.tgid);
+        if (has(PageField::kComm)) write_comm(json, bounded(page.comm, sizeof(page.comm)));
+      });
+    });
+  }
+
+  void append_gfp(const pobpf_page& page, std::string& out) {
+    if (!has(PageField::kGfpMask)) return;
+    out += gfp_.get(page.gfp_mask, [&](std::string& text) {
+      text = members_text([&](JsonWriter& json) { write_gfp(json, page.gfp_mask, facts_); });
+    });
+  }
+
+  void append_block(const pobpf_page& page, std::string& out) {
+    if (!has(PageField::kPageblockMigratetype)) return;
+    const auto block = facts_.pageblock(page.pfn);
+    if (has(PageField::kPfn) && block) append_number(out, R"(,"pageblock":)", *block);
+    out += blocks_.get(page.pageblock_migratetype, [&](std::string& text) {
+      text = members_text([&](JsonWriter& json) {
+        json.member("pageblock_migratetype",
+                    json_name(facts_.migratetype_names, page.pageblock_migratetype));
+      });
+    });
+  }
+
+  void append_flags(const pobpf_page& page, std::string& out) {
+    if (!has(PageField::kFlags) && !has(PageField::kFlagNames)) return;
+    out += flags_.get(page.flags, [&](std::string& text) {
+      text = members_text([&](JsonWriter& json) {
+        if (has(PageField::kFlags)) json.member("flags", fmt::format("{:#x}", page.flags));
+        write_flags(json, page.flags);
+      });
+    });
+  }
+
+  void write_flags(JsonWriter& json, std::uint64_t flags) const {
+    if (facts_.texts && !facts_.texts->page_flags.contains(flags)) return;
+    const PageFlagParts parts = page_flag_parts(flags, facts_);
+    json.member("page_flags", parts.names);
     // the names of %pGp, but "node" goes by the name that everybody filters by
-    for (const auto& [name, value] : parts.fields) object[name == "node" ? "nid" : name] = value;
-    if (!facts_.texts && facts_.field("node") == nullptr) object["nid"] = 0;
+    for (const auto& [name, value] : parts.fields)
+      json.member(name == "node" ? "nid" : name, value);
+    if (!facts_.texts && facts_.field("node") == nullptr) json.member("nid", 0);
   }
 
-  static void add_comm(const pobpf_page& page, Json& object) {
-    const auto* bytes = reinterpret_cast<const char*>(page.comm);
-    const std::string_view comm(bytes, strnlen(bytes, sizeof(page.comm)));
-    object["comm"] = comm;
-    if (is_utf8(comm)) return;
-    std::string hex;
-    for (const char c : comm)
-      fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
-    object["comm_hex"] = hex;
+  void append_migrated(const pobpf_page& page, std::string& out) {
+    if (!has(PageField::kLastMigrateReason)) return;
+    out += migrated_.get(page.last_migrate_reason, [&](std::string& text) {
+      text = members_text(
+          [&](JsonWriter& json) { write_migrate_reason(json, page.last_migrate_reason, facts_); });
+    });
+  }
+
+  void append_memcg(const pobpf_page& page, PageContext& context, std::string& out) {
+    if (!has(PageField::kMemcg)) return;
+    out += (page.memcg_flags & POBPF_MEMCG_SLAB) != 0 ? R"(,"slab_memcg":true)"
+                                                      : R"(,"slab_memcg":false)";
+    if (is_charge_unknown(page.memcg_flags)) {
+      out += R"(,"memcg":{"name":null})";
+      return;
+    }
+    if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) {
+      out += R"(,"memcg":null)";
+      return;
+    }
+    const auto append_charge = [&](std::string& text, std::optional<std::string_view> name) {
+      text += members_text([&](JsonWriter& json) {
+        write_memcg(json, {name, page.cgroup_id, page.memcg_flags}, facts_);
+      });
+    };
+    if (auto name = context.cgroup_name(page.cgroup_id); name) {
+      out += charges_.get({page.cgroup_id, page.memcg_flags},
+                          [&](std::string& text) { append_charge(text, *name); });
+    } else {
+      append_charge(out, std::nullopt);
+      note(std::move(name).error());
+    }
+  }
+
+  static void append_free_side(const pobpf_page_detail& detail, std::string& out) {
+    append_number(out, R"(,"free_handle":)", detail.free_handle);
+    // what was never freed was freed by nobody
+    if (detail.free_handle == 0 || detail.has_free_pid == 0) return;
+    append_number(out, R"(,"free_pid":)", detail.free_pid);
+    append_number(out, R"(,"free_tgid":)", detail.free_tgid);
+  }
+
+  /// The array of frames; null if they cannot be read.
+  void append_stack(std::string_view key, std::uint32_t handle, PageContext& context,
+                    std::string& out) {
+    if (mode_ == POBPF_MODE_HANDLE) return;
+    out += key;
+    auto stack = context.stack(handle);
+    if (!stack) {
+      out += "null";
+      note(std::move(stack).error());
+      return;
+    }
+    out += stacks_.get(handle, [&](std::string& text) {
+      JsonWriter json(text);
+      write_frames(json, **stack);
+    });
   }
 
   void note(Error error) {
     if (!unknown_) unknown_ = std::move(error);
   }
 
-  void add_memcg(const pobpf_page& page, PageContext& context, Json& object) {
-    if (is_charge_unknown(page.memcg_flags)) {
-      object["memcg"] = {{"name", nullptr}};
-      return;
-    }
-    if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) {
-      object["memcg"] = nullptr;
-      return;
-    }
-    auto name = context.cgroup_name(page.cgroup_id);
-    Json memcg{{"name", name ? Json(*name) : Json(nullptr)}};
-    if (!name) note(std::move(name).error());
-    // a text does not say it
-    if (!facts_.texts) memcg["id"] = page.cgroup_id;
-    memcg["online"] = (page.memcg_flags & POBPF_MEMCG_OFFLINE) == 0;
-    memcg["via_objcg"] = (page.memcg_flags & POBPF_MEMCG_OBJCG) != 0;
-    object["memcg"] = std::move(memcg);
-  }
-
-  static void add_free_side(const pobpf_page_detail& detail, Json& object) {
-    object["free_handle"] = detail.free_handle;
-    // what was never freed was freed by nobody
-    if (detail.free_handle == 0 || detail.has_free_pid == 0) return;
-    object["free_pid"] = detail.free_pid;
-    object["free_tgid"] = detail.free_tgid;
-  }
-
-  static void append_member(std::string& out, std::string_view name, const std::string* value) {
-    if (value == nullptr) return;
-    out.back() = ',';
-    out.append("\"").append(name).append("\":").append(*value).append("}");
-  }
-
-  /// The array of frames, "null" if they cannot be read; null if stacks are not wanted.
-  const std::string* frames_of(std::uint32_t handle, PageContext& context,
-                               TextCache<std::uint32_t>& texts) {
-    static const std::string unreadable = "null";
-    if (mode_ == POBPF_MODE_HANDLE) return nullptr;
-    auto stack = context.stack(handle);
-    if (!stack) {
-      note(std::move(stack).error());
-      return &unreadable;
-    }
-    return &texts.get(handle, [&](std::string& made) { made = json_text(json_frames(**stack)); });
-  }
+  struct Task {
+    std::int32_t pid;
+    std::int32_t tgid;
+    std::array<std::uint8_t, POBPF_COMM_BYTES> comm;
+    bool operator==(const Task&) const = default;
+  };
+  struct Charge {
+    std::uint64_t cgroup_id;
+    std::uint64_t flags;
+    bool operator==(const Charge&) const = default;
+  };
 
   const KernelFacts& facts_;
   pobpf_mode mode_;
   PageFields fields_ = kAllPageFields;
+  std::uint64_t version_ = 0;     // of the facts that texts were made of
   std::optional<Error> unknown_;  // what the record refers to and could not be read
-  // one each, as a text is valid until the next one is asked for
+  TextCache<Task> tasks_;
+  TextCache<std::uint32_t> gfp_;
+  TextCache<std::uint8_t> blocks_;
+  TextCache<std::uint64_t> flags_;
+  TextCache<std::int16_t> migrated_;
+  TextCache<Charge> charges_;
   TextCache<std::uint32_t> stacks_;
-  TextCache<std::uint32_t> free_stacks_;
 };
 
 }  // namespace

@@ -2,26 +2,27 @@
 // JSON of `pobpf page`; docs/json.md is the contract. Keys that the listing has too mean the same.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-#include "format/json_value.h"
+#include "format/json_members.h"
 #include "format/page_report_formatter.h"
 #include "model/flag_text.h"
 #include "util/bounded.h"
-#include "util/escape.h"
 
 namespace pobpf {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-Json text_or_null(const void* bytes, std::size_t size) {
-  const auto text = bounded(bytes, size);
-  return text.empty() ? Json(nullptr) : Json(text);
+/// Null for an empty text.
+std::optional<std::string_view> text_or_null(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional(text);
 }
 
-Json names_of(std::uint64_t flags, const std::vector<FlagName>& names) {
-  Json list = Json::array();
+std::vector<std::string> names_of(std::uint64_t flags, const std::vector<FlagName>& names) {
+  std::vector<std::string> list;
   for (const FlagName& name : names) {
     if (flags == 0) break;
     if ((flags & name.mask) != name.mask) continue;
@@ -34,24 +35,23 @@ Json names_of(std::uint64_t flags, const std::vector<FlagName>& names) {
 
 class JsonReport {
  public:
-  JsonReport(const PageDump& dump, const PageReportSource& source)
+  JsonReport(const PageDump& dump, const PageReportSource& source, JsonWriter& json)
       : dump_(dump),
         raw_(dump.raw),
         source_(source),
-        report_(make_page_report(dump, source.facts, source.names.types)) {}
+        report_(make_page_report(dump, source.facts, source.names.types)),
+        json_(json) {}
 
-  Status run(std::string& out) {
-    Json object{{"pfn", report_.pfn},
-                {"state", page_state_name(report_.state)},
-                {"changed", dump_.has_changed}};
-    if (dump_.nr_further_records != 0) object["further_records"] = dump_.nr_further_records;
+  Status run() {
+    json_.member("pfn", report_.pfn);
+    json_.member("state", page_state_name(report_.state));
+    json_.member("changed", dump_.has_changed);
+    if (dump_.nr_further_records != 0) json_.member("further_records", dump_.nr_further_records);
     if (dump_.recorded) {
-      if (has_struct_page(report_.state)) add_record(object);
+      if (has_struct_page(report_.state)) write_record();
     } else if (has_struct_page(report_.state)) {
-      add_struct_page(object);
+      write_struct_page();
     }
-    out += json_text(object);
-    out += '\n';
     return std::move(status_);
   }
 
@@ -62,213 +62,179 @@ class JsonReport {
   [[nodiscard]] bool has(PageField field) const {
     return !dump_.recorded || has_field(*dump_.recorded, field);
   }
+  /// `write` writes the members of the object.
+  template <typename Write>
+  void object_or_null(std::string_view name, bool is_there, Write&& write) {
+    if (is_there)
+      json_.object(name, write);
+    else
+      json_.member(name, nullptr);
+  }
 
-  void add_struct_page(Json& object) {
-    object["first_pfn"] = report_.first_pfn;
-    object["free_order"] =
-        report_.state == PageState::kFree ? Json(raw_.buddy_order) : Json(nullptr);
-    object["kind"] = report_.kind;
-    object["page_type"] = page_type();
-    add_zone(object);
-    add_pageblock(object);
-    object["flags"] = fmt::format("{:#x}", raw_.page.flags);
-    object["page_flags"] = page_flags(raw_.page.flags);
-    object["refcount"] = report_.refcount;
-    object["mapcount"] = report_.mapcount;
-    object["mapping"] = mapping();
-    object["slab_cache"] = text_or_null(raw_.slab_cache, sizeof(raw_.slab_cache));
-    object["compound"] = compound();
-    object["slab_memcg"] = (raw_.memcg_flags & POBPF_MEMCG_SLAB) != 0;
-    object["memcg"] = memcg();
-    object["allocation"] = report_.has_owner ? allocation(raw_.owner) : Json(nullptr);
-    object["head_allocation"] =
-        report_.state == PageState::kTail && (raw_.owner_head.bits & POBPF_OWNER_ALLOCATED) != 0
-            ? allocation(raw_.owner_head)
-            : Json(nullptr);
-    object["free"] = report_.has_free ? last_free() : Json(nullptr);
+  void write_struct_page() {
+    json_.member("first_pfn", report_.first_pfn);
+    json_.member("free_order", report_.state == PageState::kFree ? std::optional(raw_.buddy_order)
+                                                                 : std::nullopt);
+    json_.member("kind", report_.kind);
+    json_.member("page_type", text_or_null(report_.page_type));
+    write_zone();
+    write_pageblock();
+    json_.member("flags", fmt::format("{:#x}", raw_.page.flags));
+    json_.member("page_flags", page_flags(raw_.page.flags));
+    json_.member("refcount", report_.refcount);
+    json_.member("mapcount", report_.mapcount);
+    write_mapping();
+    json_.member("slab_cache", text_or_null(bounded(raw_.slab_cache, sizeof(raw_.slab_cache))));
+    object_or_null("compound", report_.is_compound, [&] { write_compound(); });
+    json_.member("slab_memcg", (raw_.memcg_flags & POBPF_MEMCG_SLAB) != 0);
+    write_charge();
+    object_or_null("allocation", report_.has_owner, [&] { write_allocation(raw_.owner); });
+    object_or_null(
+        "head_allocation",
+        report_.state == PageState::kTail && (raw_.owner_head.bits & POBPF_OWNER_ALLOCATED) != 0,
+        [&] { write_allocation(raw_.owner_head); });
+    object_or_null("free", report_.has_free, [&] { write_last_free(); });
   }
 
   /// All that a snapshot has of the allocation.
-  void add_record(Json& object) {
+  void write_record() {
     const KernelFacts& facts = source_.facts;
     const bool is_first = report_.pfn == report_.first_pfn;
-    object["first_pfn"] = report_.first_pfn;
-    if (has(PageField::kKind)) object["kind"] = report_.kind;
-    if (has(PageField::kKind)) object["page_type"] = page_type();
-    if (has(PageField::kFlags) && !facts.texts) add_zone(object);
+    json_.member("first_pfn", report_.first_pfn);
+    if (has(PageField::kKind)) json_.member("kind", report_.kind);
+    if (has(PageField::kKind)) json_.member("page_type", text_or_null(report_.page_type));
+    if (has(PageField::kFlags) && !facts.texts) write_zone();
     if (has(PageField::kPageblockMigratetype) &&
         facts.pageblock(report_.pfn) == facts.pageblock(report_.first_pfn))
-      add_pageblock(object);
+      write_pageblock();
     // those of the first page say nothing of others
-    if (is_first) add_recorded_flags(object);
-    if (has(PageField::kMemcg)) object["slab_memcg"] = (raw_.memcg_flags & POBPF_MEMCG_SLAB) != 0;
-    if (has(PageField::kMemcg)) object["memcg"] = memcg();
-    object["allocation"] = is_first ? allocation(raw_.owner) : Json(nullptr);
-    object["head_allocation"] = is_first ? Json(nullptr) : allocation(raw_.owner);
+    if (is_first) write_recorded_flags();
+    if (has(PageField::kMemcg))
+      json_.member("slab_memcg", (raw_.memcg_flags & POBPF_MEMCG_SLAB) != 0);
+    if (has(PageField::kMemcg)) write_charge();
+    object_or_null("allocation", is_first, [&] { write_allocation(raw_.owner); });
+    object_or_null("head_allocation", !is_first, [&] { write_allocation(raw_.owner); });
     if (has(PageField::kFreeSide) || has(PageField::kFreeTsNsec))
-      object["free"] = report_.has_free ? last_free() : Json(nullptr);
+      object_or_null("free", report_.has_free, [&] { write_last_free(); });
   }
 
-  void add_recorded_flags(Json& object) const {
+  void write_recorded_flags() {
     const KernelFacts& facts = source_.facts;
-    if (has(PageField::kFlags)) object["flags"] = fmt::format("{:#x}", raw_.page.flags);
+    if (has(PageField::kFlags)) json_.member("flags", fmt::format("{:#x}", raw_.page.flags));
     if (has_page_flag_names(raw_.page.flags, *dump_.recorded, facts))
-      object["page_flags"] = page_flag_parts(raw_.page.flags, facts).names;
+      json_.member("page_flags", page_flag_parts(raw_.page.flags, facts).names);
   }
 
-  [[nodiscard]] Json page_type() const {
-    return report_.page_type.empty() ? Json(nullptr) : Json(report_.page_type);
-  }
-
-  void add_zone(Json& object) const {
+  void write_zone() {
     const KernelFacts& facts = source_.facts;
-    object["nid"] = page_flag_field(raw_.page.flags, "node", facts);
+    json_.member("nid", page_flag_field(raw_.page.flags, "node", facts));
     const auto zone = page_flag_field(raw_.page.flags, "zone", facts);
-    object["zone"] = zone;
-    object["zone_name"] = name_or_null(source_.names.zones, static_cast<std::int64_t>(zone));
+    json_.member("zone", zone);
+    json_.member("zone_name", json_name(source_.names.zones, static_cast<std::int64_t>(zone)));
   }
 
-  void add_pageblock(Json& object) const {
+  void write_pageblock() {
     const KernelFacts& facts = source_.facts;
-    if (const auto block = facts.pageblock(report_.pfn)) object["pageblock"] = *block;
-    object["pageblock_migratetype"] =
-        name_or_null(facts.migratetype_names, raw_.pageblock_migratetype);
+    if (const auto block = facts.pageblock(report_.pfn)) json_.member("pageblock", *block);
+    json_.member("pageblock_migratetype",
+                 json_name(facts.migratetype_names, raw_.pageblock_migratetype));
   }
 
-  [[nodiscard]] Json page_flags(std::uint64_t flags) const {
+  [[nodiscard]] std::vector<std::string> page_flags(std::uint64_t flags) const {
     std::uint64_t named = 0;
     for (const FlagName& name : source_.facts.page_flag_names) named |= name.mask;
     return names_of(flags & named, source_.facts.page_flag_names);
   }
 
-  [[nodiscard]] Json mapping() const {
-    if ((raw_.bits & POBPF_DUMP_INODE) != 0)
-      return {{"index", report_.index},
-              {"inode", raw_.inode},
-              {"filesystem", text_or_null(raw_.filesystem, sizeof(raw_.filesystem))},
-              {"superblock", text_or_null(raw_.s_id, sizeof(raw_.s_id))},
-              {"file_name", text_or_null(raw_.file_name, sizeof(raw_.file_name))}};
-    if (report_.kind == "anonymous" || report_.kind == "ksm") return {{"index", report_.index}};
-    return nullptr;
+  void write_mapping() {
+    const bool has_inode = (raw_.bits & POBPF_DUMP_INODE) != 0;
+    const bool is_mapped = report_.kind == "anonymous" || report_.kind == "ksm";
+    object_or_null("mapping", has_inode || is_mapped, [&] {
+      json_.member("index", report_.index);
+      if (!has_inode) return;
+      json_.member("inode", raw_.inode);
+      json_.member("filesystem", text_or_null(bounded(raw_.filesystem, sizeof(raw_.filesystem))));
+      json_.member("superblock", text_or_null(bounded(raw_.s_id, sizeof(raw_.s_id))));
+      json_.member("file_name", text_or_null(bounded(raw_.file_name, sizeof(raw_.file_name))));
+    });
   }
 
-  [[nodiscard]] Json compound() const {
-    if (!report_.is_compound) return nullptr;
-    return {{"pfn", raw_.compound_pfn},
-            {"order", raw_.compound_order},
-            {"flags", fmt::format("{:#x}", raw_.head.flags)},
-            {"page_flags", page_flags(raw_.head.flags)},
-            {"entire_mapcount", report_.entire_mapcount},
-            {"pincount", raw_.pincount}};
+  void write_compound() {
+    json_.member("pfn", raw_.compound_pfn);
+    json_.member("order", raw_.compound_order);
+    json_.member("flags", fmt::format("{:#x}", raw_.head.flags));
+    json_.member("page_flags", page_flags(raw_.head.flags));
+    json_.member("entire_mapcount", report_.entire_mapcount);
+    json_.member("pincount", raw_.pincount);
   }
 
-  Json memcg() {
+  void write_charge() {
     if ((raw_.bits & POBPF_DUMP_NO_CGROUP) != 0) {
       failed({ErrorKind::kFailed,
               fmt::format("the cgroup of PFN {:#x} is not known", report_.pfn),
               {},
               0});
-      return Json{{"name", nullptr}};
+      json_.object("memcg", [&] { json_.member("name", nullptr); });
+      return;
     }
-    if ((raw_.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return nullptr;
+    if ((raw_.memcg_flags & POBPF_MEMCG_CHARGED) == 0) {
+      json_.member("memcg", nullptr);
+      return;
+    }
     auto name = source_.context.cgroup_name(raw_.cgroup_id);
     if (!name) failed(name.error());
-    Json object{{"name", name ? Json(*name) : Json(nullptr)}};
-    // a text does not say it
-    if (!source_.facts.texts) object["id"] = raw_.cgroup_id;
-    object["online"] = (raw_.memcg_flags & POBPF_MEMCG_OFFLINE) == 0;
-    object["via_objcg"] = (raw_.memcg_flags & POBPF_MEMCG_OBJCG) != 0;
-    return object;
+    write_memcg(json_,
+                {name ? std::optional(*name) : std::nullopt, raw_.cgroup_id, raw_.memcg_flags},
+                source_.facts);
   }
 
-  Json allocation(const pobpf_owner& owner) {
-    const KernelFacts& facts = source_.facts;
-    Json object = Json::object();
+  void write_allocation(const pobpf_owner& owner) {
     if (has(PageField::kOrder)) {
-      object["order"] = owner.order;
-      object["nr_pages"] = owner.order < 64 ? 1ULL << owner.order : 0;
+      json_.member("order", owner.order);
+      json_.member("nr_pages", owner.order < 64 ? 1ULL << owner.order : 0);
     }
-    if (has(PageField::kGfpMask)) add_gfp(owner.gfp_mask, object);
-    if (has(PageField::kPid)) object["pid"] = owner.pid;
-    if (has(PageField::kTgid)) object["tgid"] = owner.tgid;
-    if (has(PageField::kComm)) add_comm(owner, object);
-    if (has(PageField::kTsNsec)) {
-      object["ts_nsec"] = owner.ts_nsec;
-      object["age_nsec"] = age(owner.ts_nsec);
-    }
+    if (has(PageField::kGfpMask)) write_gfp(json_, owner.gfp_mask, source_.facts);
+    if (has(PageField::kPid)) json_.member("pid", owner.pid);
+    if (has(PageField::kTgid)) json_.member("tgid", owner.tgid);
+    if (has(PageField::kComm)) write_comm(json_, bounded(owner.comm, sizeof(owner.comm)));
+    if (has(PageField::kTsNsec)) write_time(owner.ts_nsec);
     if (has(PageField::kLastMigrateReason))
-      object["last_migrate_reason"] =
-          owner.last_migrate_reason == facts.migrate_reason_never
-              ? Json(nullptr)
-              : name_or_null(facts.migrate_reason_names, owner.last_migrate_reason);
-    if (has(PageField::kHandle)) {
-      object["handle"] = owner.handle;
-      object["stack"] = stack(owner.handle);
-    }
-    return object;
+      write_migrate_reason(json_, owner.last_migrate_reason, source_.facts);
+    if (has(PageField::kHandle)) write_stack(owner.handle);
   }
 
-  void add_gfp(std::uint32_t mask, Json& object) const {
-    const KernelFacts& facts = source_.facts;
-    object["gfp_mask"] = mask;
-    if (has_gfp_names(mask, facts)) {
-      std::string names;
-      append_gfp_names(names, mask, facts);
-      object["gfp_flags"] = split_flag_names(names);
-    }
-    const unsigned migratetype = gfp_migratetype(mask, facts);
-    if (migratetype != kUnknownMigratetype)
-      object["migratetype"] = name_or_null(facts.migratetype_names, migratetype);
-  }
-
-  static void add_comm(const pobpf_owner& owner, Json& object) {
-    const auto comm = bounded(owner.comm, sizeof(owner.comm));
-    object["comm"] = comm;
-    if (is_utf8(comm)) return;
-    std::string hex;
-    for (const char c : comm)
-      fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
-    object["comm_hex"] = hex;
-  }
-
-  Json last_free() {
+  void write_last_free() {
     const pobpf_owner& owner = raw_.owner;
     const bool has_pid = (owner.bits & POBPF_OWNER_FREE_PID) != 0;
-    Json object = Json::object();
     if (has(PageField::kFreeSide)) {
-      object["pid"] = has_pid ? Json(owner.free_pid) : Json(nullptr);
-      object["tgid"] = has_pid ? Json(owner.free_tgid) : Json(nullptr);
+      json_.member("pid", has_pid ? std::optional(owner.free_pid) : std::nullopt);
+      json_.member("tgid", has_pid ? std::optional(owner.free_tgid) : std::nullopt);
     }
-    if (has(PageField::kFreeTsNsec)) {
-      object["ts_nsec"] = owner.free_ts_nsec;
-      object["age_nsec"] = age(owner.free_ts_nsec);
-    }
-    if (has(PageField::kFreeSide)) {
-      object["handle"] = owner.free_handle;
-      object["stack"] = stack(owner.free_handle);
-    }
-    return object;
+    if (has(PageField::kFreeTsNsec)) write_time(owner.free_ts_nsec);
+    if (has(PageField::kFreeSide)) write_stack(owner.free_handle);
   }
 
-  [[nodiscard]] Json age(std::uint64_t ns) const {
-    if (ns == 0 || !dump_.now_ns || *dump_.now_ns < ns) return nullptr;
-    return *dump_.now_ns - ns;
+  void write_time(std::uint64_t ns) {
+    const bool has_age = ns != 0 && dump_.now_ns && *dump_.now_ns >= ns;
+    json_.member("ts_nsec", ns);
+    json_.member("age_nsec", has_age ? std::optional(*dump_.now_ns - ns) : std::nullopt);
   }
 
-  Json stack(std::uint32_t handle) {
-    if (handle == 0) return nullptr;
+  void write_stack(std::uint32_t handle) {
+    json_.member("handle", handle);
+    json_.key("stack");
+    if (handle == 0) return json_.value(nullptr);
     auto found = source_.context.stack(handle);
-    if (!found) {
-      failed(found.error());
-      return nullptr;
-    }
-    return json_frames(**found);
+    if (found) return write_frames(json_, **found);
+    failed(found.error());
+    json_.value(nullptr);
   }
 
   const PageDump& dump_;
   const pobpf_page_dump& raw_;
   const PageReportSource& source_;
   PageReport report_;
+  JsonWriter& json_;
   Status status_;
 };
 
@@ -276,7 +242,9 @@ class JsonReport {
 
 Status append_page_report_json(std::string& out, const PageDump& dump,
                                const PageReportSource& source) {
-  return JsonReport(dump, source).run(out);
+  Status status;
+  append_json(out, [&](JsonWriter& json) { status = JsonReport(dump, source, json).run(); });
+  return status;
 }
 
 }  // namespace pobpf

@@ -18,7 +18,7 @@ void append_number(std::string& out, T value, int base = 10) {
   out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
 }
 
-/// Texts by a number that repeats. Bounded, as flag words come from memory that anyone can shape,
+/// Texts by a key that repeats. Bounded, as flag words come from memory that anyone can shape,
 /// and stacks from files.
 template <typename Key>
 class TextCache {

@@ -5,10 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "format/json_value.h"
+#include "format/json_writer.h"
 #include "model/name_list.h"
 #include "model/page_limits.h"
 #include "sum/row_table.h"
@@ -16,8 +15,6 @@
 
 namespace pobpf {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::pair<const char*, CompareKey> kKeys[] = {{"change", CompareKey::kChange},
                                                         {"growth", CompareKey::kGrowth},
@@ -199,26 +196,25 @@ Status append_comparison(std::string& out, const std::vector<ComparedRow>& rows,
 void append_comparison_json(std::string& out, const std::vector<ComparedRow>& rows,
                             const Grouping& grouping, const RowStyle& style, bool is_series) {
   for (const ComparedRow& row : rows) {
-    Json object;
-    object["kind"] = row_kind_name(row.row.kind);
-    if (is_series) {
-      object["pages"] = row.pages;
-      object["change_pages"] = row.change();
-      object["pages_per_hour"] = row.slope;
-    } else {
-      object["old_pages"] = row.pages.front();
-      object["new_pages"] = row.pages.back();
-      object["change_pages"] = row.change();
-      if (row.stayed) {
-        object["born_pages"] = row.born();
-        object["gone_pages"] = row.gone();
-        object["stayed_pages"] = *row.stayed;
+    append_json(out, [&](JsonWriter& json) {
+      json.member("kind", row_kind_name(row.row.kind));
+      if (is_series) {
+        json.member("pages", row.pages);
+        json.member("change_pages", row.change());
+        json.member("pages_per_hour", row.slope);
+      } else {
+        json.member("old_pages", row.pages.front());
+        json.member("new_pages", row.pages.back());
+        json.member("change_pages", row.change());
+        if (row.stayed) {
+          json.member("born_pages", row.born());
+          json.member("gone_pages", row.gone());
+          json.member("stayed_pages", *row.stayed);
+        }
       }
-    }
-    object["change_bytes"] = row.change() * static_cast<std::int64_t>(style.page_bytes);
-    append_json_labels(object, row.row, grouping);
-    out += json_text(object);
-    out += '\n';
+      json.member("change_bytes", row.change() * static_cast<std::int64_t>(style.page_bytes));
+      write_labels(json, row.row, grouping);
+    });
   }
 }
 

@@ -3,19 +3,16 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "format/csv_field.h"
-#include "format/json_value.h"
+#include "format/json_writer.h"
 #include "model/duration.h"
 #include "sum/row_table.h"
 #include "util/escape.h"
 
 namespace pobpf {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::uint64_t magnitude(std::int64_t value) {
   return value < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(value)
@@ -99,24 +96,20 @@ Status append_table(std::string& out, const std::vector<Row>& rows, const Groupi
 void append_json_rows(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
                       const RowStyle& style) {
   for (const Row& row : rows) {
-    Json object;
-    if (style.time) object["time"] = *style.time;
-    object["kind"] = row_kind_name(row.kind);
-    object["pages"] = row.pages;
-    object["bytes"] = row.pages * style.page_bytes;
-    if (const auto allocations = allocations_of(row)) object["allocations"] = *allocations;
-    object["share"] = share_of(row, style);
-    if (style.with_age) {
-      const auto age = row.mean_age_ns(style.now_ns);
-      object["mean_age_ns"] = age ? Json(*age) : Json(nullptr);
-    }
-    if (style.with_growth) {
-      object["change_pages"] = row.change;
-      object["growth_pages"] = row.growth;
-    }
-    append_json_labels(object, row, grouping);
-    out += json_text(object);
-    out += '\n';
+    append_json(out, [&](JsonWriter& json) {
+      if (style.time) json.member("time", *style.time);
+      json.member("kind", row_kind_name(row.kind));
+      json.member("pages", row.pages);
+      json.member("bytes", row.pages * style.page_bytes);
+      if (const auto allocations = allocations_of(row)) json.member("allocations", *allocations);
+      json.member("share", share_of(row, style));
+      if (style.with_age) json.member("mean_age_ns", row.mean_age_ns(style.now_ns));
+      if (style.with_growth) {
+        json.member("change_pages", row.change);
+        json.member("growth_pages", row.growth);
+      }
+      write_labels(json, row, grouping);
+    });
   }
 }
 

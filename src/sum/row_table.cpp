@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 
@@ -13,8 +12,6 @@
 
 namespace pobpf {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// What stands where a group's fields would be.
 std::string kind_text(const Row& row) {
@@ -72,18 +69,22 @@ std::string bytes_text(std::uint64_t pages, const RowStyle& style) {
   return style.is_exact ? std::to_string(bytes) : size_text(bytes);
 }
 
-void append_json_labels(nlohmann::ordered_json& object, const Row& row, const Grouping& grouping) {
-  if (row.kind == RowKind::kIgnored || row.kind == RowKind::kRest) object["groups"] = row.nr_rows;
+void write_labels(JsonWriter& json, const Row& row, const Grouping& grouping) {
+  if (row.kind == RowKind::kIgnored || row.kind == RowKind::kRest)
+    json.member("groups", row.nr_rows);
   if (row.kind != RowKind::kGroup) return;
   std::size_t label = 0;
   for (const GroupField field : grouping.fields) {
     if (field == GroupField::kStack) {
-      if (row.handle) object["handle"] = *row.handle;
-      object["stack"] = row.frames;
+      if (row.handle) json.member("handle", *row.handle);
+      json.member("stack", row.frames);
       continue;
     }
     const Label& value = row.labels[label++];
-    object[group_field_name(field)] = value.number ? Json(*value.number) : Json(value.text);
+    if (value.number)
+      json.member(group_field_name(field), *value.number);
+    else
+      json.member(group_field_name(field), value.text);
   }
 }
 

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "format/json_writer.h"
 #include "sum/row_output.h"
 #include "sum/rows.h"
 
@@ -42,6 +42,6 @@ class RowTable {
 /// Pages as "64.3M", or exactly.
 [[nodiscard]] std::string bytes_text(std::uint64_t pages, const RowStyle& style);
 /// Number of rows that it stands for, and its fields.
-void append_json_labels(nlohmann::ordered_json& object, const Row& row, const Grouping& grouping);
+void write_labels(JsonWriter& json, const Row& row, const Grouping& grouping);
 
 }  // namespace pobpf

@@ -45,7 +45,52 @@ void move_character(std::string& out, std::string_view& text) {
     fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
 }
 
+/// Bytes at the beginning of `text`, which is not UTF-8 there, that one replacement stands for: as
+/// many as a valid sequence can begin with (Unicode, "maximal subpart"), at least one.
+std::size_t replaced_length(std::string_view text) {
+  for (std::size_t length = 2; length <= std::min<std::size_t>(3, text.size()); ++length) {
+    const std::string begin(text.substr(0, length));
+    // both lengths that a sequence with this beginning can have
+    if (utf8_length(begin + "\x80") == 0 && utf8_length(begin + "\x80\x80") == 0) return length - 1;
+  }
+  return std::min<std::size_t>(3, text.size());
+}
+
+void append_json_escape(std::string& out, std::uint32_t code) {
+  constexpr std::string_view kNamed = "\b\t\n\f\r\"\\";
+  constexpr std::string_view kNames = "btnfr\"\\";
+  const std::size_t named = code < 0x80 ? kNamed.find(static_cast<char>(code)) : kNamed.npos;
+  const auto append_unit = [&](std::uint32_t unit) {
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}", unit);
+  };
+  if (named != kNamed.npos) {
+    out.append(1, '\\').append(1, kNames[named]);
+  } else if (code < 0x10000) {
+    append_unit(code);
+  } else {
+    // UTF-16
+    append_unit(0xd7c0 + (code >> 10));
+    append_unit(0xdc00 + (code & 0x3ff));
+  }
+}
+
 }  // namespace
+
+void append_json_string(std::string& out, std::string_view text) {
+  constexpr std::uint32_t kReplacement = 0xfffd;
+  const auto is_plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+  out += '"';
+  while (!text.empty()) {
+    const auto* const plain_end = std::find_if_not(text.begin(), text.end(), is_plain);
+    out.append(text.begin(), plain_end);
+    text.remove_prefix(static_cast<std::size_t>(plain_end - text.begin()));
+    if (text.empty()) break;
+    const std::size_t length = utf8_length(text);
+    append_json_escape(out, length == 0 ? kReplacement : decode(text.substr(0, length)));
+    text.remove_prefix(length == 0 ? replaced_length(text) : length);
+  }
+  out += '"';
+}
 
 std::size_t utf8_length(std::string_view text) {
   if (text.empty()) return 0;

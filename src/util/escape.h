@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Untrusted bytes (task names, cgroups, symbols, arguments) as text that is safe on a terminal.
+// Untrusted bytes (task names, cgroups, symbols, arguments) as text that is safe on a terminal, and
+// in JSON.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +18,11 @@ void append_escaped(std::string& out, std::string_view text);
 /// Makes what `text` holds from `begin` on harmless for a terminal, whatever it was made of: as
 /// append_escaped() does, but lines stay lines and a backslash stays one.
 void make_harmless(std::string& text, std::size_t begin = 0);
+
+/// Appends `text` as a string of JSON, with its quotes. All of it is printable ASCII, so that it
+/// controls no terminal: the rest is \uXXXX. What cannot be the beginning of a UTF-8 sequence, and
+/// each sequence that is cut off, is one U+FFFD.
+void append_json_string(std::string& out, std::string_view text);
 
 /// Bytes of the valid UTF-8 sequence that `text` starts with; 0 if it is none.
 [[nodiscard]] std::size_t utf8_length(std::string_view text);

@@ -3,11 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "cli/commands/counted.h"
-#include "format/json_value.h"
+#include "format/json_writer.h"
 
 namespace pobpf::cli {
 namespace {
@@ -31,12 +30,16 @@ std::vector<AccountLine> lines_of(const Account& account) {
 
 std::string account_report(const Account& account, Format format) {
   if (format == Format::kJson) {
-    nlohmann::ordered_json stats;
-    for (const AccountLine& line : lines_of(account)) stats[line.name] = line.count;
-    // the parts of "filtered"
-    for (std::size_t i = 0; i < account.filtered.size(); ++i)
-      stats[fmt::format("filtered_{}", kFilterNames[i])] = account.filtered[i];
-    return json_text(nlohmann::ordered_json{{"stats", stats}}) + "\n";
+    std::string out;
+    append_json(out, [&](JsonWriter& json) {
+      json.object("stats", [&] {
+        for (const AccountLine& line : lines_of(account)) json.member(line.name, line.count);
+        // the parts of "filtered"
+        for (std::size_t i = 0; i < account.filtered.size(); ++i)
+          json.member(fmt::format("filtered_{}", kFilterNames[i]), account.filtered[i]);
+      });
+    });
+    return out;
   }
   std::string table;
   for (const AccountLine& line : lines_of(account))

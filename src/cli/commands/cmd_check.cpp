@@ -4,18 +4,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands/command_end.h"
 #include "cli/commands/commands.h"
-#include "format/json_value.h"
+#include "format/json_writer.h"
 #include "reader/command_checks.h"
 #include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct StateName {
   const char* text;
@@ -43,16 +40,20 @@ void append_text(std::string& out, const std::vector<Check>& checks) {
   }
 }
 
-void append_json(std::string& out, const std::vector<Check>& checks, bool can_run) {
-  Json list = Json::array();
-  for (const Check& check : checks)
-    list.push_back({{"name", check.name},
-                    {"state", state_name(check.state).json},
-                    {"detail", check.detail},
-                    {"hint", check.hint}});
-  const Json object{{"can_run", can_run}, {"checks", std::move(list)}};
-  out += json_text(object, 2);
-  out += '\n';
+void write_members(IndentedJsonWriter& json, const Check& check) {
+  json.member("name", check.name);
+  json.member("state", state_name(check.state).json);
+  json.member("detail", check.detail);
+  json.member("hint", check.hint);
+}
+
+void append_checks(std::string& out, const std::vector<Check>& checks, bool can_run) {
+  append_json<JsonLayout::kIndented>(out, [&](IndentedJsonWriter& json) {
+    json.member("can_run", can_run);
+    json.array("checks", [&] {
+      for (const Check& check : checks) json.object([&] { write_members(json, check); });
+    });
+  });
 }
 
 }  // namespace
@@ -61,7 +62,7 @@ Result<ExitStatus> print_checks(const std::vector<Check>& checks, const Options&
                                 Output& output) {
   const bool can_run = preflight_status(checks).has_value();
   if (options.format == Format::kJson)
-    append_json(output.buffer(), checks, can_run);
+    append_checks(output.buffer(), checks, can_run);
   else
     append_text(output.buffer(), checks);
   if (auto status = output.commit(); !status && !output.is_reader_gone())

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,14 +16,12 @@
 #include "cli/commands/recording_header.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/logging.h"
-#include "format/json_value.h"
+#include "format/json_writer.h"
 #include "sum/row_output.h"
 #include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 const char* state_name(SnapshotState state) {
   switch (state) {
@@ -91,26 +88,26 @@ void append_row(std::string& out, const ListRow& row,
   out += '\n';
 }
 
-Json json_of(const ListedSnapshot& snapshot, const std::string& directory) {
-  Json object{{"file", snapshot.file}, {"directory", directory}};
+void write_members(JsonWriter& json, const ListedSnapshot& snapshot, const std::string& directory) {
+  json.member("file", snapshot.file);
+  json.member("directory", directory);
   if (snapshot.time_ns) {
-    object["time"] = utc_text(*snapshot.time_ns, true);
-    object["time_ns"] = *snapshot.time_ns;
+    json.member("time", utc_text(*snapshot.time_ns, true));
+    json.member("time_ns", *snapshot.time_ns);
   }
   const std::pair<const char*, const std::string&> texts[] = {
       {"host", snapshot.host},
       {"boot_id", snapshot.boot_id},
       {"kernel_release", snapshot.kernel_release}};
   for (const auto& [name, text] : texts)
-    if (!text.empty()) object[name] = text;
-  object["filters"] = snapshot.filters;
-  if (!snapshot.reason.empty()) object["reason"] = snapshot.reason;
-  object["bytes"] = snapshot.bytes;
-  if (snapshot.nr_pages) object["nr_records"] = *snapshot.nr_pages;
-  object["state"] = state_name(snapshot.state);
-  if (!snapshot.why.empty()) object["why"] = snapshot.why;
-  object["is_removable"] = snapshot.is_removable;
-  return object;
+    if (!text.empty()) json.member(name, text);
+  json.member("filters", snapshot.filters);
+  if (!snapshot.reason.empty()) json.member("reason", snapshot.reason);
+  json.member("bytes", snapshot.bytes);
+  if (snapshot.nr_pages) json.member("nr_records", *snapshot.nr_pages);
+  json.member("state", state_name(snapshot.state));
+  if (!snapshot.why.empty()) json.member("why", snapshot.why);
+  json.member("is_removable", snapshot.is_removable);
 }
 
 void warn_of_others(const Listing& listing, const std::string& directory) {
@@ -157,7 +154,7 @@ Result<ExitStatus> run_list(const Options& options) {
   if (!output) return fail(std::move(output).error());
   if (options.format == Format::kJson)
     for (const ListedSnapshot& snapshot : listing->snapshots)
-      output->buffer() += json_text(json_of(snapshot, name)) + "\n";
+      append_json(output->buffer(), [&](JsonWriter& json) { write_members(json, snapshot, name); });
   else
     append_listing(output->buffer(), *listing, wall_clock_ns());
   if (auto status = output->commit(); !status) return give_up(*output, std::move(status).error());

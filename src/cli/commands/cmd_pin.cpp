@@ -8,19 +8,16 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands/command_end.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/open_session.h"
-#include "format/json_value.h"
+#include "format/json_writer.h"
 #include "reader/pin.h"
 #include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 const char* mode_name(pobpf_mode mode) {
   switch (mode) {
@@ -57,28 +54,29 @@ std::array<std::string, 2> view_columns(const PinInfo& pin) {
   return {mode_name(pin.mode), pin.view_text.empty() ? "all pages" : escaped(pin.view_text)};
 }
 
-void append_json(std::string& out, const std::vector<PinInfo>& pins, const std::string& directory) {
-  Json list = Json::array();
-  for (const PinInfo& pin : pins) {
-    constexpr std::array kKinds{"pin", "other_version", "foreign"};
-    Json row{{"name", pin.name},
-             {"kind", kKinds.at(static_cast<std::size_t>(pin.kind))},
-             {"uid", pin.uid},
-             {"gid", pin.gid},
-             {"permissions", fmt::format("{:03o}", pin.permissions)}};
-    if (pin.kind == PinKind::kForeign) row["what"] = pin.what;
-    if (pin.kind != PinKind::kForeign) row["version"] = pin.version;
-    if (pin.kind == PinKind::kOurs) {
-      row["mode"] = mode_name(pin.mode);
-      row["nodes"] = pin.nodes ? Json(format_nodelist(*pin.nodes)) : Json();
-      row["filters"] = pin.view_text;
-      row["nr_pages"] = pin.nr_pages;
-    }
-    list.push_back(std::move(row));
-  }
-  const Json object{{"directory", directory}, {"pins", std::move(list)}};
-  out += json_text(object, 2);
-  out += '\n';
+void write_members(IndentedJsonWriter& json, const PinInfo& pin) {
+  constexpr std::array kKinds{"pin", "other_version", "foreign"};
+  json.member("name", pin.name);
+  json.member("kind", kKinds.at(static_cast<std::size_t>(pin.kind)));
+  json.member("uid", pin.uid);
+  json.member("gid", pin.gid);
+  json.member("permissions", fmt::format("{:03o}", pin.permissions));
+  if (pin.kind == PinKind::kForeign) json.member("what", pin.what);
+  if (pin.kind != PinKind::kForeign) json.member("version", pin.version);
+  if (pin.kind != PinKind::kOurs) return;
+  json.member("mode", mode_name(pin.mode));
+  json.member("nodes", pin.nodes ? std::optional(format_nodelist(*pin.nodes)) : std::nullopt);
+  json.member("filters", pin.view_text);
+  json.member("nr_pages", pin.nr_pages);
+}
+
+void append_pins(std::string& out, const std::vector<PinInfo>& pins, const std::string& directory) {
+  append_json<JsonLayout::kIndented>(out, [&](IndentedJsonWriter& json) {
+    json.member("directory", directory);
+    json.array("pins", [&] {
+      for (const PinInfo& pin : pins) json.object([&] { write_members(json, pin); });
+    });
+  });
 }
 
 /// A file that is given away helps nobody who cannot get to it: systemd mounts bpffs with mode 700.
@@ -140,7 +138,7 @@ Result<ExitStatus> run_pins(const Options& options) {
   auto output = open_output(options);
   if (!output) return fail(std::move(output).error());
   if (options.format == Format::kJson)
-    append_json(output->buffer(), *pins, options.pin.directory);
+    append_pins(output->buffer(), *pins, options.pin.directory);
   else if (!pins->empty())
     append_pin_table(output->buffer(), *pins);
   if (auto status = output->commit(); !status) return give_up(*output, std::move(status).error());

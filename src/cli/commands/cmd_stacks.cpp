@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands/account_report.h"
 #include "cli/commands/command_end.h"
@@ -11,13 +10,11 @@
 #include "cli/commands/open_session.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/progress_meter.h"
-#include "format/json_value.h"
+#include "format/json_members.h"
 #include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// Frames as mm/page_owner.c: stack_print() has them, then a line a number.
 void append_text(std::string& out, const GroupSum& group, const Stack* stack, bool is_terminal) {
@@ -37,13 +34,18 @@ void append_text(std::string& out, const GroupSum& group, const Stack* stack, bo
 }
 
 /// "stack" is null if the frames could not be read.
-void append_json(std::string& out, const GroupSum& group, const Stack* stack) {
-  Json object{{"handle", group.key.handle}, {"nr_base_pages", group.sum.pages}};
-  if (says_allocations(group.sum.pages, group.sum.allocations))
-    object["nr_allocations"] = group.sum.allocations;
-  object["stack"] = stack == nullptr ? Json(nullptr) : json_frames(*stack);
-  out += json_text(object);
-  out += '\n';
+void append_group(std::string& out, const GroupSum& group, const Stack* stack) {
+  append_json(out, [&](JsonWriter& json) {
+    json.member("handle", group.key.handle);
+    json.member("nr_base_pages", group.sum.pages);
+    if (says_allocations(group.sum.pages, group.sum.allocations))
+      json.member("nr_allocations", group.sum.allocations);
+    json.key("stack");
+    if (stack == nullptr)
+      json.value(nullptr);
+    else
+      write_frames(json, *stack);
+  });
 }
 
 }  // namespace
@@ -73,7 +75,7 @@ Result<ExitStatus> print_stacks(Session& session, const ReaderView& view, const 
     if (!stack) losses.add(stack.error());
     const Stack* frames = stack ? *stack : nullptr;
     if (options.format == Format::kJson)
-      append_json(output.buffer(), group, frames);
+      append_group(output.buffer(), group, frames);
     else
       append_text(output.buffer(), group, frames, output.is_terminal());
     if (auto status = output.flush_if_full(); !status)

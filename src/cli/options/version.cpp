@@ -5,10 +5,8 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/options/options.h"
-#include "format/json_value.h"
+#include "format/json_writer.h"
 
 namespace pobpf::cli {
 
@@ -17,10 +15,15 @@ std::string version_text(Format format) {
   ::uname(&kernel);
   std::string libbpf = libbpf_version_string();
   if (libbpf.starts_with('v')) libbpf.erase(0, 1);
-  if (format == Format::kJson)
-    return json_text(nlohmann::ordered_json{
-               {"pobpf", POBPF_VERSION}, {"libbpf", libbpf}, {"kernel", kernel.release}}) +
-           "\n";
+  if (format == Format::kJson) {
+    std::string out;
+    append_json(out, [&](JsonWriter& json) {
+      json.member("pobpf", POBPF_VERSION);
+      json.member("libbpf", libbpf);
+      json.member("kernel", kernel.release);
+    });
+    return out;
+  }
   return fmt::format("pobpf {}\nlibbpf {}\nkernel {}\n", POBPF_VERSION, libbpf, kernel.release);
 }
 

@@ -12,16 +12,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "format/json_value.h"
+#include "format/json_writer.h"
 #include "kernel/libbpf_log.h"
 #include "util/escape.h"
 
 namespace pobpf::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string level_name(spdlog::level::level_enum level) {
   const auto name = spdlog::level::to_string_view(level);
@@ -56,13 +53,16 @@ class LineFormatter final : public spdlog::formatter {
     const std::string_view text(message.payload.data(), message.payload.size());
     std::string out = with_priority_ ? priority_prefix(message.level) : "";
     if (format_ == Format::kJson) {
-      out += json_text(Json{{"level", level_name(message.level)}, {"message", text}});
+      append_json(out, [&](JsonWriter& json) {
+        json.member("level", level_name(message.level));
+        json.member("message", text);
+      });
     } else {
       out += "pobpf: ";
       if (message.level != spdlog::level::err) out += level_name(message.level) + ": ";
       append_escaped(out, text);
+      out += '\n';
     }
-    out += '\n';
     line.append(out.data(), out.data() + out.size());
   }
 
@@ -110,13 +110,16 @@ void report(const Error& error, ExitStatus status, Format format) {
     spdlog::error("{}{}{}", error.what, error.hint.empty() ? "" : ": ", error.hint);
     return;
   }
-  Json object{{"level", "error"}, {"message", error.what}};
-  if (!error.hint.empty()) object["hint"] = error.hint;
-  if (status != ExitStatus::kIncomplete) object["kind"] = kind_name(error.kind);
-  if (error.os_errno != 0) object["errno"] = error.os_errno;
-  object["exit_status"] = static_cast<int>(status);
-  const std::string priority = is_journal() ? priority_prefix(spdlog::level::err) : "";
-  fmt::print(stderr, "{}{}\n", priority, json_text(object));
+  std::string line = is_journal() ? priority_prefix(spdlog::level::err) : "";
+  append_json(line, [&](JsonWriter& json) {
+    json.member("level", "error");
+    json.member("message", error.what);
+    if (!error.hint.empty()) json.member("hint", error.hint);
+    if (status != ExitStatus::kIncomplete) json.member("kind", kind_name(error.kind));
+    if (error.os_errno != 0) json.member("errno", error.os_errno);
+    json.member("exit_status", static_cast<int>(status));
+  });
+  fmt::print(stderr, "{}", line);
 }
 
 }  // namespace pobpf::cli

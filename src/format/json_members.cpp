@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "format/json_members.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "model/flag_text.h"
+#include "util/escape.h"
+
+namespace pobpf {
+
+std::optional<std::string_view> json_name(const std::vector<std::string>& names,
+                                          std::int64_t index) {
+  if (index < 0 || static_cast<std::size_t>(index) >= names.size()) return std::nullopt;
+  const std::string& name = names[static_cast<std::size_t>(index)];
+  if (name.empty()) return std::nullopt;
+  return name;
+}
+
+void write_frames(JsonWriter& json, const Stack& stack) {
+  json.array([&] {
+    for (const Frame& frame : stack.frames)
+      json.object([&] {
+        if (frame.address != 0) json.member("address", fmt::format("{:#x}", frame.address));
+        json.member("symbol", frame.symbol);
+      });
+  });
+}
+
+void write_comm(JsonWriter& json, std::string_view comm) {
+  json.member("comm", comm);
+  if (is_utf8(comm)) return;
+  std::string hex;
+  for (const char c : comm)
+    fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
+  json.member("comm_hex", hex);
+}
+
+void write_gfp(JsonWriter& json, std::uint32_t gfp_mask, const KernelFacts& facts) {
+  json.member("gfp_mask", gfp_mask);
+  if (has_gfp_names(gfp_mask, facts)) {
+    std::string names;
+    append_gfp_names(names, gfp_mask, facts);
+    json.member("gfp_flags", split_flag_names(names));
+  }
+  const unsigned migratetype = gfp_migratetype(gfp_mask, facts);
+  if (migratetype != kUnknownMigratetype)
+    json.member("migratetype", json_name(facts.migratetype_names, migratetype));
+}
+
+void write_migrate_reason(JsonWriter& json, int reason, const KernelFacts& facts) {
+  json.member("last_migrate_reason", reason == facts.migrate_reason_never
+                                         ? std::nullopt
+                                         : json_name(facts.migrate_reason_names, reason));
+}
+
+void write_memcg(JsonWriter& json, const JsonCharge& charge, const KernelFacts& facts) {
+  json.object("memcg", [&] {
+    json.member("name", charge.name);
+    // a text does not say it
+    if (!facts.texts) json.member("id", charge.cgroup_id);
+    json.member("online", (charge.memcg_flags & POBPF_MEMCG_OFFLINE) == 0);
+    json.member("via_objcg", (charge.memcg_flags & POBPF_MEMCG_OBJCG) != 0);
+  });
+}
+
+}  // namespace pobpf
