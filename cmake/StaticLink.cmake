@@ -9,7 +9,7 @@ define_property(
   BRIEF_DOCS "whether a program is linked with static libraries alone")
 set(is_static $<BOOL:$<TARGET_PROPERTY:POBPF_STATIC>>)
 
-foreach(library IN ITEMS LIBBPF CAP NUMA LZMA SQLITE ZLIB ZSTD)
+foreach(library IN ITEMS LIBBPF CAP NUMA LZMA SQLITE UTF8PROC ZLIB ZSTD)
   set_target_properties(
     PkgConfig::${library}
     PROPERTIES INTERFACE_LINK_LIBRARIES

@@ -5,7 +5,7 @@
 packages_build=(
   bpftool clang cmake dpkg-dev g++ git libbpf-dev libcap-dev libcap2-bin libcli11-dev libelf-dev libexpected-dev
   libbenchmark-dev libfmt-dev libgmock-dev libgtest-dev liblzma-dev libnuma-dev libprotobuf-dev
-  libspdlog-dev libsqlite3-dev libtomlplusplus-dev libxxhash-dev libzstd-dev llvm ninja-build nlohmann-json3-dev pahole pkg-config
+  libspdlog-dev libsqlite3-dev libtomlplusplus-dev libutf8proc-dev libxxhash-dev libzstd-dev llvm ninja-build nlohmann-json3-dev pahole pkg-config
   protobuf-compiler python3 rapidjson-dev zlib1g-dev zstd
 )
 

@@ -6,7 +6,7 @@
 #include <iterator>
 
 #include "model/flag_text.h"
-#include "util/escape.h"
+#include "util/utf8.h"
 
 namespace pobpf {
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "util/escape.h"
+#include "util/utf8.h"
 
 namespace pobpf {
 namespace {
@@ -28,13 +29,6 @@ std::string kind_text(const Row& row) {
       return "(total)";
   }
   return {};
-}
-
-/// Columns that a printable UTF-8 text takes, combining and wide characters aside.
-std::size_t columns_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  }));
 }
 
 std::string upper(std::string_view name) {
@@ -89,14 +83,7 @@ void write_labels(JsonWriter& json, const Row& row, const Grouping& grouping) {
 }
 
 void RowTable::append_cut(std::string& out, std::string_view line) const {
-  std::size_t columns = 0;
-  std::size_t end = 0;
-  while (end < line.size() && (!style_.width || columns < *style_.width)) {
-    const std::size_t length = std::max<std::size_t>(1, utf8_length(line.substr(end)));
-    end += length;
-    ++columns;
-  }
-  std::string_view shown = line.substr(0, end);
+  std::string_view shown = style_.width ? cut_to_columns(line, *style_.width) : line;
   while (shown.ends_with(' ')) shown.remove_suffix(1);
   out.append(shown).push_back('\n');
 }

@@ -8,21 +8,12 @@
 #include <cstdint>
 #include <iterator>
 
+#include "util/utf8.h"
+
 namespace pobpf {
 namespace {
 
-std::uint32_t decode(std::string_view sequence) {
-  const auto lead = static_cast<unsigned char>(sequence.front());
-  std::uint32_t code = sequence.size() == 1   ? lead
-                       : sequence.size() == 2 ? lead & 0x1fU
-                       : sequence.size() == 3 ? lead & 0x0fU
-                                              : lead & 0x07U;
-  for (const char c : sequence.substr(1))
-    code = code << 6 | (static_cast<unsigned char>(c) & 0x3fU);
-  return code;
-}
-
-bool is_printable(std::uint32_t code) {
+bool is_printable(char32_t code) {
   const bool is_control = code < 0x20 || (code >= 0x7f && code < 0xa0);
   // Unicode's Bidi_Control
   const bool is_direction = code == 0x61c || (code >= 0x200e && code <= 0x200f) ||
@@ -34,14 +25,14 @@ bool is_printable(std::uint32_t code) {
 
 /// Moves the first character of `text` behind `out`: as it is if it is printable.
 void move_character(std::string& out, std::string_view& text) {
-  const std::size_t length = utf8_length(text);
-  const std::string_view character = text.substr(0, std::max<std::size_t>(1, length));
-  text.remove_prefix(character.size());
-  if (length != 0 && is_printable(decode(character))) {
-    out += character;
+  const Character character = first_character(text);
+  const std::string_view bytes = text.substr(0, std::max<std::size_t>(1, character.length));
+  text.remove_prefix(bytes.size());
+  if (character.length != 0 && is_printable(character.code)) {
+    out += bytes;
     return;
   }
-  for (const char c : character)
+  for (const char c : bytes)
     fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
 }
 
@@ -51,17 +42,17 @@ std::size_t replaced_length(std::string_view text) {
   for (std::size_t length = 2; length <= std::min<std::size_t>(3, text.size()); ++length) {
     const std::string begin(text.substr(0, length));
     // both lengths that a sequence with this beginning can have
-    if (utf8_length(begin + "\x80") == 0 && utf8_length(begin + "\x80\x80") == 0) return length - 1;
+    if (!is_utf8(begin + "\x80") && !is_utf8(begin + "\x80\x80")) return length - 1;
   }
   return std::min<std::size_t>(3, text.size());
 }
 
-void append_json_escape(std::string& out, std::uint32_t code) {
+void append_json_escape(std::string& out, char32_t code) {
   constexpr std::string_view kNamed = "\b\t\n\f\r\"\\";
   constexpr std::string_view kNames = "btnfr\"\\";
   const std::size_t named = code < 0x80 ? kNamed.find(static_cast<char>(code)) : kNamed.npos;
-  const auto append_unit = [&](std::uint32_t unit) {
-    fmt::format_to(std::back_inserter(out), "\\u{:04x}", unit);
+  const auto append_unit = [&](char32_t unit) {
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<std::uint32_t>(unit));
   };
   if (named != kNamed.npos) {
     out.append(1, '\\').append(1, kNames[named]);
@@ -77,7 +68,7 @@ void append_json_escape(std::string& out, std::uint32_t code) {
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
-  constexpr std::uint32_t kReplacement = 0xfffd;
+  constexpr char32_t kReplacement = 0xfffd;
   const auto is_plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
   out += '"';
   while (!text.empty()) {
@@ -85,38 +76,11 @@ void append_json_string(std::string& out, std::string_view text) {
     out.append(text.begin(), plain_end);
     text.remove_prefix(static_cast<std::size_t>(plain_end - text.begin()));
     if (text.empty()) break;
-    const std::size_t length = utf8_length(text);
-    append_json_escape(out, length == 0 ? kReplacement : decode(text.substr(0, length)));
+    const auto [code, length] = first_character(text);
+    append_json_escape(out, length == 0 ? kReplacement : code);
     text.remove_prefix(length == 0 ? replaced_length(text) : length);
   }
   out += '"';
-}
-
-std::size_t utf8_length(std::string_view text) {
-  if (text.empty()) return 0;
-  const auto lead = static_cast<unsigned char>(text.front());
-  const std::size_t length = lead < 0x80              ? 1
-                             : (lead & 0xe0U) == 0xc0 ? 2
-                             : (lead & 0xf0U) == 0xe0 ? 3
-                             : (lead & 0xf8U) == 0xf0 ? 4
-                                                      : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (const char c : text.substr(1, length - 1))
-    if ((static_cast<unsigned char>(c) & 0xc0U) != 0x80) return 0;
-  const std::uint32_t code = decode(text.substr(0, length));
-  const bool is_overlong = (length == 2 && code < 0x80) || (length == 3 && code < 0x800) ||
-                           (length == 4 && code < 0x10000);
-  const bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
-  return is_overlong || is_surrogate || code > 0x10ffff ? 0 : length;
-}
-
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
 }
 
 void append_escaped(std::string& out, std::string_view text) {

@@ -24,8 +24,4 @@ void make_harmless(std::string& text, std::size_t begin = 0);
 /// each sequence that is cut off, is one U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 
-/// Bytes of the valid UTF-8 sequence that `text` starts with; 0 if it is none.
-[[nodiscard]] std::size_t utf8_length(std::string_view text);
-[[nodiscard]] bool is_utf8(std::string_view text);
-
 }  // namespace pobpf

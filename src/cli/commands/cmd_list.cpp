@@ -19,6 +19,7 @@
 #include "format/json_writer.h"
 #include "sum/row_output.h"
 #include "util/escape.h"
+#include "util/utf8.h"
 
 namespace pobpf::cli {
 namespace {
@@ -63,13 +64,6 @@ ListRow row_of(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
           cell(snapshot.file)};
 }
 
-/// Characters, as terminals count them; escaped texts have no others.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
-  }));
-}
-
 /// A column of width 0 is left out.
 void append_row(std::string& out, const ListRow& row,
                 const std::array<std::size_t, kNrColumns>& width) {
@@ -77,7 +71,7 @@ void append_row(std::string& out, const ListRow& row,
   constexpr std::size_t kPagesColumn = 6;
   for (std::size_t i = 0; i < kNrColumns; ++i) {
     if (width.at(i) == 0) continue;
-    const std::string padding(width.at(i) - width_of(row.at(i)), ' ');
+    const std::string padding(width.at(i) - columns_of(row.at(i)), ' ');
     const bool is_number = i == kSizeColumn || i == kPagesColumn;
     if (is_number) out += padding;
     out += row.at(i);
@@ -136,7 +130,7 @@ void append_listing(std::string& out, const Listing& listing, std::uint64_t now_
   std::array<std::size_t, kNrColumns> width{};
   for (const ListRow& row : rows)
     for (std::size_t i = 0; i < kNrColumns; ++i)
-      width.at(i) = std::max(width.at(i), width_of(row.at(i)));
+      width.at(i) = std::max(width.at(i), columns_of(row.at(i)));
   const auto& snapshots = listing.snapshots;
   if (std::all_of(snapshots.begin(), snapshots.end(),
                   [](const ListedSnapshot& snapshot) { return snapshot.reason.empty(); }))

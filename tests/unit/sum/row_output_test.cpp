@@ -10,6 +10,7 @@
 #include "model/duration.h"
 #include "model/time_sum.h"
 #include "util/escape.h"
+#include "util/utf8.h"
 
 namespace pobpf {
 namespace {
@@ -206,6 +207,19 @@ TEST_F(RowOutput, ColumnsAreCharactersAndNotBytes) {
   EXPECT_THAT(table({kComm, kTgid}), HasSubstr("  abcd     2\n"));
 }
 
+TEST_F(RowOutput, ColumnsAreThoseThatATerminalTakes) {
+  // two columns each, and none
+  rows = {group(1, 1, {name("\xe9\xa1\xb5\xe9\x9d\xa2"), number(1)}),
+          group(1, 1, {name("e\xcc\x81"), number(2)}), group(1, 1, {name("abcde"), number(3)})};
+  EXPECT_THAT(table({kComm, kTgid}), HasSubstr("  \xe9\xa1\xb5\xe9\x9d\xa2      1\n"));
+  EXPECT_THAT(table({kComm, kTgid}), HasSubstr("  e\xcc\x81         2\n"));
+  EXPECT_THAT(table({kComm, kTgid}), HasSubstr("  abcde     3\n"));
+  // half of a character has no room
+  style.width = std::string_view("    1    4K       1   0.1%  abc").size();
+  EXPECT_THAT(table({kComm}), HasSubstr("  \xe9\xa1\xb5\n"));
+  EXPECT_THAT(table({kComm}), HasSubstr("  e\xcc\x81\n"));
+}
+
 TEST_F(RowOutput, LinesAreCutToTheTerminal) {
   rows = {group(1, 1, {name("äöüäöüäöüäöü")}), special(RowKind::kTotal, 1)};
   rows[0].frames = {"ßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßß"};
@@ -219,8 +233,9 @@ TEST_F(RowOutput, LinesAreCutToTheTerminal) {
       EXPECT_FALSE(cut[i].ends_with(' ')) << cut[i];
       std::size_t columns = 0;
       for (std::string_view rest = cut[i]; !rest.empty(); ++columns) {
-        ASSERT_NE(utf8_length(rest), 0U) << "a character is cut in two";
-        rest.remove_prefix(utf8_length(rest));
+        const std::size_t length = first_character(rest).length;
+        ASSERT_NE(length, 0U) << "a character is cut in two";
+        rest.remove_prefix(length);
       }
       EXPECT_LE(columns, width);
     }
