@@ -3,6 +3,8 @@
 // meaning or goes away, not when one is added.
 #pragma once
 
+#include "format/page_columns.h"
+
 namespace pobpf {
 
 /// application_id is "pobp", for file(1).
@@ -39,6 +41,56 @@ CREATE TABLE pages (
   free_tgid INTEGER, freed INTEGER);
 )sql";
 
+struct ViewColumn {
+  const char* name;
+  const char* expression;
+};
+
+/// A column of the view page_list that listings have too.
+[[nodiscard]] constexpr ViewColumn listed(PageColumn column, const char* expression) {
+  return {key_of(column), expression};
+}
+
+inline constexpr ViewColumn kPageListColumns[] = {
+    {"id", "p.id"},
+    listed(PageColumn::kPfn, "p.pfn"),
+    // its key is a word of SQL
+    {"page_order", "p.page_order"},
+    listed(PageColumn::kNrPages, "p.nr_pages"),
+    listed(PageColumn::kHandle, "p.handle"),
+    listed(PageColumn::kPid, "t.pid"),
+    listed(PageColumn::kTgid, "t.tgid"),
+    listed(PageColumn::kComm, "t.comm"),
+    listed(PageColumn::kTsNsec, "p.ts_nsec"),
+    listed(PageColumn::kFreeTsNsec, "p.free_ts_nsec"),
+    listed(PageColumn::kGfpMask, "p.gfp_mask"),
+    listed(PageColumn::kGfpFlags, "g.names"),
+    listed(PageColumn::kMigratetype, "gm.name"),
+    listed(PageColumn::kPageblock,
+           "p.pfn >> (SELECT value FROM snapshot WHERE key = 'pageblock_order')"),
+    listed(PageColumn::kPageblockMigratetype, "bm.name"),
+    listed(PageColumn::kFlags, "printf('0x%llx', p.flags)"),
+    listed(PageColumn::kPageFlags, "w.names"),
+    listed(PageColumn::kNid, "w.nid"),
+    listed(PageColumn::kZone, "w.zone"),
+    {"zone_name", "z.name"},
+    listed(PageColumn::kLastMigrateReason, "r.name"),
+    listed(PageColumn::kSlabMemcg, "p.memcg_flags & 1"),
+    listed(PageColumn::kMemcgName, "c.name"),
+    listed(PageColumn::kMemcgId, "CASE WHEN p.memcg_flags & 2 THEN p.cgroup_id END"),
+    listed(PageColumn::kMemcgOnline,
+           "CASE WHEN p.memcg_flags & 2 THEN (p.memcg_flags & 8) = 0 END"),
+    listed(PageColumn::kMemcgViaObjcg,
+           "CASE WHEN p.memcg_flags & 2 THEN (p.memcg_flags & 4) <> 0 END"),
+    {"allocator", "a.name"},
+    {"function", "s.function"},
+    {"module", "s.module"},
+    listed(PageColumn::kFreeHandle, "p.free_handle"),
+    listed(PageColumn::kFreePid, "p.free_pid"),
+    listed(PageColumn::kFreeTgid, "p.free_tgid"),
+    listed(PageColumn::kFreed, "p.freed"),
+};
+
 /// Made when all pages are in, which is faster.
 inline constexpr const char* kSqliteIndexes = R"sql(
 CREATE INDEX pages_by_pfn ON pages (pfn);
@@ -46,6 +98,7 @@ CREATE INDEX pages_by_stack ON pages (handle, page_order);
 CREATE INDEX pages_by_process ON pages (process, page_order);
 )sql";
 
+/// `page_list` stands for the columns of that view.
 inline constexpr const char* kSqliteViews = R"sql(
 CREATE VIEW sizes AS
   SELECT *, CASE WHEN page_order BETWEEN 0 AND 31 THEN 1 << page_order END AS nr_pages FROM pages;
@@ -58,17 +111,7 @@ CREATE VIEW stack_texts AS
            AS stack
     FROM stacks AS s;
 CREATE VIEW page_list AS
-  SELECT p.id, p.pfn, p.page_order, p.nr_pages, p.handle, t.pid, t.tgid, t.comm, p.ts_nsec,
-         p.free_ts_nsec, p.gfp_mask, g.names AS gfp_flags, gm.name AS migratetype,
-         p.pfn >> (SELECT value FROM snapshot WHERE key = 'pageblock_order') AS pageblock,
-         bm.name AS pageblock_migratetype, printf('0x%llx', p.flags) AS flags,
-         w.names AS page_flags, w.nid, w.zone, z.name AS zone_name, r.name AS last_migrate_reason,
-         p.memcg_flags & 1 AS slab_memcg, c.name AS memcg_name,
-         CASE WHEN p.memcg_flags & 2 THEN p.cgroup_id END AS memcg_id,
-         CASE WHEN p.memcg_flags & 2 THEN (p.memcg_flags & 8) = 0 END AS memcg_online,
-         CASE WHEN p.memcg_flags & 2 THEN (p.memcg_flags & 4) <> 0 END AS memcg_via_objcg,
-         a.name AS allocator, s.function, s.module, p.free_handle, p.free_pid, p.free_tgid,
-         p.freed
+  SELECT {page_list}
     FROM sizes AS p
     LEFT JOIN processes AS t ON t.id = p.process
     LEFT JOIN gfp AS g ON g.gfp_mask = p.gfp_mask

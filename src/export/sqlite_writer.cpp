@@ -15,6 +15,13 @@ SqlValue or_null(const std::optional<std::uint64_t>& value) {
   return value ? sql_integer(*value) : SqlValue();
 }
 
+std::string sqlite_views() {
+  std::vector<std::string> columns;
+  for (const auto& [name, expression] : kPageListColumns)
+    columns.push_back(fmt::format("{} AS {}", expression, name));
+  return fmt::format(fmt::runtime(kSqliteViews), fmt::arg("page_list", fmt::join(columns, ", ")));
+}
+
 /// One row of a table of numbers and names.
 Status insert(SqliteDatabase& database, const char* table, std::span<const SqlValue> values) {
   std::string marks;
@@ -145,7 +152,7 @@ Status SqliteWriter::end(const SqliteEnd& end) {
   for (const auto& [key, value] : facts)
     if (auto status = write(key, value); !status) return status;
   if (auto status = database_->execute(kSqliteIndexes); !status) return status;
-  return database_->execute(kSqliteViews);
+  return database_->execute(sqlite_views());
 }
 
 }  // namespace pobpf

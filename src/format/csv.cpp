@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "format/csv_field.h"
+#include "format/page_columns.h"
 #include "format/page_formatter.h"
 #include "format/text_cache.h"
 #include "model/flag_text.h"
@@ -17,16 +18,8 @@
 namespace pobpf {
 namespace {
 
-/// Fields that a kernel may keep in page->flags, under their column's name.
-struct FlagColumn {
-  const char* name;
-  const char* field;
-};
-constexpr FlagColumn kFlagColumns[] = {{"nid", "node"},
-                                       {"zone", "zone"},
-                                       {"lastcpupid", "lastcpupid"},
-                                       {"section", "section"},
-                                       {"kasantag", "kasantag"}};
+/// Fields that a kernel may keep in page->flags, in the order of their columns.
+constexpr const char* kFlagFields[] = {"node", "zone", "lastcpupid", "section", "kasantag"};
 
 class CsvFormatter final : public PageFormatter {
  public:
@@ -41,17 +34,12 @@ class CsvFormatter final : public PageFormatter {
   }
 
   void append_header(std::string& out) override {
-    out +=
-        "pfn,order,nr_pages,handle,pid,tgid,comm,ts_nsec,free_ts_nsec,gfp_mask,gfp_flags,"
-        "migratetype,pageblock,pageblock_migratetype,flags,page_flags";
-    for (const FlagColumn& column : kFlagColumns) out.append(",").append(column.name);
-    out += ",last_migrate_reason,slab_memcg,memcg_name,memcg_id,memcg_online,memcg_via_objcg";
-    if (has_stack_) out += ",stack";
-    // columns are only ever added at the end
-    out += ",free_handle,free_pid,free_tgid";
-    if (has_stack_) out += ",free_stack";
-    out += ",freed";
-    out += "\r\n";
+    for (const PageColumnInfo& column : kPageColumns)
+      if (column.csv == InCsv::kAlways || (column.csv == InCsv::kWithStacks && has_stack_))
+        out.append(column.key).append(",");
+    // each name has a comma behind it
+    out.back() = '\r';
+    out += '\n';
   }
 
   using PageFormatter::append;
@@ -157,7 +145,7 @@ class CsvFormatter final : public PageFormatter {
         append_page_flag_names(names, page.flags, facts_);
         append_text(out, names);
       }
-      out.append(1 + std::size(kFlagColumns), ',');
+      out.append(1 + std::size(kFlagFields), ',');
       return;
     }
     out += flags_.get(page.flags, [&](std::string& text) {
@@ -167,12 +155,12 @@ class CsvFormatter final : public PageFormatter {
       append_text(text, names);
       text += ',';
       const auto fields = page_flag_parts(page.flags, facts_).fields;
-      for (const FlagColumn& column : kFlagColumns) {
+      for (const std::string_view name : kFlagFields) {
         const auto found = std::ranges::find(
-            fields, column.field, [](const auto& field) { return std::string_view(field.first); });
+            fields, name, [](const auto& field) { return std::string_view(field.first); });
         if (found != fields.end())
           append_number(text, found->second);
-        else if (!facts_.texts && std::string_view(column.name) == "nid")
+        else if (!facts_.texts && name == "node")
           text += '0';
         text += ',';
       }

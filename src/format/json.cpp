@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "format/json_members.h"
+#include "format/page_columns.h"
 #include "format/page_formatter.h"
 #include "format/text_cache.h"
 #include "model/flag_text.h"
@@ -31,7 +34,10 @@ std::string members_text(Add&& add) {
 
 class JsonFormatter final : public PageFormatter {
  public:
-  JsonFormatter(const KernelFacts& facts, pobpf_mode mode) : facts_(facts), mode_(mode) {}
+  JsonFormatter(const KernelFacts& facts, pobpf_mode mode) : facts_(facts), mode_(mode) {
+    for (const PageColumnInfo& column : kPageColumns)
+      keys_.push_back(fmt::format(",\"{}\":", column.key));
+  }
 
   void set_fields(PageFields fields) override {
     if (fields == fields_ && version_ == facts_.version()) return;
@@ -52,8 +58,8 @@ class JsonFormatter final : public PageFormatter {
     unknown_.reset();
     append_size(page, out);
     append_task(page, out);
-    if (has(PageField::kTsNsec)) append_number(out, R"(,"ts_nsec":)", page.ts_nsec);
-    if (has(PageField::kFreeTsNsec)) append_number(out, R"(,"free_ts_nsec":)", page.free_ts_nsec);
+    if (has(PageField::kTsNsec)) append_number(out, PageColumn::kTsNsec, page.ts_nsec);
+    if (has(PageField::kFreeTsNsec)) append_number(out, PageColumn::kFreeTsNsec, page.free_ts_nsec);
     append_gfp(page, out);
     append_block(page, out);
     append_flags(page, out);
@@ -62,8 +68,8 @@ class JsonFormatter final : public PageFormatter {
     const bool has_free_side = detail != nullptr && has(PageField::kFreeSide);
     if (has_free_side) append_free_side(*detail, out);
     if (has_free_side && detail->free_handle != 0)
-      append_stack(R"(,"free_stack":)", detail->free_handle, context, out);
-    if (has(PageField::kHandle)) append_stack(R"(,"stack":)", page.handle, context, out);
+      append_stack(PageColumn::kFreeStack, detail->free_handle, context, out);
+    if (has(PageField::kHandle)) append_stack(PageColumn::kStack, page.handle, context, out);
     // the first member has no comma
     if (out.size() == begin) out += '{';
     out[begin] = '{';
@@ -75,20 +81,27 @@ class JsonFormatter final : public PageFormatter {
  private:
   [[nodiscard]] bool has(PageField field) const { return has_field(fields_, field); }
 
+  /// Begins a member.
+  void append_key(std::string& out, PageColumn column) const {
+    out += keys_[static_cast<std::size_t>(column)];
+  }
   template <typename T>
-  static void append_number(std::string& out, std::string_view key, T value) {
-    out += key;
+  void append_number(std::string& out, PageColumn column, T value) const {
+    append_key(out, column);
     pobpf::append_number(out, value);
   }
 
   void append_size(const pobpf_page& page, std::string& out) const {
-    if (has(PageField::kPfn)) append_number(out, R"(,"pfn":)", page.pfn);
+    if (has(PageField::kPfn)) append_number(out, PageColumn::kPfn, page.pfn);
     if (has(PageField::kOrder)) {
-      append_number(out, R"(,"order":)", page.order);
-      append_number(out, R"(,"nr_pages":)", 1ULL << page.order);
+      append_number(out, PageColumn::kOrder, page.order);
+      append_number(out, PageColumn::kNrPages, 1ULL << page.order);
     }
-    if (is_freed(page)) out += R"(,"freed":true)";
-    if (has(PageField::kHandle)) append_number(out, R"(,"handle":)", page.handle);
+    if (is_freed(page)) {
+      append_key(out, PageColumn::kFreed);
+      out += "true";
+    }
+    if (has(PageField::kHandle)) append_number(out, PageColumn::kHandle, page.handle);
   }
 
   void append_task(const pobpf_page& page, std::string& out) {
@@ -96,8 +109,8 @@ class JsonFormatter final : public PageFormatter {
     std::copy(std::begin(page.comm), std::end(page.comm), task.comm.begin());
     out += tasks_.get(task, [&](std::string& text) {
       text = members_text([&](JsonWriter& json) {
-        if (has(PageField::kPid)) json.member("pid", page.pid);
-        if (has(PageField::kTgid)) json.member("tgid", page.tgid);
+        if (has(PageField::kPid)) json.member(key_of(PageColumn::kPid), page.pid);
+        if (has(PageField::kTgid)) json.member(key_of(PageColumn::kTgid), page.tgid);
         if (has(PageField::kComm)) write_comm(json, bounded(page.comm, sizeof(page.comm)));
       });
     });
@@ -113,10 +126,10 @@ class JsonFormatter final : public PageFormatter {
   void append_block(const pobpf_page& page, std::string& out) {
     if (!has(PageField::kPageblockMigratetype)) return;
     const auto block = facts_.pageblock(page.pfn);
-    if (has(PageField::kPfn) && block) append_number(out, R"(,"pageblock":)", *block);
+    if (has(PageField::kPfn) && block) append_number(out, PageColumn::kPageblock, *block);
     out += blocks_.get(page.pageblock_migratetype, [&](std::string& text) {
       text = members_text([&](JsonWriter& json) {
-        json.member("pageblock_migratetype",
+        json.member(key_of(PageColumn::kPageblockMigratetype),
                     json_name(facts_.migratetype_names, page.pageblock_migratetype));
       });
     });
@@ -126,7 +139,8 @@ class JsonFormatter final : public PageFormatter {
     if (!has(PageField::kFlags) && !has(PageField::kFlagNames)) return;
     out += flags_.get(page.flags, [&](std::string& text) {
       text = members_text([&](JsonWriter& json) {
-        if (has(PageField::kFlags)) json.member("flags", fmt::format("{:#x}", page.flags));
+        if (has(PageField::kFlags))
+          json.member(key_of(PageColumn::kFlags), fmt::format("{:#x}", page.flags));
         write_flags(json, page.flags);
       });
     });
@@ -135,11 +149,18 @@ class JsonFormatter final : public PageFormatter {
   void write_flags(JsonWriter& json, std::uint64_t flags) const {
     if (facts_.texts && !facts_.texts->page_flags.contains(flags)) return;
     const PageFlagParts parts = page_flag_parts(flags, facts_);
-    json.member("page_flags", parts.names);
+    json.member(key_of(PageColumn::kPageFlags), parts.names);
     // the names of %pGp, but "node" goes by the name that everybody filters by
-    for (const auto& [name, value] : parts.fields)
-      json.member(name == "node" ? "nid" : name, value);
-    if (!facts_.texts && facts_.field("node") == nullptr) json.member("nid", 0);
+    constexpr std::string_view kNid = key_of(PageColumn::kNid);
+    std::vector<std::string_view> keys;
+    for (const auto& [name, value] : parts.fields) {
+      const std::string_view key = name == "node" ? kNid : name;
+      // files bring names, too, and no key may come twice
+      if (is_page_key(key) || std::ranges::find(keys, key) != keys.end()) continue;
+      keys.push_back(key);
+      json.member(key, value);
+    }
+    if (!facts_.texts && facts_.field("node") == nullptr) json.member(kNid, 0);
   }
 
   void append_migrated(const pobpf_page& page, std::string& out) {
@@ -152,8 +173,8 @@ class JsonFormatter final : public PageFormatter {
 
   void append_memcg(const pobpf_page& page, PageContext& context, std::string& out) {
     if (!has(PageField::kMemcg)) return;
-    out += (page.memcg_flags & POBPF_MEMCG_SLAB) != 0 ? R"(,"slab_memcg":true)"
-                                                      : R"(,"slab_memcg":false)";
+    append_key(out, PageColumn::kSlabMemcg);
+    out += (page.memcg_flags & POBPF_MEMCG_SLAB) != 0 ? "true" : "false";
     if (is_charge_unknown(page.memcg_flags)) {
       out += R"(,"memcg":{"name":null})";
       return;
@@ -176,19 +197,19 @@ class JsonFormatter final : public PageFormatter {
     }
   }
 
-  static void append_free_side(const pobpf_page_detail& detail, std::string& out) {
-    append_number(out, R"(,"free_handle":)", detail.free_handle);
+  void append_free_side(const pobpf_page_detail& detail, std::string& out) const {
+    append_number(out, PageColumn::kFreeHandle, detail.free_handle);
     // what was never freed was freed by nobody
     if (detail.free_handle == 0 || detail.has_free_pid == 0) return;
-    append_number(out, R"(,"free_pid":)", detail.free_pid);
-    append_number(out, R"(,"free_tgid":)", detail.free_tgid);
+    append_number(out, PageColumn::kFreePid, detail.free_pid);
+    append_number(out, PageColumn::kFreeTgid, detail.free_tgid);
   }
 
   /// The array of frames; null if they cannot be read.
-  void append_stack(std::string_view key, std::uint32_t handle, PageContext& context,
+  void append_stack(PageColumn column, std::uint32_t handle, PageContext& context,
                     std::string& out) {
     if (mode_ == POBPF_MODE_HANDLE) return;
-    out += key;
+    append_key(out, column);
     auto stack = context.stack(handle);
     if (!stack) {
       out += "null";
@@ -220,8 +241,9 @@ class JsonFormatter final : public PageFormatter {
   const KernelFacts& facts_;
   pobpf_mode mode_;
   PageFields fields_ = kAllPageFields;
-  std::uint64_t version_ = 0;     // of the facts that texts were made of
-  std::optional<Error> unknown_;  // what the record refers to and could not be read
+  std::vector<std::string> keys_;  // by PageColumn, as they stand behind another member
+  std::uint64_t version_ = 0;      // of the facts that texts were made of
+  std::optional<Error> unknown_;   // what the record refers to and could not be read
   TextCache<Task> tasks_;
   TextCache<std::uint32_t> gfp_;
   TextCache<std::uint8_t> blocks_;

@@ -5,6 +5,7 @@
 
 #include <iterator>
 
+#include "format/page_columns.h"
 #include "model/flag_text.h"
 #include "util/utf8.h"
 
@@ -29,30 +30,30 @@ void write_frames(JsonWriter& json, const Stack& stack) {
 }
 
 void write_comm(JsonWriter& json, std::string_view comm) {
-  json.member("comm", comm);
+  json.member(key_of(PageColumn::kComm), comm);
   if (is_utf8(comm)) return;
   std::string hex;
   for (const char c : comm)
     fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
-  json.member("comm_hex", hex);
+  json.member(key_of(PageColumn::kCommHex), hex);
 }
 
 void write_gfp(JsonWriter& json, std::uint32_t gfp_mask, const KernelFacts& facts) {
-  json.member("gfp_mask", gfp_mask);
+  json.member(key_of(PageColumn::kGfpMask), gfp_mask);
   if (has_gfp_names(gfp_mask, facts)) {
     std::string names;
     append_gfp_names(names, gfp_mask, facts);
-    json.member("gfp_flags", split_flag_names(names));
+    json.member(key_of(PageColumn::kGfpFlags), split_flag_names(names));
   }
   const unsigned migratetype = gfp_migratetype(gfp_mask, facts);
   if (migratetype != kUnknownMigratetype)
-    json.member("migratetype", json_name(facts.migratetype_names, migratetype));
+    json.member(key_of(PageColumn::kMigratetype), json_name(facts.migratetype_names, migratetype));
 }
 
 void write_migrate_reason(JsonWriter& json, int reason, const KernelFacts& facts) {
-  json.member("last_migrate_reason", reason == facts.migrate_reason_never
-                                         ? std::nullopt
-                                         : json_name(facts.migrate_reason_names, reason));
+  json.member(key_of(PageColumn::kLastMigrateReason),
+              reason == facts.migrate_reason_never ? std::nullopt
+                                                   : json_name(facts.migrate_reason_names, reason));
 }
 
 void write_memcg(JsonWriter& json, const JsonCharge& charge, const KernelFacts& facts) {

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sum/comparison.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cmath>
+#include <span>
 #include <utility>
 
-#include "format/json_writer.h"
 #include "model/name_list.h"
-#include "model/page_limits.h"
-#include "sum/row_table.h"
+#include "sum/row_columns.h"
 #include "util/hash_map.h"
 
 namespace pobpf {
@@ -69,12 +65,73 @@ ComparedRow sum_row(RowKind kind, std::vector<ComparedRow>::const_iterator begin
   return sum;
 }
 
-std::string signed_pages(std::int64_t pages, const RowStyle& style) {
-  if (pages == 0) return "0";
-  const auto magnitude = pages < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(pages)
-                                   : static_cast<std::uint64_t>(pages);
-  return (pages < 0 ? "-" : "+") + bytes_text(magnitude, style);
+template <std::uint64_t (ComparedRow::*kCount)() const>
+CellValue if_stayed(const ComparedRow& row, const RowStyle&) {
+  if (!row.stayed) return NotKnown();
+  return (row.*kCount)();
 }
+CellValue kind_of(const ComparedRow& row, const RowStyle&) { return row_kind_name(row.row.kind); }
+CellValue first_pages(const ComparedRow& row, const RowStyle&) { return row.pages.front(); }
+CellValue last_pages(const ComparedRow& row, const RowStyle&) { return row.pages.back(); }
+CellValue change_of(const ComparedRow& row, const RowStyle&) { return row.change(); }
+CellValue changed_bytes(const ComparedRow& row, const RowStyle& style) {
+  return row.change() * static_cast<std::int64_t>(style.page_bytes);
+}
+
+constexpr RowColumn<ComparedRow> kKind = {
+    {"kind", "", Unit::kNone, "`group`, `ignored`, `other`, `rest`, `total`"},
+    Shown::kNot,
+    kind_of};
+constexpr RowColumn<ComparedRow> kChangedPages = {
+    {"change_pages", "CHANGE", Unit::kPages, "from the first snapshot to the last"},
+    Shown::kSignedSize,
+    change_of};
+constexpr RowColumn<ComparedRow> kChangedBytes = {
+    {"change_bytes", "", Unit::kBytes, "their size"}, Shown::kNot, changed_bytes};
+
+constexpr RowColumn<ComparedRow> kPairColumns[] = {
+    kKind,
+    {{"old_pages", "OLD", Unit::kPages, "in the first snapshot"}, Shown::kSize, first_pages},
+    {{"new_pages", "NEW", Unit::kPages, "in the second snapshot"}, Shown::kSize, last_pages},
+    kChangedPages,
+    {{"born_pages", "BORN", Unit::kPages, "that were not in the group before; where it is known"},
+     Shown::kSize,
+     if_stayed<&ComparedRow::born>,
+     nullptr,
+     true},
+    {{"gone_pages", "GONE", Unit::kPages, "that are not in the group any more; where it is known"},
+     Shown::kSize,
+     if_stayed<&ComparedRow::gone>,
+     nullptr,
+     true},
+    {{"stayed_pages", "STAYED", Unit::kPages, "that are in the group at both; where it is known"},
+     Shown::kSize,
+     [](const ComparedRow& row, const RowStyle&) { return cell_of(row.stayed); },
+     nullptr,
+     true},
+    kChangedBytes,
+};
+
+constexpr RowColumn<ComparedRow> kSeriesColumns[] = {
+    kKind,
+    {{"pages", "", Unit::kPages, "an array: of each snapshot"},
+     Shown::kNot,
+     [](const ComparedRow& row, const RowStyle&) -> CellValue { return &row.pages; }},
+    {{"", "FIRST", Unit::kPages, "in the first snapshot"}, Shown::kSize, first_pages},
+    {{"", "LAST", Unit::kPages, "in the last snapshot"}, Shown::kSize, last_pages},
+    kChangedPages,
+    {{"pages_per_hour", "AN HOUR", Unit::kPagesAnHour, "the slope"},
+     Shown::kSignedSize,
+     [](const ComparedRow& row, const RowStyle&) -> CellValue { return row.slope; }},
+    kChangedBytes,
+};
+
+std::span<const RowColumn<ComparedRow>> columns_of_comparison(bool is_series) {
+  if (is_series) return kSeriesColumns;
+  return kPairColumns;
+}
+
+constexpr auto kRowOf = [](const ComparedRow& row) -> const Row& { return row.row; };
 
 }  // namespace
 
@@ -158,64 +215,22 @@ void rank(std::vector<ComparedRow>& rows, CompareKey key, std::optional<std::siz
   rows.push_back(std::move(total));
 }
 
+std::vector<Column> comparison_columns(bool is_series) {
+  std::vector<Column> columns;
+  for (const auto& column : columns_of_comparison(is_series)) columns.push_back(column.column);
+  return columns;
+}
+
 Status append_comparison(std::string& out, const std::vector<ComparedRow>& rows,
                          const Grouping& grouping, const RowStyle& style, bool is_series,
                          const RowSource& source) {
-  RowTable table(style);
-  const auto add = [&](const char* header, auto cell) {
-    std::vector<std::string> cells;
-    cells.reserve(rows.size());
-    for (const ComparedRow& row : rows) cells.push_back(cell(row));
-    table.add_numbers(header, std::move(cells));
-  };
-  add(is_series ? "FIRST" : "OLD",
-      [&](const ComparedRow& row) { return bytes_text(row.pages.front(), style); });
-  add(is_series ? "LAST" : "NEW",
-      [&](const ComparedRow& row) { return bytes_text(row.pages.back(), style); });
-  add("CHANGE", [&](const ComparedRow& row) { return signed_pages(row.change(), style); });
-  if (is_series)
-    add("AN HOUR", [&](const ComparedRow& row) {
-      // two moments may be a nanosecond apart
-      constexpr auto kMost = static_cast<double>(kPagesMax);
-      return signed_pages(std::llround(std::clamp(row.slope, -kMost, kMost)), style);
-    });
-  const bool has_stayed = std::any_of(
-      rows.begin(), rows.end(), [](const ComparedRow& row) { return row.stayed.has_value(); });
-  if (!is_series && has_stayed) {
-    add("BORN", [&](const ComparedRow& row) { return bytes_text(row.born(), style); });
-    add("GONE", [&](const ComparedRow& row) { return bytes_text(row.gone(), style); });
-    add("STAYED",
-        [&](const ComparedRow& row) { return bytes_text(row.stayed.value_or(0), style); });
-  }
-  std::vector<const Row*> plain;
-  plain.reserve(rows.size());
-  for (const ComparedRow& row : rows) plain.push_back(&row.row);
-  return table.append(out, plain, grouping, source);
+  return append_rows_table(out, rows, columns_of_comparison(is_series), kRowOf, grouping, style,
+                           source);
 }
 
 void append_comparison_json(std::string& out, const std::vector<ComparedRow>& rows,
                             const Grouping& grouping, const RowStyle& style, bool is_series) {
-  for (const ComparedRow& row : rows) {
-    append_json(out, [&](JsonWriter& json) {
-      json.member("kind", row_kind_name(row.row.kind));
-      if (is_series) {
-        json.member("pages", row.pages);
-        json.member("change_pages", row.change());
-        json.member("pages_per_hour", row.slope);
-      } else {
-        json.member("old_pages", row.pages.front());
-        json.member("new_pages", row.pages.back());
-        json.member("change_pages", row.change());
-        if (row.stayed) {
-          json.member("born_pages", row.born());
-          json.member("gone_pages", row.gone());
-          json.member("stayed_pages", *row.stayed);
-        }
-      }
-      json.member("change_bytes", row.change() * static_cast<std::int64_t>(style.page_bytes));
-      write_labels(json, row.row, grouping);
-    });
-  }
+  append_rows_json(out, rows, columns_of_comparison(is_series), kRowOf, grouping, style);
 }
 
 }  // namespace pobpf

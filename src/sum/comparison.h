@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "format/column.h"
 #include "sum/row_output.h"
 #include "sum/rows.h"
 #include "util/error.h"
@@ -62,6 +63,9 @@ enum class CompareKey {
 
 /// As rank() of sum/ranking.h; the last row is the total.
 void rank(std::vector<ComparedRow>& rows, CompareKey key, std::optional<std::size_t> limit);
+
+/// The columns of numbers, as the documents have them.
+[[nodiscard]] std::vector<Column> comparison_columns(bool is_series);
 
 /// As append_table() and append_json_rows(). With `is_series` the pages at all moments and the
 /// slope are shown, else old, new, and what came, went and stayed.

@@ -6,24 +6,12 @@
 #include <string_view>
 
 #include "format/csv_field.h"
-#include "format/json_writer.h"
 #include "model/duration.h"
-#include "sum/row_table.h"
+#include "sum/row_columns.h"
 #include "util/escape.h"
 
 namespace pobpf {
 namespace {
-
-std::uint64_t magnitude(std::int64_t value) {
-  return value < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(value)
-                   : static_cast<std::uint64_t>(value);
-}
-
-/// No value where they are not known.
-std::optional<std::uint64_t> allocations_of(const Row& row) {
-  if (!says_allocations(row.pages, row.allocations)) return std::nullopt;
-  return row.allocations;
-}
 
 double share_of(const Row& row, const RowStyle& style) {
   return style.total_pages == 0
@@ -31,10 +19,54 @@ double share_of(const Row& row, const RowStyle& style) {
              : static_cast<double>(row.pages) / static_cast<double>(style.total_pages);
 }
 
-std::string signed_bytes_text(std::int64_t pages, const RowStyle& style) {
-  if (pages == 0) return "0";
-  return (pages < 0 ? "-" : "+") + bytes_text(magnitude(pages), style);
-}
+bool is_watched(const RowStyle& style) { return style.time.has_value(); }
+bool has_age(const RowStyle& style) { return style.with_age; }
+bool has_growth(const RowStyle& style) { return style.with_growth; }
+
+constexpr RowColumn<Row> kColumns[] = {
+    {{"time", "", Unit::kSeconds, "since the epoch; only with `--watch`"},
+     Shown::kNot,
+     [](const Row&, const RowStyle& style) -> CellValue { return *style.time; },
+     is_watched},
+    {{"kind", "", Unit::kNone, "`group`, `ignored`, `other`, `rest`, `total`"},
+     Shown::kNot,
+     [](const Row& row, const RowStyle&) -> CellValue { return row_kind_name(row.kind); }},
+    {{"pages", "PAGES", Unit::kPages, "base pages"},
+     Shown::kNumber,
+     [](const Row& row, const RowStyle&) -> CellValue { return row.pages; }},
+    {{"bytes", "SIZE", Unit::kBytes, "their size"},
+     Shown::kSize,
+     [](const Row& row, const RowStyle& style) -> CellValue {
+       return row.pages * style.page_bytes;
+     }},
+    {{"allocations", "ALLOCS", Unit::kNone, "blocks; missing where an import does not say it"},
+     Shown::kNumber,
+     [](const Row& row, const RowStyle&) -> CellValue {
+       if (!says_allocations(row.pages, row.allocations)) return NotKnown();
+       return row.allocations;
+     }},
+    {{"share", "SHARE", Unit::kNone, "of all pages that pass the filters, 0 to 1"},
+     Shown::kShare,
+     [](const Row& row, const RowStyle& style) -> CellValue { return share_of(row, style); }},
+    {{"mean_age_ns", "AGE", Unit::kNanoseconds,
+      "mean age of the allocations; only with `--sort age` or `--watch`"},
+     Shown::kAge,
+     [](const Row& row, const RowStyle& style) -> CellValue {
+       const auto age = row.mean_age_ns(style.now_ns);
+       return age ? CellValue(*age) : nullptr;
+     },
+     has_age},
+    {{"change_pages", "CHANGE", Unit::kPages, "since the last look; only with `--watch`"},
+     Shown::kSignedSize,
+     [](const Row& row, const RowStyle&) -> CellValue { return row.change; },
+     has_growth},
+    {{"growth_pages", "GROWTH", Unit::kPages, "since the first look; only with `--watch`"},
+     Shown::kSignedSize,
+     [](const Row& row, const RowStyle&) -> CellValue { return row.growth; },
+     has_growth},
+};
+
+constexpr auto kItself = [](const Row& row) -> const Row& { return row; };
 
 /// Frames in a field of their own, as stack collapsing tools have them.
 std::string joined_frames(const Row& row) { return fmt::format("{}", fmt::join(row.frames, ";")); }
@@ -61,91 +93,50 @@ std::string age_text(std::uint64_t ns) {
   return fmt::format("{}d{:02}h", seconds / 86400, seconds % 86400 / 3600);
 }
 
+std::vector<Column> row_columns() {
+  std::vector<Column> columns;
+  for (const auto& column : kColumns) columns.push_back(column.column);
+  return columns;
+}
+
 Status append_table(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
                     const RowStyle& style, const RowSource& source) {
-  RowTable table(style);
-  const auto add = [&](const char* header, auto cell) {
-    std::vector<std::string> cells;
-    cells.reserve(rows.size());
-    for (const Row& row : rows) cells.push_back(cell(row));
-    table.add_numbers(header, std::move(cells));
-  };
-  add("PAGES", [](const Row& row) { return std::to_string(row.pages); });
-  add("SIZE", [&](const Row& row) { return bytes_text(row.pages, style); });
-  add("ALLOCS", [](const Row& row) {
-    const auto allocations = allocations_of(row);
-    return allocations ? std::to_string(*allocations) : "-";
-  });
-  add("SHARE", [&](const Row& row) { return fmt::format("{:.1f}%", 100 * share_of(row, style)); });
-  if (style.with_age) {
-    add("AGE", [&](const Row& row) {
-      const auto age = row.mean_age_ns(style.now_ns);
-      return age ? age_text(*age) : "-";
-    });
-  }
-  if (style.with_growth) {
-    add("CHANGE", [&](const Row& row) { return signed_bytes_text(row.change, style); });
-    add("GROWTH", [&](const Row& row) { return signed_bytes_text(row.growth, style); });
-  }
-  std::vector<const Row*> plain;
-  plain.reserve(rows.size());
-  for (const Row& row : rows) plain.push_back(&row);
-  return table.append(out, plain, grouping, source);
+  return append_rows_table<Row>(out, rows, kColumns, kItself, grouping, style, source);
 }
 
 void append_json_rows(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
                       const RowStyle& style) {
-  for (const Row& row : rows) {
-    append_json(out, [&](JsonWriter& json) {
-      if (style.time) json.member("time", *style.time);
-      json.member("kind", row_kind_name(row.kind));
-      json.member("pages", row.pages);
-      json.member("bytes", row.pages * style.page_bytes);
-      if (const auto allocations = allocations_of(row)) json.member("allocations", *allocations);
-      json.member("share", share_of(row, style));
-      if (style.with_age) json.member("mean_age_ns", row.mean_age_ns(style.now_ns));
-      if (style.with_growth) {
-        json.member("change_pages", row.change);
-        json.member("growth_pages", row.growth);
-      }
-      write_labels(json, row, grouping);
-    });
-  }
+  append_rows_json<Row>(out, rows, kColumns, kItself, grouping, style);
 }
 
 void append_csv_header(std::string& out, const Grouping& grouping, const RowStyle& style) {
-  if (style.time) out += "time,";
-  out += "kind,pages,bytes,allocations,share";
-  if (style.with_age) out += ",mean_age_ns";
-  if (style.with_growth) out += ",change_pages,growth_pages";
-  for (const GroupField field : grouping.fields) out.append(",").append(group_field_name(field));
-  out += "\r\n";
+  std::vector<std::string_view> names;
+  for (const auto& column : kColumns)
+    if (column.has(style)) names.emplace_back(column.column.key);
+  for (const GroupField field : grouping.fields) names.emplace_back(group_field_name(field));
+  fmt::format_to(std::back_inserter(out), "{}\r\n", fmt::join(names, ","));
 }
 
 void append_csv_rows(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
                      const RowStyle& style) {
   for (const Row& row : rows) {
-    if (style.time) fmt::format_to(std::back_inserter(out), "{:.3f},", *style.time);
-    const auto allocations = allocations_of(row);
-    fmt::format_to(std::back_inserter(out), "{},{},{},{},{:.6f}", row_kind_name(row.kind),
-                   row.pages, row.pages * style.page_bytes,
-                   allocations ? std::to_string(*allocations) : "", share_of(row, style));
-    if (style.with_age) {
-      const auto age = row.mean_age_ns(style.now_ns);
+    for (const auto& column : kColumns) {
+      if (!column.has(style)) continue;
+      append_csv_cell(out, column.value(row, style), column.column.unit);
       out += ',';
-      if (age) out += std::to_string(*age);
     }
-    if (style.with_growth)
-      fmt::format_to(std::back_inserter(out), ",{},{}", row.change, row.growth);
     std::size_t label = 0;
     for (const GroupField field : grouping.fields) {
+      if (row.kind == RowKind::kGroup) {
+        const std::string text =
+            field == GroupField::kStack ? joined_frames(row) : row.labels[label++].text;
+        append_csv_field(out, style.is_terminal ? escaped(text) : text);
+      }
       out += ',';
-      if (row.kind != RowKind::kGroup) continue;
-      const std::string text =
-          field == GroupField::kStack ? joined_frames(row) : row.labels[label++].text;
-      append_csv_field(out, style.is_terminal ? escaped(text) : text);
     }
-    out += "\r\n";
+    // each field has a comma behind it
+    out.back() = '\r';
+    out += '\n';
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "format/column.h"
 #include "sum/rows.h"
 #include "util/error.h"
 
@@ -33,6 +34,9 @@ struct RowSource {
   /// Called behind each row, to write what was appended; an error ends the table. May be empty.
   std::function<Status()> flush;
 };
+
+/// The columns of numbers, as the documents have them.
+[[nodiscard]] std::vector<Column> row_columns();
 
 /// Header and rows; stacks stand below their row, one call a line. Names are escaped. Fails only
 /// where RowSource::flush does.

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,9 +16,9 @@
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/logging.h"
 #include "format/json_writer.h"
+#include "format/text_table.h"
 #include "sum/row_output.h"
 #include "util/escape.h"
-#include "util/utf8.h"
 
 namespace pobpf::cli {
 namespace {
@@ -46,11 +45,9 @@ std::string age_cell(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
   return *snapshot.time_ns > now_ns ? "future" : age_text(now_ns - *snapshot.time_ns);
 }
 
-constexpr std::size_t kNrColumns = 10;
-constexpr std::size_t kReasonColumn = 8;
-using ListRow = std::array<std::string, kNrColumns>;
+constexpr std::ptrdiff_t kReasonColumn = 8;
 
-ListRow row_of(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
+std::vector<std::string> cells_of(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
   constexpr std::size_t kBootDigits = 8;
   return {snapshot.time_ns ? utc_text(*snapshot.time_ns, false) : "-",
           age_cell(snapshot, now_ns),
@@ -62,24 +59,6 @@ ListRow row_of(const ListedSnapshot& snapshot, std::uint64_t now_ns) {
           state_name(snapshot.state),
           cell(snapshot.reason),
           cell(snapshot.file)};
-}
-
-/// A column of width 0 is left out.
-void append_row(std::string& out, const ListRow& row,
-                const std::array<std::size_t, kNrColumns>& width) {
-  constexpr std::size_t kSizeColumn = 5;
-  constexpr std::size_t kPagesColumn = 6;
-  for (std::size_t i = 0; i < kNrColumns; ++i) {
-    if (width.at(i) == 0) continue;
-    const std::string padding(width.at(i) - columns_of(row.at(i)), ' ');
-    const bool is_number = i == kSizeColumn || i == kPagesColumn;
-    if (is_number) out += padding;
-    out += row.at(i);
-    if (i + 1 == kNrColumns) break;
-    if (!is_number) out += padding;
-    out += "  ";
-  }
-  out += '\n';
 }
 
 void write_members(JsonWriter& json, const ListedSnapshot& snapshot, const std::string& directory) {
@@ -117,25 +96,28 @@ void warn_of_others(const Listing& listing, const std::string& directory) {
 
 void append_listing(std::string& out, const Listing& listing, std::uint64_t now_ns) {
   if (listing.snapshots.empty()) return;
-  std::vector<ListRow> rows{
-      {"TIME", "AGE", "HOST", "BOOT", "KERNEL", "SIZE", "RECORDS", "STATE", "REASON", "FILE"}};
+  std::vector<TableColumn> columns{{"TIME"},   {"AGE"},        {"HOST"},          {"BOOT"},
+                                   {"KERNEL"}, {"SIZE", true}, {"RECORDS", true}, {"STATE"},
+                                   {"REASON"}, {"FILE"}};
+  const auto& snapshots = listing.snapshots;
+  const bool has_reason =
+      std::any_of(snapshots.begin(), snapshots.end(),
+                  [](const ListedSnapshot& snapshot) { return !snapshot.reason.empty(); });
+  if (!has_reason) columns.erase(columns.begin() + kReasonColumn);
+  TextTable table(std::move(columns));
+  const auto add_row = [&](std::vector<std::string> cells) {
+    if (!has_reason) cells.erase(cells.begin() + kReasonColumn);
+    table.add_row(std::move(cells));
+  };
   std::uint64_t bytes = 0;
-  for (const ListedSnapshot& snapshot : listing.snapshots) {
-    rows.push_back(row_of(snapshot, now_ns));
+  for (const ListedSnapshot& snapshot : snapshots) {
+    add_row(cells_of(snapshot, now_ns));
     bytes += snapshot.bytes;
   }
-  rows.push_back({"(total)", "", "", "", "", size_text(bytes), "", "", "",
-                  fmt::format("({} {})", listing.snapshots.size(),
-                              listing.snapshots.size() == 1 ? "snapshot" : "snapshots")});
-  std::array<std::size_t, kNrColumns> width{};
-  for (const ListRow& row : rows)
-    for (std::size_t i = 0; i < kNrColumns; ++i)
-      width.at(i) = std::max(width.at(i), columns_of(row.at(i)));
-  const auto& snapshots = listing.snapshots;
-  if (std::all_of(snapshots.begin(), snapshots.end(),
-                  [](const ListedSnapshot& snapshot) { return snapshot.reason.empty(); }))
-    width.at(kReasonColumn) = 0;
-  for (const ListRow& row : rows) append_row(out, row, width);
+  add_row(
+      {"(total)", "", "", "", "", size_text(bytes), "", "", "",
+       fmt::format("({} {})", snapshots.size(), snapshots.size() == 1 ? "snapshot" : "snapshots")});
+  table.append(out);
 }
 
 Result<ExitStatus> run_list(const Options& options) {

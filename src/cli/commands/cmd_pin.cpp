@@ -13,6 +13,7 @@
 #include "cli/commands/commands.h"
 #include "cli/commands/open_session.h"
 #include "format/json_writer.h"
+#include "format/text_table.h"
 #include "reader/pin.h"
 #include "util/escape.h"
 
@@ -94,20 +95,13 @@ void warn_of_closed_directories(const PinOptions& options) {
 }  // namespace
 
 void append_pin_table(std::string& out, const std::vector<PinInfo>& pins) {
-  using PinRow = std::array<std::string, 5>;
-  std::vector<PinRow> rows{{"NAME", "OWNER", "PERM", "MODE", "VIEW"}};
+  TextTable table({{"NAME"}, {"OWNER"}, {"PERM"}, {"MODE"}, {"VIEW"}});
   for (const PinInfo& pin : pins) {
     const auto [mode, view] = view_columns(pin);
-    rows.push_back({escaped(pin.name),
-                    fmt::format("{}:{}", user_name(pin.uid), group_name(pin.gid)),
-                    fmt::format("{:03o}", pin.permissions), mode, view});
+    table.add_row({escaped(pin.name), fmt::format("{}:{}", user_name(pin.uid), group_name(pin.gid)),
+                   fmt::format("{:03o}", pin.permissions), mode, view});
   }
-  PinRow::size_type width[4] = {};
-  for (const PinRow& row : rows)
-    for (std::size_t i = 0; i < 4; ++i) width[i] = std::max(width[i], row.at(i).size());
-  for (const PinRow& row : rows)
-    fmt::format_to(std::back_inserter(out), "{:<{}}  {:<{}}  {:<{}}  {:<{}}  {}\n", row[0],
-                   width[0], row[1], width[1], row[2], width[2], row[3], width[3], row[4]);
+  table.append(out);
 }
 
 Result<ExitStatus> run_pin(const Options& options) {

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "documented_columns.h"
+#include "format/page_columns.h"
 #include "format/page_formatter.h"
 #include "kernel_facts_samples.h"
 
@@ -15,6 +17,7 @@ using samples::android_6_12;
 using samples::android_migrated;
 using samples::MadeUpContext;
 using samples::set_comm;
+using ::testing::HasSubstr;
 
 class JsonLines : public testing::Test {
  protected:
@@ -63,6 +66,25 @@ TEST_F(JsonLines, HoldsEveryFieldOfARecord) {
   };
   const json got = object(android_migrated());
   EXPECT_EQ(got, expected) << got.dump(1);
+}
+
+TEST(PageColumns, AreThoseOfTheDocument) {
+  std::string lines = "| key | type | unit | meaning |\n| --- | --- | --- | --- |\n";
+  for (const PageColumnInfo& column : kPageColumns)
+    lines += fmt::format("| `{}` | {} | {} | {} |\n", column.key, column.json,
+                         unit_name(column.unit), column.meaning);
+  EXPECT_THAT(samples::document("json.md"), HasSubstr(lines + "\n"));
+}
+
+TEST_F(JsonLines, NoKeyComesTwiceWhateverFieldsAFileNames) {
+  for (const char* name : {"pfn", "node", "node", "zone"})
+    facts_.page_flag_fields.push_back({1, 0, 1, name, false});
+  std::string out;
+  ASSERT_TRUE(
+      make_json_formatter(facts_, POBPF_MODE_HANDLE)->append(android_migrated(), context_, out));
+  for (const char* key : {"\"pfn\":", "\"nid\":", "\"zone\":"})
+    EXPECT_EQ(out.find(key), out.rfind(key)) << key << out;
+  EXPECT_EQ(json::parse(out)["pfn"], 0x207233);
 }
 
 TEST_F(JsonLines, LeavesTheStackOutInHandleMode) {

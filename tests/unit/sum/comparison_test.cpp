@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "format/documented_columns.h"
+
 namespace pobpf {
 namespace {
 
@@ -125,6 +127,12 @@ TEST(Comparison, TheTableNamesWhatChanged) {
   EXPECT_EQ(first["change_bytes"], -256 * 4096);
   EXPECT_EQ(first["gone_pages"], 256);
   EXPECT_EQ(first["comm"], "a\x1b");
+}
+
+TEST(Comparison, ColumnsAreThoseOfTheDocument) {
+  const std::string document = samples::document("snapshots.md");
+  for (const bool is_series : {false, true})
+    EXPECT_THAT(document, HasSubstr(samples::documented_columns(comparison_columns(is_series))));
 }
 
 TEST(Comparison, OrdersThatThereAreNotAreRefused) {

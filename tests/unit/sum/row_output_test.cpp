@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "format/documented_columns.h"
 #include "model/duration.h"
 #include "model/time_sum.h"
 #include "util/escape.h"
@@ -257,6 +258,10 @@ TEST_F(RowOutput, JsonHasTheDocumentedKeysAndNoOther) {
   rows = {group(250, 30, {name("init"), number(1)})};
   EXPECT_EQ(json({kComm, kTgid})[0], Json::parse(R"({"kind": "group", "pages": 250,
             "bytes": 1024000, "allocations": 30, "share": 0.25, "comm": "init", "tgid": 1})"));
+}
+
+TEST(RowColumns, AreThoseOfTheDocument) {
+  EXPECT_THAT(samples::document("top.md"), HasSubstr(samples::documented_columns(row_columns())));
 }
 
 TEST_F(RowOutput, JsonOfALookHasTimeAgeAndGrowth) {
