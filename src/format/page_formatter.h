@@ -4,17 +4,20 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "model/account.h"
 #include "model/kernel_facts.h"
+#include "model/node_span.h"
 #include "model/page_fields.h"
-#include "pobpf/names.h"
-#include "pobpf/parameters.h"
-#include "pobpf/stream.h"
+#include "model/page_types.h"
+#include "pobpf/abi.h"
 #include "util/error.h"
 
 namespace pobpf {
@@ -62,6 +65,31 @@ class PageContext {
   }
 };
 
+/// A fact about all records of a listing; no value: not known.
+using ListingFact = std::variant<std::monostate, std::uint64_t, std::string>;
+
+/// Where the records of a listing come from, for formats that say it.
+struct ListingSource {
+  const KernelFacts& facts;
+  const PageTypes& types;
+  std::vector<NodeSpan> nodes;
+  std::vector<std::pair<const char*, ListingFact>> about;  ///< keys are those of docs/export.md
+};
+
+/// Records that were lost before a formatter could have them.
+struct ListingDamage {
+  bool is_empty = true;
+  std::uint64_t nr_places = 0;
+  std::optional<std::uint64_t> nr_pages = 0;  ///< no value: nobody knows
+};
+
+/// Facts about a listing that are known once all records are there.
+struct ListingEnd {
+  std::optional<Account> account;  ///< no value: nobody counted
+  bool is_complete = true;         ///< nothing was lost, neither then nor now
+  ListingDamage damage;
+};
+
 /// Appends one record after the other to a buffer. Not thread-safe; one per output.
 class PageFormatter {
  public:
@@ -83,6 +111,13 @@ class PageFormatter {
   virtual void set_fields(PageFields fields) = 0;
   /// What stands above the first record, even if there is none.
   virtual void append_header(std::string& /*out*/) {}
+  /// Appends what stands behind the last record. Last call. Returns what the output lacks although
+  /// all records are in it, unless append() has said it; an error ends the output.
+  virtual Result<std::optional<Error>> append_end(const ListingEnd& /*end*/, std::string& /*out*/) {
+    return std::nullopt;
+  }
+  /// An error once a format that writes elsewhere than to `out` cannot go on.
+  [[nodiscard]] virtual Status status() const { return {}; }
 };
 
 /// How task names reach the output. The kernel prints them raw; on a terminal that would let a

@@ -168,6 +168,15 @@ class Session : public PageContext {
   /// Name and value of what was found out, for --verbose and bug reports.
   [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> describe() const = 0;
 
+  /// For listings that say something of all records together.
+  [[nodiscard]] virtual ListingSource listing_source() const {
+    return {facts(), page_types(), node_spans(), {}};
+  }
+  /// Records that are lost; known once all others are read.
+  [[nodiscard]] virtual ListingDamage damage() const { return {}; }
+  /// Whether the account of a reader counts all pages; known once all records are read.
+  [[nodiscard]] virtual bool is_counted() const { return true; }
+
   /// A reader of all allocated pages of `view`. kUsage if it names a node without memory.
   virtual Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) = 0;
 

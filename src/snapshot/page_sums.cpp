@@ -8,6 +8,7 @@
 
 #include "model/flag_text.h"
 #include "model/time_sum.h"
+#include "sum/allocator.h"
 
 namespace pobpf {
 PageSums::PageSums(const SumRequest& request, const KernelFacts& facts, const PageTypes& types)
@@ -41,16 +42,6 @@ Status PageSums::check_fields(PageFields known) const {
       has_field(missing, PageField::kFreeTsNsec)
           ? "choose other fields with --by, or take the snapshot with pobpf record --free"
           : "choose other fields with --by");
-}
-
-void set_kind(pobpf_group_key& key, const pobpf_page& page, const pobpf_page_detail& detail,
-              std::uint32_t stack_order_min) {
-  key.page_flags = detail.kind_flags;
-  key.page_type = detail.page_type;
-  key.mapping = detail.mapping;
-  // only its stack can tell
-  if (key.page_type == 0 && (key.mapping == 0 || page.order >= stack_order_min))
-    key.handle = page.handle;
 }
 
 void PageSums::set_place(pobpf_group_key& key, std::uint64_t flags) {

@@ -20,11 +20,6 @@
 
 namespace pobpf {
 
-/// Sets what allocator_of() tells the use of a page from. `stack_order_min` is that of
-/// make_kind_facts().
-void set_kind(pobpf_group_key& key, const pobpf_page& page, const pobpf_page_detail& detail,
-              std::uint32_t stack_order_min);
-
 /// Adds pages up by what SumRequest asks for. Not thread-safe.
 class PageSums {
  public:

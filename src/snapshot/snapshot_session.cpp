@@ -193,6 +193,42 @@ Result<std::unique_ptr<SnapshotSession>> SnapshotSession::open(const std::filesy
   return std::unique_ptr<SnapshotSession>(new SnapshotSession(*std::move(reader)));
 }
 
+ListingSource listing_source_of(const SnapshotHeader& header) {
+  const auto text = [](const std::string& value) {
+    return value.empty() ? ListingFact() : ListingFact(value);
+  };
+  const auto number = [](std::optional<std::uint64_t> value) {
+    return value ? ListingFact(*value) : ListingFact();
+  };
+  const auto if_not_0 = [](std::uint64_t value) {
+    return value == 0 ? ListingFact() : ListingFact(value);
+  };
+  return {*header.facts,
+          header.page_types,
+          header.nodes,
+          {{"pobpf_version", text(header.pobpf_version)},
+           {"kernel_release", text(header.kernel_release)},
+           {"kernel_version", text(header.kernel_version)},
+           {"machine", text(header.machine)},
+           {"hostname", text(header.hostname)},
+           {"command_line", text(header.command_line)},
+           {"boot_id", text(header.boot_id)},
+           {"filters", text(header.filters)},
+           {"page_size", if_not_0(header.page_size)},
+           {"wall_clock_ns", number(header.wall_clock_ns)},
+           {"local_clock_ns", number(header.local_clock_ns)},
+           {"max_nodes", if_not_0(header.max_nodes)}}};
+}
+
+ListingDamage SnapshotSession::damage() const {
+  const SnapshotLosses& losses = reader_->losses();
+  ListingDamage damage;
+  damage.is_empty = losses.is_empty();
+  damage.nr_places = losses.nr_places;
+  if (losses.nr_places != 0) damage.nr_pages = losses.nr_pages;
+  return damage;
+}
+
 std::vector<std::pair<std::string, std::string>> SnapshotSession::describe() const {
   const SnapshotHeader& header = reader_->header();
   std::vector<std::pair<std::string, std::string>> lines = {

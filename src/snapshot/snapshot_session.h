@@ -14,6 +14,9 @@ namespace pobpf {
 /// What becomes of records of pages that are free: no memory in use, but worth showing.
 enum class FreedPages { kShow, kLeaveOut };
 
+/// `header` has facts, and must outlive the result.
+[[nodiscard]] ListingSource listing_source_of(const SnapshotHeader& header);
+
 class SnapshotSession final : public Session {
  public:
   /// kFailed if the file cannot be read or holds too little to show pages.
@@ -29,6 +32,14 @@ class SnapshotSession final : public Session {
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const override;
   [[nodiscard]] const PageTypes& page_types() const override {
     return reader_->header().page_types;
+  }
+
+  [[nodiscard]] ListingSource listing_source() const override {
+    return listing_source_of(reader_->header());
+  }
+  [[nodiscard]] ListingDamage damage() const override;
+  [[nodiscard]] bool is_counted() const override {
+    return reader_->footer() && reader_->footer()->account;
   }
 
   [[nodiscard]] Result<std::uint64_t> now_ns() const override;

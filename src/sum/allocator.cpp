@@ -61,6 +61,16 @@ const std::vector<StackRule>& stack_rules() {
 
 }  // namespace
 
+void set_kind(pobpf_group_key& key, const pobpf_page& page, const pobpf_page_detail& detail,
+              std::uint32_t stack_order_min) {
+  key.page_flags = detail.kind_flags;
+  key.page_type = detail.page_type;
+  key.mapping = detail.mapping;
+  // only its stack can tell
+  if (key.page_type == 0 && (key.mapping == 0 || page.order >= stack_order_min))
+    key.handle = page.handle;
+}
+
 std::string allocator_of(const pobpf_group_key& key, std::span<const Frame> frames,
                          const PageTypes& types, const KernelFacts& facts) {
   if (key.page_type != 0) return type_label(types.name(key.page_type));

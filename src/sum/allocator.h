@@ -12,6 +12,11 @@
 
 namespace pobpf {
 
+/// Sets what allocator_of() tells the use of a page from. `stack_order_min` is that of
+/// make_kind_facts().
+void set_kind(pobpf_group_key& key, const pobpf_page& page, const pobpf_page_detail& detail,
+              std::uint32_t stack_order_min);
+
 /// "slab", "page cache", "shmem", "anonymous", "page tables", "hugetlb", "vmalloc",
 /// "kernel stacks", "percpu", "cma", "early boot", "reserved", "module NAME", a page type that this
 /// kernel has and we have no rule for, or "unaccounted": what no counter of /proc/meminfo explains.

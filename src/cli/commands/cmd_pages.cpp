@@ -5,19 +5,32 @@
 #include "cli/commands/commands.h"
 #include "cli/commands/open_session.h"
 #include "cli/terminal/interrupt.h"
+#include "cli/terminal/logging.h"
 #include "cli/terminal/progress_meter.h"
 #include "format/page_formatter.h"
+#include "format/sqlite_formatter.h"
 
 namespace pobpf::cli {
 namespace {
 
-std::unique_ptr<PageFormatter> make_formatter(const Session& session, pobpf_mode mode,
-                                              const Options& options, const Output& output) {
+Result<std::unique_ptr<PageFormatter>> make_formatter(const Session& session, pobpf_mode mode,
+                                                      const Options& options,
+                                                      const Output& output) {
+  if (options.format == Format::kSqlite)
+    return make_sqlite_formatter(session.listing_source(), output, is_interrupted);
   if (options.format == Format::kJson) return make_json_formatter(session.facts(), mode);
   // on a terminal a task's name could be an escape sequence
   const auto style = output.is_terminal() ? CommStyle::kEscaped : CommStyle::kRaw;
   if (options.format == Format::kCsv) return make_csv_formatter(session.facts(), mode, style);
   return make_kernel_text_formatter(session.facts(), mode, style);
+}
+
+ListingEnd end_of(const Session& session, const Account& account, const Losses& losses) {
+  ListingEnd end;
+  if (session.is_counted()) end.account = account;
+  end.damage = session.damage();
+  end.is_complete = end.damage.is_empty && !incompleteness(account, losses);
+  return end;
 }
 
 }  // namespace
@@ -36,7 +49,9 @@ Result<ExitStatus> print_pages(Session& session, const ReaderView& view, const O
       if (!pages) return fail(std::move(pages).error());
       // now the link itself has said in which mode it reads
       if (!formatter) {
-        formatter = make_formatter(session, (*reader)->mode(), options, output);
+        auto made = make_formatter(session, (*reader)->mode(), options, output);
+        if (!made) return fail(std::move(made).error());
+        formatter = *std::move(made);
         formatter->append_header(output.buffer());
       }
       formatter->set_fields((*reader)->fields());
@@ -49,11 +64,20 @@ Result<ExitStatus> print_pages(Session& session, const ReaderView& view, const O
         if (auto status = output.flush_if_full(); !status)
           return give_up(output, std::move(status).error());
       }
+      if (auto status = formatter->status(); !status)
+        return give_up(output, std::move(status).error());
       meter.update((*reader)->progress(), (*reader)->account().emitted);
     }
   }
   const Account& account = (*reader)->account();
-  return finish(output, account, losses, options);
+  auto missing = formatter->append_end(end_of(session, account, losses), output.buffer());
+  if (!missing) return give_up(output, std::move(missing).error());
+  // what it wrote elsewhere is whole then
+  formatter.reset();
+  auto ended = finish(output, account, losses, options);
+  if (!ended || !*missing) return ended;
+  report(**missing, ExitStatus::kIncomplete, options.format);
+  return ExitStatus::kIncomplete;
 }
 
 Result<ExitStatus> run_pages(const Options& options) {

@@ -59,7 +59,6 @@ Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options
       case ReportView::kPage:
         break;
     }
-    if (options.format == Format::kSqlite) return report_database(session, *view, options, output);
     return print_pages(session, *view, options, output);
   }();
   if (!ended || output.is_reader_gone() || session.losses().is_empty()) return ended;

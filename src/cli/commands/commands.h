@@ -85,9 +85,6 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
     Output& output);
 /// What salvaging left out, which is not nothing.
 [[nodiscard]] Error describe_losses(const SnapshotLosses& losses);
-/// Writes a database, into `output` of open_output() with Format::kSqlite.
-[[nodiscard]] Result<ExitStatus> report_database(SnapshotSession& session, const ReaderView& view,
-                                                 const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_stacks(Session& session, const ReaderView& view,
                                               const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_top(Session& session, const ReaderView& view,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "export/page_rows.h"
+#include "format/sqlite/page_rows.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "model/flag_text.h"
-#include "snapshot/page_sums.h"
 #include "sum/allocator.h"
 #include "sum/call_site.h"
 #include "util/escape.h"
@@ -155,7 +154,7 @@ Status ContextRows::add_cgroup(std::uint64_t id, PageContext& context) {
 }
 
 Result<std::unique_ptr<PageRows>> PageRows::make(SqliteDatabase& database, const KernelFacts& facts,
-                                                 const PageTypes& types, PageContext& context) {
+                                                 const PageTypes& types) {
   std::string marks;
   for (unsigned column = kPfn; column < kNrColumns; ++column) marks += ", ?";
   auto page = database.prepare("INSERT INTO pages VALUES (NULL" + marks + ")");
@@ -177,15 +176,13 @@ Result<std::unique_ptr<PageRows>> PageRows::make(SqliteDatabase& database, const
                         *std::move(processes),   *std::move(kinds), *std::move(allocators),
                         *std::move(context_rows)};
   // make_unique() cannot reach the constructor
-  return std::unique_ptr<PageRows>(new PageRows(std::move(statements), facts, types, context));
+  return std::unique_ptr<PageRows>(new PageRows(std::move(statements), facts, types));
 }
 
-PageRows::PageRows(Statements statements, const KernelFacts& facts, const PageTypes& types,
-                   PageContext& context)
+PageRows::PageRows(Statements statements, const KernelFacts& facts, const PageTypes& types)
     : facts_(facts),
       types_(types),
       stack_order_min_(make_kind_facts(types, facts).stack_order_min),
-      context_(context),
       page_(std::move(statements.page)),
       gfp_(std::move(statements.gfp)),
       flag_word_(std::move(statements.flag_word)),
@@ -207,17 +204,18 @@ void PageRows::forget_old_texts() {
   words_.clear();
 }
 
-Status PageRows::add(const pobpf_page& page, const pobpf_page_detail* detail, PageFields fields) {
+Status PageRows::add(const pobpf_page& page, const pobpf_page_detail* detail, PageFields fields,
+                     PageContext& context) {
   forget_old_texts();
   set_numbers(page, fields);
   if (auto status = set_process(page, fields); !status) return status;
   if (auto status = set_gfp(page, fields); !status) return status;
   if (auto status = set_flags(page, fields); !status) return status;
-  if (auto status = set_memcg(page, fields); !status) return status;
-  if (auto status = set_kind(page, detail, fields); !status) return status;
-  if (auto status = set_free_side(detail, fields); !status) return status;
+  if (auto status = set_memcg(page, fields, context); !status) return status;
+  if (auto status = set_kind(page, detail, fields, context); !status) return status;
+  if (auto status = set_free_side(detail, fields, context); !status) return status;
   if (has_field(fields, PageField::kHandle) && values_.at(kHandle) != page.handle)
-    if (auto status = context_rows_.add_stack(page.handle, context_); !status) return status;
+    if (auto status = context_rows_.add_stack(page.handle, context); !status) return status;
   set(kHandle, has_field(fields, PageField::kHandle) ? std::optional<std::uint64_t>(page.handle)
                                                      : std::nullopt);
   if (auto done = page_.run(); !done) return fail(std::move(done).error());
@@ -305,16 +303,16 @@ Status PageRows::set_flags(const pobpf_page& page, PageFields fields) {
   return {};
 }
 
-Status PageRows::set_memcg(const pobpf_page& page, PageFields fields) {
+Status PageRows::set_memcg(const pobpf_page& page, PageFields fields, PageContext& context) {
   const bool is_known = has_field(fields, PageField::kMemcg);
   set(kMemcgFlags, is_known ? std::optional<std::uint64_t>(page.memcg_flags) : std::nullopt);
   set(kCgroupId, is_known ? std::optional<std::uint64_t>(page.cgroup_id) : std::nullopt);
   if (!is_known || (page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return {};
-  return context_rows_.add_cgroup(page.cgroup_id, context_);
+  return context_rows_.add_cgroup(page.cgroup_id, context);
 }
 
 Status PageRows::set_kind(const pobpf_page& page, const pobpf_page_detail* detail,
-                          PageFields fields) {
+                          PageFields fields, PageContext& context) {
   if (detail == nullptr || !has_field(fields, PageField::kKind)) {
     set(kKind, std::nullopt);
     set(kAllocator, std::nullopt);
@@ -338,13 +336,14 @@ Status PageRows::set_kind(const pobpf_page& page, const pobpf_page_detail* detai
     set(kAllocator, std::nullopt);
     return {};
   }
-  auto id = allocator(page, *detail);
+  auto id = allocator(page, *detail, context);
   if (!id) return fail(std::move(id).error());
   set(kAllocator, static_cast<std::uint64_t>(*id));
   return {};
 }
 
-Result<std::int64_t> PageRows::allocator(const pobpf_page& page, const pobpf_page_detail& detail) {
+Result<std::int64_t> PageRows::allocator(const pobpf_page& page, const pobpf_page_detail& detail,
+                                         PageContext& context) {
   pobpf_group_key key{};
   pobpf::set_kind(key, page, detail, stack_order_min_);
   const std::string known(bytes_of(key));
@@ -353,7 +352,7 @@ Result<std::int64_t> PageRows::allocator(const pobpf_page& page, const pobpf_pag
   std::vector<Frame> frames;
   // a stack that cannot be read is counted with the stacks
   if (key.handle != 0)
-    if (auto stack = context_.stack(key.handle)) frames = (*stack)->frames;
+    if (auto stack = context.stack(key.handle)) frames = (*stack)->frames;
   const std::string name = sql_text(allocator_of(key, frames, types_, facts_));
   const std::array<SqlValue, 1> values = {std::string_view(name)};
   auto id = allocators_.id(name, values);
@@ -363,7 +362,8 @@ Result<std::int64_t> PageRows::allocator(const pobpf_page& page, const pobpf_pag
   return id;
 }
 
-Status PageRows::set_free_side(const pobpf_page_detail* detail, PageFields fields) {
+Status PageRows::set_free_side(const pobpf_page_detail* detail, PageFields fields,
+                               PageContext& context) {
   const bool is_known = detail != nullptr && has_field(fields, PageField::kFreeSide);
   const bool has_task = is_known && detail->has_free_pid != 0;
   const auto number = [](std::int32_t value) {
@@ -377,7 +377,7 @@ Status PageRows::set_free_side(const pobpf_page_detail* detail, PageFields field
   }
   set(kFreeHandle, std::uint64_t{detail->free_handle});
   if (detail->free_handle == 0) return {};
-  return context_rows_.add_stack(detail->free_handle, context_);
+  return context_rows_.add_stack(detail->free_handle, context);
 }
 
 }  // namespace pobpf

@@ -9,10 +9,10 @@
 #include <cerrno>
 #include <csignal>
 
-#include "../cli/command_test.h"
-#include "../snapshot/made_up_pages.h"
+#include "../../cli/command_test.h"
+#include "../../snapshot/made_up_pages.h"
 #include "database.h"
-#include "export/sqlite_writer.h"
+#include "format/sqlite_formatter.h"
 #include "snapshot/format.h"
 #include "util/escape.h"
 
@@ -60,17 +60,30 @@ class SqliteReport : public test::CommandTest {
     const auto header = test::made_up_header();
     auto output = Output::to_named_file(dir / "db");
     ASSERT_TRUE(output);
-    auto writer = SqliteWriter::create(*output, nullptr, header, context);
-    ASSERT_TRUE(writer) << writer.error().what;
-    ASSERT_TRUE((*writer)->append(pages, details, fields));
-    ASSERT_TRUE((*writer)->end({}));
-    writer->reset();
+    auto formatter = make_sqlite_formatter(listing_source_of(header), *output, nullptr);
+    ASSERT_TRUE(formatter) << formatter.error().what;
+    (*formatter)->set_fields(fields);
+    append(**formatter, context);
+    std::string out;
+    ASSERT_TRUE((*formatter)->append_end({}, out));
+    EXPECT_EQ(out, "");
+    formatter->reset();
     ASSERT_TRUE(output->commit());
+  }
+  void append(PageFormatter& formatter, samples::MadeUpContext& context) const {
+    std::string out;
+    for (std::size_t i = 0; i < pages.size(); ++i) {
+      const auto* const detail = details.empty() ? nullptr : &details[i];
+      ASSERT_TRUE(formatter.append(pages[i], detail, context, out));
+    }
+    ASSERT_TRUE(formatter.status());
+    EXPECT_EQ(out, "");
   }
   [[nodiscard]] Database database() const { return Database(dir / "db"); }
 
   std::vector<pobpf_page> pages = test::RandomPages(5).take(3000);
   std::vector<pobpf_page_detail> details = test::random_details(6, 3000);
+  std::string text;
 };
 
 SqlRow expected(const pobpf_page& page, const pobpf_page_detail& detail) {
@@ -314,16 +327,17 @@ TEST_F(SqliteReport, NamesThatAreNotKnownAreNull) {
   {
     auto output = Output::to_named_file(dir / "db");
     ASSERT_TRUE(output);
-    auto writer = SqliteWriter::create(*output, nullptr, header, context);
-    ASSERT_TRUE(writer) << writer.error().what;
+    auto formatter = make_sqlite_formatter(listing_source_of(header), *output, nullptr);
+    ASSERT_TRUE(formatter) << formatter.error().what;
+    (*formatter)->set_fields(kFields);
     for (const std::uint32_t number : {1U, 2U})
-      ASSERT_TRUE((*writer)->append(std::vector{page_of(number, number)}, {}, kFields));
+      ASSERT_TRUE((*formatter)->append(page_of(number, number), context, text));
     texts.gfp[2].names = "GFP_KERNEL";
     texts.page_flags[2] = "lru|node=3";
     ++texts.version;
-    ASSERT_TRUE((*writer)->append(std::vector{page_of(2, 2)}, {}, kFields));
-    ASSERT_TRUE((*writer)->end({}));
-    writer->reset();
+    ASSERT_TRUE((*formatter)->append(page_of(2, 2), context, text));
+    ASSERT_TRUE((*formatter)->append_end({}, text));
+    formatter->reset();
     ASSERT_TRUE(output->commit());
   }
   EXPECT_THAT(database().rows("SELECT gfp_mask, names FROM gfp ORDER BY gfp_mask"),
@@ -344,16 +358,16 @@ TEST_F(SqliteReport, WhatComesLateIsThere) {
   {
     auto output = Output::to_named_file(dir / "db");
     ASSERT_TRUE(output);
-    auto writer = SqliteWriter::create(*output, nullptr, header, context);
-    ASSERT_TRUE(writer) << writer.error().what;
-    ASSERT_TRUE((*writer)->append(pages, {}, kAllPageFields));
-    EXPECT_EQ((*writer)->nr_unreadable(), 4U);
+    auto formatter = make_sqlite_formatter(listing_source_of(header), *output, nullptr);
+    ASSERT_TRUE(formatter) << formatter.error().what;
+    append(**formatter, context);
     context.add_stack(7, {"f+0x1/0x2"});
     context.cgroups[1] = "/a";
-    ASSERT_TRUE((*writer)->append(pages, {}, kAllPageFields));
-    EXPECT_EQ((*writer)->nr_unreadable(), 4U);
-    ASSERT_TRUE((*writer)->end({}));
-    writer->reset();
+    append(**formatter, context);
+    auto missing = (*formatter)->append_end({}, text);
+    ASSERT_TRUE(missing && *missing);
+    EXPECT_THAT((*missing)->what, HasSubstr("4 stacks or cgroups that could not be read"));
+    formatter->reset();
     ASSERT_TRUE(output->commit());
   }
   EXPECT_THAT(database().rows("SELECT handle, function, error IS NULL FROM stacks ORDER BY 1"),
@@ -447,14 +461,14 @@ TEST_F(SqliteReport, AnInterruptLeavesTheOldFile) {
     ASSERT_TRUE(output);
     static bool is_cancelled = false;
     is_cancelled = false;
-    auto writer = SqliteWriter::create(
-        *output, [] { return is_cancelled; }, header, context);
-    ASSERT_TRUE(writer);
-    ASSERT_TRUE((*writer)->append(pages, {}, kAllPageFields));
+    auto formatter =
+        make_sqlite_formatter(listing_source_of(header), *output, [] { return is_cancelled; });
+    ASSERT_TRUE(formatter);
+    append(**formatter, context);
     is_cancelled = true;
-    const auto status = (*writer)->end({});
-    ASSERT_FALSE(status);
-    EXPECT_EQ(status.error().os_errno, EINTR);
+    const auto ended = (*formatter)->append_end({}, text);
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().os_errno, EINTR);
   }
   EXPECT_EQ(dir.read("db"), "old");
   EXPECT_EQ(dir.count(), 1U);

@@ -9,11 +9,11 @@
 #include <string>
 #include <string_view>
 
-#include "export/sqlite_database.h"
 #include "format/page_formatter.h"
+#include "format/sqlite/database.h"
 #include "model/page_fields.h"
-#include "pobpf/stream.h"
-#include "snapshot/snapshot_header.h"
+#include "model/page_types.h"
+#include "pobpf/abi.h"
 #include "util/hash_map.h"
 
 namespace pobpf {
@@ -83,11 +83,11 @@ class PageRows {
  public:
   /// All of them must outlive it.
   static Result<std::unique_ptr<PageRows>> make(SqliteDatabase& database, const KernelFacts& facts,
-                                                const PageTypes& types, PageContext& context);
+                                                const PageTypes& types);
 
   /// `detail` may be null where `fields` has neither kKind nor kFreeSide.
   [[nodiscard]] Status add(const pobpf_page& page, const pobpf_page_detail* detail,
-                           PageFields fields);
+                           PageFields fields, PageContext& context);
   [[nodiscard]] const ContextRows& context() const { return context_rows_; }
 
  private:
@@ -123,8 +123,7 @@ class PageRows {
     DistinctRows allocators;
     ContextRows context;
   };
-  PageRows(Statements statements, const KernelFacts& facts, const PageTypes& types,
-           PageContext& context);
+  PageRows(Statements statements, const KernelFacts& facts, const PageTypes& types);
 
   /// What an import has said no more of until now may have names.
   void forget_old_texts();
@@ -134,18 +133,19 @@ class PageRows {
   [[nodiscard]] Status set_process(const pobpf_page& page, PageFields fields);
   [[nodiscard]] Status set_gfp(const pobpf_page& page, PageFields fields);
   [[nodiscard]] Status set_flags(const pobpf_page& page, PageFields fields);
-  [[nodiscard]] Status set_memcg(const pobpf_page& page, PageFields fields);
+  [[nodiscard]] Status set_memcg(const pobpf_page& page, PageFields fields, PageContext& context);
   [[nodiscard]] Status set_kind(const pobpf_page& page, const pobpf_page_detail* detail,
-                                PageFields fields);
-  [[nodiscard]] Status set_free_side(const pobpf_page_detail* detail, PageFields fields);
+                                PageFields fields, PageContext& context);
+  [[nodiscard]] Status set_free_side(const pobpf_page_detail* detail, PageFields fields,
+                                     PageContext& context);
   /// The id of what the page is used for.
   [[nodiscard]] Result<std::int64_t> allocator(const pobpf_page& page,
-                                               const pobpf_page_detail& detail);
+                                               const pobpf_page_detail& detail,
+                                               PageContext& context);
 
   const KernelFacts& facts_;
   const PageTypes& types_;
   std::uint32_t stack_order_min_;
-  PageContext& context_;
   SqliteStatement page_;
   SqliteStatement gfp_;
   SqliteStatement flag_word_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "export/sqlite_database.h"
+#include "format/sqlite/database.h"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
