@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -43,6 +44,8 @@ class JsonFormatter final : public PageFormatter {
     if (fields == fields_ && version_ == facts_.version()) return;
     fields_ = fields;
     version_ = facts_.version();
+    head_.clear();
+    tail_.clear();
     tasks_.clear();
     blocks_.clear();
     gfp_.clear();
@@ -56,15 +59,16 @@ class JsonFormatter final : public PageFormatter {
                 std::string& out) override {
     const std::size_t begin = out.size();
     unknown_.reset();
-    append_size(page, out);
-    append_task(page, out);
+    if (has(PageField::kPfn)) append_number(out, PageColumn::kPfn, page.pfn);
+    if (head_.empty() || !is_same_head(page)) make_head(page);
+    out += head_;
     if (has(PageField::kTsNsec)) append_number(out, PageColumn::kTsNsec, page.ts_nsec);
     if (has(PageField::kFreeTsNsec)) append_number(out, PageColumn::kFreeTsNsec, page.free_ts_nsec);
-    append_gfp(page, out);
-    append_block(page, out);
-    append_flags(page, out);
-    append_migrated(page, out);
-    append_memcg(page, context, out);
+    if (tail_.empty() || !is_same_tail(page)) make_tail(page, context);
+    out += tail_;
+    last_ = page;
+    // what could not be read is asked for again
+    if (unknown_) tail_.clear();
     const bool has_free_side = detail != nullptr && has(PageField::kFreeSide);
     if (has_free_side) append_free_side(*detail, out);
     if (has_free_side && detail->free_handle != 0)
@@ -91,8 +95,40 @@ class JsonFormatter final : public PageFormatter {
     pobpf::append_number(out, value);
   }
 
+  // Neighbouring pages mostly have one owner and one block.
+
+  [[nodiscard]] bool is_same_head(const pobpf_page& page) const {
+    return page.kind == last_.kind && page.order == last_.order && page.handle == last_.handle &&
+           page.pid == last_.pid && page.tgid == last_.tgid &&
+           std::memcmp(page.comm, last_.comm, sizeof(page.comm)) == 0;
+  }
+
+  [[nodiscard]] bool is_same_tail(const pobpf_page& page) const {
+    return page.gfp_mask == last_.gfp_mask && page.flags == last_.flags &&
+           facts_.pageblock(page.pfn) == facts_.pageblock(last_.pfn) &&
+           page.pageblock_migratetype == last_.pageblock_migratetype &&
+           page.last_migrate_reason == last_.last_migrate_reason &&
+           page.memcg_flags == last_.memcg_flags && page.cgroup_id == last_.cgroup_id;
+  }
+
+  /// The members between the PFN and the times.
+  void make_head(const pobpf_page& page) {
+    head_.clear();
+    append_size(page, head_);
+    append_task(page, head_);
+  }
+
+  /// The members behind the times, up to who freed the page.
+  void make_tail(const pobpf_page& page, PageContext& context) {
+    tail_.clear();
+    append_gfp(page, tail_);
+    append_block(page, tail_);
+    append_flags(page, tail_);
+    append_migrated(page, tail_);
+    append_memcg(page, context, tail_);
+  }
+
   void append_size(const pobpf_page& page, std::string& out) const {
-    if (has(PageField::kPfn)) append_number(out, PageColumn::kPfn, page.pfn);
     if (has(PageField::kOrder)) {
       append_number(out, PageColumn::kOrder, page.order);
       append_number(out, PageColumn::kNrPages, 1ULL << page.order);
@@ -244,6 +280,9 @@ class JsonFormatter final : public PageFormatter {
   std::vector<std::string> keys_;  // by PageColumn, as they stand behind another member
   std::uint64_t version_ = 0;      // of the facts that texts were made of
   std::optional<Error> unknown_;   // what the record refers to and could not be read
+  pobpf_page last_{};
+  std::string head_;  // of the last page; empty: to be made
+  std::string tail_;
   TextCache<Task> tasks_;
   TextCache<std::uint32_t> gfp_;
   TextCache<std::uint8_t> blocks_;
