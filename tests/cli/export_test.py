@@ -250,8 +250,8 @@ class Sqlite(ExportTest):
                 got = connection.execute(f"SELECT {column}, sum(pages) FROM {view} GROUP BY 1")
                 self.assertEqual(dict(got.fetchall()), dict(expected))
 
-    def test_examples_of_the_readme(self):
-        text = pathlib.Path(ARGUMENTS.readme).read_text("utf-8")
+    def test_queries_of_the_document(self):
+        text = pathlib.Path(ARGUMENTS.document).read_text("utf-8")
         examples = re.findall(r"^```sql\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
         expected = [anonymous_stacks(), unmovable_processes(), modules_of_high_orders()]
         self.assertEqual(len(examples), len(expected))
@@ -327,5 +327,5 @@ def modules_of_high_orders() -> list[tuple]:
 
 
 if __name__ == "__main__":
-    ARGUMENTS = runner.parse(__doc__, "make-snapshot", "readme")
+    ARGUMENTS = runner.parse(__doc__, "make-snapshot", "document")
     sys.exit(runner.run())
