@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034  # the lists are read through their names
 # Sourced by the shell scripts here: the Debian packages of the project, and messages.
 
-# What compiles and tests pobpf on the machine itself.
+# These compile and test pobpf on the machine itself.
 packages_build=(
   bpftool clang cmake dpkg-dev g++ git libbpf-dev libcap-dev libcap2-bin libcli11-dev libelf-dev libexpected-dev
   libbenchmark-dev libfmt-dev libgmock-dev libgtest-dev liblzma-dev libnuma-dev libprotobuf-dev
@@ -9,13 +9,13 @@ packages_build=(
   protobuf-compiler python3 rapidjson-dev zlib1g-dev zstd
 )
 
-# What scripts/kernel, scripts/vm and scripts/debian-root need.
+# scripts/kernel, scripts/vm and scripts/debian-root need these.
 packages_vm=(
   bc bison busybox-static cpio e2fsprogs flex gcc kmod libelf-dev libssl-dev make mmdebstrap openssl pahole
   python3 qemu-system-x86 qemu-utils rsync xz-utils
 )
 
-# What tests the package: man pages, completion, lintian.
+# These test the package: man pages, completion, lintian.
 packages_package=(
   bash-completion binutils dpkg-dev fish groff-base init-system-helpers lintian mandoc passwd systemd zsh
 )
@@ -23,7 +23,7 @@ packages_package=(
 # The program by which scripts/coverage reads its counts.
 packages_coverage=(gcovr)
 
-# What checks the sources.
+# These check the sources.
 packages_lint=(clang-format clang-tidy git python3 shellcheck)
 
 # Debian keeps bpftool where a user's PATH does not look.

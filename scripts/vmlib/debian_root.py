@@ -46,7 +46,7 @@ MASKED = (
 
 AGENT = "/usr/local/sbin/vm-agent"
 
-# What the machine runs is the host's: the program `start` of its shared directory.
+# The machine runs the program `start` of its shared directory, which is the host's.
 FILES = {
     "/etc/hostname": "pobpf-vm\n",
     # A machine without one asks on its console for everything that a first boot may ask.
@@ -109,7 +109,7 @@ def require_root(depends: str) -> Path:
 
 
 def depends_of(package: Path) -> str:
-    """What dpkg wants to be there before it configures a .deb file."""
+    """dpkg wants these to be there before it configures a .deb file."""
     result = subprocess.run(
         ["dpkg-deb", "--field", str(package), "Depends"],
         capture_output=True,

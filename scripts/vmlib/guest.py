@@ -1,4 +1,4 @@
-"""What runs inside the guest before and after the command: the initramfs and its scripts."""
+"""The initramfs and its scripts: what runs inside the guest before and after the command."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ $bb poweroff -f
 # Where the guest has the shared directory once more; POBPF_VM_STREAM tells.
 STREAM_DIRECTORY = "/run/pobpf-vm/stream"
 
-# Without a cache the host has each write at once; the price is no shared writable memory mapping.
+# Without a cache the host has each write at once, but memory cannot be mapped shared and writable.
 # From Linux 6.8 on it sends each page by itself then, so there is a second way for what is long: with
 # a cache, which whoever writes has to empty.
 MOUNT_SHARE = """\

@@ -108,7 +108,7 @@ def _check_machine() -> None:
 def _source_tree(series: str, deb: Path) -> Iterator[Path]:
     """An unpacked source tree, deleted afterwards.  The caller holds the lock of the series."""
     scratch = kernels_dir() / "build" / series
-    # What a killed build has left is of unknown state.
+    # A killed build leaves files of unknown state.
     shutil.rmtree(scratch, ignore_errors=True)
     tree = scratch / "linux"
     try:

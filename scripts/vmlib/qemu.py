@@ -73,7 +73,7 @@ def command_line(
 def begin_line(
     machine: Machine, accelerator: str, image: Path, kernel_arguments: list[str], console: Path
 ) -> list[str]:
-    """What all machines have: CPUs, memory, kernel, and a console that is a file."""
+    """All machines have these: CPUs, memory, kernel, and a console that is a file."""
     line = [PROGRAM, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
     line += ["-machine", "q35"]
     line += _accelerator(machine, accelerator)

@@ -41,7 +41,7 @@ class Outcome(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What to run and where.  The console file must exist; an empty one is right."""
+    """The command to run, and where.  The console file must exist; an empty one is right."""
 
     image: Path
     kernel_arguments: list[str]

@@ -48,7 +48,7 @@ class Disk:
 
 @dataclasses.dataclass(frozen=True)
 class Boot:
-    """What to boot. The first disk has the root; `clock` is seconds since 1970."""
+    """The machine to boot. The first disk has the root; `clock` is seconds since 1970."""
 
     image: Path
     kernel_arguments: list[str]

@@ -1,4 +1,4 @@
-"""What a disk may hold after a power cut at any moment, from a log of all writes to it.
+"""Makes what a disk may hold after a power cut at any moment from a log of all writes to it.
 
 A killed QEMU loses what the machine had not yet written. A real disk loses more: of what it has
 acknowledged since the last flush it has written some, in any order. The log (QEMU's blklogwrites,
@@ -20,7 +20,7 @@ MAGIC = 0x6A736677736872
 SUPER = struct.Struct("<QQQI")
 ENTRY = struct.Struct("<QQQQ")
 FLUSH, FUA, DISCARD = 1, 2, 4
-# What sectors of entries are numbered in: that of the log, which is QEMU's default.
+# Entries are numbered in sectors of the log, whose size is QEMU's default.
 SECTOR = 512
 
 

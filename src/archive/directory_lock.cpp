@@ -29,7 +29,7 @@ tl::unexpected<Error> cannot_lock(const std::string& name, int error) {
 }
 
 Result<Fd> open_lock(const Fd& directory, const std::string& name) {
-  // what is no regular file must neither block nor be followed
+  // anything but a regular file must neither block nor be followed
   constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
   const std::string file_name(kLockFile);
   Fd file(::openat(directory.get(), file_name.c_str(), kFlags | O_CREAT | O_EXCL, 0600));
@@ -62,7 +62,7 @@ std::string holder_text(const Fd& file) {
   return fmt::format(" (process {})", digits);
 }
 
-/// For messages of others only, so a disk too full for it is no failure.
+/// For messages of others only, so a disk too full for it does not fail the run.
 void write_holder(const Fd& file) {
   const std::string text = fmt::format("{}\n", ::getpid());
   if (::ftruncate(file.get(), 0) == 0)

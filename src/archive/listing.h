@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the snapshots of a directory say of themselves.
+// A list of the snapshots of a directory, with what they say of themselves.
 #pragma once
 
 #include <cstdint>

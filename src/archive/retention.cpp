@@ -39,7 +39,7 @@ bool is_multiple(std::uint64_t of, std::uint64_t interval) {
   return of == 0 || (interval != 0 && interval % of == 0);
 }
 
-/// What is removed so far, and what that leaves.
+/// The removals chosen so far, and what they leave.
 class Selection {
  public:
   Selection(std::span<const StoredSnapshot> snapshots, std::size_t newest, std::uint64_t now_ns)
@@ -75,7 +75,7 @@ class Selection {
       if (age(index) > age_max_ns) remove(index, RemovalReason::kAge);
   }
 
-  /// Of what is removed so far, all of it for its age.
+  /// Expects that all removals chosen so far are for their age.
   void refuse_if_too_many() {
     std::vector<Removal> chosen = removals();
     const std::size_t nr_older = snapshots_.size() - 1;
@@ -127,7 +127,7 @@ class Selection {
     });
     return tier == tiers.end() ? tiers.back() : *tier;
   }
-  /// Of two of the same time the one further ahead counts as older.
+  /// If two have the same time, the one further ahead counts as older.
   [[nodiscard]] std::tuple<bool, std::uint64_t, std::size_t> rank(std::size_t index) const {
     return {!is_future(index), snapshots_[index].time_ns, index};
   }

@@ -13,7 +13,7 @@
 
 namespace pobpf {
 
-/// Of the snapshots up to `age_ns` old, beyond the tier before it, the first of each interval of
+/// For snapshots up to `age_ns` old, beyond the tier before it: the first of each interval of
 /// `every_ns` stays (intervals count from 1970); 0: all of them.
 struct ThinTier {
   std::uint64_t age_ns = 0;
@@ -43,7 +43,7 @@ struct StoredSnapshot {
   std::uint64_t freed_bytes = 0;  ///< what its removal gives back to the file system
 };
 
-/// Of the file system.
+/// Space of the file system.
 struct FreeSpace {
   std::uint64_t free_bytes = 0;
   std::uint64_t wanted_bytes = 0;  ///< that are to stay free
@@ -69,13 +69,14 @@ struct Removal {
 /// In the order of removal, the oldest first.
 struct RemovalChoice {
   std::vector<Removal> removals;
-  /// What would go for its age (kThinned, kTooOld, kAge), were it not for the number of them.
+  /// Removals that would follow from age (kThinned, kTooOld, kAge), were it not for the number of
+  /// them.
   std::vector<Removal> refused;
 };
 
-/// What goes. `newest` is the index of the snapshot that was taken last: it never goes, whatever
-/// its time is. `now_ns` is since 1970. Snapshots of the future were taken by a clock that was
-/// wrong: they are of no age, and as to number, size and free space older than all others. None
+/// Chooses what goes. `newest` is the index of the snapshot that was taken last: it never goes,
+/// whatever its time is. `now_ns` is since 1970. Snapshots of the future were taken by a clock that
+/// was wrong: they are of no age, and as to number, size and free space older than all others. None
 /// goes for the sake of free space that all of them together do not give. Where more than half of
 /// the older ones would go for their age, the clock may be what is wrong: none of them does.
 [[nodiscard]] RemovalChoice choose_removals(std::span<const StoredSnapshot> snapshots,

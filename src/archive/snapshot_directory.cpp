@@ -61,7 +61,7 @@ std::uint64_t sum_of_freed(const std::vector<DirectoryFile>& files) {
   return bytes;
 }
 
-/// What the next snapshot takes, as far as the last one tells.
+/// The size of the next snapshot, as far as the last one tells.
 std::uint64_t expected_bytes(const std::vector<DirectoryFile>& snapshots) {
   return snapshots.empty() ? 0 : snapshots.back().bytes;
 }
@@ -206,7 +206,7 @@ std::vector<RemovedFile> SnapshotDirectory::choose(std::vector<DirectoryFile> fi
         chosen.push_back({files[removal.index].file, removal.reason});
       return chosen;
     }
-    // what is no snapshot does not count as one
+    // a file that is not a snapshot does not count as one
     std::size_t end = 0;
     for (std::size_t i = 0; i < files.size(); ++i) {
       if (is_foreign[i]) continue;

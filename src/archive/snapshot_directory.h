@@ -48,13 +48,13 @@ struct RemovedFile {
   RemovalReason reason = RemovalReason::kThinned;
 };
 
-/// What became of older snapshots.
+/// Tells what became of older snapshots.
 struct RetentionReport {
   std::vector<RemovedFile> removed;
-  /// Would have gone, but are no whole snapshots, or not those that their names say: why, each.
+  /// Would have gone, but are not whole, or not those that their names say: why, each.
   std::vector<std::string> left;
-  /// What could not be removed, or is not to be believed to be too old, and free space that could
-  /// not be made: why, each.
+  /// Failures: files that could not be removed, or are not to be believed to be too old, and free
+  /// space that could not be made: why, each.
   std::vector<std::string> failures;
 };
 
@@ -80,7 +80,7 @@ class SnapshotDirectory {
                                           std::chrono::nanoseconds wait,
                                           IsCancelled is_cancelled = nullptr) const;
 
-  /// What a snapshot of `host`, taken at `now_ns` and as large as its last one, would remove.
+  /// Tells what a snapshot of `host`, taken at `now_ns` and as large as its last one, would remove.
   [[nodiscard]] Result<RetentionReport> plan(const RetentionPolicy& policy, const std::string& host,
                                              std::uint64_t now_ns) const;
 
@@ -99,7 +99,7 @@ class SnapshotDirectory {
   [[nodiscard]] Status sync() const;
   /// Why the file is not the whole snapshot that its name says; empty: it is.
   [[nodiscard]] std::string why_not_snapshot(const std::string& file) const;
-  /// Of `files`, the last of which is the newest; files that turn out to be no snapshots are left,
+  /// Chooses from `files`, the last of which is the newest; files that are not snapshots are left,
   /// and what is refused is a failure.
   [[nodiscard]] std::vector<RemovedFile> choose(std::vector<DirectoryFile> files,
                                                 const RetentionPolicy& policy, FreeSpace space,
@@ -127,7 +127,7 @@ class NewSnapshot {
 
   /// Valid after open().
   [[nodiscard]] std::filesystem::path path() const { return directory_->path() / file_; }
-  /// What killed runs had left.
+  /// Removes what killed runs had left.
   [[nodiscard]] const RetentionReport& swept() const { return swept_; }
 
  private:

@@ -15,8 +15,8 @@ namespace {
 using std::chrono::days;
 using std::chrono::nanoseconds;
 
-/// Of a part of a name, encoded: Linux has 64 bytes of a host and 36 of a boot id, and NAME_MAX is
-/// 255.
+/// Room for an encoded part of a name: Linux has 64 bytes of a host and 36 of a boot id, and
+/// NAME_MAX is 255.
 constexpr std::size_t kHostBytesMax = 180;
 constexpr std::size_t kBootIdBytesMax = 36;
 constexpr std::string_view kTimeForm = "00000000T000000.000000000Z";

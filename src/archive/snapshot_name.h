@@ -12,7 +12,7 @@ namespace pobpf {
 /// Behind every snapshot's name.
 constexpr std::string_view kSnapshotSuffix = ".pobpf";
 
-/// What a name says, as the header of the snapshot says it. Texts are untrusted bytes and may be
+/// The content of a name, as in the header of the snapshot. Texts are untrusted bytes and may be
 /// empty.
 struct SnapshotName {
   std::string host;

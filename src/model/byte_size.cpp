@@ -26,7 +26,7 @@ Result<std::uint64_t> parse_byte_size(std::string_view text) {
   std::string_view unit = text.substr(nr_digits);
   long double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + nr_digits, number);
-  // "." and ".5" are no numbers of ours, and "1.2.3" ends early
+  // "." and ".5" are not taken for numbers, and "1.2.3" ends early
   if (nr_digits == 0 || text.front() == '.' || error != std::errc() ||
       end != text.data() + nr_digits)
     return no_size(text);

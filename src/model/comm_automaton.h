@@ -16,7 +16,7 @@ struct CommAutomaton {
   std::array<pobpf_comm_states, POBPF_COMM_WORDS> states{};
   pobpf_comm_table table{};
 
-  /// What bpf/filter.bpf.h: comm_passes() says of this task name, by the same table.
+  /// Says of this task name what bpf/filter.bpf.h: comm_passes() does, by the same table.
   [[nodiscard]] bool passes(std::string_view comm) const;
 
   /// False if no task name passes. True also where it would take long to be sure.

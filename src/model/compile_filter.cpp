@@ -91,7 +91,7 @@ tl::unexpected<Error> contradiction(std::string_view option) {
               "the same bit is asked for and ruled out");
 }
 
-/// What is wrong with the words, whatever bits they stand for.
+/// Checks the words, whatever bits they stand for.
 Status check_bits(std::string_view option, const BitNames& names, unsigned width) {
   for (const auto* list : {&names.all, &names.any, &names.none})
     for (const std::string& name : *list)
@@ -150,7 +150,7 @@ Status put_bits(std::string_view option, std::string_view what, const BitNames& 
   return {};
 }
 
-/// What the kernel need not be asked about.
+/// Checks what the kernel need not be asked about.
 class SpecCompiler {
  public:
   explicit SpecCompiler(const FilterSpec& spec) : spec_(spec) {

@@ -16,7 +16,7 @@
 
 namespace pobpf {
 
-/// What only the running machine can answer; asked only where a filter needs it.
+/// Questions that only the running machine can answer, asked only where a filter needs it.
 class FilterContext {
  public:
   using NamePredicate = std::function<bool(std::string_view)>;
@@ -41,8 +41,8 @@ class FilterContext {
   virtual Status check_supported(pobpf_filter filter) = 0;
 };
 
-/// What is wrong with a filter on every kernel: kUsage for what nothing can pass and for lists that
-/// are too long.
+/// Finds what is wrong with a filter on every kernel: kUsage if nothing can pass it, or if its
+/// lists are too long.
 [[nodiscard]] Status check_filter(const FilterSpec& spec);
 
 /// Everything except for nodes, of which `FilterContext` knows nothing. kUsage for names that this

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What one reader wants to see: the user's filters and print mode, before they become pobpf_params.
+// The view of one reader: the user's filters and print mode, before they become pobpf_params.
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,7 @@
 namespace pobpf {
 namespace {
 
-/// What an import has of the word; null: nothing.
+/// The names that an import has for the word; null: none.
 const std::string* imported_flags(std::uint64_t flags, const KernelFacts& facts) {
   const auto found = facts.texts->page_flags.find(flags);
   return found == facts.texts->page_flags.end() ? nullptr : &found->second;

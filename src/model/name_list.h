@@ -23,7 +23,7 @@ namespace pobpf {
 [[nodiscard]] std::string nearest_name(std::string_view name,
                                        const std::vector<std::string>& candidates);
 
-/// "'nmae' is no WHAT": names the nearest one and all that there are. kUsage.
+/// Refuses a name of a kind `what`: names the nearest one and all that there are. kUsage.
 [[nodiscard]] Error unknown_name(std::string_view what, std::string_view name,
                                  const std::vector<std::string>& candidates);
 

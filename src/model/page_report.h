@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the numbers of one struct page mean: the knowledge of mm/debug.c and
+// The meaning of the numbers of one struct page: the knowledge of mm/debug.c and
 // include/linux/page-flags.h.
 #pragma once
 
@@ -47,14 +47,14 @@ struct PageDump {
   pobpf_page_dump raw{};
   bool has_changed = false;             ///< it changed while it was read, each time
   std::optional<std::uint64_t> now_ns;  ///< local_clock() of then
-  /// Of a page in a snapshot: what is known of the allocation that it is in, whose first page
+  /// For a page in a snapshot: what is known of the allocation that it is in, whose first page
   /// raw.owner, raw.page and raw.head are of. Nothing: it is in none that was recorded. No value: a
   /// live page, of which all is known.
   std::optional<PageFields> recorded;
   std::uint64_t nr_further_records = 0;  ///< that have the page too, of a snapshot
 };
 
-/// What a snapshot has of a page.
+/// The parts of a snapshot that concern a page.
 struct RecordedPage {
   std::uint64_t pfn = 0;
   PageFields fields = 0;  ///< known of what follows; none: no record has the page
@@ -67,14 +67,14 @@ struct RecordedPage {
 [[nodiscard]] PageDump make_page_dump(const RecordedPage& page,
                                       std::optional<std::uint64_t> now_ns);
 
-/// What a page dump says. Of pages without has_struct_page() only `state` and `pfn` count.
+/// The meaning of a page dump. For pages without has_struct_page() only `state` and `pfn` count.
 struct PageReport {
   std::uint64_t pfn = 0;
   PageState state = PageState::kAbsent;
   /// First page: of the allocation (kAllocated, kTail, and kFreed of a record) or of the free block
   /// (kFree); else the page.
   std::uint64_t first_pfn = 0;
-  /// What the page is used for: "free", "anonymous", "ksm", "file", "movable", "slab", "reserved",
+  /// The use of the page: "free", "anonymous", "ksm", "file", "movable", "slab", "reserved",
   /// a page type of this kernel ("table", "hugetlb", ...), or "kernel" for all else.
   std::string_view kind;
   std::string_view page_type;  ///< of the compound head; empty: none
@@ -92,7 +92,7 @@ struct PageReport {
 /// `types` must outlive the result. Of a live page.
 [[nodiscard]] PageReport make_page_report(const pobpf_page_dump& raw, const KernelFacts& facts,
                                           const PageTypes& types);
-/// Of a page in a snapshot, too: then what no record has (counts, index, compound) is zero, and
+/// Also for a page in a snapshot: then what no record has (counts, index, compound) is zero, and
 /// `kind` is empty if it is not known.
 [[nodiscard]] PageReport make_page_report(const PageDump& dump, const KernelFacts& facts,
                                           const PageTypes& types);

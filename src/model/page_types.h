@@ -26,7 +26,7 @@ struct PageTypes {
 
   /// Whether the word is a type rather than a count of mappings.
   [[nodiscard]] bool has_type(std::uint32_t word) const;
-  /// Empty if the word is no type; "unknown" for one that the kernel's table lacks.
+  /// Empty if the word is not a type; "unknown" for one that the kernel's table lacks.
   [[nodiscard]] std::string_view name(std::uint32_t word) const;
 };
 
@@ -35,7 +35,7 @@ struct PageTypes {
 [[nodiscard]] PageTypes make_page_types(
     const std::vector<std::pair<std::string, std::uint64_t>>& enumerators);
 
-/// What BPF needs to sum up by what pages are used for.
+/// BPF needs this to sum up by what pages are used for.
 [[nodiscard]] pobpf_kind_facts make_kind_facts(const PageTypes& types, const KernelFacts& facts);
 
 }  // namespace pobpf

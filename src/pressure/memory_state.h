@@ -16,11 +16,11 @@ struct MemoryState {
   std::uint64_t total = 0;
   std::uint64_t available = 0;  ///< without swapping
   std::uint64_t swap_free = 0;
-  /// What can still be allocated before the kernel has to kill.
+  /// The memory that can still be allocated before the kernel has to kill.
   [[nodiscard]] std::uint64_t left() const { return available + swap_free; }
 };
 
-/// Of /proc/meminfo. kFailed if a line is missing.
+/// Reads /proc/meminfo's text. kFailed if a line is missing.
 [[nodiscard]] Result<MemoryState> parse_meminfo(std::string_view text);
 
 /// A zone of a node; counts of pages. Zones without memory are not among them.
@@ -33,7 +33,7 @@ struct ZoneState {
   std::uint64_t start_pfn = 0;
 };
 
-/// Of /proc/zoneinfo. kFailed for what is no such text.
+/// Reads /proc/zoneinfo's text. kFailed if it is something else.
 [[nodiscard]] Result<std::vector<ZoneState>> parse_zoneinfo(std::string_view text);
 
 /// Nodes that are short of memory while others are not: less is free than the kernel wants to have

@@ -32,7 +32,7 @@ struct StallLimit {
 /// "some" or "full"
 [[nodiscard]] const char* stall_kind_name(StallKind kind);
 
-/// What is written to a pressure file: "some 300000 2000000".
+/// The line that is written to a pressure file: "some 300000 2000000".
 [[nodiscard]] std::string trigger_text(const StallLimit& limit);
 
 }  // namespace pobpf

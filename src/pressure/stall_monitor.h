@@ -15,7 +15,7 @@
 
 namespace pobpf {
 
-/// Of the whole machine.
+/// Stalls of the whole machine.
 inline constexpr const char* kPressureFile = "/proc/pressure/memory";
 
 /// Time that tasks were stalled for since boot.
@@ -24,7 +24,7 @@ struct StallTotals {
   std::chrono::microseconds full{0};
 };
 
-/// Of a pressure file: "some avg10=0.00 avg60=0.00 avg300=0.00 total=0".
+/// From the text of a pressure file: "some avg10=0.00 avg60=0.00 avg300=0.00 total=0".
 [[nodiscard]] Result<StallTotals> parse_pressure(std::string_view text);
 
 class StallMonitor {

@@ -9,7 +9,7 @@
 
 namespace pobpf {
 
-/// Appends `text` with every byte that is no printable UTF-8 as \xNN and a backslash as two:
+/// Appends `text` with every byte that is not printable UTF-8 as \xNN and a backslash as two:
 /// control characters (C0, DEL, C1), invalid sequences, surrogates, and the characters that turn
 /// the direction of text around.
 void append_escaped(std::string& out, std::string_view text);

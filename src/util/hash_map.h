@@ -12,10 +12,10 @@
 
 namespace pobpf {
 
-/// Of the bytes, with a secret of this run.
+/// The hash of the bytes, with a secret of this run.
 [[nodiscard]] std::uint64_t seeded_hash(std::string_view bytes);
 
-/// Of plain data without padding.
+/// The hash of plain data without padding.
 template <typename T>
 [[nodiscard]] std::uint64_t seeded_hash_of(const T& value) {
   static_assert(std::has_unique_object_representations_v<T>);

@@ -62,7 +62,7 @@ class Output {
   /// Where a file is until commit(), without symbolic links; empty where it has no name or is
   /// written directly.
   [[nodiscard]] std::string temporary_path() const;
-  /// What the user calls it.
+  /// The name that the user gave it.
   [[nodiscard]] const std::string& name() const { return name_; }
   /// The error of a write that failed with this errno.
   [[nodiscard]] tl::unexpected<Error> cannot_write(int error) const;
@@ -84,7 +84,7 @@ class Output {
   enum class Naming { kUnnamed, kNamed };
 
   Output(Fd fd, std::string name, IsCancelled is_cancelled);
-  /// Of the regular file `existing`, or where there is none.
+  /// Finds that of the regular file `existing`, or where a new one goes.
   [[nodiscard]] static Result<Place> find_place(const std::filesystem::path& path,
                                                 const Fd& existing);
   [[nodiscard]] static Result<Output> open_in(Result<Place> place, std::string name, Naming naming,

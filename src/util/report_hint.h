@@ -3,7 +3,7 @@
 
 namespace pobpf {
 
-/// Of errors about a kernel that is not as pobpf knows them.
+/// For errors about a kernel that is not as pobpf knows them.
 constexpr const char* kReportKernel = "report this kernel with the output of `pobpf check`";
 
 }  // namespace pobpf
