@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What became of each line and each record of a text.
+// Tells what became of each line and each record of a text.
 #pragma once
 
 #include <cstdint>

@@ -11,14 +11,15 @@
 namespace pobpf {
 namespace {
 
-// What an importer keeps; a snapshot of a text with more than that may be more than a reader takes.
+// Limits of what an importer keeps; a snapshot of a text with more than that may be more than a
+// reader takes.
 constexpr std::size_t kStacksMax = std::size_t{1} << 20;
 constexpr std::size_t kFramesMax = std::size_t{1} << 24;
 constexpr std::size_t kCgroupsMax = std::size_t{1} << 20;
 constexpr std::size_t kNamesBytesMax = std::size_t{256} << 20;
 /// Words of flags hold the CPU and a part of the PID of who touched the page last.
 constexpr std::size_t kTextsMax = std::size_t{1} << 20;
-/// Of the texts of masks and words, in memory beyond the stacks.
+/// Memory for the texts of masks and words, beyond that of the stacks.
 constexpr std::size_t kTextsBytesMax = std::size_t{24} << 20;
 constexpr std::size_t kLabelsBytesMax = std::size_t{512} << 10;
 

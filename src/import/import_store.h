@@ -26,7 +26,7 @@ namespace pobpf {
 /// a number that stands further down is theirs. Numbers that the text uses are never given away.
 class StackStore final : public PageContext {
  public:
-  /// What is wrong with the combination: it contradicts an earlier one, or there are too many.
+  /// Says what is wrong with a combination: it contradicts an earlier one, or there are too many.
   using Wrong = const char*;
 
   /// The entry of a record's stack; `stack` as in TextRecord, `handle` if it stood there. Null if
@@ -77,7 +77,7 @@ class TextStore {
   /// Sets `page.gfp_mask` and so on are left alone: only what stood beside them is remembered, and
   /// the indexes of names are set. Null: all is well, else what contradicts earlier records.
   const char* add(const TextRecord& record, pobpf_page& page, PageFields& fields);
-  /// What is new since the last time.
+  /// The texts that are new since the last time.
   [[nodiscard]] NewTexts take_new();
 
  private:

@@ -11,8 +11,8 @@
 
 namespace pobpf {
 
-/// What no text says in a line of its own: a record of a kernel that knows cgroups and migration
-/// has no line about them where there is nothing to say.
+/// Adds what no text says in a line of its own: a record of a kernel that knows cgroups and
+/// migration has no line about them where there is nothing to say.
 void add_unsaid_fields(TextRecord& record);
 
 class KernelRecordParser {
@@ -24,7 +24,7 @@ class KernelRecordParser {
   };
   /// A record with its empty line at the beginning of `text`.
   Found parse(std::string_view text, TextRecord& record);
-  /// Of the record that was found.
+  /// The size of the record that was found.
   [[nodiscard]] std::size_t nr_bytes() const { return nr_bytes_; }
   [[nodiscard]] std::size_t nr_lines() const { return nr_lines_; }
 

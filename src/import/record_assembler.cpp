@@ -102,7 +102,7 @@ std::optional<std::uint64_t> find_pfn(std::string_view text) {
   return take_number(digits, pfn, 16) ? std::optional(pfn) : std::nullopt;
 }
 
-/// What stands in front of stacks that tell of no allocation of a page.
+/// Whether a stack follows that does not tell of the allocation of a page.
 bool is_heading_of_other_stack(std::string_view text) {
   return starts_with_any(
       text, {"Call Trace:", "Call trace:", "Allocated by task ", "Freed by task ", "Allocated in ",
@@ -135,7 +135,7 @@ bool is_head(std::string_view text) {
 
 }  // namespace
 
-/// What stands in front of the text of a line: quotes, comment signs, time stamps, blanks.
+/// Finds what stands in front of the text of a line: quotes, comment signs, time stamps, blanks.
 std::string_view RecordAssembler::strip(std::string_view line) {
   prefix_ = Prefix::kNone;
   if (line.ends_with('\r')) line.remove_suffix(1);
@@ -335,7 +335,7 @@ Status RecordAssembler::take_sum(std::string_view text, bool& is_taken) {
   return {};
 }
 
-/// What the kernel's log says around records.
+/// Takes what the kernel's log says around records.
 bool RecordAssembler::take_message(std::string_view text, Status& status) {
   if (text.starts_with("page last free ")) {
     if (is_open_) pending_.stage = Stage::kFreed;

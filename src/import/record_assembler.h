@@ -15,7 +15,7 @@
 
 namespace pobpf {
 
-/// What is said of a page before the record of who owns it.
+/// The facts about a page that stand before the record of its owner.
 struct MessageContext {
   std::optional<std::uint64_t> pfn;
   std::string flags;          // "0x1(lru)"

@@ -33,7 +33,7 @@ bool is_cut_key(std::string_view text) {
   return std::find(std::begin(kCut), std::end(kCut), line) != std::end(kCut);
 }
 
-/// What a kernel that knows no %pGp prints in its place: the address of the number.
+/// A kernel that does not know %pGp prints the address of the number in its place.
 bool is_pointer(std::string_view names) {
   return (names.size() == 8 || names.size() == 16) &&
          std::all_of(names.begin(), names.end(), is_hex_digit);
@@ -64,7 +64,7 @@ bool take_time(std::string_view& text, __u64& value) {
   return true;
 }
 
-/// What page_owner_sort leaves of a time that it does not compare.
+/// page_owner_sort leaves this of a time that it does not compare.
 bool take_blanked_time(std::string_view& text, std::string_view key) {
   std::string_view rest = text;
   if (!take_key(rest, key) || !take(rest, " ns")) return false;
@@ -107,7 +107,7 @@ LineEnd take_comm(std::string_view& text, TextRecord& record) {
   return LineEnd::kComplete;
 }
 
-/// What stands behind a backslash in a string of C.
+/// Characters behind a backslash in a string of C.
 bool take_escaped(std::string_view& text, char& c) {
   std::size_t nr_digits = 0;
   while (nr_digits < std::min<std::size_t>(3, text.size()) && is_digit(text[nr_digits]))

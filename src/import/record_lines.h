@@ -16,7 +16,7 @@ enum class LineEnd {
   kComplete,
   kCut,        ///< the line ends in the middle of something
   kCutInName,  ///< in a task's name
-  kWrong,      ///< it is no such line
+  kWrong,      ///< it is another kind of line
 };
 
 /// "Page allocated via order 0, mask 0x..(..), pid 1, tgid 1 (init), ts 1 ns, free_ts 0 ns" and
@@ -41,7 +41,7 @@ enum class LineEnd {
 /// "Slab cache page" or "Charged to memcg NAME", without the line end.
 [[nodiscard]] bool parse_memcg_line(std::string_view line, TextRecord& record);
 
-/// What stands in front of a migrate reason.
+/// This stands in front of a migrate reason.
 constexpr std::string_view kMigrated = "Page has been migrated, last migrate reason: ";
 
 struct FrameText {

@@ -24,7 +24,7 @@
 namespace pobpf {
 namespace {
 
-/// What decompressors may take for what they have to remember: xz -9 needs 65 MiB.
+/// The memory that decompressors may take: xz -9 needs 65 MiB.
 constexpr std::uint64_t kXzBytesMax = std::uint64_t{66} << 20;
 constexpr int kZstdWindowLogMax = 26;
 constexpr const char* kTooMuchMemory =
@@ -89,7 +89,7 @@ class Peeked final : public TextSource {
   std::string head_;
 };
 
-/// What decompressors share: bytes that come in, and how a text ends.
+/// Decompressors share this: bytes that come in, and how a text ends.
 class Compressed : public TextSource {
  public:
   explicit Compressed(std::unique_ptr<TextSource> source)

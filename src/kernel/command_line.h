@@ -21,7 +21,7 @@ struct KernelParameter {
 /// lib/kstrtox.c: kstrtobool(): the first one or two characters decide.
 [[nodiscard]] std::optional<bool> parse_kernel_bool(std::string_view text);
 
-/// What a switch like page_owner= ends up as, when its handler uses kstrtobool().
+/// The result of a switch like page_owner=, when its handler uses kstrtobool().
 struct KernelSwitch {
   /// No value: never given in a form that the kernel understands.
   std::optional<bool> value;

@@ -15,8 +15,8 @@ struct KernelNames {
   std::vector<std::string> migratetypes;
 };
 
-/// Of the running kernel: its own tables where these privileges allow that, else what its type
-/// information says. What neither says is empty.
+/// Names of the running kernel: its own tables where these privileges allow that, else what its
+/// type information says. What neither says is empty.
 [[nodiscard]] KernelNames read_kernel_names();
 
 /// Without privileges: single gfp flags but none of their compounds (GFP_KERNEL), and those from

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What differs between kernels and is not told by CO-RE is decided here, by the presence of types,
+// Differences between kernels that CO-RE does not tell are decided here, by the presence of types,
 // enumerators and symbols, never by version.
 #include "kernel/machine_facts.h"
 
@@ -363,7 +363,7 @@ Status Discovery::zone_names() {
   return {};
 }
 
-/// What the filters on processes and ages need; 0 where this kernel has it not.
+/// Finds what the filters on processes and ages need; 0 if this kernel does not have it.
 Status Discovery::processes() {
   auto& layout = facts_.layout;
   layout.init_pid_ns = memory_.symbol("init_pid_ns").value_or(0);

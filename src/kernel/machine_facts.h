@@ -56,7 +56,7 @@ struct MachineFacts {
 /// Ids of the types that programs look at kernel memory as; 0 where the kernel has no such type.
 [[nodiscard]] pobpf_cast_ids make_cast_ids(const KernelBtf& btf);
 
-/// What discover_names() needs of fact_symbols() and fact_types().
+/// The part of fact_symbols() and fact_types() that discover_names() needs.
 [[nodiscard]] std::vector<std::string> name_symbols();
 [[nodiscard]] std::vector<std::string> name_types();
 

@@ -39,7 +39,7 @@ bool has_capability(const Machine& machine, unsigned capability) {
 
 std::string error_text(int error) { return std::generic_category().message(error); }
 
-/// What several checks look at, read once.
+/// The files that several checks look at, read once.
 struct Evidence {
   Evidence(const Machine& machine, PreflightDepth depth)
       : config(KernelConfig::load(machine.root, machine.release)),

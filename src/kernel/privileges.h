@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What pobpf may do, given up once it is done.
+// Privileges are given up once pobpf does not need them any more.
 #pragma once
 
 namespace pobpf {
 
-/// What is still to come of a process.
+/// The work that a process still has to do.
 enum class StillToCome {
   kReaders,  ///< more readers, which are maps (CAP_BPF) and times of the clock (CAP_PERFMON)
   kReading,  ///< reading of what is attached: descriptors are enough

@@ -18,10 +18,11 @@ namespace pobpf {
 /// Whether a name is wanted. Called once for each symbol, some names several times.
 using NamePredicate = std::function<bool(std::string_view)>;
 
-/// What kernel/kallsyms.c: get_symbol_pos() and kernel/module/kallsyms.c: find_kallsyms_symbol()
-/// find for an address: the symbol with the greatest address that is not above it, as far as the
-/// next greater address of any symbol, and no further than the text it lies in. A return address
-/// that is the first byte behind a function belongs to the next one there, and so it does here.
+/// Finds what kernel/kallsyms.c: get_symbol_pos() and kernel/module/kallsyms.c:
+/// find_kallsyms_symbol() find for an address: the symbol with the greatest address that is not
+/// above it, as far as the next greater address of any symbol, and no further than the text it lies
+/// in. A return address that is the first byte behind a function belongs to the next one there, and
+/// so it does here.
 class SymbolRanges {
  public:
   /// Symbols of one table must come in ascending order of addresses. Symbols at the same address

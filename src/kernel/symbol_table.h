@@ -19,7 +19,7 @@ struct KernelModule {
 };
 
 /// Not thread-safe. Needs CAP_BPF and CAP_PERFMON, whatever kptr_restrict says. BPF programs and
-/// trampolines are no part of it: they come and go, and handles outlive them.
+/// trampolines are not in it: they come and go, and handles outlive them.
 class SymbolTable {
  public:
   /// Lists the modules that are loaded now. `use_kallsyms_lookup` as for KernelMemory::open().

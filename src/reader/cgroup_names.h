@@ -27,10 +27,10 @@ class CgroupNames {
   /// Before a reading begins: `number` is its own, `oldest` that of the oldest one that has not
   /// ended, which may be itself.
   Status begin_reading(std::uint64_t number, std::uint64_t oldest);
-  /// Of a cgroup that was met; kFailed if there was no room for its name. Valid until another
-  /// reading begins.
+  /// The name of a cgroup that was met; kFailed if there was no room for its name. Valid until
+  /// another reading begins.
   Result<std::string_view> get(std::uint64_t cgroup_id);
-  /// Of a cgroup that the reading met which began last, from the root; kFailed if there was no room
+  /// The path from the root of a cgroup that the last reading met; kFailed if there was no room
   /// for it or for one above it. Its name where there are no paths.
   Result<std::string> path(std::uint64_t cgroup_id);
 

@@ -23,7 +23,7 @@ namespace {
 
 constexpr const char* kFacts = "facts";
 
-/// What is tried together, and who needs it.
+/// Programs that are tried together, and who needs them.
 struct Trial {
   const char* name;      ///< of the check
   const char* commands;  ///< subject of a sentence

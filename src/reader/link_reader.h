@@ -37,7 +37,7 @@ class WindowMap {
   std::size_t nr_windows_ = 0;
 };
 
-/// What an iterator delivers, read by read. The map has room for some of the windows only, so that
+/// Reads what an iterator delivers. The map has room for some of the windows only, so that
 /// it is the same for each machine: when they are read, it is filled with the next ones and another
 /// iterator of the link begins with them. Not thread-safe.
 class LinkReader {

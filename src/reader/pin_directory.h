@@ -25,7 +25,7 @@ struct PinAccess {
 
 class PinDirectory {
  public:
-  /// Whether it exists or not. A symbolic link is no directory.
+  /// Whether it exists or not. A symbolic link does not count as a directory.
   [[nodiscard]] static Result<PinDirectory> find(const std::filesystem::path& path);
 
   /// kFailed unless pins can be made there (it may be missing, its parent may not): in a BPF file
@@ -35,7 +35,7 @@ class PinDirectory {
   [[nodiscard]] Status make(bool& was_made);
   /// Gives a file to somebody. A symbolic link is refused.
   [[nodiscard]] Status give(const std::string& name, const PinAccess& access) const;
-  /// What is not empty stays.
+  /// A directory that is not empty stays.
   void remove_if_empty() const;
 
   [[nodiscard]] bool exists() const { return static_cast<bool>(fd_); }

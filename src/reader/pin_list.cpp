@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What is in a directory of pins: asked of the kernel's BPF objects, from the file to the maps of
+// Lists a directory of pins: asks the kernel's BPF objects, from the file to the maps of
 // its program.
 #include "reader/pin_list.h"
 

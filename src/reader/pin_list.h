@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What is in a directory of pins.
+// Lists a directory of pins.
 #pragma once
 
 #include <string>

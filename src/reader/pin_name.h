@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a pin may be called.
+// Names that a pin may have.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace pobpf {
 
-/// kUsage, with the rule that it breaks, for a name that bpffs does not take, that is no file of
+/// kUsage, with the rule that it breaks, for a name that bpffs does not take, that is not a file of
 /// its directory, or that is ours (temporary_pin_name()).
 [[nodiscard]] Status check_pin_name(std::string_view name);
 

@@ -70,7 +70,7 @@ class Slots {
   }
   void give_back(std::uint32_t index) { readings_[index] = kFree; }
   [[nodiscard]] std::uint64_t last_reading() const { return last_reading_; }
-  /// Of those that have not ended; the last one if all have.
+  /// The oldest of those that have not ended; the last one if all have.
   [[nodiscard]] std::uint64_t oldest_reading() const {
     std::uint64_t oldest = last_reading_;
     for (const std::uint64_t reading : readings_)
@@ -199,14 +199,14 @@ class KernelSession final : public Session {
   }
 
  private:
-  /// What a link of a view needs before it can be attached.
+  /// A link of a view needs this before it can be attached.
   struct Prepared {
     SlotLease slot;
     WindowRanges windows;
     std::uint64_t outside;
   };
   Result<Prepared> prepare(const ReaderView& view, std::uint32_t group_by);
-  /// What is left to do takes descriptors only.
+  /// The remaining work takes descriptors only.
   void end_attaching() const {
     if (privileges_ == PrivilegePolicy::kOneReader) shed_privileges(StillToCome::kReading);
   }

@@ -12,8 +12,8 @@
 
 namespace pobpf {
 
-/// What Session::open() does once it knows the machine, and set_program_ids() was called. `types`
-/// are those that the programs are relocated against.
+/// Does what Session::open() does once it knows the machine, and set_program_ids() was called.
+/// `types` are those that the programs are relocated against.
 [[nodiscard]] Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts,
                                                                const SessionOptions& options,
                                                                const KernelBtf& types);

@@ -29,7 +29,7 @@ class StreamParser {
   [[nodiscard]] std::span<const pobpf_page> pages() const {
     return std::span(pages_).first(nr_pages_);
   }
-  /// Of pages(), one each; empty if the records come without.
+  /// Details of pages(), one each; empty if the records come without.
   [[nodiscard]] std::span<const pobpf_page_detail> details() const { return details_; }
   [[nodiscard]] const Account& account() const { return account_; }
   /// Print mode of the link, as its last window reported it.

@@ -20,7 +20,7 @@ class SumMap {
   static Result<SumMap> install(const bpf_map* reader_sums, std::uint32_t slot,
                                 std::uint32_t groups_max);
 
-  /// What is in it: GroupSums::groups and ::other.
+  /// Fills GroupSums::groups and ::other.
   Status read(GroupSums& sums) const;
 
  private:

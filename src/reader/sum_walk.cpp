@@ -17,7 +17,7 @@
 namespace pobpf {
 namespace {
 
-/// What the threads of one pass share.
+/// The threads of one walk share this.
 class SumWalk {
  public:
   SumWalk(const bpf_program* program, const WindowRanges& windows, std::vector<Chunk> chunks,

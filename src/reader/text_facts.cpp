@@ -16,7 +16,7 @@ namespace {
 
 /// Room for one number, its "0x" and a separator.
 constexpr std::size_t kNumberBytes = 24;
-/// What stands between names and numbers in a record, generously.
+/// Room for what stands between names and numbers in a record, generously.
 constexpr std::size_t kFixedTextBytes = 512;
 
 Status does_not_fit(const std::string& what) {

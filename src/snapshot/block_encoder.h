@@ -47,12 +47,13 @@ class RunColumn {
 class BlockEncoder {
  public:
   BlockEncoder();
-  /// What is known of the pages of the block, kAllPageFields unless set; only of an empty block.
+  /// The fields that are known of the pages of the block, kAllPageFields unless set; call it on an
+  /// empty block.
   void set_fields(PageFields fields) { fields_ = fields; }
   [[nodiscard]] PageFields fields() const { return fields_; }
   /// Not once it is full. Fields that are not known have to be zero.
   void add(const pobpf_page& page);
-  /// Of the page added last. For all pages of a block or for none.
+  /// Adds to the page added last, for all pages of a block or for none.
   void add_kind(const pobpf_page_detail& detail);
   /// Likewise.
   void add_free_side(const pobpf_page_detail& detail);
@@ -84,7 +85,7 @@ class BlockEncoder {
     std::int32_t tgid;
     std::uint32_t has_pid;
   };
-  /// What the pages so far refer to.
+  /// The pages so far refer to these.
   [[nodiscard]] const std::vector<Site>& sites() const { return sites_.values(); }
   [[nodiscard]] const std::vector<Charge>& charges() const { return charges_.values(); }
   [[nodiscard]] const std::vector<FreeSide>& free_sides() const { return free_sides_.values(); }

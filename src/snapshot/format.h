@@ -14,7 +14,7 @@ constexpr std::uint32_t kSnapshotVersion = 4;
 constexpr std::size_t kBlockPagesMax = 16384;
 /// Bytes of a frame's content. A block of pages that have nothing in common takes 2.1 MiB.
 constexpr std::size_t kFrameBytesMax = std::size_t{3} << 20;
-/// Of the item in it, in front of which stand a tag and the length.
+/// Room for the item in it, in front of which stand a tag and the length.
 constexpr std::size_t kItemBytesMax = kFrameBytesMax - 8;
 /// A writer puts what has no end of its own into items of about this size.
 constexpr std::size_t kItemBytesUsual = std::size_t{1} << 20;

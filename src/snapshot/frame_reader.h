@@ -15,7 +15,7 @@ struct ZSTD_DCtx_s;
 
 namespace pobpf {
 
-/// What a frame begins with.
+/// The first bytes of a zstd frame.
 constexpr std::string_view kFrameMagic("\x28\xb5\x2f\xfd", 4);
 
 /// Reads forward only, so a pipe will do. Holds one frame at a time.

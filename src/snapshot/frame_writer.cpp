@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kPieceBytes = 16 << 10;
 constexpr std::size_t kPieceOverhead = 16;  // headers of its blocks
 
-/// What repeats in columns is long and near, and most of them is noise where to search on is in
+/// Repeats in columns are long and near, and most of a column is noise where to search on is in
 /// vain: files of zstd's level 6, for hardly more time than level 3 takes.
 constexpr std::pair<ZSTD_cParameter, int> kForColumns[] = {{ZSTD_c_strategy, ZSTD_lazy2},
                                                            {ZSTD_c_searchLog, 1},

@@ -68,7 +68,7 @@ Status read_flag_names(const snapshot::FlagNames& message, std::vector<FlagName>
   return {};
 }
 
-/// What formatters shift by must be less than the bits of a word.
+/// Formatters must shift by less than the bits of a word.
 constexpr unsigned kWordBits = 64;
 constexpr unsigned kGfpMaskBits = 32;
 /// It is kept in a byte.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a frame holds: a message Snapshot with one item.
+// A zstd frame holds a message Snapshot with one item.
 #pragma once
 
 #include <string_view>

@@ -19,7 +19,7 @@
 namespace pobpf {
 namespace {
 
-/// What the file itself answers; the rest is not asked.
+/// The questions that the file itself answers; the others are not asked.
 class SnapshotContext final : public FilterContext {
  public:
   explicit SnapshotContext(const SnapshotHeader& header) : header_(header) {}

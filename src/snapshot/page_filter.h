@@ -35,7 +35,7 @@ class PageFilter {
   [[nodiscard]] Status check_fields(PageFields known) const;
   /// All pages pass.
   [[nodiscard]] bool is_empty() const { return active() == 0 && !compiled_.pfns; }
-  /// What check_fields() asks for.
+  /// The fields that check_fields() asks for.
   [[nodiscard]] PageFields needed_fields() const;
 
   enum class Verdict { kWanted, kFiltered, kOutside, kUnknown };

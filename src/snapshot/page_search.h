@@ -12,9 +12,9 @@
 
 namespace pobpf {
 
-/// What the snapshot has of each of these pages, in their order: the first record whose first page
-/// it is, else that of the smallest allocation that it lies in. Reads all that `reader` has left;
-/// memory is that of the pages asked for. kFailed if a block does not say its PFNs, and
+/// Finds what the snapshot has of each of these pages, in their order: the first record whose first
+/// page it is, else that of the smallest allocation that it lies in. Reads all that `reader` has
+/// left; memory is that of the pages asked for. kFailed if a block does not say its PFNs, and
 /// "interrupted" once `is_cancelled`, which is asked now and then.
 [[nodiscard]] Result<std::vector<RecordedPage>> find_pages(
     SnapshotReader& reader, const std::vector<PfnRange>& pfns,

@@ -29,7 +29,7 @@ class PageSums {
   /// Room for fewer groups than was asked for, from now on.
   void limit_groups(std::uint32_t groups_max) { groups_max_ = groups_max; }
 
-  /// What has to be known of the pages.
+  /// The fields that have to be known of the pages.
   [[nodiscard]] PageFields needed_fields() const;
   /// kFailed if it is not.
   [[nodiscard]] Status check_fields(PageFields known) const;

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
-// Of the 64 MiB and 64 times the file that docs/snapshots.md promises; a frame, and what it is
-// parsed into, take the rest.
+// These are parts of the 64 MiB and 64 times the file that docs/snapshots.md promises; a frame, and
+// what it is parsed into, take the rest.
 constexpr std::uint64_t kKeptFloor = 8 * kMiB;
 constexpr std::uint64_t kKeptFactor = 24;
 /// Records that are alike take hardly any room in a file, all the less where a clock counts ticks;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a file may take by its size, so that a small one cannot become gigabytes. Every decoder
-// draws from the one budget of its reader before it keeps anything.
+// Bounds what a file may take by its size, so that a small one cannot become gigabytes. Every
+// decoder draws from the one budget of its reader before it keeps anything.
 #pragma once
 
 #include <algorithm>
@@ -12,12 +12,12 @@
 
 namespace pobpf {
 
-/// Of a text as it is longest, in JSON.
+/// The size of a text as it is longest, in JSON.
 [[nodiscard]] std::uint64_t shown_bytes(std::string_view text);
 
 class ReadBudget {
  public:
-  /// What may be taken grows with the file, or, of a pipe, with what was read of it so far.
+  /// The budget grows with the file, or, for a pipe, with what was read of it so far.
   void set_file_bytes(std::uint64_t bytes) { file_bytes_ = bytes; }
   void set_bytes_read(std::uint64_t bytes) { bytes_read_ = bytes; }
 

@@ -19,7 +19,7 @@ namespace {
 
 /// The last frame is far smaller: totals and an account.
 constexpr std::size_t kTailBytes = std::size_t{16} << 10;
-/// What looks like the beginning of a frame inside a sound last frame is one in millions.
+/// Inside a sound last frame, bytes that look like the beginning of another are one in millions.
 constexpr unsigned kTriesMax = 16;
 
 Fd duplicate(const Fd& file) { return Fd(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0)); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a snapshot says of itself, without reading its pages.
+// Reads what a snapshot says of itself, without its pages.
 #pragma once
 
 #include <cstdint>

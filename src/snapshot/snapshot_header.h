@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a snapshot says of the machine that its pages are of, and of itself.
+// The facts that a snapshot has about itself and the machine that its pages are of.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ struct SnapshotHeader {
   PageTypes page_types;
 };
 
-/// What a whole snapshot holds.
+/// The totals of a whole snapshot.
 struct SnapshotFooter {
   std::uint64_t nr_blocks = 0;
   std::uint64_t nr_pages = 0;   ///< records

@@ -27,7 +27,7 @@ std::uint64_t longest_text(std::string_view list) {
   return longest;
 }
 
-/// Of the names of flags that are all set.
+/// The length of the names of flags that are all set.
 std::uint64_t longest_names(const std::vector<FlagName>& flags) {
   std::uint64_t bytes = 0;
   // as JSON has it, each between quotes and with a comma

@@ -25,7 +25,7 @@ enum class DamagePolicy {
   kSalvage,  ///< what is wrong is left out and counted
 };
 
-/// What is not shown: damage that salvaging left out, and what this pobpf does not know.
+/// The parts that are not shown: damage that salvaging left out, and what this pobpf does not know.
 struct SnapshotLosses {
   std::uint64_t nr_places = 0;  ///< damaged ones, a missing end among them
   std::uint64_t nr_items = 0;   ///< blocks, groups of stacks, ...: known to have been there
@@ -49,11 +49,11 @@ class SnapshotReader final : public PageContext {
   /// Reads up to the header, without which there is nothing to salvage either.
   static Result<std::unique_ptr<SnapshotReader>> open(const std::filesystem::path& path,
                                                       DamagePolicy policy);
-  /// Of an open file; `name` is for messages.
+  /// Opens a snapshot on an open file; `name` is for messages.
   static Result<std::unique_ptr<SnapshotReader>> open(Fd fd, std::string name, DamagePolicy policy);
 
   [[nodiscard]] const SnapshotHeader& header() const { return header_; }
-  /// Of the pages of blocks to come; others are not read, which is faster.
+  /// Fields of the pages of blocks to come; others are not read, which is faster.
   void set_wanted(PageFields fields) { wanted_ = fields; }
   /// Called by next() with sums that stand between blocks; else they are passed over.
   using GroupsCallback = std::function<Status(const DecodedGroups&)>;
@@ -76,13 +76,13 @@ class SnapshotReader final : public PageContext {
   /// 0 where it has none, as a pipe.
   [[nodiscard]] std::uint64_t file_bytes() const { return file_bytes_; }
 
-  /// Of what was read so far: all that the blocks so far refer to.
+  /// Knows what was read so far: all that the blocks so far refer to.
   Result<const Stack*> stack(std::uint32_t handle) override { return context_.stack(handle); }
   Result<std::string_view> cgroup_name(std::uint64_t id) override {
     return context_.cgroup_name(id);
   }
   Result<std::string> cgroup_path(std::uint64_t id) override { return context_.cgroup_path(id); }
-  /// What the file may take.
+  /// The room that the file has.
   [[nodiscard]] const ReadBudget& budget() const { return budget_; }
   /// Draws what a stack becomes that is shown once more, beside its pages.
   [[nodiscard]] Status show_stack(std::uint32_t handle);
@@ -99,7 +99,7 @@ class SnapshotReader final : public PageContext {
   [[nodiscard]] Result<bool> next_of(Taken kind);
   /// Sets `taken` to what there is of it now.
   [[nodiscard]] Status take_item(Taken& taken);
-  /// Of all blocks and sums together, so that nothing that is made of them wraps.
+  /// Counts those of all blocks and sums together, so that nothing that is made of them wraps.
   [[nodiscard]] Status count_pages(std::uint64_t nr_pages);
   [[nodiscard]] Status take_block();
   /// Draws what the pages of the block become.

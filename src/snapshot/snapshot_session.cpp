@@ -97,8 +97,8 @@ class FilteredBlocks {
     });
   }
 
-  /// Of the recording once all is read (until then, or if that is lost, of the pages so far), with
-  /// what was dropped here under its own reason.
+  /// That of the recording once all is read (until then, or if that is lost, that of the pages so
+  /// far), with what was dropped here under its own reason.
   [[nodiscard]] Account account() const {
     Account account = start_;
     account.emitted -= dropped_.nr_filtered() + dropped_.outside + dropped_.errors + dropped_.freed;

@@ -11,7 +11,8 @@
 
 namespace pobpf {
 
-/// What becomes of records of pages that are free: no memory in use, but worth showing.
+/// How to treat records of pages that are free: their memory is not in use, but they are worth
+/// showing.
 enum class FreedPages { kShow, kLeaveOut };
 
 /// `header` has facts, and must outlive the result.
@@ -61,7 +62,7 @@ class SnapshotSession final : public Session {
   /// kFailed if those that they have show more than there may be shown.
   [[nodiscard]] Status limit(PageSums& sums);
 
-  /// Of the pages that were read so far.
+  /// Knows the stacks of the pages that were read so far.
   Result<const Stack*> stack(std::uint32_t handle) override { return reader_->stack(handle); }
   Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
     return reader_->cgroup_name(cgroup_id);
@@ -73,7 +74,7 @@ class SnapshotSession final : public Session {
   [[nodiscard]] const SnapshotHeader& header() const { return reader_->header(); }
   /// Once all pages are read; no value if the file's end is lost.
   [[nodiscard]] const std::optional<SnapshotFooter>& footer() const { return reader_->footer(); }
-  /// What salvaging has left out, once all pages are read.
+  /// The parts that salvaging has left out, once all pages are read.
   [[nodiscard]] const SnapshotLosses& losses() const { return reader_->losses(); }
 
  private:

@@ -42,7 +42,7 @@ class SnapshotWriter {
                               std::span<const pobpf_page_detail> details = {});
   /// Sums without pages, at most kBlockPagesMax.
   [[nodiscard]] Status append(const DecodedGroups& groups);
-  /// Of an import, before the pages that have them.
+  /// For an import, before the pages that have them.
   [[nodiscard]] Status append(const NewTexts& texts);
   /// Last call: without it the snapshot is incomplete. `account`: what became of all other pages.
   [[nodiscard]] Status end(const std::optional<Account>& account);
@@ -54,7 +54,7 @@ class SnapshotWriter {
 
  private:
   [[nodiscard]] Status write_block();
-  /// What the block refers to.
+  /// Writes what the block refers to.
   [[nodiscard]] Status write_context();
   [[nodiscard]] Status write_stacks();
   /// item_, if there are stacks in it.

@@ -17,16 +17,17 @@
 namespace pobpf {
 namespace {
 
-/// Of the stacks that were asked for lately.
+/// Memory for the stacks that were asked for lately.
 constexpr std::size_t kKnownBytesMax = std::size_t{4} << 20;
 // what an element takes in a table beside its texts
 constexpr std::uint64_t kStackEntryBytes = 64;
 constexpr std::uint64_t kCgroupEntryBytes = 160;
 constexpr std::uint64_t kReasonEntryBytes = 96;
-/// Of a frame in JSON, beside its symbol: the address, and the names of both.
+/// The size of a frame in JSON, beside its symbol: the address, and the names of both.
 constexpr std::uint32_t kShownFrameBytes = 48;
 
-/// Of stacks and cgroups alike: positions of those that could not be read, with a reason each.
+/// For stacks and cgroups alike: checks the positions of those that could not be read, with a
+/// reason each.
 template <typename Message>
 Status check_unreadable(const Message& message, int nr_entries) {
   if (!is_list_of(message.reason(), static_cast<std::size_t>(message.unreadable_size()),

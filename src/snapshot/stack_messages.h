@@ -38,7 +38,7 @@ class ContextWriter {
 
  private:
   std::uint32_t location_of(const Frame& frame, snapshot::Stacks& message);
-  /// What the message says of it.
+  /// Keeps what the message says of it.
   std::string note(Error error);
 
   PageContext& context_;
@@ -67,7 +67,7 @@ class ContextReader {
   [[nodiscard]] bool has_cgroup(std::uint64_t id) const { return cgroups_.contains(id); }
   [[nodiscard]] std::uint64_t nr_stacks() const { return stacks_.size(); }
   [[nodiscard]] std::uint64_t nr_cgroups() const { return cgroups_.size(); }
-  /// What a stack becomes where it is shown; 0 if it is not there.
+  /// The size of a stack as it is shown; 0 if it is not there.
   [[nodiscard]] std::uint64_t shown_bytes(std::uint32_t handle) const {
     const auto found = stacks_.find(handle);
     return found == stacks_.end() ? 0 : found->second.shown_bytes;

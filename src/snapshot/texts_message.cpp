@@ -16,7 +16,7 @@ void write_name(unsigned number, std::string_view name, snapshot::Names& message
   append_to_list(*message.mutable_name(), name, kTableNameBytesMax);
 }
 
-/// What a text takes in a map beside its bytes.
+/// The memory of a text in a map beside its bytes.
 constexpr std::uint64_t kTextEntryBytes = 128;
 
 Status check_texts(const snapshot::Texts& message, ReadBudget& budget) {

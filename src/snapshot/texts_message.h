@@ -41,7 +41,7 @@ void write_names(const std::vector<std::string>& names, snapshot::Names& message
 /// Adds texts [begin, end) of both lists; the names with the first ones.
 void write_texts(const NewTexts& texts, std::size_t begin, std::size_t end,
                  snapshot::Texts& message);
-/// Of the longer of both lists.
+/// The length of the longer list.
 [[nodiscard]] std::size_t nr_texts(const NewTexts& texts);
 
 /// Adds to `facts`. Errors say in which way the message contradicts itself or the facts.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What memory is used for, in the terms of /proc/meminfo; docs/top.md lists the rules.
+// Tells what memory is used for, in the terms of /proc/meminfo; docs/top.md lists the rules.
 #pragma once
 
 #include <span>

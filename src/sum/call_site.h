@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the frames of a stack say: functions, modules, and who it was that asked for memory.
+// Derives from the frames of a stack: functions, modules, and who it was that asked for memory.
 #pragma once
 
 #include <cstdint>

@@ -16,11 +16,11 @@
 
 namespace pobpf {
 
-/// A group at each moment. Of rows that are no group (RowKind) one each.
+/// A group at each moment. Rows that are not a group (RowKind) have one each.
 struct ComparedRow {
   Row row;                           ///< its labels and frames, and its sums at the last moment
   std::vector<std::uint64_t> pages;  ///< at each moment, oldest first
-  /// Of two moments of one boot: pages that are in this row at both, of the same allocation.
+  /// For two moments of one boot: pages that are in this row at both, of the same allocation.
   std::optional<std::uint64_t> stayed;
   /// Least squares over all moments, pages an hour; 0 where there are no times.
   double slope = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What pobpf top can group by.
+// The fields that pobpf top can group by.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace pobpf {
 
 enum class GroupField {
   kStack,
-  kFunction,   ///< the call site: the innermost function that is no allocator
+  kFunction,   ///< the call site: the innermost function that does not allocate for others
   kModule,     ///< of the innermost frame that lies in one
   kAllocator,  ///< what the page is used for: sum/allocator.h
 #define POBPF_GROUP_KEY(ID, Name, name, fields) k##Name,

@@ -18,7 +18,7 @@ constexpr std::pair<const char*, SortKey> kSortKeys[] = {{"pages", SortKey::kPag
                                                          {"growth", SortKey::kGrowth},
                                                          {"fields", SortKey::kFields}};
 
-/// Of the mean; what has no time was there before all else.
+/// The mean time; a row without a time was there before all else.
 std::uint64_t mean_ts(const Row& row) {
   return row.allocations == 0 ? UINT64_MAX : mean_time(row.time, row.allocations);
 }

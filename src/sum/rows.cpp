@@ -60,7 +60,7 @@ class RowMaker {
     add(std::move(row));
   }
 
-  /// Of all groups that there is no room for.
+  /// Adds the sum of all groups that there is no room for.
   void add_other(const pobpf_group_sum& sum) {
     Row row;
     row.kind = RowKind::kOther;
@@ -95,7 +95,7 @@ class RowMaker {
     set_.rows.push_back(std::move(row));
   }
 
-  /// Of the names of a row, which its key has once more, twice.
+  /// The memory of the names of a row, twice, as its key has them once more.
   static std::size_t bytes_of(const Row& row) {
     std::size_t bytes = 2 * row.key.size();
     for (const Label& label : row.labels) bytes += sizeof(Label) + label.text.size();

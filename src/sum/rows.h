@@ -18,7 +18,7 @@
 
 namespace pobpf {
 
-/// What rows are made of.
+/// How rows are made.
 struct Grouping {
   std::vector<GroupField> fields;
   std::optional<std::size_t> depth;            ///< innermost frames that tell stacks apart
@@ -70,7 +70,7 @@ using RowErrorCallback = std::function<void(Error)>;
 
 struct RowSet {
   std::vector<Row> rows;  ///< in no order
-  /// Of each of GroupSums::groups the row that it is in, and of GroupSums::other if it has one.
+  /// The row of each of GroupSums::groups, and that of GroupSums::other if it has one.
   std::vector<std::size_t> row_of_group;
   /// Session::row_bytes_max() gave no room for all of them.
   bool is_full = false;
@@ -82,14 +82,14 @@ struct RowSet {
 [[nodiscard]] RowSet make_rows(const GroupSums& sums, const Grouping& grouping, Session& session,
                                const RowErrorCallback& on_error);
 
-/// Of groups that there was no room for.
+/// The pages of groups that there was no room for.
 [[nodiscard]] std::uint64_t ungrouped_pages(const std::vector<Row>& rows);
 
 /// The frames of a row, which may have only their handle or their place in a StackIndex: those of
 /// all rows together may be far more than there is memory for.
 [[nodiscard]] std::vector<std::string> frames_of(const Row& row, Session& session,
                                                  const RowErrorCallback& on_error);
-/// Of a row without a handle.
+/// The frames of a row without a handle.
 [[nodiscard]] std::vector<std::string> frames_of(const Row& row);
 /// Sets Row::stack of rows that have a handle, for their order, while Session::row_bytes_max()
 /// gives room for it.

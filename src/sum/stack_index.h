@@ -21,7 +21,7 @@ class StackIndex {
  public:
   /// Valid until the index dies.
   const IndexedStack& add(std::span<const Frame> frames);
-  /// What add() would take; 0 if the stack is there.
+  /// The memory that add() would take; 0 if the stack is there.
   [[nodiscard]] std::size_t bytes_to_add(std::span<const Frame> frames) const;
 
  private:
