@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What user space does with records, apart from the kernel. bytes_per_second: of text that comes
-// out, and of the stream that goes in; items_per_second: records.
+// Measures what user space does with records, apart from the kernel. bytes_per_second: of text that
+// comes out, and of the stream that goes in; items_per_second: records.
 #include <benchmark/benchmark.h>
 
 #include <cstddef>

@@ -157,7 +157,7 @@ class Bench:
         os.unlink("/run/pobpf-text")
 
     def few(self) -> None:
-        """What shows how costs grow with memory."""
+        """Adds the commands that show how costs grow with memory."""
         self.add("cat page_owner", self.cat, 1)
         self.add_pobpf("--handles")
         self.add_pobpf("top")

@@ -36,7 +36,7 @@ constexpr std::uint32_t kNrTasks = 600;
 constexpr std::uint64_t kNrCgroups = 60;
 constexpr std::uint64_t kFlagSlots = 12;  // page flags that come and go
 
-/// What memory is used for, and how much of it.
+/// A use of memory, and how much of it has this use.
 struct Use {
   unsigned weight;  ///< of runs
   unsigned order_max;

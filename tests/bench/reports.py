@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What reports of a large snapshot cost on this machine, as a Markdown table.
+"""Measures what reports of a large snapshot cost on this machine, as a Markdown table.
 
 The snapshots are made up (make_snapshot.cpp): one of a machine full of page cache, one of a machine
 whose memory is in pieces. Each figure is the best of three. With --page-owner-sort, also what the

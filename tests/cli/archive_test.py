@@ -199,7 +199,7 @@ class DryRun(Archive):
             raise unittest.SkipTest("this user may have no namespaces")
 
     def plan(self, *arguments: str, status: int = 0) -> list[str]:
-        """Of the made-up machine, whose name this one takes for the run."""
+        """Plans for the made-up machine, whose name this one takes meanwhile."""
         before = sorted(os.listdir(self.folder))
         command = [*TAKE_NAME, "sh", "-c", 'hostname made-up && exec "$@"', "sh"]
         command += [cli_test.POBPF, "snapshot", "--dry-run", "--dir", str(self.folder), *arguments]

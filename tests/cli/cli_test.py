@@ -150,7 +150,7 @@ class Table(Cases):
 
 
 class EveryOption(Cases):
-    """What holds for all that --help lists, so that a new option needs no case."""
+    """Rules that hold for all that --help lists, so that a new option needs no case."""
 
     # without these a command would lack more than what is shown
     NEEDED = {"record": "-o f", "import": "f -o f", "diff": "a b"}
@@ -217,7 +217,7 @@ def write_archive(folder: pathlib.Path, seconds: list[int], nr_records: int = 10
 
 
 def write_example_files(directory: str):
-    """What the examples read."""
+    """Writes the files that the examples read."""
     folder = pathlib.Path(directory)
     write_archive(folder / "history", [0, 3600, 7200])
     text = (DUMPS / "v5.15-arm64-module-order3.txt").read_bytes()
@@ -253,7 +253,7 @@ class Help(unittest.TestCase):
             # until memory is short
             self.assertTrue(waits)
             return
-        # a node of the example may not be on this machine: that is no wrong usage
+        # a node of the example may not be on this machine: that does not count as wrong usage
         self.assertNotIn(b"see pobpf", result.stderr)
         # nor is a snapshot there
         if not any(b"%s: No such file" % w.encode() in result.stderr for w in words):
@@ -294,7 +294,7 @@ class Filters(unittest.TestCase):
 
 
 class Snapshots(unittest.TestCase):
-    """Of a made-up machine, as tests/bench/make_snapshot.cpp writes them."""
+    """Snapshots of a made-up machine, as tests/bench/make_snapshot.cpp writes them."""
 
     # few, as each is parsed dozens of times; and enough for filters to split
     NR_RECORDS = 800

@@ -3,7 +3,7 @@
 //   {"stack": 7, "frames": ["f+0x1/0x2", ...]}   addresses count up from 0xffffffff81000000
 //   {"cgroup": 3, "name": "/a"}
 //   {"page": PFN, "order": 0, ...}               fields of struct pobpf_page and pobpf_page_detail
-// Texts stand for bytes: each character is one, so that "\u00ff" is no UTF-8 there.
+// Texts stand for bytes: each character is one, so that "\u00ff" is not UTF-8 there.
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the importer makes of any text, and whether it is a snapshot that can be read.
+// Imports any text, and looks whether the result is a snapshot that can be read.
 #include <cstddef>
 #include <cstdint>
 

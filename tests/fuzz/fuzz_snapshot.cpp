@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a snapshot's reader makes of any file. The input is the first byte of how, then either a
+// Reads any file as a snapshot. The input is the first byte of how, then either a
 // file as it stands or a message Snapshot, of whose items a file with sound frames is made: no
 // mutation would ever get past the checksums of zstd.
 #include <cstddef>

@@ -29,7 +29,7 @@ BASH_COMPLETION = "/usr/share/bash-completion/bash_completion"
 
 
 def offered(*words: str, **options) -> tuple[str, list[str]]:
-    """What the shell has to add, and the words."""
+    """Returns what the shell has to add, and the words."""
     result = subprocess.run([POBPF, "__complete", *words], capture_output=True, text=True,
                             check=True, timeout=TIMEOUT_SECONDS, **options)
     directive, *rows = result.stdout.split("\n")[:-1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `pobpf COMMAND --help` says, read as a user reads it: the oracle of man pages,
+"""Reads what `pobpf COMMAND --help` says, as a user does: the oracle of man pages,
 completion and refusals."""
 
 import dataclasses

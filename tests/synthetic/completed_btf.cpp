@@ -103,7 +103,7 @@ bool has_member(const btf* types, std::int32_t id, std::string_view wanted) {
   return false;
 }
 
-/// What is to stand at which id instead of the kernel's own type.
+/// Finds what is to stand at which id instead of the kernel's own type.
 Result<std::map<std::uint32_t, Struct>> find_places(const btf* types) {
   std::map<std::uint32_t, Struct> places;
   for (const Struct& missing : page_owner_types()) {

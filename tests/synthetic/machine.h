@@ -48,7 +48,7 @@ inline constexpr std::uint64_t kRootCgroup = 1;
 /// The word of page_type and _mapcount of a page that has neither.
 inline constexpr std::uint32_t kNoPageType = ~0U;
 
-/// What an allocation leaves in struct page and struct page_owner.
+/// The traces of an allocation in struct page and struct page_owner.
 struct Allocation {
   unsigned order = 0;
   unsigned nid = 0;
@@ -142,7 +142,7 @@ class Machine {
   void set_handle(std::uint64_t pfn, std::uint32_t handle);
   void set_ext_flags(std::uint64_t pfn, std::uint64_t flags);
 
-  /// What pfn_valid() would say.
+  /// The answer that pfn_valid() would give.
   [[nodiscard]] bool is_valid(std::uint64_t pfn) const;
   /// Whether the section's page_ext can be used: what page_ext_get() would say.
   [[nodiscard]] bool has_page_ext(std::uint64_t section_nr) const;

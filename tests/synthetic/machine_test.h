@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What tests of the synthetic machine share.
+// Tests of the synthetic machine share this.
 #pragma once
 
 #include <gtest/gtest.h>

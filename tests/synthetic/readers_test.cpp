@@ -265,7 +265,7 @@ TEST_P(Sums, AgesAreKnownWhenPrivilegesAreGivenUp) {
 
 INSTANTIATE_TEST_SUITE_P(Object, Sums, testing::ValuesIn(kObjects), object_name);
 
-/// What `pobpf check` says of commands.
+/// Tests what `pobpf check` says of commands.
 class CommandChecks : public MachineTestBase {
  protected:
   std::map<std::string, CheckState> states(const MachineFacts& facts) const {
@@ -390,7 +390,7 @@ class ReaderMemory : public MachineTestBase, public testing::WithParamInterface<
  protected:
   ReaderMemory() : MachineTestBase(GetParam() << (40 - 27)) {}
 
-  /// Of all maps of this process, as the kernel accounts for them.
+  /// The memory of all maps of this process, as the kernel accounts for them.
   static std::uint64_t map_bytes() {
     std::uint64_t sum = 0;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a reader of a synthetic machine must deliver, found out page by page as the kernel does it.
+// The records that a reader of a synthetic machine must deliver, found out page by page as the
+// kernel does it.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a script in the guest has left in a directory, for the tests on the host, and how they run."""
+"""Runs tests on the host of what a script in the guest has left in a directory."""
 
 import argparse
 import contextlib
@@ -71,7 +71,7 @@ class Collection:
         return self.kernel == TABLE["default_series"]
 
     def series(self, key: str, default: bool) -> bool:
-        """What kernels.toml says of this kernel."""
+        """Returns what kernels.toml says of this kernel."""
         return TABLE["series"][self.kernel].get(key, default)
 
     @property

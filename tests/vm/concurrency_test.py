@@ -17,7 +17,7 @@ import filter_oracle  # noqa: E402
 import records  # noqa: E402
 from collection import collected, main, on_one_kernel  # noqa: E402
 
-# Of the records that one of the two lone readings has, the share that both have alike; without the
+# The share of the records of one of the two lone readings that both have alike; without the
 # pages of the readers themselves, which come and go.
 STABLE_SHARE_MIN = 0.85
 READER_COMMS = (*records.READER_COMMS, b"python3", b"kworker", b"rcu")
@@ -236,7 +236,7 @@ class Killed(ConcurrencyTest):
         self.assertEqual(names, {*collected.run_of("pins_before_kills")["names"], "next"})
 
     def test_a_dead_process_leaves_a_pin_that_goes_with_the_next(self):
-        """What a kill between pinning and renaming leaves, put there."""
+        """The test puts there what a kill between pinning and renaming leaves."""
         planted = collected.run_of("planted")
         self.assertIn(planted["dead"], planted["before"])
         self.assertNotIn(planted["dead"], planted["after"])

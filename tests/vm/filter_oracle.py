@@ -61,7 +61,7 @@ MEMCG = re.compile(rb"^Charged (?:\(via objcg\) )?to (?:offline )?memcg (.*)$", 
 
 @dataclass
 class Facts:
-    """What the kernel says elsewhere."""
+    """Facts that the kernel tells elsewhere."""
 
     zones: list[str] = field(default_factory=list)  # by number
     living: list[int] = field(default_factory=list)  # tgids alive all the time

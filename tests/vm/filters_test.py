@@ -57,7 +57,7 @@ def oracle_of(name: str) -> filter_oracle.Filter:
 
 @functools.cache
 def judged(name: str, reading: str) -> dict[int, tuple[filter_oracle.Verdict, str | None]]:
-    """What the filters of a case say of each record of a reading, by PFN."""
+    """Returns what the filters of a case say of each record of a reading, by PFN."""
     oracle = oracle_of(name)
     return {pfn: oracle.judge(record) for pfn, record in collected.parsed(reading).items()}
 

@@ -17,7 +17,7 @@
 namespace pobpf {
 namespace {
 
-/// What one reader delivered, as far as it can be compared with another reading.
+/// The pages that one reader delivered, as far as they can be compared with another reading.
 struct View {
   std::map<std::uint64_t, pobpf_page> pages;
   std::set<std::uint64_t> nids;

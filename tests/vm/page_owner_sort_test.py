@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What docs/page_owner_sort.md says: pobpf gives the groups that the real tools/mm/page_owner_sort
-gives, and where that is wrong. Boots nothing; vm_test.py compares both on texts of real kernels.
+"""Tests what docs/page_owner_sort.md says: pobpf gives the groups that the real
+tools/mm/page_owner_sort gives, and where that is wrong. Boots nothing; vm_test.py
+compares both on texts of real kernels.
 
 page_owner_sort_test.py --build BUILD [unittest arguments]
 """
@@ -244,7 +245,7 @@ class WhereTheToolIsWrong(Case):
         self.assertEqual([(r["pid"], r["allocations"], r["pages"]) for r in rows], [(7, 2, 3)])
 
     def test_a_task_name_with_a_newline_ends_it_all(self):
-        """What any process may call itself."""
+        """Any process may call itself so."""
         text = record(1) + record(2, comm="new\nline") + record(3)
         status, shown, err = sort_oracle.run_tool(
             sort_oracle.tool_of("7.3"), self.write(text), "--cull", "tgid"

@@ -31,7 +31,7 @@ class PinTest(unittest.TestCase):
         self.assertEqual((collected.out(name), collected.err(name)), (b"", f"pobpf: {text}\n"))
 
     def assert_view(self, name: str, view: str) -> None:
-        """What pobpf printed alike before and after is what was read in between."""
+        """Expects that what pobpf printed alike before and after was read in between."""
         self.assert_status(name, 0)
         self.assertEqual(collected.err(name), "")
         before, after, pin = map(collected.parsed, (f"before_{view}", f"after_{view}", name))

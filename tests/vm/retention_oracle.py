@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What docs/archive.md says of --thin, and nothing of how pobpf does it."""
+"""Knows what docs/archive.md says of --thin, and nothing of how pobpf does it."""
 
 import calendar
 import re
@@ -20,7 +20,7 @@ def time_of(name: str) -> float:
 
 
 def thinned(names: set[str], now: float) -> set[str]:
-    """Of all that were ever taken, those that are there after a run at `now`: all of the last day,
+    """Those of all ever taken that are there after a snapshot at `now`: all of the last day,
     the first of each hour (UTC) for a week, the first of each day for a year."""
     times = {name: time_of(name) for name in names}
 

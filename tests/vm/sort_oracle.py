@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-# What the tool calls it, and what pobpf top does. `comm` of its help is no rule that it takes.
+# The tool's names and those of pobpf top. The tool does not take `comm`, which its help has.
 RULES = {"pid": "pid", "tgid": "tgid", "name": "comm", "stacktrace": "stack"}
 # Cull rules that the tool and pobpf understand alike.
 CULLS = (

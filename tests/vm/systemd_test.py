@@ -68,7 +68,7 @@ def package() -> pathlib.Path:
 
 
 class OracleTest(unittest.TestCase):
-    """What the guest is judged by is judged itself."""
+    """Judges what the guest is judged by."""
 
     @staticmethod
     def name(day: int, hour: int = 0, minute: int = 0) -> str:

@@ -64,7 +64,7 @@ class Sum:
 
 @dataclass
 class Facts:
-    """What the kernel says elsewhere."""
+    """Facts that the kernel tells elsewhere."""
 
     zones: list[Zone] = field(default_factory=list)
     page_flags: array.array = field(default_factory=lambda: array.array("Q"))  # /proc/kpageflags
@@ -84,7 +84,7 @@ def read_zones(zoneinfo: str) -> list[Zone]:
 
 @functools.cache
 def allocator_functions() -> list[re.Pattern[bytes]]:
-    """Those that are no call sites: a list, not a computation, so it is taken from where it is."""
+    """Those that are not call sites: a list, not a computation, so it is taken from where it is."""
     text = CALL_SITES.read_text(encoding="utf-8")
     body = re.search(r"patterns = \{(.*?)\n  \};", text, re.DOTALL)
     assert body
@@ -225,7 +225,7 @@ def row_value(name: str, text: str | int | list[str]) -> Value:
 
 
 def sums_of_rows(rows: Iterable[Mapping], fields: list[str]) -> dict[Key, Sum]:
-    """Of the JSON objects of `pobpf top`; stacks of one text are one, whatever their handles."""
+    """Sums up JSON objects of `pobpf top`; stacks of one text are one, whatever their handles."""
     sums: dict[Key, Sum] = {}
     for row in rows:
         if row["kind"] == "group":

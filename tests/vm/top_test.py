@@ -21,7 +21,7 @@ import top_oracle  # noqa: E402
 from collection import collected, main, on_one_kernel  # noqa: E402
 from top_oracle import Facts, Key, Sum  # noqa: E402
 
-# Of processes that hold what they have: nobody allocates or frees for them meanwhile, so that their
+# Processes that hold what they have: nobody allocates or frees for them meanwhile, so that their
 # rows must be right to the page.
 HELD = {
     "anon\n\x1b[31mred", "thp", "migrated", "pobpf plain", "pobpf_thread", "pobpf_files",
@@ -35,7 +35,7 @@ STABLE_SHARE_MIN = 0.9
 JUDGED_SHARE_MIN = 0.9
 # Pages that whoever looks allocates and frees, beyond its own as far as they are known.
 COME_AND_GO = 300
-# Of show_stacks: the kernel counts what was split or migrated by another stack than its records say.
+# For show_stacks: the kernel counts what was split or migrated by another stack than records say.
 OTHER_STACKS_SHARE_MAX = 0.02
 # Gfp names with one of the reclaim bits; composite names all have one.
 MAY_WAIT = re.compile(rb"(?:^|\|)(?:GFP_\w+|__GFP_(?:DIRECT_|KSWAPD_)?RECLAIM)(?:\||$)")
@@ -70,7 +70,7 @@ def total_pages(reading: str) -> int:
 
 
 class Case:
-    """What a run should show, by two readings of the kernel's file."""
+    """The rows that a command should show, by two readings of the kernel's file."""
 
     def __init__(self, name: str) -> None:
         case = collected.results["cases"][name]
@@ -183,8 +183,8 @@ class Rows(unittest.TestCase):
                     self.assertAlmostEqual(row["share"], row["pages"] / total["pages"], 9)
 
     def assert_bounds(self, case: Case, rows: dict[Key, Sum]) -> None:
-        """What was there all the time is in its row; all else together is no more than what came and
-        went."""
+        """Pages that were there all the time are in their row; all else together is no more
+        than what came and went."""
         stable, judged, unknown = case.stable
         self.assertTrue(stable, "the case says nothing")
         self.assertGreater(judged, JUDGED_SHARE_MIN * (judged + unknown))
@@ -266,7 +266,7 @@ class Rows(unittest.TestCase):
         self.assertGreater(rows[3]["pages"], 0)
 
     def sums_of_stacks(self, name: str) -> dict[tuple[str, str, str], list[int]]:
-        """Of who holds still; the keys as CSV writes them."""
+        """The sums of who holds still; the keys as CSV writes them."""
         return {
             (r["comm"], str(r["order"]), ";".join(r["stack"])): [r[name] for name in SUMS]
             for r in self.rows(name)
@@ -500,8 +500,8 @@ class Allocators(unittest.TestCase):
                 self.assertLessEqual(grown, high - first_low + CACHED_STACK_PAGES)
 
     def test_contiguous_memory(self):
-        """What the workload took. Movable pages lie in that area as well, for as long as it is free, so
-        that CmaFree says nothing of it."""
+        """Looks for what the workload took. Movable pages lie in that area as well, for as long as it
+        is free, so that CmaFree says nothing of it."""
         for number in range(self.nr_looks()):
             self.assertEqual(self.rows(number)["cma"], 16)
 

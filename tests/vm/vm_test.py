@@ -59,7 +59,7 @@ def json_lines(name: str) -> list[dict]:
 
 @functools.cache
 def report(recording: str, *arguments: str) -> str:
-    """What pobpf on the host makes of a recording in the guest; the name of that view."""
+    """Shows on the host a snapshot of the guest; returns the name of that view."""
     assert collected.status(recording) == 0, collected.err(recording)
     name = "-".join(("report", recording, *(a.strip("-") for a in arguments)))
     with (
@@ -109,7 +109,7 @@ class ViewTest(unittest.TestCase):
 
 
 class Oracle(ViewTest):
-    """What pobpf prints in the guest."""
+    """Tests what pobpf prints in the guest."""
 
     def test_the_guest_was_quiet_enough_to_compare(self):
         union = collected.parsed("debugfs.1").keys() | collected.parsed("debugfs.2").keys()
@@ -208,7 +208,7 @@ class PageOwnerSort(unittest.TestCase):
     """The real tool's groups of the kernel's own text, and those of that text imported."""
 
     def test_same_groups(self):
-        """Of records whose task names it can read."""
+        """Only for records whose task names it can read."""
         text = b"".join(
             record.text + b"\n"
             for record in collected.parsed("debugfs.1").values()
@@ -228,7 +228,7 @@ class PageOwnerSort(unittest.TestCase):
 
 
 class Snapshots(ViewTest):
-    """What `pobpf record` wrote in the guest, as `pobpf report` shows it on the host."""
+    """Tests what `pobpf record` wrote in the guest, as `pobpf report` shows it on the host."""
 
     def test_the_text_is_byte_identical(self):
         for recording, nodes in (
@@ -368,7 +368,7 @@ class Stacks(unittest.TestCase):
         return {o["handle"]: o for o in json_lines(name)}
 
     def test_sums_are_those_of_the_listing(self):
-        """Of stacks whose pages did not change between the readings of the kernel's file."""
+        """Only for stacks whose pages did not change between the readings of the kernel's file."""
         pages: dict[int, int] = {}
         settled: dict[int, bool] = {}
         for pfn, record in collected.parsed("stack_handle").items():

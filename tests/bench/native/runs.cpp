@@ -63,7 +63,7 @@ class LongestLap {
     longest_ = std::max(longest_, time - last_);
     last_ = now();
   }
-  /// What was done since the last lap counts for none.
+  /// The work since the last lap counts for none.
   void skip() {
     if (is_on_) last_ = now();
   }

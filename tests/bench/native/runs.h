@@ -11,7 +11,7 @@
 
 namespace pobpf::bench {
 
-/// What a pass does with the pages.
+/// The work of a pass on the pages.
 enum class Pass {
   kBareWalk,     ///< nothing
   kSumHandles,   ///< count_pages by handle

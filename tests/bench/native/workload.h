@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the benchmark's machine has in its memory.
+// The contents of the benchmark's machine.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What tests of commands over a made-up kernel share.
+// Tests of commands over a made-up kernel share this.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -43,7 +43,7 @@ class CommandTest : public ::testing::Test {
     said = ::testing::internal::GetCapturedStderr();
     return ended;
   }
-  /// Of the data.
+  /// The lines of the data.
   [[nodiscard]] std::vector<std::string> lines() const {
     std::vector<std::string> result;
     std::istringstream text(dir.read("out"));

@@ -191,7 +191,7 @@ class RandomUse {
   std::mt19937_64 random_;
 };
 
-/// What a field is made of, so that a page is in the same group where it is the same.
+/// Sets what a field is made of, so that a page is in the same group where it is the same.
 std::string value_of(GroupField field, const UsedPage& used) {
   const pobpf_page& page = used.page;
   switch (field) {

@@ -86,7 +86,7 @@ void append_varint(std::string& bytes, std::uint64_t value) {
 
 std::size_t fixed_bytes(std::uint64_t key) { return (key & 7) == 1 ? 8 : (key & 7) == 5 ? 4 : 0; }
 
-/// No value: these bytes are no message.
+/// No value: these bytes are not a message.
 std::optional<std::vector<Field>> fields_of(std::string_view bytes) {
   std::vector<Field> fields;
   while (!bytes.empty()) {
@@ -149,7 +149,7 @@ class Mutator {
       }
     }
   }
-  /// What file_of() is to leave out.
+  /// The number of bytes that file_of() is to leave out.
   [[nodiscard]] std::size_t cut() const { return cut_; }
 
  private:
@@ -304,7 +304,7 @@ class HostileViews : public ::testing::Test {
     EXPECT_EQ(error.what.find('\n'), std::string::npos) << error.what;
   }
 
-  /// What `view` of the file answers.
+  /// Looks at what `view` of the file answers.
   template <typename View>
   void look(const MemoryFile& file, DamagePolicy policy, View&& view) {
     auto session = SnapshotSession::open(file.path(), policy);
@@ -321,7 +321,7 @@ class HostileViews : public ::testing::Test {
     });
   }
 
-  /// What the file became since, or is to become.
+  /// Compares the file with what it was before, or with what became of it.
   void diff(const MemoryFile& file, DamagePolicy policy, const Options& options,
             std::initializer_list<const MemoryFile*> others) {
     look(file, policy, [&](std::unique_ptr<SnapshotSession> session, Output& output) {
@@ -541,7 +541,7 @@ class HostileBombs : public HostileViews {
     }
     return pages;
   }
-  /// Of pages that are all alike.
+  /// Adds a block of pages that are all alike.
   static void add_even_block(Items& items) {
     snapshot::Pages& pages = add_pages(items);
     pages.mutable_tasks()->add_pid(1);
@@ -550,7 +550,7 @@ class HostileBombs : public HostileViews {
       column->add_run(kBlockPagesMax);
     }
   }
-  /// Of pages of a process each, from this one on.
+  /// Adds a block of pages of a process each, from this one on.
   static void add_block(Items& items, std::uint32_t first_pid) {
     snapshot::Pages& pages = add_pages(items);
     for (std::uint32_t i = 0; i < kBlockPagesMax; ++i) {

@@ -26,7 +26,7 @@ inline Result<cli::Options> try_parse(const Arguments& arguments) {
   return std::get<cli::Options>(*std::move(parsed));
 }
 
-/// Of arguments that are right.
+/// Parses arguments that are right.
 inline cli::Options parse(const Arguments& arguments) {
   auto options = try_parse(arguments);
   if (!options) ADD_FAILURE() << options.error().what;

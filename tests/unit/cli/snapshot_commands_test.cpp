@@ -24,7 +24,7 @@ class SnapshotCommands : public test::CommandTest {
     make_pages(3000);
     session.beside.pages = session.beside.free = 3;
   }
-  /// What the live command prints.
+  /// Returns what the live command prints.
   std::string live() {
     EXPECT_EQ(run(print_pages).value(), ExitStatus::kComplete);
     return dir.read("out");

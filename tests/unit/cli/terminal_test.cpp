@@ -169,14 +169,14 @@ class Terminal : public ::testing::Test {
     if (!ended) report(ended.error(), exit_status(ended.error().kind), error_format(arguments));
     return ended ? static_cast<int>(*ended) : 1;
   }
-  /// What it writes to a terminal, stdout and stderr.
+  /// Returns what it writes to a terminal, stdout and stderr.
   static std::string on_terminal(const std::function<int()>& program) {
     OnTerminal terminal(500, 50, program);
     terminal.exit_status();
     return terminal.rest();
   }
 
-  /// What stands on a terminal holds something hostile, made harmless.
+  /// Expects that the text on a terminal holds something hostile, made harmless.
   static void check_terminal(const std::string& text) {
     EXPECT_EQ(what_controls(text), "");
     EXPECT_TRUE(text.find("x1b") != std::string::npos || text.find("u001b") != std::string::npos)
@@ -188,7 +188,7 @@ class Terminal : public ::testing::Test {
     check_terminal(shown);
     EXPECT_TRUE(error_format(arguments) != Format::kJson || is_ascii(shown)) << shown;
   }
-  /// What is not the kernel's own text and not CSV is harmless wherever it goes.
+  /// All text but the kernel's own and CSV is harmless wherever it goes.
   void check_file(Arguments arguments) {
     check(arguments);
     SCOPED_TRACE(testing::PrintToString(arguments));

@@ -445,7 +445,7 @@ class WatchOnTerminal : public Watch {
     options.top.interval = std::chrono::hours(1);
     session.looks.assign(6, sums_of({{"short", 100}, {"a\x1b[31mb\x9b", 50}}));
   }
-  /// What the child does; its exit status.
+  /// Does the child's work, and returns its exit status.
   int watch() {
     catch_signals();
     auto output = Output::to_stdout(is_interrupted);

@@ -61,7 +61,7 @@ class MadeUpContext final : public PageContext {
   std::map<std::uint64_t, std::string> cgroups;  ///< paths, or names
 };
 
-/// Of a page, or of the key of a group of pages.
+/// Sets that of a page, or of the key of a group of pages.
 inline void set_comm(auto& record, std::string_view comm) {
   std::memset(record.comm, 0, sizeof(record.comm));
   std::memcpy(record.comm, comm.data(), std::min(comm.size(), sizeof(record.comm)));

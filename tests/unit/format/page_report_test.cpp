@@ -192,7 +192,7 @@ TEST_F(PageReportText, NoAgeIsBetterThanAWrongOne) {
   EXPECT_THAT(text(), Not(HasSubstr("ago")));
 }
 
-/// Of a snapshot: a record as it was written, and what it has besides.
+/// Reports a page of a snapshot: a record as it was written, and what it has besides.
 class RecordedPageReport : public PageReportText {
  protected:
   RecordedPageReport() {

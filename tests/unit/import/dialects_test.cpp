@@ -250,7 +250,7 @@ TEST(ImportDialects, KernelMessages) {
   EXPECT_EQ(page_flags_of(bad, bad.pages[0]), "0x4000000000000000()");
 }
 
-/// What is known of a record, as texts; empty: not known.
+/// The facts that are known of a record, as texts; empty: not known.
 struct Facts {
   const char* name;
   std::uint64_t pfn;  ///< 0: not known

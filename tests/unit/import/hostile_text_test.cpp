@@ -260,7 +260,7 @@ std::string ordinary_records(std::size_t nr_records) {
   return text;
 }
 
-/// Of the CPU, which other processes do not change.
+/// Measures time of the CPU, which other processes do not change.
 std::clock_t time_of_import(const std::string& text, std::size_t nr_stacks) {
   const std::clock_t begin = std::clock();
   EXPECT_EQ(import_bytes(text).report.nr_stacks, nr_stacks);

@@ -96,7 +96,7 @@ inline Imported import_bytes(std::string_view bytes) {
   return imported;
 }
 
-/// What `pobpf report` prints of the snapshot.
+/// Returns what `pobpf report` prints of the snapshot.
 inline std::string reported(const std::string& snapshot, pobpf_mode mode) {
   const TempDir dir;
   dir.write("file", snapshot);

@@ -83,7 +83,7 @@ TEST_P(SymbolTableTest, AllNamesTogetherAreAllText) {
       covered += range.end - range.begin;
     }
   }
-  // data symbols in the text are no functions
+  // data symbols in the text are not functions
   EXPECT_GT(covered, (end - begin) / 100 * 99);
 }
 

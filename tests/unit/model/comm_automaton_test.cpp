@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the automaton says of a task name, against what fnmatch(3) says of it.
+// Compares what the automaton says of a task name with what fnmatch(3) says of it.
 #include "model/comm_automaton.h"
 
 #include <fmt/format.h>

@@ -106,7 +106,7 @@ class CompileFilter : public testing::Test {
            (compiled.error().hint.empty() ? "" : ": " + compiled.error().hint);
   }
 
-  /// What is wrong with it on every kernel.
+  /// Says what is wrong with it on every kernel.
   std::string spec_refusal() const {
     const auto status = check_filter(spec_);
     if (status) return "accepted";

@@ -42,7 +42,7 @@ class FreedRecords : public testing::Test {
     EXPECT_TRUE(opened);
     return *std::move(opened);
   }
-  /// Of `pobpf report`.
+  /// Returns what `pobpf report` prints.
   std::string reported(PageFormatter& formatter) {
     const auto opened = session();
     auto reader = opened->open_reader({});

@@ -119,7 +119,7 @@ std::string error_of(const std::string& file) {
   return read.error->what;
 }
 
-/// Of a file whose block of two pages was changed.
+/// The error of a file whose block of two pages was changed.
 std::string error_of(const Change& change) {
   return error_of(MadeUpFile().header().stack(1).pages(change).footer().get());
 }
@@ -233,7 +233,7 @@ TEST(HostileSnapshot, ValuesThatCannotBe) {
                                  HasSubstr("is too long")));
 }
 
-/// What a later pobpf may write: names of tasks that are longer, and numbers of enums.
+/// A later pobpf may write this: names of tasks that are longer, and numbers of enums.
 TEST(HostileSnapshot, ValuesOfALaterPobpf) {
   const auto file = MadeUpFile()
                         .header()

@@ -22,7 +22,7 @@ inline std::vector<pobpf_page> to_vector(std::span<const pobpf_page> pages) {
   return {pages.begin(), pages.end()};
 }
 
-/// What the stack table and the cgroups of a made-up machine hold.
+/// Stands for the stack table and the cgroups of a made-up machine.
 constexpr std::uint32_t kNrStacks = 50;
 constexpr std::uint64_t kNrCgroups = 5;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What filters of snapshots mean where the kernel's side means something else; all others are
+// Tests filters of snapshots that mean something else than on the kernel's side; all others are
 // compared with BPF itself in tests/synthetic/recording_test.cpp.
 #include "snapshot/page_filter.h"
 

@@ -231,7 +231,7 @@ class SnapshotSums : public testing::Test {
   }
 
   using Key = std::vector<std::uint64_t>;
-  /// What a group is by, without the layout of keys.
+  /// The values by which pages are grouped, without the layout of keys.
   static Key key_of_page(const pobpf_page& page, std::uint32_t by) {
     Key key;
     const auto add = [&](pobpf_group_field field, std::uint64_t value) {

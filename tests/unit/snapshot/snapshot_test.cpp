@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What is written is what is read, and what any library for Protocol Buffers reads.
+// Expects that what was written is read, also by any library for Protocol Buffers.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <zstd.h>
@@ -436,7 +436,7 @@ TEST(Snapshot, IsAMessageForProtoc) {
   EXPECT_THAT(text, HasSubstr("f6+0x1/0x2\\000"));
   // nothing that the schema does not name
   EXPECT_EQ(text.find("\n  1: "), std::string::npos);
-  // a byte of a name that is no UTF-8
+  // a byte of a name that is not UTF-8
   EXPECT_THAT(text, HasSubstr("kernel_release: \"6.12.0-\\377\""));
 }
 

@@ -226,7 +226,7 @@ TEST_F(Rows, MasksWithoutNamesAreTheirNumbers) {
   EXPECT_EQ(pages({GroupField::kGfp}), (Pages{{"0", 1}, {"0x140", 1}, {"GFP_KERNEL", 1}}));
 }
 
-/// What is not there yet takes room, and what is there does not.
+/// A stack that is not there yet takes room, and one that is there does not.
 TEST_F(Rows, StacksOfAnIndexTakeOfTheRoomOfRows) {
   StackIndex index;
   grouping.stacks = &index;

@@ -23,7 +23,7 @@ inline constexpr bool kIsSanitized = false;
 class MemoryPeak {
  public:
   MemoryPeak() {
-    // What earlier tests freed would be used again without being counted.
+    // Memory that earlier tests freed would be used again without being counted.
     ::malloc_trim(0);
     // Their peak, which may be higher than any to come, is forgotten: proc(5).
     std::ofstream clear_refs("/proc/self/clear_refs");

@@ -116,7 +116,7 @@ TEST_F(OutputFile, ReplacesWhatASymbolicLinkLeadsTo) {
   EXPECT_EQ(dir.read("folder/file"), "new");
 }
 
-/// What a path leads to is settled when it is opened.
+/// The file that a path leads to is settled when it is opened.
 TEST_F(OutputFile, IsNotLedElsewhereByALinkThatComesLater) {
   for (const char* name : {"folder/old", "folder/new"}) {
     SCOPED_TRACE(name);

@@ -41,7 +41,7 @@ class OnTerminal {
   void type(std::string_view keys) {
     EXPECT_EQ(::write(master_.get(), keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
   }
-  /// What was written since the last call, up to and with `text`.
+  /// Returns what was written since the last call, up to and with `text`.
   std::string read_until(std::string_view text) {
     std::size_t found = 0;
     while ((found = pending_.find(text)) == std::string::npos) {
@@ -54,7 +54,7 @@ class OnTerminal {
     return result;
   }
   void hang_up() { master_.reset(); }
-  /// Of the child at its end; -1 if it was killed.
+  /// That of the child at its end; -1 if it was killed.
   int exit_status() {
     while (master_ && read_more()) {
     }

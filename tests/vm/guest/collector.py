@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the scripts in the guest have in common: they run commands and leave what those print in a
+"""The scripts in the guest have this in common: they run commands and leave what those print in a
 directory that is shared with the host, which judges it. Nothing is judged in the guest."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from workload import libc
 
 DEBUGFS = pathlib.Path("/sys/kernel/debug")
 SECOND_CPU = pathlib.Path("/sys/devices/system/cpu/cpu1/online")
-# Of one request of the file system that is shared with the host (scripts/vmlib/guest.py).
+# The size of one request of the file system that is shared with the host (scripts/vmlib/guest.py).
 REQUEST_BYTES = 125 * 4096
 # Whether it sends large pieces without a cache; from Linux 6.8 on only with one.
 HAS_LARGE_UNCACHED_WRITES = tuple(map(int, os.uname().release.split(".")[:2])) < (6, 8)
@@ -71,12 +71,12 @@ def in_large_writes(path: pathlib.Path) -> Iterator[int]:
 
 
 def copy_of(source: pathlib.Path) -> list[str]:
-    """What cat does, but cat would wake the relay for each record."""
+    """Does what cat does, but cat would wake the relay for each record."""
     return ["dd", f"if={source}", "ibs=128k", f"obs={REQUEST_BYTES}", "status=none"]
 
 
 def as_nobody(capabilities: str) -> list[str]:
-    """What runs a command as nobody with these capabilities and no other."""
+    """The command that runs another as nobody with these capabilities and no other."""
     return [
         *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
         *("--inh-caps", f"-all,{capabilities}", "--ambient-caps", f"-all,{capabilities}"),

@@ -239,7 +239,7 @@ class Killing:
         (FILES / "new").unlink(missing_ok=True)
 
     def _look(self, kill: dict) -> None:
-        """What is there now, and back to what was before."""
+        """Notes what is there now, and goes back to what was before."""
         kill["files"] = sorted(os.listdir(FILES))
         for name in kill["files"]:
             text = (FILES / name).read_bytes()
@@ -295,8 +295,8 @@ def read_slowly(pin: pathlib.Path, collector: Collector, must_end: threading.Eve
 
 
 def leave_leftovers(collector: Collector) -> None:
-    """What a kill between pinning and renaming leaves behind, which hardly ever happens, and a
-    process that is still at it."""
+    """Makes what a kill between pinning and renaming leaves behind, which hardly ever happens, and
+    what a process leaves that is still at it."""
     gone = subprocess.Popen(["true"])
     gone.wait()
     names = {"dead": f"{gone.pid}~", "living": f"{os.getpid()}~"}

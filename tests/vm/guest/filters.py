@@ -34,7 +34,7 @@ GROUND = "*SymbolTableTest.*:CgroupIdTest.*:LocalClock.*"
 
 
 def local_clock_ns() -> int:
-    """Of the stamp that the kernel gives a message of ours, to the microsecond."""
+    """Reads it from the stamp that the kernel gives a message of ours, to the microsecond."""
     log = os.open("/dev/kmsg", os.O_RDWR | os.O_NONBLOCK)
     try:
         os.lseek(log, 0, os.SEEK_END)

@@ -8,7 +8,7 @@ import pathlib
 import re
 import stat
 
-# What changes while a machine runs, whatever is installed; dpkg's own records, and passwd's
+# These change while a machine runs, whatever is installed; dpkg's own records, and passwd's
 # copies of what was there before its last change.
 NOT_OURS = re.compile(
     r"/(proc|sys|dev|run|tmp|var/tmp|var/log|var/lib/dpkg|lost\+found)"

@@ -175,7 +175,7 @@ while True:
 
 
 def foreign(collector: Collector) -> None:
-    """What is in the directory and is not ours, or not of this version."""
+    """Puts files into the directory that are not ours, or not of this version."""
     subprocess.run(
         ["bpftool", "map", "create", str(PINS / "a_map"), "type", "array", "key", "4", "value", "4",
          "entries", "1", "name", "other"], check=True,

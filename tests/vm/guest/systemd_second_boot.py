@@ -50,7 +50,7 @@ def start_hog(low_mib: int = 0) -> subprocess.Popen:
 
 
 def programs() -> set[str]:
-    """Of all processes, without folder."""
+    """The programs of all processes, without their folders."""
     found = set()
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         # kernel threads have none, and a process may end meanwhile

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tests of the package in a machine with systemd have in common."""
+"""The tests of the package in a machine with systemd have this in common."""
 
 import contextlib
 import json
@@ -80,7 +80,7 @@ def names(directory: pathlib.Path = DIRECTORY) -> set[str]:
 
 
 def begun(directory: pathlib.Path = DIRECTORY) -> list[str]:
-    """What a run that was killed may leave behind."""
+    """The files that a killed command may leave behind."""
     return [name for name in os.listdir(directory) if name.startswith(".pobpf-snapshot.")]
 
 
@@ -167,8 +167,8 @@ def settings(change: Callable[[str], str]):
 
 
 class Acknowledged:
-    """What is known to be safe, in a file beside it that is written in place and past all caches:
-    so each state that a disk was ever in has the list of its moment."""
+    """Keeps what is known to be safe in a file beside it, written in place and past all caches: so
+    each state that a disk was ever in has the list of its moment."""
 
     NAME = "acknowledged"
     SIZE = 16 << 10

@@ -156,7 +156,7 @@ def quiet_machine(collector: Collector, quiet: Quiet, tgid: str) -> None:
 
 
 def arguments_of_top(collector: Collector, quiet: Quiet, tgid: str) -> None:
-    """What user space makes of the sums, which come from any kernel alike."""
+    """Shows what user space makes of the sums, which come from any kernel alike."""
     for by in (*quiet.fields(), *COMBINATIONS):
         quiet.case("main", by, by)
     with collector.on_all_cpus():

@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from collector import DEBUGFS, Collector, as_nobody  # noqa: E402
 from workload import Workload  # noqa: E402
 
-# What the kernel's own tool is asked for: its modes, and each node.
+# The kernel's own tool is asked for its modes, and each node.
 PAGE_OWNER_FILTER = (
     ("stack", "0"), ("stack", "1"), ("handle", "0"), ("handle", "1"), ("stack_handle", "0-1"),
 )
@@ -105,7 +105,7 @@ def with_capabilities(collector: Collector, name: str, capabilities: str, *argum
 
 
 def held_privileges(collector: Collector) -> None:
-    """What processes may still do once they print: lines of /proc/PID/status."""
+    """Collects what processes may still do once they print: lines of /proc/PID/status."""
     two = as_nobody("+bpf,+perfmon")
     for name, argv in {
         "pages": [*two, collector.pobpf],

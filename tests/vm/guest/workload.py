@@ -121,7 +121,7 @@ def hold_in_memcg(path: str, comm: bytes):
 
 
 class Workload:
-    """What was made (made: names of kinds) and the processes that hold it (pids)."""
+    """Knows what was made (made: names of kinds) and the processes that hold it (pids)."""
 
     def __init__(self, with_child_memcg: bool) -> None:
         self.made: list[str] = []

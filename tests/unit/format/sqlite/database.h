@@ -15,7 +15,7 @@
 
 namespace pobpf::test {
 
-/// NULL is no value; numbers are in decimal.
+/// NULL stands for the lack of a value; numbers are in decimal.
 using SqlRow = std::vector<std::optional<std::string>>;
 
 class Database {

@@ -43,7 +43,7 @@ class SqliteReport : public test::CommandTest {
   void make_snapshot(FreeSidePolicy free_sides = FreeSidePolicy::kRecord) const {
     dir.write("snapshot", test::made_snapshot(pages, kLevelDefault, details, free_sides));
   }
-  /// What pobpf report does; data goes to "db".
+  /// Does what pobpf report does; data goes to "db".
   Result<ExitStatus> report(DamagePolicy policy = DamagePolicy::kRefuse) {
     auto snapshot = SnapshotSession::open(dir / "snapshot", policy);
     if (!snapshot) return fail(std::move(snapshot).error());
@@ -310,7 +310,7 @@ TEST_F(SqliteReport, MoreTasksAndFlagsThanAreRememberedAreThereOnce) {
             std::to_string(kNrTasks));
 }
 
-/// Of an import, which may have numbers alone, and their names further down.
+/// In an import, which may have numbers alone, and their names further down.
 TEST_F(SqliteReport, NamesThatAreNotKnownAreNull) {
   auto header = test::made_up_header();
   header.facts->texts.emplace();
@@ -346,7 +346,7 @@ TEST_F(SqliteReport, NamesThatAreNotKnownAreNull) {
               ElementsAre(SqlRow{"1", std::nullopt, std::nullopt}, SqlRow{"2", "lru", "3"}));
 }
 
-/// Of a damaged file: what is not there is said once, however many pages refer to it, and shown
+/// In a damaged file, what is not there is said once, however many pages refer to it, and shown
 /// once it comes.
 TEST_F(SqliteReport, WhatComesLateIsThere) {
   pages.assign(3, samples::android_migrated());
