@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What became of every page a reader walked over: nothing is left out silently.
+// Counts what became of every page a reader walked over: nothing is left out silently.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the formatters need to know of the kernel that a record came from. Plain data: filled from
+// All that formatters need to know of the kernel that a record came from. Plain data: filled from
 // the running kernel by src/kernel/machine_facts.cpp, from a file by its reader, by hand in tests.
 #pragma once
 
@@ -27,7 +27,7 @@ struct PageFlagField {
   bool is_hex = false;     ///< printed as 0x...
 };
 
-/// What an imported text says of a gfp mask.
+/// The words of an imported text for a gfp mask.
 struct GfpText {
   std::optional<std::string> names;     ///< "GFP_KERNEL|__GFP_ZERO"; no value: only the number
   std::optional<unsigned> migratetype;  ///< index of migratetype_names
@@ -35,7 +35,7 @@ struct GfpText {
   bool operator==(const GfpText&) const = default;
 };
 
-/// Of an import, whose kernel cannot be asked: what stood beside the numbers.
+/// The kernel of an import cannot be asked: these stood beside the numbers.
 struct ImportedTexts {
   std::map<std::uint32_t, GfpText> gfp;  ///< by mask
   /// By flags word: "lru|node=0|zone=1"; a word that is missing stood there without names.
@@ -69,8 +69,8 @@ struct KernelFacts {
   std::uint32_t gfp_migratetype_mask = 3;
   /// page_group_by_mobility_disabled: gfp_migratetype() is always 0 then.
   bool is_mobility_grouping_disabled = false;
-  /// Of an import, instead of gfp_names, page_flag_names and page_flag_fields, which are empty;
-  /// grows, as the other names do, while the file is read.
+  /// An import has these instead of gfp_names, page_flag_names and page_flag_fields, which are
+  /// empty; grows, as the other names do, while the file is read.
   std::optional<ImportedTexts> texts;
 
   /// The block that a page is in; no value where that is not known.

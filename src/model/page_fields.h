@@ -35,13 +35,13 @@ enum class PageField : std::uint32_t {
   kPfn = 1U << 12,
   kKind = 1U << 13,      ///< kind_flags, page_type, mapping
   kFreeSide = 1U << 14,  ///< free_handle; where the kernel has them, free_pid and free_tgid
-  /// In place of kFlags: `flags` is no word of a kernel, but a number under which
+  /// In place of kFlags: `flags` is not a word of a kernel, but a number under which
   /// ImportedTexts::page_flags has the names that stood there.
   kFlagNames = 1U << 15,
 };
 /// Bits of enum PageField.
 using PageFields = std::uint32_t;
-/// What a kernel tells: all of struct pobpf_page.
+/// All of struct pobpf_page, as a kernel tells it.
 constexpr PageFields kAllPageFields = (1U << 13) - 1;
 
 /// All that there are.

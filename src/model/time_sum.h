@@ -18,7 +18,7 @@ inline void add_times(pobpf_time_sum& sum, const pobpf_time_sum& other) {
   sum.low += other.low;
 }
 
-/// Of `nr` times, which are not 0; ns.
+/// The mean of `nr` times, which are not 0; ns.
 [[nodiscard]] inline std::uint64_t mean_time(const pobpf_time_sum& sum, std::uint64_t nr) {
   __extension__ using Wide = unsigned __int128;
   return static_cast<std::uint64_t>(((Wide{sum.high} << POBPF_TIME_LOW_BITS) + sum.low) / nr);

@@ -65,7 +65,7 @@ struct PinInfo {
 [[nodiscard]] Result<std::vector<PinInfo>> list_pins(const std::filesystem::path& path);
 
 /// Removes a pin of ours, of whatever version, and the directory with the last one. kUsage if there
-/// is none of that name or it is no pin of ours.
+/// is none of that name or it is not a pin of ours.
 [[nodiscard]] Status remove_pin(const std::filesystem::path& path, const std::string& name);
 
 /// All pins of ours; what else is there stays.

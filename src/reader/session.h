@@ -42,7 +42,7 @@ struct SessionOptions {
   bool use_rdonly_cast = true;      ///< "rdonly-cast": else bpf_probe_read_kernel
   bool use_may_goto = true;         ///< "may-goto": else bpf_loop(); so without bpf_rdonly_cast()
   bool use_kallsyms_lookup = true;  ///< "kallsyms-lookup": else iter/ksym
-  /// What the session will be asked for; programs that are not needed are not loaded.
+  /// Names what the session will be asked for; programs that are not needed are not loaded.
   bool with_pages = true;     ///< open_reader()
   bool with_details = false;  ///< PageReader::details(); then open_reader() has no others
   bool with_sums = true;      ///< sum_groups()
@@ -58,7 +58,7 @@ struct SessionOptions {
   PrivilegePolicy privileges = PrivilegePolicy::kKeep;
 };
 
-/// What sum_groups() is asked for.
+/// The request of sum_groups().
 struct SumRequest {
   std::uint32_t group_by = POBPF_GROUP_HANDLE;  ///< bits of enum pobpf_group_field
   /// Each with a link of its own over windows of its own, on the CPUs of the node that it reads.
@@ -74,7 +74,7 @@ constexpr bool says_allocations(std::uint64_t pages, std::uint64_t allocations) 
   return pages == 0 || allocations != 0;
 }
 
-/// Of two sums; 0 if one of them does not say it.
+/// The allocations of two sums together; 0 if one of them does not say it.
 constexpr std::uint64_t allocations_of_both(std::uint64_t pages, std::uint64_t allocations,
                                             std::uint64_t other_pages,
                                             std::uint64_t other_allocations) {
@@ -125,10 +125,10 @@ class PageReader {
   /// The next records, a view valid until the next call. Sets `at_end` once all windows are read;
   /// an empty span alone means that these windows held nothing.
   virtual Result<std::span<const pobpf_page>> next(bool& at_end) = 0;
-  /// Of the records that next() gave last, one each; empty if the reader has none
+  /// One for each record that next() gave last; empty if the reader has none
   /// (SessionOptions::with_details).
   [[nodiscard]] virtual std::span<const pobpf_page_detail> details() const { return {}; }
-  /// What is known of the records that next() gave last.
+  /// Tells what is known of the records that next() gave last.
   [[nodiscard]] virtual PageFields fields() const { return kAllPageFields; }
   /// Bytes that one read(2) asks for; POBPF_READ_BYTES unless set. More costs longer runs in the
   /// kernel, less costs more system calls; what is delivered is the same.
@@ -184,7 +184,7 @@ class Session : public PageContext {
   /// thread now and then; returning false stops early with kFailed "interrupted".
   virtual Result<GroupSums> sum_groups(const ReaderView& view, const SumRequest& request,
                                        const ProgressCallback& on_progress) = 0;
-  /// What the names of rows that are made of sums may take. A running kernel is trusted.
+  /// The bound for the names of rows that are made of sums. A running kernel is trusted.
   [[nodiscard]] virtual std::size_t row_bytes_max() const { return SIZE_MAX; }
   /// How this kernel tells what a page is used for, to read POBPF_GROUP_KIND.
   [[nodiscard]] virtual const PageTypes& page_types() const = 0;

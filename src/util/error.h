@@ -8,7 +8,7 @@
 
 namespace pobpf {
 
-/// What a caller does with an error; src/cli maps it to an exit status.
+/// Says what a caller does with an error; src/cli maps it to an exit status.
 enum class ErrorKind {
   kFailed,       ///< it did not work (I/O, full disk, kernel refused): exit status 1
   kUsage,        ///< the request is wrong: exit status 2

@@ -25,7 +25,7 @@ MEMCG_LINE = re.compile(
 )
 
 
-# What follows the two header lines is the same in many records, and looked at many times.
+# The lines after the two header lines are the same in many records, and looked at many times.
 @functools.cache
 def handle_in(rest: bytes) -> int | None:
     found = HANDLE.search(rest)
