@@ -325,12 +325,17 @@ static __always_inline void read_owner_comm(struct page_owner *owner, __u8 *comm
 #endif
 }
 
-/* Of the free side. A flavour of its own, so that only those who read it have to find it. */
+/* The free side. A flavour of its own, so that only those who read it have to find it. */
 struct page_owner___freed {
 	depot_stack_handle_t free_handle;
 	pid_t free_pid; /* since v6.8 */
 	pid_t free_tgid;
 } __attribute__((preserve_access_index));
+
+static __always_inline bool records_free_pid(void)
+{
+	return bpf_core_field_exists(struct page_owner___freed, free_pid);
+}
 
 /*
  * What page_dump.bpf.c alone reads. Flavours of its own, so that no other object

@@ -96,7 +96,7 @@ static __always_inline bool copy_page_owner(__u64 page_ext, struct pobpf_owner *
 	to->last_migrate_reason = KERNEL_READ(owner, last_migrate_reason);
 	read_owner_comm(owner, to->comm);
 	bpf_core_read(&to->free_handle, sizeof(to->free_handle), &freed->free_handle);
-	if (bpf_core_field_exists(struct page_owner___freed, free_pid)) {
+	if (records_free_pid()) {
 		to->bits |= POBPF_OWNER_FREE_PID;
 		bpf_core_read(&to->free_pid, sizeof(to->free_pid), &freed->free_pid);
 		bpf_core_read(&to->free_tgid, sizeof(to->free_tgid), &freed->free_tgid);

@@ -140,7 +140,7 @@ static __always_inline void read_detail(const struct owner_ref *ref,
 	read_kind(ref, &detail->kind_flags, &detail->page_type, &detail->mapping);
 	freed = (void *)KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
 	detail->free_handle = KERNEL_READ(freed, free_handle);
-	if (!bpf_core_field_exists(struct page_owner___freed, free_pid))
+	if (!records_free_pid())
 		return;
 	detail->has_free_pid = 1;
 	detail->free_pid = KERNEL_READ(freed, free_pid);
