@@ -238,7 +238,7 @@ __noinline int memcg_set_bits(__u64 memcg_data, __u32 slot)
 /* log2 of ranges: no kernel has as many functions. */
 #define STACK_RANGES_SHIFT 20
 
-/* What an address hits: a binary search through the reader's ranges. */
+/* Finds what an address hits: a binary search through the reader's ranges. */
 static __always_inline int address_hits(__u32 slot, __u64 address, __u32 nr_ranges)
 {
 	void *ranges = bpf_map_lookup_elem(&reader_stack_ranges, &slot);
@@ -565,7 +565,7 @@ static __always_inline bool is_as_filtered(const struct pobpf_params *params,
 	       memo->memcg_data == (rec->cgroup_id ? memcg->memcg_data : 0);
 }
 
-/* What is remembered is a verdict always: on swapper's, to begin with. No parameters: none. */
+/* The memo always holds a verdict: on swapper's, to begin with. No parameters: none. */
 static __always_inline void init_filter(const struct pobpf_params *params, __u32 slot,
 					struct filter_memo *memo)
 {

@@ -268,7 +268,7 @@ static __always_inline __u32 seq_file_room(const struct seq_file *seq)
 	return seq->size - seq->count - 1;
 }
 
-/* Of struct pid_namespace, struct xa_node and struct pid: find_pid_ns(). The same since v4.20. */
+/* Parts of pid_namespace, xa_node and pid, for find_pid_ns(). The same since v4.20. */
 struct xarray___head {
 	void *xa_head;
 } __attribute__((preserve_access_index));
@@ -473,7 +473,7 @@ enum pageflags___dump {
 };
 
 /*
- * folio_test_hugetlb() of a compound page, where that is no page type. Checked by:
+ * folio_test_hugetlb() of a compound page, where that is not a page type. Checked by:
  * tests/vm against /proc/kpageflags on v6.1.
  */
 static __always_inline bool is_marked_hugetlb(const struct folio___dump *folio)

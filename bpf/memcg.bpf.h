@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What mm/page_owner.c: print_page_owner_memcg() says of a page, and the names of cgroups. */
+/* The words of mm/page_owner.c: print_page_owner_memcg() for a page, and the names of cgroups. */
 #ifndef POBPF_MEMCG_BPF_H
 #define POBPF_MEMCG_BPF_H
 
@@ -132,7 +132,7 @@ struct memcg_memo {
 	__u32 state; /* enum memcg_state */
 };
 
-/* What is known of what a page is charged to. */
+/* How much is known of what a page is charged to. */
 enum memcg_state {
 	MEMCG_NONE, /* to nothing */
 	MEMCG_KNOWN,
@@ -185,14 +185,14 @@ __noinline int resolve_memcg(struct memcg_memo *memo)
 	return has_name ? MEMCG_KNOWN : MEMCG_UNNAMED;
 }
 
-/* What a page is charged to; in the memo if it is known. Answers enum memcg_state. */
+/* Leaves in the memo what a page is charged to, if it is known. Returns enum memcg_state. */
 static __always_inline int find_memcg(struct page *page, struct memcg_memo *memo)
 {
 	__u64 memcg_data = page_memcg_data(page);
 
 	if (!memcg_data)
 		return MEMCG_NONE;
-	/* a word that was resolved once is no folio field of a tail page: they are small numbers */
+	/* a word that was resolved is not a folio field of a tail page: they are small numbers */
 	if (memcg_data == memo->memcg_data && memo->state == MEMCG_KNOWN)
 		return MEMCG_KNOWN;
 	if (page_is_tail(page))

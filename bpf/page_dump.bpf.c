@@ -160,7 +160,7 @@ static __always_inline __u64 find_compound_head(__u64 page)
 	return head;
 }
 
-/* fs/inode.c: dump_mapping(), but what is no inode's own address_space is not taken for one. */
+/* fs/inode.c: dump_mapping(), but only an inode's own address_space is taken for one. */
 static __always_inline void read_inode(__u64 mapping)
 {
 	const struct address_space___dump *space = (const void *)mapping;

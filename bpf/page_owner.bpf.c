@@ -62,7 +62,7 @@ struct {
 	__type(value, struct pobpf_params);
 } readers SEC(".maps");
 
-/* Of this machine: how pages tell what they are used for. */
+/* Facts of this machine: how pages tell what they are used for. */
 const volatile struct pobpf_kind_facts kind_facts = {};
 
 /*
@@ -296,7 +296,7 @@ __noinline int flush_sum(struct sum_memo *memo)
 	return 0;
 }
 
-/* Of an allocation: all fields that the reader groups by; 1: its cgroup or name is not known. */
+/* Sets all fields that the reader groups by; returns 1 if the cgroup or its name is not known. */
 static __always_inline int set_group(struct pobpf_group_key *key, const struct owner_ref *ref,
 				     __u32 by, struct memcg_memo *memcg)
 {

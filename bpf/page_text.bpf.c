@@ -3,7 +3,7 @@
  * The program behind a pin: what `cat` reads is what it prints, byte for byte what
  * src/format/kernel_text.cpp makes of the records of emit_pages.
  *
- * The kernel calls it once per element of the tickets map. An element is no window:
+ * The kernel calls it once per element of the tickets map. An element is not a window:
  * a call goes on where the last one of the same open file stopped, prints until the
  * buffer may not take another record, and leaves its position in the sessions map.
  * docs/pins.md says why.
@@ -40,7 +40,7 @@ const volatile struct pobpf_text_facts text = {};
 /* elements of the tickets map */
 const volatile __u32 nr_tickets = 0;
 
-/* What this pin is; written by user space once, for `pobpf pins`. */
+/* Describes this pin; written by user space once, for `pobpf pins`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -64,7 +64,7 @@ struct {
 	__type(value, struct pobpf_pfn_range);
 } ranges SEC(".maps");
 
-/* What the iterator counts its calls by; the values mean nothing. 8 bytes each, 8 MB at most. */
+/* Its elements count the iterator's calls; the values mean nothing. 8 bytes each, 8 MB at most. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -457,7 +457,7 @@ __noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *
 	return bpf_map_update_elem(&sessions, &session, &position, 0);
 }
 
-/* What print_pages answers. */
+/* Returns the answer of print_pages. */
 static __always_inline int print_ticket(struct walk *w, __u64 session, __u32 ticket)
 {
 	struct run_output *print = &w->run->output;

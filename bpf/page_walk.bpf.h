@@ -24,7 +24,7 @@
 #define MIGRATE_UNMOVABLE 0
 #define BITS_PER_LONG 64
 
-/* What all of a window is, if there is nothing to walk. */
+/* The state of a whole window, if there is nothing to walk. */
 enum window_whole { WINDOW_MIXED, WINDOW_ABSENT, WINDOW_OFFLINE, WINDOW_FREE };
 
 /*
@@ -64,7 +64,7 @@ static __always_inline __u64 section_address(__u64 section_nr)
 			      bpf_core_type_size(struct mem_section);
 }
 
-/* What the walk needs of a struct mem_section, whose own layout CO-RE may move. */
+/* The fields of a struct mem_section that the walk needs: CO-RE may move its own layout. */
 struct section_copy {
 	__u64 mem_map;	/* section_mem_map with its flag bits */
 	__u64 usage;	/* address of struct mem_section_usage, or 0 */
@@ -209,7 +209,7 @@ __noinline int find_window(struct window_place *place)
 	return 1;
 }
 
-/* What the walk stands on: an allocation, or a page that was counted under its reason. */
+/* The place where the walk stands: an allocation, or a page that was counted under its reason. */
 struct owner_ref {
 	__u64 pfn;
 	__u64 page;	/* address of struct page */
@@ -260,7 +260,7 @@ static __always_inline __u64 owner_has_changed(const struct owner_ref *ref)
 	return changed;
 }
 
-/* Of a page that has changed under the read: the walk looks at it once more. */
+/* The page has changed under the read: the walk looks at it once more. */
 static __always_inline void look_again(struct window_walk *w, const struct owner_ref *ref)
 {
 	__u16 index = ref->pfn - w->place.pfn;

@@ -84,7 +84,7 @@ static __always_inline void end_run(struct run *run)
 	__sync_lock_test_and_set(&run->is_busy, 0);
 }
 
-/* What an iterator is called for; NULL: for nothing, behind the last window. */
+/* The window that an iterator is called for; NULL: none, behind the last window. */
 static __always_inline const struct pobpf_window *
 current_window(const struct bpf_iter__bpf_map_elem *ctx)
 {

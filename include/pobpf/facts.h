@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What user space finds out about the running kernel for the programs, and how it asks them. */
+/* Facts of the running kernel that user space finds out for the programs, and how it asks them. */
 #ifndef POBPF_FACTS_H
 #define POBPF_FACTS_H
 

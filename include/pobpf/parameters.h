@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a reader asks for: its filters, and what its records show. */
+/* The request of a reader: its filters, and what its records show. */
 #ifndef POBPF_PARAMETERS_H
 #define POBPF_PARAMETERS_H
 
@@ -10,7 +10,7 @@ enum {
 	POBPF_MAX_READERS = 256,
 };
 
-/* What a record shows of its stack; the names of 7.3's per-fd interface. */
+/* How a record shows its stack; the names of 7.3's per-fd interface. */
 enum pobpf_mode {
 	POBPF_MODE_STACK = 0,
 	POBPF_MODE_HANDLE = 1,
@@ -112,7 +112,7 @@ enum pobpf_set_bits {
 	POBPF_SET_REJECTED = 1 << 1, /* of --not-...; outweighs WANTED */
 };
 
-/* What a frame's address stands for: values of POBPF_SET_STACK, and of ranges. */
+/* The meaning of a frame's address: values of POBPF_SET_STACK, and of ranges. */
 enum pobpf_stack_hits {
 	POBPF_STACK_SYMBOL = 1 << 0,
 	POBPF_STACK_NOT_SYMBOL = 1 << 1,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What an iterator file descriptor delivers: records of allocations, and an account a window. */
+/* The output of an iterator file descriptor: records of allocations, and an account a window. */
 #ifndef POBPF_STREAM_H
 #define POBPF_STREAM_H
 
@@ -53,7 +53,7 @@ enum pobpf_item_kind {
 	POBPF_ITEM_FREED_PAGE = 0x5046,
 };
 
-/* What mm/page_owner.c: print_page_owner_memcg() would say of a page. */
+/* The words of mm/page_owner.c: print_page_owner_memcg() for a page. */
 enum pobpf_memcg_flags {
 	POBPF_MEMCG_SLAB = 1 << 0,    /* "Slab cache page" */
 	POBPF_MEMCG_CHARGED = 1 << 1, /* cgroup_id is valid */
@@ -83,7 +83,7 @@ struct pobpf_page {
 };
 POBPF_ASSERT_SIZE(struct pobpf_page, 80);
 
-/* What page->mapping is, by its low bits (FOLIO_MAPPING_FLAGS). */
+/* The kind of page->mapping, by its low bits (FOLIO_MAPPING_FLAGS). */
 enum pobpf_mapping {
 	POBPF_MAPPING_NONE = 0,
 	POBPF_MAPPING_ANON = 1,
@@ -92,7 +92,7 @@ enum pobpf_mapping {
 	POBPF_MAPPING_FILE = 4, /* an address_space */
 };
 
-/* What recordings have of an allocation and its text has not. */
+/* Details of an allocation that recordings have and its text has not. */
 struct pobpf_page_detail {
 	__u64 kind_flags;  /* page->flags & kind_facts.flags; of the head of a compound page */
 	__u32 page_type;   /* page->page_type & kind_facts.type_mask; 0 = none */

@@ -43,7 +43,7 @@ enum {
 #undef POBPF_GROUP_KEY
 };
 
-/* What count_pages groups by; fields of the key that are not asked for are zero. */
+/* The fields that count_pages groups by; those of the key that are not asked for are zero. */
 enum pobpf_group_field {
 	POBPF_GROUP_HANDLE = 1 << POBPF_GROUP_HANDLE_BIT,
 	/* page_type, mapping, page_flags; handle where they say nothing */

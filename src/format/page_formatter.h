@@ -107,9 +107,10 @@ class PageFormatter {
   Status append(const pobpf_page& page, PageContext& context, std::string& out) {
     return append(page, nullptr, context, out);
   }
-  /// What is known of the records that follow; kAllPageFields unless set. The rest is left out.
+  /// Tells what is known of the records that follow; kAllPageFields unless set. The rest is left
+  /// out.
   virtual void set_fields(PageFields fields) = 0;
-  /// What stands above the first record, even if there is none.
+  /// Appends what stands above the first record, even if there is none.
   virtual void append_header(std::string& /*out*/) {}
   /// Appends what stands behind the last record. Last call. Returns what the output lacks although
   /// all records are in it, unless append() has said it; an error ends the output.

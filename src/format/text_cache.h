@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What formatters that run once a page use to make texts quickly.
+// Helpers with which formatters that run once a page make texts quickly.
 #pragma once
 
 #include <array>

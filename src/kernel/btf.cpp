@@ -92,7 +92,7 @@ class NameSearch {
  private:
   static constexpr std::size_t kNrSlots = 4096;
 
-  /// Of the bytes that a name begins with, its NUL included.
+  /// Hashes the bytes that a name begins with, its NUL included.
   template <typename Start>
   static std::size_t slot_of(const char* name) {
     Start start = 0;

@@ -27,8 +27,8 @@ struct BitField {
 /// Type information of one kernel. All look-ups return no value where the kernel has no such type.
 class KernelBtf {
  public:
-  /// Of the running kernel (/sys/kernel/btf/vmlinux). `names` are types that will be asked for: one
-  /// pass finds them all, where libbpf would go through all types for each.
+  /// Loads the running kernel's (/sys/kernel/btf/vmlinux). `names` are types that will be asked
+  /// for: one pass finds them all, where libbpf would go through all types for each.
   static Result<KernelBtf> load(const std::vector<std::string>& names);
   /// From a raw BTF file, for tests.
   static Result<KernelBtf> load_file(const std::string& path);

@@ -28,7 +28,7 @@ struct BtfDeleter {
 /// The kernel's name of a type: without the flavour of bpf/kernel_compat.bpf.h.
 std::string_view essential_name(std::string_view name) { return name.substr(0, name.find("___")); }
 
-/// What a BPF object names.
+/// The names that a BPF object uses.
 struct Wanted {
   std::set<std::string, std::less<>> types;
   std::set<std::string, std::less<>> members;

@@ -26,7 +26,7 @@ constexpr std::size_t kBytesMax = 256UL << 20;
 /// Longer chains of typedefs and arrays are loops.
 constexpr int kDepthMax = 64;
 
-/// Of the header that every kernel has: that of <linux/btf.h> grew in Linux 7.1.
+/// The part of the header that every kernel has: that of <linux/btf.h> grew in Linux 7.1.
 constexpr std::size_t kHeaderBytes = offsetof(btf_header, str_len) + sizeof(btf_header::str_len);
 
 /// BTF_MAX_KIND since Linux 7.1; before, the bits above BTF_KIND_MAX are zero. So are those of
@@ -44,7 +44,7 @@ struct KindLayout {
 
 using Layouts = std::array<std::optional<KindLayout>, kKindMask + 1>;
 
-/// Of all kinds up to BTF_KIND_ENUM64. FUNC has its linkage where others count their elements.
+/// All kinds up to BTF_KIND_ENUM64. FUNC has its linkage where others count their elements.
 Layouts known_layouts() {
   Layouts layouts;
   for (const std::uint32_t kind : std::initializer_list<std::uint32_t>{
@@ -63,8 +63,8 @@ Layouts known_layouts() {
   return layouts;
 }
 
-/// What the header of Linux 7.1 has behind kHeaderBytes: a section with the layout of each
-/// kind that the kernel's compiler knew. pahole writes it if it is new enough.
+/// The header of Linux 7.1 has this behind kHeaderBytes: a section with the layout of each kind
+/// that the kernel's compiler knew. pahole writes it if it is new enough.
 struct LayoutHeader {
   std::uint32_t offset;
   std::uint32_t length;

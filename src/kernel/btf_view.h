@@ -28,7 +28,7 @@ struct BtfRelease {
 class BtfView {
  public:
   /// Maps the file where that can be (/sys/kernel/btf/vmlinux since Linux 6.17), else reads it.
-  /// kFailed with os_errno; EINVAL for what is no BTF, EOPNOTSUPP if it has kinds of types that
+  /// kFailed with os_errno; EINVAL for what is not BTF, EOPNOTSUPP if it has kinds of types that
   /// came later than this and cannot be stepped over.
   [[nodiscard]] static Result<BtfView> open(const std::string& path);
 

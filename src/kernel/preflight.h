@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What this machine lacks to run pobpf, and the one thing to do about each. Works without
+// Finds what this machine lacks to run pobpf, and the one thing to do about each. Works without
 // privileges and without the kernel feature.
 #pragma once
 
@@ -28,7 +28,7 @@ struct Check {
   bool is_for_all = true;
 };
 
-/// What the checks look at; tests replace it by a made-up machine.
+/// The checks look at this machine; tests replace it by a made-up machine.
 struct Machine {
   std::filesystem::path root = "/";  ///< prefix of /proc, /sys and /boot
   std::uint64_t effective_capabilities = 0;

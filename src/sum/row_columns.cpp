@@ -16,7 +16,7 @@
 namespace pobpf {
 namespace {
 
-/// What stands where a group's fields would be.
+/// The text that stands where a group's fields would be.
 std::string kind_text(const Row& row) {
   switch (row.kind) {
     case RowKind::kGroup:

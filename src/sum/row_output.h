@@ -14,7 +14,7 @@
 
 namespace pobpf {
 
-/// What the numbers of rows mean, and which of them are shown.
+/// Says what the numbers of rows mean, and which of them are shown.
 struct RowStyle {
   std::uint64_t page_bytes = 4096;
   std::uint64_t total_pages = 0;  ///< what shares are shares of

@@ -12,11 +12,11 @@
 
 namespace pobpf::cli {
 
-/// What a command itself could not show, on top of what the reader counted.
+/// Counts what a command itself could not show, on top of what the reader counted.
 struct Losses {
   std::uint64_t count = 0;
   Error first;  ///< valid if `count` is not 0
-  /// Of groups beyond SumRequest::groups_max, or beyond what a file may take.
+  /// Pages of groups beyond SumRequest::groups_max, or beyond what a file may take.
   std::uint64_t ungrouped_pages = 0;
   bool is_file_too_small = false;  ///< it is the latter
   /// GroupSums::nr_without_allocations

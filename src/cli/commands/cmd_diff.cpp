@@ -81,7 +81,7 @@ Result<std::vector<double>> hours_of(const Snapshots& snapshots, const Options& 
   return hours;
 }
 
-/// What was recorded with another filter has changed for that alone.
+/// Snapshots that were recorded with different filters differ for that alone.
 void warn_of_filters(const Snapshots& snapshots, const Options& options) {
   for (std::size_t i = 1; i < snapshots.size(); ++i) {
     const std::string& a = snapshots.front()->header().filters;

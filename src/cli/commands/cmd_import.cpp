@@ -14,7 +14,7 @@
 namespace pobpf::cli {
 namespace {
 
-/// What is in the snapshot, and what is not though it was understood.
+/// Says what is in the snapshot, and what is not though it was understood.
 std::string summary(const ImportReport& report) {
   std::string text = counted(report.nr_pages, "record", "records");
   if (report.nr_freed_pages != 0)

@@ -38,7 +38,6 @@ Status check_present(const std::vector<PfnRange>& wanted, const std::vector<PfnR
   return {};
 }
 
-/// What the answer lacks.
 std::optional<Error> what_is_missing(std::uint64_t nr_changed, const Losses& losses) {
   std::vector<std::string> reasons;
   if (nr_changed != 0)
@@ -86,7 +85,7 @@ class PagePrinter {
   std::uint64_t nr_changed_ = 0;
 };
 
-/// Of the pages asked for, those that the recorded machine has; kUsage where that is none.
+/// The pages asked for that the recorded machine has; kUsage where there are none.
 Result<std::vector<PfnRange>> recorded_pfns(const PageRequest& request,
                                             const SnapshotHeader& header) {
   if (header.page_size == 0 && !request.physical.empty())

@@ -42,7 +42,7 @@ std::string group_name(gid_t gid) {
   return found != nullptr ? found->gr_name : std::to_string(gid);
 }
 
-/// What a row says behind the mode bits.
+/// The columns of a row behind the mode bits.
 std::array<std::string, 2> view_columns(const PinInfo& pin) {
   switch (pin.kind) {
     case PinKind::kForeign:

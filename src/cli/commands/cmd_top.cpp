@@ -25,7 +25,7 @@ namespace {
 
 using std::chrono::system_clock;
 
-/// What key `f` goes through.
+/// Key `f` goes through these.
 constexpr GroupField kFieldCycle[] = {
     GroupField::kStack,  GroupField::kFunction, GroupField::kAllocator,
     GroupField::kModule, GroupField::kComm,     GroupField::kTgid,

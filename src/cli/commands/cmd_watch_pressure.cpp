@@ -241,8 +241,8 @@ void raise_lock_limit() {
   static_cast<void>(::setrlimit(RLIMIT_MEMLOCK, &kUnlimited));
 }
 
-/// What there is now, after a rehearsal: more is hardly needed, and were it to be locked as well
-/// (MCL_FUTURE), a limit would turn into memory that cannot be had.
+/// Locks what there is now, after a rehearsal: more is hardly needed, and were it to be locked as
+/// well (MCL_FUTURE), a limit would turn into memory that cannot be had.
 void lock_memory() {
   if (::mlockall(MCL_CURRENT) == 0) return;
   spdlog::warn(

@@ -26,7 +26,7 @@ namespace pobpf::cli {
 [[nodiscard]] Result<ExitStatus> finish(Output& output, const Account& account,
                                         const Losses& losses, const Options& options);
 
-/// What finish() does once the output is committed.
+/// The rest of finish(), once the output is committed.
 [[nodiscard]] ExitStatus conclude(const Account& account, const Losses& losses,
                                   const Options& options);
 

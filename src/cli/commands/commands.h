@@ -16,7 +16,7 @@
 
 namespace pobpf::cli {
 
-/// What `arguments`, which are those behind the program's name, ask for.
+/// Runs the command that `arguments`, which are those behind the program's name, ask for.
 [[nodiscard]] Result<ExitStatus> run_command_line(const std::vector<std::string>& arguments);
 
 /// The default command: all allocated pages.
@@ -67,7 +67,7 @@ void append_listing(std::string& out, const Listing& listing, std::uint64_t now_
 /// The table of `pobpf pins`, one line a pin, with a head line.
 void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
 
-// What remains of them once the kernel is open. They commit `output` unless they fail.
+// The rest of these commands, once the kernel is open. They commit `output` unless they fail.
 
 [[nodiscard]] Result<ExitStatus> print_pages(Session& session, const ReaderView& view,
                                              const Options& options, Output& output);
@@ -83,7 +83,7 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
 [[nodiscard]] Result<ExitStatus> print_diff(
     std::vector<std::unique_ptr<SnapshotSession>>& snapshots, const Options& options,
     Output& output);
-/// What salvaging left out, which is not nothing.
+/// Says what salvaging left out, which is not nothing.
 [[nodiscard]] Error describe_losses(const SnapshotLosses& losses);
 [[nodiscard]] Result<ExitStatus> print_stacks(Session& session, const ReaderView& view,
                                               const Options& options, Output& output);
@@ -92,7 +92,7 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
 [[nodiscard]] Result<ExitStatus> print_page_reports(PageInspector& inspector,
                                                     const std::vector<PfnRange>& pfns,
                                                     const Options& options, Output& output);
-/// Of a snapshot.
+/// The page reports of a snapshot.
 [[nodiscard]] Result<ExitStatus> report_page(SnapshotReader& snapshot, const Options& options,
                                              Output& output);
 [[nodiscard]] Result<ExitStatus> print_checks(const std::vector<Check>& checks,

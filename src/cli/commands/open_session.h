@@ -19,7 +19,7 @@ namespace pobpf::cli {
 /// The session alone, behind check_machine().
 [[nodiscard]] Result<std::unique_ptr<Session>> load_session(const Options& options);
 
-/// What the options ask for; kUsage if they name a node that has no memory here.
+/// The view that the options ask for; kUsage if they name a node that has no memory here.
 [[nodiscard]] Result<ReaderView> make_view(const Options& options, const Session& session);
 
 }  // namespace pobpf::cli

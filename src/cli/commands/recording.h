@@ -15,7 +15,7 @@
 
 namespace pobpf::cli {
 
-/// What is in a snapshot, and what it lacks though all pages are in it.
+/// Tells what is in a snapshot, and what it lacks though all pages are in it.
 struct Recording {
   Account account;
   std::uint64_t nr_unreadable = 0;  ///< stacks and cgroups

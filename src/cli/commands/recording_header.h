@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a snapshot of this machine, now, says of it.
+// The header of a snapshot of this machine as it is now.
 #pragma once
 
 #include <cstdint>

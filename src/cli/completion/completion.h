@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What may stand in place of the word that is being typed; the shells' scripts ask for it.
+// Finds what may stand in place of the word that is being typed; the shells' scripts ask for it.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ struct Candidate {
   bool is_unfinished = false;
 };
 
-/// What of the command line decides which names there are.
+/// The part of the command line that decides which names there are.
 struct NameQuestion {
   std::string typed;  ///< of the name
   /// Files in front of it: the first is the snapshot whose names are asked for.
@@ -43,8 +43,8 @@ struct Completion {
   bool wants_directories = false;
 };
 
-/// Of the last of `words`, which are those behind the program's name. Only words that mean nothing
-/// to a shell are offered: names come from anybody, and shells insert them as they are.
+/// Completes the last of `words`, which are those behind the program's name. Only words that mean
+/// nothing to a shell are offered: names come from anybody, and shells insert them as they are.
 [[nodiscard]] Completion complete(const std::vector<std::string>& words, NameSource& source);
 
 }  // namespace pobpf::cli

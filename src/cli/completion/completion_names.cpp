@@ -54,7 +54,7 @@ std::string line_of(const fs::path& path) {
   return text ? text->substr(0, text->find('\n')) : std::string();
 }
 
-/// The facts that a snapshot was recorded with; opening what is no plain file may wait forever.
+/// The facts that a snapshot was recorded with; opening what is not a plain file may wait forever.
 std::optional<KernelFacts> recorded_facts(const std::vector<std::string>& files) {
   std::error_code error;
   for (const std::string& file : files) {

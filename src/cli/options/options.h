@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the user asked for, checked as far as it can be without a kernel.
+// The user's request, checked as far as it can be without a kernel.
 #pragma once
 
 #include <sys/types.h>
@@ -46,7 +46,7 @@ enum class Command {
   kWatchPressure,
   kList
 };
-/// What pobpf report shows of a snapshot.
+/// The view of a snapshot that pobpf report shows.
 enum class ReportView { kPages, kStacks, kTop, kPage };
 enum class Format { kText, kJson, kCsv, kSqlite };
 
@@ -131,7 +131,7 @@ struct PressureOptions {
   /// No value: stalls do not matter.
   std::optional<StallLimit> stall =
       StallLimit{StallKind::kSome, std::chrono::milliseconds(300), std::chrono::seconds(2)};
-  /// Of all memory; no value: what is left does not matter.
+  /// Its share is one of all memory; no value: what is left does not matter.
   std::optional<ByteShare> low = ByteShare{.percent = 3};
   /// At least between two snapshots.
   std::chrono::nanoseconds interval = std::chrono::minutes(10);
@@ -162,7 +162,7 @@ struct Options {
   std::vector<std::string> settings;  ///< what was taken from a settings file, for the log
 };
 
-/// What --help and --version print instead of running a command.
+/// The text that --help and --version print instead of running a command.
 struct Information {
   std::string text;
 };

@@ -28,7 +28,7 @@ struct Setting {
 
 class Settings {
  public:
-  /// kUsage, with file and line, for a file that is no TOML, and for keys and kinds of values that
+  /// kUsage, with file and line, for a file that is not TOML, and for keys and kinds of values that
   /// no command has; kFailed with os_errno if the file cannot be read.
   [[nodiscard]] static Result<Settings> read(const std::string& path);
 

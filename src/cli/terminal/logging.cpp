@@ -34,7 +34,7 @@ bool is_journal() {
          fmt::format("{}:{}", file.st_dev, file.st_ino) == stream;
 }
 
-/// What the journal takes off a line again: sd-daemon(3).
+/// The journal takes it off a line again: sd-daemon(3).
 std::string priority_prefix(spdlog::level::level_enum level) {
   if (level >= spdlog::level::critical) return fmt::format("<{}>", LOG_CRIT);
   if (level >= spdlog::level::err) return fmt::format("<{}>", LOG_ERR);

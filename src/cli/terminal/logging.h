@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What stderr looks like: "pobpf: <message>" lines, or one JSON object a line. The journal is told
+// Messages on stderr are "pobpf: <message>" lines, or one JSON object a line. The journal is told
 // the priority of each.
 #pragma once
 

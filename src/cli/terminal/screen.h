@@ -16,7 +16,7 @@ struct ScreenSize {
   std::size_t lines = 24;
 };
 
-/// Of the terminal that is the standard output; no value if it is none.
+/// The size of the terminal that is the standard output; no value if it is not one.
 [[nodiscard]] std::optional<ScreenSize> screen_size();
 
 /// Keys without Enter and without echo, if the standard input is a terminal in whose foreground we

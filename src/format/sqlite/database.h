@@ -75,7 +75,7 @@ class SqliteDatabase {
   /// Statements without parameters and results, ended by ';'.
   [[nodiscard]] Status execute(const std::string& statements);
   [[nodiscard]] Result<SqliteStatement> prepare(const std::string& statement);
-  /// Of the last row that was inserted.
+  /// The id of the row that was inserted last.
   [[nodiscard]] std::int64_t last_rowid() const;
 
  private:

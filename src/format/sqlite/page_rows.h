@@ -113,7 +113,7 @@ class PageRows {
     kFreed,
     kNrColumns,
   };
-  /// What the constructor takes.
+  /// Arguments of the constructor.
   struct Statements {
     SqliteStatement page;
     SqliteStatement gfp;
@@ -125,7 +125,7 @@ class PageRows {
   };
   PageRows(Statements statements, const KernelFacts& facts, const PageTypes& types);
 
-  /// What an import has said no more of until now may have names.
+  /// An import learns names while it reads: texts that were made earlier may lack them.
   void forget_old_texts();
   /// Sets a column, if it has changed.
   void set(Column column, std::optional<std::uint64_t> value);

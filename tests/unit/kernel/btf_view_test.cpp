@@ -193,7 +193,7 @@ void make_later(std::string& bytes, const btf* object, const char* name, const L
   add_u32(bytes, offsetof(btf_header, str_off), nr_bytes);
 }
 
-/// Of the header that every kernel has.
+/// The part of the header that every kernel has.
 constexpr std::size_t kHeaderBytes = offsetof(btf_header, str_len) + sizeof(btf_header::str_len);
 
 /// Adds what Linux 7.1 says of its kinds.
