@@ -121,6 +121,7 @@ class Bench:
         self.add_pobpf("--handles")
         self.add_pobpf("--handles", "--nid", "1", is_filtered=True)
         self.add_pobpf("--format", "json")
+        self.add_pobpf("--format", "json", "--handles")
         self.add_pobpf("record", "-o", "-")
         self.add_pobpf("stacks")
         self.add_pobpf("top")
