@@ -20,8 +20,8 @@ enum class JsonLayout { kLine, kIndented };
 /// The output that RapidJSON writes to.
 struct JsonStream {
   using Ch = char;
-  void Put(char c) { out += c; }
-  void Flush() {}
+  void Put(char c) { out += c; }  // NOLINT(readability-identifier-naming)
+  void Flush() {}                 // NOLINT(readability-identifier-naming)
   std::string& out;
 };
 

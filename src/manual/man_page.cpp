@@ -34,10 +34,10 @@ std::string sentence(std::string text) {
 
 /// "\fB\-o\fR, \fB\-\-output\fR \fIFILE\fR"
 std::string tag(const OptionRow& row, bool is_not = false) {
-  if (row.is_positional()) return fmt::format("\\fI{}\\fR", row.name);
-  std::string text = row.letter == '\0' ? "" : fmt::format("\\fB\\-{}\\fR, ", row.letter);
-  text += fmt::format("\\fB{}\\fR", roff(name_of(row, is_not)));
-  return row.takes_value() ? text + fmt::format(" \\fI{}\\fR", roff(row.value)) : text;
+  if (row.is_positional()) return fmt::format(R"(\fI{}\fR)", row.name);
+  std::string text = row.letter == '\0' ? "" : fmt::format(R"(\fB\-{}\fR, )", row.letter);
+  text += fmt::format(R"(\fB{}\fR)", roff(name_of(row, is_not)));
+  return row.takes_value() ? text + fmt::format(R"( \fI{}\fR)", roff(row.value)) : text;
 }
 
 std::string heading(std::string_view title) { return fmt::format(".SH \"{}\"\n", roff(title)); }

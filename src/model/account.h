@@ -46,7 +46,7 @@ struct Account {
   /// False of records that were kept without an account: it is not known what else there was.
   bool is_of_walk = true;
 
-  [[nodiscard]] bool knows(ByFilter Account::* /*counts*/) const { return true; }
+  [[nodiscard]] static bool knows(ByFilter Account::* /*counts*/) { return true; }
   [[nodiscard]] bool knows(std::uint64_t Account::*count) const {
     return is_of_walk || count == &Account::emitted || count == &Account::freed ||
            count == &Account::errors || count == &Account::outside;

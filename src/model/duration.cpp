@@ -15,19 +15,19 @@
 namespace pobpf {
 namespace {
 
-struct Unit {
+struct TimeUnit {
   std::string_view name;
   std::uint64_t ns;
 };
 
-constexpr Unit kTimeUnits[] = {{"ns", 1},
-                               {"us", 1'000},
-                               {"ms", 1'000'000},
-                               {"s", 1'000'000'000},
-                               {"m", 60'000'000'000},
-                               {"h", 3'600'000'000'000},
-                               {"d", 86'400'000'000'000},
-                               {"w", 604'800'000'000'000}};
+constexpr TimeUnit kTimeUnits[] = {{"ns", 1},
+                                   {"us", 1'000},
+                                   {"ms", 1'000'000},
+                                   {"s", 1'000'000'000},
+                                   {"m", 60'000'000'000},
+                                   {"h", 3'600'000'000'000},
+                                   {"d", 86'400'000'000'000},
+                                   {"w", 604'800'000'000'000}};
 
 constexpr std::uint64_t kMaxNs = 1ULL << 63;
 
@@ -55,7 +55,7 @@ Result<std::uint64_t> parse_duration(std::string_view text) {
         std::find_if(number_end, rest.end(), [](char c) { return is_digit(c) || c == '.'; });
     const std::string_view unit_name(number_end, static_cast<std::size_t>(unit_end - number_end));
     const auto* unit = std::find_if(std::begin(kTimeUnits), std::end(kTimeUnits),
-                                    [&](const Unit& known) { return known.name == unit_name; });
+                                    [&](const TimeUnit& known) { return known.name == unit_name; });
     // from_chars takes "inf" and "1e9" too, and stops at a second point
     if (unit == std::end(kTimeUnits) || !is_digit(rest.front())) return no_duration(text);
     std::uint64_t ns = 0;

@@ -38,7 +38,7 @@ enum class Shown : std::uint8_t {
 
 /// A column of rows of the type R.
 template <typename R>
-struct RowColumn {
+struct RowColumn {  // NOLINT(clang-analyzer-optin.performance.Padding)
   Column column;
   Shown shown;
   CellValue (*value)(const R& row, const RowStyle& style);

@@ -50,11 +50,12 @@ std::size_t replaced_length(std::string_view text) {
 void append_json_escape(std::string& out, char32_t code) {
   constexpr std::string_view kNamed = "\b\t\n\f\r\"\\";
   constexpr std::string_view kNames = "btnfr\"\\";
-  const std::size_t named = code < 0x80 ? kNamed.find(static_cast<char>(code)) : kNamed.npos;
+  const std::size_t named =
+      code < 0x80 ? kNamed.find(static_cast<char>(code)) : std::string_view::npos;
   const auto append_unit = [&](char32_t unit) {
     fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<std::uint32_t>(unit));
   };
-  if (named != kNamed.npos) {
+  if (named != std::string_view::npos) {
     out.append(1, '\\').append(1, kNames[named]);
   } else if (code < 0x10000) {
     append_unit(code);

@@ -101,7 +101,7 @@ struct Value {
 };
 
 /// One option, or one positional argument, of one or more commands.
-struct OptionRow {
+struct OptionRow {              // NOLINT(clang-analyzer-optin.performance.Padding)
   const char* name;             ///< "output"; in capitals, as "FILE", for a positional argument
   char letter = '\0';           ///< 'o' for -o
   const char* value = nullptr;  ///< help calls its value so: "FILE"; "[N]" may be left out
