@@ -75,7 +75,7 @@ enum pobpf_filter {
 #define POBPF_FILTER(KIND, ID, name, fields, names) POBPF_FILTER_##ID,
 	POBPF_FILTER_LIST(POBPF_FILTER)
 #undef POBPF_FILTER
-	POBPF_NR_FILTERS
+		POBPF_NR_FILTERS
 };
 
 /* Choices of filters that say yes or no. */

@@ -35,7 +35,7 @@ enum pobpf_group_bit {
 #define POBPF_GROUP_KEY(ID, Name, name, fields) POBPF_GROUP_##ID##_BIT,
 	POBPF_GROUP_KEY_LIST(POBPF_GROUP_KEY)
 #undef POBPF_GROUP_KEY
-	POBPF_NR_GROUP_BITS
+		POBPF_NR_GROUP_BITS
 };
 
 /* The fields that count_pages groups by; those of the key that are not asked for are zero. */
