@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whether an allocation is in a reader's view. */
+/* The filters of a reader, and the test of an allocation against them. */
 #ifndef POBPF_FILTER_BPF_H
 #define POBPF_FILTER_BPF_H
 
@@ -38,8 +38,7 @@ static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u
 {
 	__u32 nid;
 
-	/* PagePoisoned(): a memmap that nobody has initialised; 7.3 tests it before taking the nid
-	 */
+	/* PagePoisoned(): a memmap that nobody has initialised; 7.3 tests it before it takes nid */
 	if (flags == PAGE_POISON_PATTERN)
 		return false;
 	nid = flags >> layout.node_shift & layout.node_mask;
@@ -517,7 +516,7 @@ __noinline int passes_deep_filters(const struct pobpf_params *params, struct own
 	return 1;
 }
 
-/* Whether an allocation is in the reader's view; else it is counted under the first filter. */
+/* Tells if an allocation is in the reader's view; else it is counted under the first filter. */
 static __always_inline bool is_wanted(const struct pobpf_params *params, struct owner_ref *ref,
 				      struct window_walk *w, struct filter_memo *memo)
 {

@@ -20,60 +20,49 @@ enum pobpf_mode {
 /*
  * Filters of a link, in the order in which they are tested: cheap ones first. A
  * page is counted under the first one that it does not pass.
- * X(KIND, ID, name, fields, names):
  *
- * KIND	what the filter takes; parameters, members of FilterSpec (src/model/filter.h) and how
- *	the ones are made of the others (src/model/compile_filter.cpp) follow from it:
- *	NAMES	names of one of the kernel's tables: a mask of their numbers
- *	IDS	numbers: members of the reader's set
- *	YES_NO	whether the page is so: enum pobpf_choice
- *	OWN	something that no other filter takes: declared by hand
- * name	in --stats and in files
- * fields	of a record that it looks at: enum PageField
- * names	of NAMES: KernelFacts has them as <names>_names
+ * What a filter takes decides which of the four macros a row calls. Parameters, members of
+ * FilterSpec (src/model/filter.h) and how the ones are made of the others
+ * (src/model/compile_filter.cpp) follow from it:
+ *
+ * NAMES(ID, name, fields, names)	names of one of the kernel's tables, which KernelFacts
+ *					has as <names>_names: a mask of their numbers
+ * IDS(ID, name, fields)		numbers: members of the reader's set
+ * YES_NO(ID, name, fields)		whether the page is so: enum pobpf_choice
+ * OWN(ID, name, fields)		something that no other filter takes: declared by hand
+ *
+ * `name` stands in --stats and in files, `fields` of a record are those that it looks at (enum
+ * PageField).
  */
-#define POBPF_FILTER_LIST(X)                                                                       \
-	X(OWN, NID, nid, kFlags, )                                                                 \
-	X(NAMES, ZONE, zone, kFlags, zone)                                                         \
-	X(OWN, FLAGS, flags, kFlags, )                                                             \
-	X(OWN, ORDER, order, kOrder, )                                                             \
-	X(NAMES, BLOCK_MIGRATETYPE, block_migratetype, kPageblockMigratetype, migratetype)         \
-	X(IDS, HANDLE, handle, kHandle, )                                                          \
+#define POBPF_FILTER_LIST(NAMES, IDS, YES_NO, OWN)                                                 \
+	OWN(NID, nid, kFlags)                                                                      \
+	NAMES(ZONE, zone, kFlags, zone)                                                            \
+	OWN(FLAGS, flags, kFlags)                                                                  \
+	OWN(ORDER, order, kOrder)                                                                  \
+	NAMES(BLOCK_MIGRATETYPE, block_migratetype, kPageblockMigratetype, migratetype)            \
+	IDS(HANDLE, handle, kHandle)                                                               \
 	/* since, until and age */                                                                 \
-	X(OWN, TIME, time, kTsNsec, )                                                              \
-	X(OWN, GFP, gfp, kGfpMask, )                                                               \
+	OWN(TIME, time, kTsNsec)                                                                   \
+	OWN(GFP, gfp, kGfpMask)                                                                    \
 	/* of the gfp mask */                                                                      \
-	X(NAMES, MIGRATETYPE, migratetype, kGfpMask, migratetype)                                  \
-	X(YES_NO, MIXED, mixed, kGfpMask | kPageblockMigratetype, )                                \
-	X(IDS, TGID, tgid, kTgid, )                                                                \
-	X(IDS, PID, pid, kPid, )                                                                   \
-	X(OWN, COMM, comm, kComm, )                                                                \
-	X(YES_NO, DEAD, dead, kTgid, )                                                             \
-	X(OWN, MEMCG, memcg, kMemcg, )                                                             \
+	NAMES(MIGRATETYPE, migratetype, kGfpMask, migratetype)                                     \
+	YES_NO(MIXED, mixed, kGfpMask | kPageblockMigratetype)                                     \
+	IDS(TGID, tgid, kTgid)                                                                     \
+	IDS(PID, pid, kPid)                                                                        \
+	OWN(COMM, comm, kComm)                                                                     \
+	YES_NO(DEAD, dead, kTgid)                                                                  \
+	OWN(MEMCG, memcg, kMemcg)                                                                  \
 	/* symbols and modules */                                                                  \
-	X(OWN, STACK, stack, kHandle, )
+	OWN(STACK, stack, kHandle)
 
-/* POBPF_IF_NAMES_<KIND>(text) is text if KIND is NAMES, else nothing; the others likewise. */
-#define POBPF_IF_NAMES_NAMES(...) __VA_ARGS__
-#define POBPF_IF_NAMES_IDS(...)
-#define POBPF_IF_NAMES_YES_NO(...)
-#define POBPF_IF_NAMES_OWN(...)
-#define POBPF_IF_IDS_NAMES(...)
-#define POBPF_IF_IDS_IDS(...) __VA_ARGS__
-#define POBPF_IF_IDS_YES_NO(...)
-#define POBPF_IF_IDS_OWN(...)
-#define POBPF_IF_YES_NO_NAMES(...)
-#define POBPF_IF_YES_NO_IDS(...)
-#define POBPF_IF_YES_NO_YES_NO(...) __VA_ARGS__
-#define POBPF_IF_YES_NO_OWN(...)
-#define POBPF_IF_OWN_NAMES(...)
-#define POBPF_IF_OWN_IDS(...)
-#define POBPF_IF_OWN_YES_NO(...)
-#define POBPF_IF_OWN_OWN(...) __VA_ARGS__
+/* For lists to which filters of all kinds are alike: X(ID, name, fields, ...). */
+#define POBPF_EACH_FILTER(X) POBPF_FILTER_LIST(X, X, X, X)
+/* For kinds that are not in a list. */
+#define POBPF_NO_FILTER(...)
 
 enum pobpf_filter {
-#define POBPF_FILTER(KIND, ID, name, fields, names) POBPF_FILTER_##ID,
-	POBPF_FILTER_LIST(POBPF_FILTER)
+#define POBPF_FILTER(ID, name, fields, ...) POBPF_FILTER_##ID,
+	POBPF_EACH_FILTER(POBPF_FILTER)
 #undef POBPF_FILTER
 		POBPF_NR_FILTERS
 };
@@ -88,9 +77,9 @@ enum pobpf_choice {
 enum pobpf_set_kind {
 	POBPF_SET_MEMCG, /* kernfs id of a cgroup: stands for it and what is below it */
 	POBPF_SET_STACK, /* handle: written by BPF, what its frames hit; a cache */
-#define POBPF_FILTER(KIND, ID, name, fields, names) POBPF_IF_IDS_##KIND(POBPF_SET_##ID, )
-	POBPF_FILTER_LIST(POBPF_FILTER)
-#undef POBPF_FILTER
+#define POBPF_IDS(ID, name, fields) POBPF_SET_##ID,
+	POBPF_FILTER_LIST(POBPF_NO_FILTER, POBPF_IDS, POBPF_NO_FILTER, POBPF_NO_FILTER)
+#undef POBPF_IDS
 };
 
 /* Key of a reader's set. */
@@ -175,10 +164,11 @@ struct pobpf_params {
 	__u32 nr_stack_ranges;
 	__u32 group_by; /* enum pobpf_group_field; count_pages only */
 	/* NAMES: the bit of a number is set if its name is wanted; YES_NO: enum pobpf_choice */
-#define POBPF_FILTER(KIND, ID, name, fields, names)                                                \
-	POBPF_IF_NAMES_##KIND(__u32 name##_mask;) POBPF_IF_YES_NO_##KIND(__u32 name;)
-	POBPF_FILTER_LIST(POBPF_FILTER)
-#undef POBPF_FILTER
+#define POBPF_NAMES(ID, name, fields, names) __u32 name##_mask;
+#define POBPF_YES_NO(ID, name, fields) __u32 name;
+	POBPF_FILTER_LIST(POBPF_NAMES, POBPF_NO_FILTER, POBPF_YES_NO, POBPF_NO_FILTER)
+#undef POBPF_NAMES
+#undef POBPF_YES_NO
 };
 
 #endif /* POBPF_PARAMETERS_H */

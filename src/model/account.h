@@ -15,8 +15,8 @@ namespace pobpf {
 
 /// Names of enum pobpf_filter, as keys of JSON and of files have them.
 inline constexpr std::array<const char*, POBPF_NR_FILTERS> kFilterNames = {
-#define POBPF_FILTER(KIND, ID, name, fields, names) #name,
-    POBPF_FILTER_LIST(POBPF_FILTER)
+#define POBPF_FILTER(ID, name, fields, ...) #name,
+    POBPF_EACH_FILTER(POBPF_FILTER)
 #undef POBPF_FILTER
 };
 

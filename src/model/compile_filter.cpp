@@ -253,7 +253,7 @@ class SpecCompiler {
     if (!automaton) return fail(std::move(automaton).error());
     if (!automaton->may_pass()) return nothing_left("comm", !spec_.comms.wanted.empty());
     std::copy(automaton->states.begin(), automaton->states.end(), result_.params.comm);
-    result_.comm_table = automaton->table;
+    result_.comms = *std::move(automaton);
     return {};
   }
 

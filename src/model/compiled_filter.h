@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/comm_automaton.h"
 #include "model/pfn_range.h"
 #include "pobpf/parameters.h"
 
@@ -20,7 +21,7 @@ struct CompiledFilter {
   std::vector<std::pair<pobpf_set_key, std::uint32_t>> members;
   /// Ascending and disjoint.
   std::vector<pobpf_stack_range> stack_ranges;
-  std::optional<pobpf_comm_table> comm_table;
+  std::optional<CommAutomaton> comms;
 };
 
 }  // namespace pobpf

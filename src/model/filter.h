@@ -45,12 +45,13 @@ struct AgeRange {
 
 /// Filters as far as they can be understood without asking a kernel; all must match.
 struct FilterSpec {
-#define POBPF_FILTER(KIND, ID, name, fields, names)   \
-  POBPF_IF_NAMES_##KIND(Choice<std::string> name##s;) \
-      POBPF_IF_IDS_##KIND(Choice<IdRange> name##s;)   \
-          POBPF_IF_YES_NO_##KIND(std::optional<bool> is_##name;)
-  POBPF_FILTER_LIST(POBPF_FILTER)
-#undef POBPF_FILTER
+#define POBPF_NAMES(ID, name, fields, names) Choice<std::string> name##s;
+#define POBPF_IDS(ID, name, fields) Choice<IdRange> name##s;
+#define POBPF_YES_NO(ID, name, fields) std::optional<bool> is_##name;
+  POBPF_FILTER_LIST(POBPF_NAMES, POBPF_IDS, POBPF_YES_NO, POBPF_NO_FILTER)
+#undef POBPF_NAMES
+#undef POBPF_IDS
+#undef POBPF_YES_NO
   std::optional<NodeSet> nodes;  ///< no value: all nodes
   Choice<IdRange> orders;
   Choice<std::string> comms;  ///< glob patterns
@@ -67,12 +68,14 @@ struct FilterSpec {
   /// Filters that are asked for, bits of enum pobpf_filter. PFNs are none: what is not wanted is
   /// not walked.
   [[nodiscard]] std::uint32_t active() const {
-#define POBPF_FILTER(KIND, ID, name, fields, names)                                    \
-  {POBPF_FILTER_##ID,                                                                  \
-   POBPF_IF_NAMES_##KIND(!name##s.is_empty()) POBPF_IF_IDS_##KIND(!name##s.is_empty()) \
-       POBPF_IF_YES_NO_##KIND(is_##name.has_value()) POBPF_IF_OWN_##KIND(has_##name())},
-    const std::pair<pobpf_filter, bool> filters[] = {POBPF_FILTER_LIST(POBPF_FILTER)};
-#undef POBPF_FILTER
+#define POBPF_CHOICE(ID, name, fields, ...) {POBPF_FILTER_##ID, !name##s.is_empty()},
+#define POBPF_YES_NO(ID, name, fields) {POBPF_FILTER_##ID, is_##name.has_value()},
+#define POBPF_OWN(ID, name, fields) {POBPF_FILTER_##ID, has_##name()},
+    const std::pair<pobpf_filter, bool> filters[] = {
+        POBPF_FILTER_LIST(POBPF_CHOICE, POBPF_CHOICE, POBPF_YES_NO, POBPF_OWN)};
+#undef POBPF_CHOICE
+#undef POBPF_YES_NO
+#undef POBPF_OWN
     std::uint32_t active = 0;
     for (const auto& [filter, is_active] : filters)
       if (is_active) active |= 1U << filter;

@@ -23,11 +23,11 @@ struct NamesFilter {
 };
 
 inline constexpr NamesFilter kNamesFilters[] = {
-#define POBPF_FILTER(KIND, ID, name, fields, names)                               \
-  POBPF_IF_NAMES_##KIND({#name, &FilterSpec::name##s, &pobpf_params::name##_mask, \
-                         #names " of this kernel", &KernelFacts::names##_names}, )
-    POBPF_FILTER_LIST(POBPF_FILTER)
-#undef POBPF_FILTER
+#define POBPF_NAMES(ID, name, fields, names)                                          \
+  {#name, &FilterSpec::name##s, &pobpf_params::name##_mask, #names " of this kernel", \
+   &KernelFacts::names##_names},
+    POBPF_FILTER_LIST(POBPF_NAMES, POBPF_NO_FILTER, POBPF_NO_FILTER, POBPF_NO_FILTER)
+#undef POBPF_NAMES
 };
 
 /// Numbers.
@@ -38,10 +38,9 @@ struct IdsFilter {
 };
 
 inline constexpr IdsFilter kIdsFilters[] = {
-#define POBPF_FILTER(KIND, ID, name, fields, names) \
-  POBPF_IF_IDS_##KIND({#name, &FilterSpec::name##s, POBPF_SET_##ID}, )
-    POBPF_FILTER_LIST(POBPF_FILTER)
-#undef POBPF_FILTER
+#define POBPF_IDS(ID, name, fields) {#name, &FilterSpec::name##s, POBPF_SET_##ID},
+    POBPF_FILTER_LIST(POBPF_NO_FILTER, POBPF_IDS, POBPF_NO_FILTER, POBPF_NO_FILTER)
+#undef POBPF_IDS
 };
 
 /// Whether a page is so.
@@ -51,10 +50,9 @@ struct YesNoFilter {
 };
 
 inline constexpr YesNoFilter kYesNoFilters[] = {
-#define POBPF_FILTER(KIND, ID, name, fields, names) \
-  POBPF_IF_YES_NO_##KIND({&FilterSpec::is_##name, &pobpf_params::name}, )
-    POBPF_FILTER_LIST(POBPF_FILTER)
-#undef POBPF_FILTER
+#define POBPF_YES_NO(ID, name, fields) {&FilterSpec::is_##name, &pobpf_params::name},
+    POBPF_FILTER_LIST(POBPF_NO_FILTER, POBPF_NO_FILTER, POBPF_YES_NO, POBPF_NO_FILTER)
+#undef POBPF_YES_NO
 };
 
 /// The option of a filter, without its dashes.

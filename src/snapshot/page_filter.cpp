@@ -15,6 +15,7 @@
 #include "model/glob.h"
 #include "model/nodelist.h"
 #include "sum/call_site.h"
+#include "util/bounded.h"
 
 namespace pobpf {
 namespace {
@@ -160,18 +161,13 @@ Result<PageFilter> PageFilter::make(const FilterSpec& spec, const SnapshotHeader
                 "leave out --nid, --zone, --migratetype and --mixed");
   for (const auto& [key, bits] : filter.compiled_.members)
     filter.sets_.emplace(set_key(key.kind, key.value), bits);
-  if (!spec.comms.is_empty()) {
-    auto automaton = compile_comm_patterns(spec.comms.wanted, spec.comms.rejected);
-    if (!automaton) return fail(std::move(automaton).error());
-    filter.comms_ = *std::move(automaton);
-  }
   return filter;
 }
 
 PageFields PageFilter::needed_fields() const {
   using enum PageField;
-#define POBPF_FILTER(KIND, ID, name, fields, names) {POBPF_FILTER_##ID, PageFields{} | (fields)},
-  constexpr std::pair<pobpf_filter, PageFields> kNeeds[] = {POBPF_FILTER_LIST(POBPF_FILTER)};
+#define POBPF_FILTER(ID, name, fields, ...) {POBPF_FILTER_##ID, PageFields{} | (fields)},
+  constexpr std::pair<pobpf_filter, PageFields> kNeeds[] = {POBPF_EACH_FILTER(POBPF_FILTER)};
 #undef POBPF_FILTER
   PageFields needed = 0;
   for (const auto& [filter, fields] : kNeeds)
@@ -283,11 +279,10 @@ bool PageFilter::set_passes(pobpf_set_kind kind, std::uint32_t value) const {
 }
 
 bool PageFilter::comm_passes(const pobpf_page& page) {
-  const auto* bytes = reinterpret_cast<const char*>(page.comm);
-  const std::string_view comm(bytes, strnlen(bytes, sizeof(page.comm)));
+  const std::string_view comm = bounded(page.comm, sizeof(page.comm));
   if (!last_comm_passes_ || comm != last_comm_) {
     last_comm_ = comm;
-    last_comm_passes_ = comms_->passes(comm);
+    last_comm_passes_ = compiled_.comms->passes(comm);
   }
   return *last_comm_passes_;
 }

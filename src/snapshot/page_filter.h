@@ -67,8 +67,7 @@ class PageFilter {
   PageContext* context_;
   CompiledFilter compiled_;
   HashMap<std::uint64_t, std::uint32_t> sets_;  // kind << 32 | value: its bits
-  std::optional<CommAutomaton> comms_;
-  std::optional<PagePlaces> places_;  // no value: not known
+  std::optional<PagePlaces> places_;            // no value: not known
   // verdicts on what pages share; no more of them than the context has
   HashMap<std::uint32_t, bool> stacks_;
   HashMap<std::uint64_t, bool> cgroups_;

@@ -37,13 +37,11 @@ TEST_P(Filters, SelectsWhatItSaysAndCountsTheRest) {
   EXPECT_EQ(counts(sums->account), counts(expected.account));
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, Filters,
-                         testing::Combine(testing::Values(kObjects[3], kObjects[4], kObjects[5]),
-                                          testing::ValuesIn(cases())),
-                         [](const testing::TestParamInfo<std::tuple<ObjectChoice, Case>>& test) {
-                           return std::string(std::get<0>(test.param).name) +
-                                  std::get<1>(test.param).name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Each, Filters, testing::Combine(testing::ValuesIn(kFiltersObjects), testing::ValuesIn(cases())),
+    [](const testing::TestParamInfo<std::tuple<ObjectChoice, Case>>& test) {
+      return std::string(std::get<0>(test.param).name) + std::get<1>(test.param).name;
+    });
 
 }  // namespace
 }  // namespace pobpf::synthetic

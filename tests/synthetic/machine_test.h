@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ inline void PrintTo(const pobpf_page& page, std::ostream* out) {
 
 namespace pobpf::synthetic {
 
-/// Which of the objects compiled from bpf/page_owner.bpf.c runs.
+/// One of the objects compiled from bpf/page_owner.bpf.c, and whether its readers may have filters:
+/// where they may not, the verifier drops the code of all filters.
 struct ObjectChoice {
   const char* name;
   bool use_rdonly_cast;
@@ -41,6 +43,7 @@ inline constexpr ObjectChoice kObjects[] = {
     {"Filters", true, false, true}, {"FiltersProbe", false, false, true}};
 
 inline constexpr const ObjectChoice& kNewestObject = kObjects[0];
+inline constexpr auto kFiltersObjects = std::span(kObjects).subspan<3>();
 inline constexpr const ObjectChoice& kNewestFiltersObject = kObjects[3];
 
 inline std::string object_name(const testing::TestParamInfo<ObjectChoice>& info) {

@@ -151,7 +151,7 @@ TEST_F(CompileFilter, NothingIsFilteredByDefault) {
   EXPECT_EQ(filter.params.age_max, UINT64_MAX);
   EXPECT_EQ(spec_.active(), 0U);
   EXPECT_FALSE(filter.pfns);
-  EXPECT_FALSE(filter.comm_table);
+  EXPECT_FALSE(filter.comms);
   EXPECT_THAT(filter.members, IsEmpty());
   EXPECT_THAT(filter.stack_ranges, IsEmpty());
   EXPECT_THAT(context_.asked, IsEmpty());
@@ -387,10 +387,10 @@ TEST_F(CompileFilter, TaskNamesAreAnAutomaton) {
   spec_.comms = {{"kworker*", "bash"}, {"kworker/u*"}};
   const auto filter = compile();
   EXPECT_EQ(filter.params.active, only(POBPF_FILTER_COMM));
-  ASSERT_TRUE(filter.comm_table);
+  ASSERT_TRUE(filter.comms);
   CommAutomaton automaton;
   std::copy(std::begin(filter.params.comm), std::end(filter.params.comm), automaton.states.begin());
-  automaton.table = *filter.comm_table;
+  automaton.table = filter.comms->table;
   EXPECT_TRUE(automaton.passes("kworker/0:1"));
   EXPECT_TRUE(automaton.passes("bash"));
   EXPECT_FALSE(automaton.passes("kworker/u8:0"));
