@@ -29,6 +29,7 @@
 #include "reader/pin_name.h"
 #include "reader/pin_program.h"
 #include "reader/reader_maps.h"
+#include "reader/set_constant.h"
 #include "reader/skeleton_deleter.h"
 #include "reader/text_facts.h"
 #include "reader/view.h"
@@ -123,8 +124,8 @@ void copy_text(char (&to)[kBytes], const std::string& text) {
   kCut.copy(to + kBytes - 1 - kCut.size(), kCut.size());
 }
 
-/// The loaded program with everything that its maps have to hold. Filters that the view does not
-/// have may be compiled in, too.
+/// The loaded program with everything that its maps have to hold. The verifier goes through
+/// `more_filters`, too, which the view does not have.
 Result<PinSkeleton> load(const PinRequest& request, const MachineFacts& facts,
                          const KernelBtf& types, std::uint32_t more_filters = 0) {
   auto filter = compile_view(facts, request.view, request.session.use_kallsyms_lookup);
@@ -153,18 +154,12 @@ Result<PinSkeleton> load(const PinRequest& request, const MachineFacts& facts,
   if (!skeleton) return fail(opening.error("opening the page printer", errno));
   if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());
-  auto& constants = *skeleton->rodata;
-  std::memcpy(const_cast<pobpf_cast_ids*>(
-                  reinterpret_cast<const volatile pobpf_cast_ids*>(&constants.cast_ids)),
-              &facts.cast_ids, sizeof(facts.cast_ids));
-  std::memcpy(
-      const_cast<pobpf_layout*>(reinterpret_cast<const volatile pobpf_layout*>(&constants.layout)),
-      &facts.layout, sizeof(facts.layout));
-  std::memcpy(const_cast<pobpf_text_facts*>(
-                  reinterpret_cast<const volatile pobpf_text_facts*>(&constants.text)),
-              &*text, sizeof(*text));
-  const_cast<volatile __u32&>(constants.possible_filters) = filter->params.active | more_filters;
-  std::memcpy(const_cast<__u32*>(&constants.nr_tickets), &nr_tickets, sizeof(nr_tickets));
+  const auto& constants = *skeleton->rodata;
+  set_constant(constants.cast_ids, facts.cast_ids);
+  set_constant(constants.layout, facts.layout);
+  set_constant(constants.text, *text);
+  set_constant(constants.possible_filters, filter->params.active | more_filters);
+  set_constant(constants.nr_tickets, nr_tickets);
   if (auto status = size_maps(*skeleton, ranges.size(), nr_tickets); !status)
     return fail(std::move(status).error());
   if (const LibbpfCall loading; page_text_bpf__load(skeleton.get()) != 0)

@@ -87,9 +87,9 @@ Status install_inner_maps(const bpf_object* object, std::uint32_t slot, SlotStat
       !status)
     return status;
   const auto make_comm_table = [&] {
-    return make_array<pobpf_comm_table>("pobpf_comm", 0, std::span(&*filter.comm_table, 1));
+    return make_array<pobpf_comm_table>("pobpf_comm", 0, std::span(&filter.comms->table, 1));
   };
-  if (auto status = fill(kCommTables, filter.comm_table.has_value(), make_comm_table); !status)
+  if (auto status = fill(kCommTables, filter.comms.has_value(), make_comm_table); !status)
     return status;
   return fill(kStackRanges, !filter.stack_ranges.empty(), [&] {
     return make_array<pobpf_stack_range>("pobpf_ranges", BPF_F_INNER_MAP, filter.stack_ranges);

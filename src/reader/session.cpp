@@ -29,6 +29,7 @@
 #include "reader/own_programs.h"
 #include "reader/reader_maps.h"
 #include "reader/session_on.h"
+#include "reader/set_constant.h"
 #include "reader/skeleton_deleter.h"
 #include "reader/sum_map.h"
 #include "reader/sum_walk.h"
@@ -354,19 +355,12 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   if (!skeleton) return fail(opening.error("opening the page walker", errno));
   if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());
-  std::memcpy(const_cast<pobpf_cast_ids*>(
-                  reinterpret_cast<const volatile pobpf_cast_ids*>(&skeleton->rodata->cast_ids)),
-              &facts.cast_ids, sizeof(facts.cast_ids));
-  std::memcpy(const_cast<pobpf_layout*>(
-                  reinterpret_cast<const volatile pobpf_layout*>(&skeleton->rodata->layout)),
-              &facts.layout, sizeof(facts.layout));
-  const pobpf_kind_facts kind_facts = make_kind_facts(facts.page_types, facts.text);
-  std::memcpy(const_cast<pobpf_kind_facts*>(&skeleton->rodata->kind_facts), &kind_facts,
-              sizeof(kind_facts));
-  const_cast<volatile std::uint32_t&>(skeleton->rodata->possible_filters) =
-      options.filters | kNodeFilter;
-  const_cast<volatile std::uint32_t&>(skeleton->rodata->with_cgroup_paths) =
-      options.with_details ? 1 : 0;
+  const auto& constants = *skeleton->rodata;
+  set_constant(constants.cast_ids, facts.cast_ids);
+  set_constant(constants.layout, facts.layout);
+  set_constant(constants.kind_facts, make_kind_facts(facts.page_types, facts.text));
+  set_constant(constants.possible_filters, options.filters | kNodeFilter);
+  set_constant(constants.with_cgroup_paths, static_cast<std::uint32_t>(options.with_details));
   if (options.with_details)
     bpf_map__set_max_entries(skeleton->maps.cgroup_paths,
                              bpf_map__max_entries(skeleton->maps.cgroups));
@@ -374,7 +368,7 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
     const std::uint32_t nr_runs =
         std::min(std::bit_ceil(options.threads_max), bpf_map__max_entries(skeleton->maps.runs));
     bpf_map__set_max_entries(skeleton->maps.runs, nr_runs);
-    const_cast<volatile std::uint32_t&>(skeleton->rodata->runs_mask) = nr_runs - 1;
+    set_constant(constants.runs_mask, nr_runs - 1);
   }
   bpf_program__set_autoload(skeleton->progs.emit_pages,
                             options.with_pages && !options.with_details);

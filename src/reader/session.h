@@ -37,8 +37,9 @@ enum class PrivilegePolicy {
 /// SessionOptions::filters of a session whose readers may have any.
 constexpr std::uint32_t kEveryFilter = (1U << POBPF_NR_FILTERS) - 1;
 
-/// Kernel features that can be switched off to force the fallback path (--no-feature NAME).
+/// The purpose of a session, and the features of the kernel that it may use.
 struct SessionOptions {
+  // features can be switched off to force the fallback path (--no-feature NAME)
   bool use_rdonly_cast = true;      ///< "rdonly-cast": else bpf_probe_read_kernel
   bool use_may_goto = true;         ///< "may-goto": else bpf_loop(); so without bpf_rdonly_cast()
   bool use_kallsyms_lookup = true;  ///< "kallsyms-lookup": else iter/ksym
