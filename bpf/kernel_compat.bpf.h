@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Everything in BPF that differs between kernels, decided by BTF, never by
- * version. Newest kernel first. Only this file says ___flavour or
+ * version. Newest kernel first. Only this file declares flavours (___) and says
  * bpf_core_field_exists; facts that BTF cannot tell are in struct pobpf_layout.
  */
 #ifndef POBPF_KERNEL_COMPAT_BPF_H
@@ -255,8 +255,8 @@ struct stack_record___any {
 	unsigned long entries[1];
 } __attribute__((preserve_access_index));
 
-/* Bytes that a seq_file holds for its reader, and those it can still take; the last one it never
- * does.
+/*
+ * Bytes that a seq_file holds for its reader, and those it can still take; it never takes the last.
  */
 static __always_inline __u32 seq_file_count(const struct seq_file *seq)
 {
@@ -414,7 +414,7 @@ struct slab___dump {
 	struct kmem_cache___dump *slab_cache;
 } __attribute__((preserve_access_index));
 
-/* v7.1 or so: compound_info may hold a mask for the address. Before: the head's address. Both | 1.
+/* v7.1 or so: compound_info may hold a mask for the address; before, the head's address. Both | 1
  */
 static __always_inline __u64 compound_word(__u64 page_address)
 {

@@ -466,7 +466,6 @@ static __always_inline int print_ticket(struct walk *w, __u64 session, __u32 tic
 	/* forgotten, because of too many other readers: rather an error (EAGAIN) than a gap */
 	if (begin_ticket(session, ticket, &print->next))
 		return 1;
-	w->run->slot = 0;
 	w->run->memcg = (struct memcg_memo){};
 	init_filter(w->params, 0, &w->run->filter);
 	print->nr_scanned = 0;

@@ -28,7 +28,7 @@
 enum window_whole { WINDOW_MIXED, WINDOW_ABSENT, WINDOW_OFFLINE, WINDOW_FREE };
 
 /*
- * Where a window lies in kernel memory. Addresses are numbers: global functions, which are
+ * The location of a window in kernel memory. Addresses are numbers: global functions, which are
  * verified once, on their own, take plain memory only, and maps hold nothing else.
  */
 struct window_place {

@@ -119,7 +119,7 @@ static __always_inline bool walk_window(struct walk *w, const struct pobpf_windo
 }
 
 /*
- * Whether an allocation is in the reader's view. It looks w->run up each time: with addresses kept
+ * Tells if an allocation is in the reader's view. It looks w->run up each time: with addresses kept
  * over all pages of a step the stack would be too small for 6.1.
  */
 static __always_inline bool is_in_view(struct walk *w, struct owner_ref *ref)
