@@ -13,6 +13,7 @@
 #include "format/page_formatter.h"
 #include "format/text_cache.h"
 #include "model/flag_text.h"
+#include "util/bounded.h"
 #include "util/escape.h"
 
 namespace pobpf {
@@ -77,16 +78,12 @@ class CsvFormatter final : public PageFormatter {
       append_csv_field(out, text);
       return;
     }
-    std::string escaped;
-    append_escaped(escaped, text);
-    append_csv_field(out, escaped);
+    append_csv_field(out, escaped(text));
   }
 
   void append_name(std::string& out, const std::vector<std::string>& names, long index) const {
-    const bool is_named = index >= 0 && static_cast<std::size_t>(index) < names.size() &&
-                          !names[static_cast<std::size_t>(index)].empty();
-    if (is_named)
-      append_text(out, names[static_cast<std::size_t>(index)]);
+    if (const auto name = name_at(names, index))
+      append_text(out, *name);
     else
       fmt::format_to(std::back_inserter(out), "unknown({})", index);
   }
@@ -101,10 +98,7 @@ class CsvFormatter final : public PageFormatter {
   void append_task(const pobpf_page& page, std::string& out) const {
     append_known(out, PageField::kPid, page.pid);
     append_known(out, PageField::kTgid, page.tgid);
-    if (has(PageField::kComm)) {
-      const auto* comm = reinterpret_cast<const char*>(page.comm);
-      append_text(out, std::string_view(comm, strnlen(comm, sizeof(page.comm))));
-    }
+    if (has(PageField::kComm)) append_text(out, bounded(page.comm, sizeof(page.comm)));
     out += ',';
     append_known(out, PageField::kTsNsec, page.ts_nsec);
     append_known(out, PageField::kFreeTsNsec, page.free_ts_nsec);

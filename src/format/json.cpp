@@ -166,7 +166,7 @@ class JsonFormatter final : public PageFormatter {
     out += blocks_.get(page.pageblock_migratetype, [&](std::string& text) {
       text = members_text([&](JsonWriter& json) {
         json.member(key_of(PageColumn::kPageblockMigratetype),
-                    json_name(facts_.migratetype_names, page.pageblock_migratetype));
+                    name_at(facts_.migratetype_names, page.pageblock_migratetype));
       });
     });
   }
@@ -196,7 +196,7 @@ class JsonFormatter final : public PageFormatter {
       keys.push_back(key);
       json.member(key, value);
     }
-    if (!facts_.texts && facts_.field("node") == nullptr) json.member(kNid, 0);
+    if (!facts_.texts && std::ranges::find(keys, kNid) == keys.end()) json.member(kNid, 0);
   }
 
   void append_migrated(const pobpf_page& page, std::string& out) {

@@ -11,14 +11,6 @@
 
 namespace pobpf {
 
-std::optional<std::string_view> json_name(const std::vector<std::string>& names,
-                                          std::int64_t index) {
-  if (index < 0 || static_cast<std::size_t>(index) >= names.size()) return std::nullopt;
-  const std::string& name = names[static_cast<std::size_t>(index)];
-  if (name.empty()) return std::nullopt;
-  return name;
-}
-
 void write_frames(JsonWriter& json, const Stack& stack) {
   json.array([&] {
     for (const Frame& frame : stack.frames)
@@ -27,6 +19,13 @@ void write_frames(JsonWriter& json, const Stack& stack) {
         json.member("symbol", frame.symbol);
       });
   });
+}
+
+void write_frames(JsonWriter& json, const Stack* stack) {
+  if (stack == nullptr)
+    json.value(nullptr);
+  else
+    write_frames(json, *stack);
 }
 
 void write_comm(JsonWriter& json, std::string_view comm) {
@@ -47,13 +46,13 @@ void write_gfp(JsonWriter& json, std::uint32_t gfp_mask, const KernelFacts& fact
   }
   const unsigned migratetype = gfp_migratetype(gfp_mask, facts);
   if (migratetype != kUnknownMigratetype)
-    json.member(key_of(PageColumn::kMigratetype), json_name(facts.migratetype_names, migratetype));
+    json.member(key_of(PageColumn::kMigratetype), name_at(facts.migratetype_names, migratetype));
 }
 
 void write_migrate_reason(JsonWriter& json, int reason, const KernelFacts& facts) {
   json.member(key_of(PageColumn::kLastMigrateReason),
               reason == facts.migrate_reason_never ? std::nullopt
-                                                   : json_name(facts.migrate_reason_names, reason));
+                                                   : name_at(facts.migrate_reason_names, reason));
 }
 
 void write_memcg(JsonWriter& json, const JsonCharge& charge, const KernelFacts& facts) {

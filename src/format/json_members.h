@@ -13,12 +13,10 @@
 
 namespace pobpf {
 
-/// No value, so null, where the kernel has no such name.
-[[nodiscard]] std::optional<std::string_view> json_name(const std::vector<std::string>& names,
-                                                        std::int64_t index);
-
 /// The value of "stack": frames, innermost first; an import may have their names alone.
 void write_frames(JsonWriter& json, const Stack& stack);
+/// The same; null if the frames could not be read.
+void write_frames(JsonWriter& json, const Stack* stack);
 /// "comm", and "comm_hex" if that is not UTF-8.
 void write_comm(JsonWriter& json, std::string_view comm);
 /// "gfp_mask", "gfp_flags" and "migratetype".

@@ -14,6 +14,7 @@
 #include "format/page_formatter.h"
 #include "format/text_cache.h"
 #include "model/flag_text.h"
+#include "util/bounded.h"
 #include "util/escape.h"
 
 namespace pobpf {
@@ -123,19 +124,12 @@ class KernelTextFormatter final : public PageFormatter {
       out += text;
   }
 
-  static std::string_view name_of(const std::vector<std::string>& names, std::size_t index) {
-    return index < names.size() ? std::string_view(names[index]) : std::string_view();
-  }
-
   /// A name of the kernel's tables; the kernel itself would read past them.
   void append_name(std::string& out, const std::vector<std::string>& names, long index) const {
-    const auto name =
-        index < 0 ? std::string_view() : name_of(names, static_cast<std::size_t>(index));
-    if (!name.empty()) {
-      append_untrusted(out, name);
-      return;
-    }
-    append_unknown(out, index);
+    if (const auto name = name_at(names, index))
+      append_untrusted(out, *name);
+    else
+      append_unknown(out, index);
   }
 
   template <typename T>
@@ -235,8 +229,7 @@ class KernelTextFormatter final : public PageFormatter {
     }
     if (has(PageField::kComm)) {
       head_ += " (";
-      const auto* comm = reinterpret_cast<const char*>(page.comm);
-      append_untrusted(head_, std::string_view(comm, strnlen(comm, sizeof(page.comm))));
+      append_untrusted(head_, bounded(page.comm, sizeof(page.comm)));
       head_ += ')';
     }
   }

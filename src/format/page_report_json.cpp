@@ -21,18 +21,6 @@ std::optional<std::string_view> text_or_null(std::string_view text) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
 
-std::vector<std::string> names_of(std::uint64_t flags, const std::vector<FlagName>& names) {
-  std::vector<std::string> list;
-  for (const FlagName& name : names) {
-    if (flags == 0) break;
-    if ((flags & name.mask) != name.mask) continue;
-    list.push_back(name.name);
-    flags &= ~name.mask;
-  }
-  if (flags != 0) list.push_back(fmt::format("{:#x}", flags));
-  return list;
-}
-
 class JsonReport {
  public:
   JsonReport(const PageDump& dump, const PageReportSource& source, JsonWriter& json)
@@ -80,7 +68,7 @@ class JsonReport {
     write_zone();
     write_pageblock();
     json_.member("flags", fmt::format("{:#x}", raw_.page.flags));
-    json_.member("page_flags", page_flags(raw_.page.flags));
+    json_.member("page_flags", page_flag_parts(raw_.page.flags, source_.facts).names);
     json_.member("refcount", report_.refcount);
     json_.member("mapcount", report_.mapcount);
     write_mapping();
@@ -130,20 +118,14 @@ class JsonReport {
     json_.member("nid", page_flag_field(raw_.page.flags, "node", facts));
     const auto zone = page_flag_field(raw_.page.flags, "zone", facts);
     json_.member("zone", zone);
-    json_.member("zone_name", json_name(source_.names.zones, static_cast<std::int64_t>(zone)));
+    json_.member("zone_name", name_at(source_.names.zones, static_cast<std::int64_t>(zone)));
   }
 
   void write_pageblock() {
     const KernelFacts& facts = source_.facts;
     if (const auto block = facts.pageblock(report_.pfn)) json_.member("pageblock", *block);
     json_.member("pageblock_migratetype",
-                 json_name(facts.migratetype_names, raw_.pageblock_migratetype));
-  }
-
-  [[nodiscard]] std::vector<std::string> page_flags(std::uint64_t flags) const {
-    std::uint64_t named = 0;
-    for (const FlagName& name : source_.facts.page_flag_names) named |= name.mask;
-    return names_of(flags & named, source_.facts.page_flag_names);
+                 name_at(facts.migratetype_names, raw_.pageblock_migratetype));
   }
 
   void write_mapping() {
@@ -163,7 +145,7 @@ class JsonReport {
     json_.member("pfn", raw_.compound_pfn);
     json_.member("order", raw_.compound_order);
     json_.member("flags", fmt::format("{:#x}", raw_.head.flags));
-    json_.member("page_flags", page_flags(raw_.head.flags));
+    json_.member("page_flags", page_flag_parts(raw_.head.flags, source_.facts).names);
     json_.member("entire_mapcount", report_.entire_mapcount);
     json_.member("pincount", raw_.pincount);
   }

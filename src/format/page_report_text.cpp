@@ -14,10 +14,8 @@ namespace pobpf {
 namespace {
 
 std::string name_or_number(const std::vector<std::string>& names, std::int64_t index) {
-  if (index >= 0 && static_cast<std::size_t>(index) < names.size() &&
-      !names[static_cast<std::size_t>(index)].empty())
-    return names[static_cast<std::size_t>(index)];
-  return fmt::format("unknown({})", index);
+  const auto name = name_at(names, index);
+  return name ? std::string(*name) : fmt::format("unknown({})", index);
 }
 
 std::string seconds(std::uint64_t ns) {

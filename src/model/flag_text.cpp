@@ -77,6 +77,13 @@ std::vector<std::string_view> split_flag_names(std::string_view names) {
   return parts;
 }
 
+std::optional<std::string_view> name_at(const std::vector<std::string>& names, std::int64_t index) {
+  if (index < 0 || static_cast<std::size_t>(index) >= names.size()) return std::nullopt;
+  const std::string& name = names[static_cast<std::size_t>(index)];
+  if (name.empty()) return std::nullopt;
+  return name;
+}
+
 PageFlagParts page_flag_parts(std::uint64_t flags, const KernelFacts& facts) {
   if (facts.texts) {
     const std::string* text = imported_flags(flags, facts);

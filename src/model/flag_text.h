@@ -4,6 +4,7 @@
 
 #include <climits>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,6 +56,10 @@ struct PageFlagParts {
   std::vector<std::pair<std::string, std::uint64_t>> fields;  ///< "node", "zone", ... in this order
 };
 [[nodiscard]] PageFlagParts page_flag_parts(std::uint64_t flags, const KernelFacts& facts);
+
+/// The name at `index` of one of the kernel's tables; none where it is not a name of the table.
+[[nodiscard]] std::optional<std::string_view> name_at(const std::vector<std::string>& names,
+                                                      std::int64_t index);
 
 /// "a|b|c" in its parts; none of an empty text.
 [[nodiscard]] std::vector<std::string_view> split_flag_names(std::string_view names);

@@ -86,7 +86,7 @@ pobpf_group_sum& PageSums::sum_of(const pobpf_page& page, const pobpf_page_detai
       key_ && request_.group_by == POBPF_GROUP_HANDLE && page.handle == key_->handle;
   if (!is_same) {
     const pobpf_group_key key = key_of(page, detail);
-    if (!key_ || !KeyEqual()(key, *key_)) {
+    if (!key_ || !GroupKeyEqual()(key, *key_)) {
       key_ = key;
       group_ = place_of(key);
     }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "pobpf/sums.h"
 #include "reader/session.h"
 #include "snapshot/page_place.h"
+#include "sum/allocator.h"
 #include "util/error.h"
 #include "util/hash_map.h"
 
@@ -50,11 +50,6 @@ class PageSums {
   [[nodiscard]] Result<GroupSums> take();
 
  private:
-  struct KeyEqual {
-    bool operator()(const pobpf_group_key& a, const pobpf_group_key& b) const {
-      return std::memcmp(&a, &b, sizeof(a)) == 0;
-    }
-  };
   [[nodiscard]] bool is_by(pobpf_group_field field) const {
     return (request_.group_by & static_cast<std::uint32_t>(field)) != 0;
   }
@@ -72,7 +67,7 @@ class PageSums {
   // neighbours mostly are of one group
   std::optional<pobpf_group_key> key_;
   std::uint32_t group_ = kOtherGroup;
-  HashMap<pobpf_group_key, std::uint32_t, KeyEqual> index_;
+  HashMap<pobpf_group_key, std::uint32_t, GroupKeyEqual> index_;
   GroupSums sums_;
   std::uint32_t groups_max_ = UINT32_MAX;
 };

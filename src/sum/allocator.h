@@ -2,6 +2,7 @@
 // Tells what memory is used for, in the terms of /proc/meminfo; docs/top.md lists the rules.
 #pragma once
 
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -11,6 +12,13 @@
 #include "pobpf/sums.h"
 
 namespace pobpf {
+
+/// For maps by keys, whose bytes are all set.
+struct GroupKeyEqual {
+  bool operator()(const pobpf_group_key& a, const pobpf_group_key& b) const {
+    return std::memcmp(&a, &b, sizeof(a)) == 0;
+  }
+};
 
 /// Sets what allocator_of() tells the use of a page from. `stack_order_min` is that of
 /// make_kind_facts().

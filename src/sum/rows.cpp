@@ -11,6 +11,7 @@
 #include "model/time_sum.h"
 #include "sum/allocator.h"
 #include "sum/call_site.h"
+#include "util/bounded.h"
 #include "util/hash_map.h"
 
 namespace pobpf {
@@ -20,9 +21,9 @@ constexpr const char* kUnreadableStack = "(unreadable stack)";
 
 Label number_label(std::int64_t value) { return {std::to_string(value), value}; }
 
-Label name_label(const std::vector<std::string>& names, std::size_t index) {
-  if (index < names.size() && !names[index].empty()) return {names[index], std::nullopt};
-  return {fmt::format("unknown({})", static_cast<std::int64_t>(index)), std::nullopt};
+Label name_label(const std::vector<std::string>& names, std::int64_t index) {
+  const auto name = name_at(names, index);
+  return {name ? std::string(*name) : fmt::format("unknown({})", index), std::nullopt};
 }
 
 class RowMaker {
@@ -141,10 +142,8 @@ class RowMaker {
         return number_label(key.tgid);
       case GroupField::kPid:
         return number_label(key.pid);
-      case GroupField::kComm: {
-        const auto* const bytes = reinterpret_cast<const char*>(key.comm);
-        return {std::string(bytes, strnlen(bytes, sizeof(key.comm))), std::nullopt};
-      }
+      case GroupField::kComm:
+        return {std::string(bounded(key.comm, sizeof(key.comm))), std::nullopt};
       case GroupField::kOrder:
         return number_label(key.order);
       case GroupField::kGfp: {
@@ -164,8 +163,7 @@ class RowMaker {
         return {memcg(key), std::nullopt};
       case GroupField::kMigrateReason:
         if (key.last_migrate_reason == facts.migrate_reason_never) return {"(none)", std::nullopt};
-        return name_label(facts.migrate_reason_names,
-                          static_cast<std::size_t>(key.last_migrate_reason));
+        return name_label(facts.migrate_reason_names, key.last_migrate_reason);
       case GroupField::kFreed:
         return {key.was_freed != 0 ? "before" : "never", std::nullopt};
     }

@@ -10,6 +10,7 @@
 #include "model/flag_text.h"
 #include "sum/allocator.h"
 #include "sum/call_site.h"
+#include "util/bounded.h"
 #include "util/escape.h"
 #include "util/hash_map.h"
 
@@ -42,12 +43,6 @@ SqlValue flag_field(const PageFlagParts& parts, std::string_view name) {
 }
 
 }  // namespace
-
-std::string sql_text(std::string_view text) {
-  std::string escaped;
-  append_escaped(escaped, text);
-  return escaped;
-}
 
 Result<DistinctRows> DistinctRows::make(SqliteDatabase& database, const std::string& table,
                                         std::initializer_list<const char*> columns) {
@@ -103,7 +98,7 @@ Result<ContextRows> ContextRows::make(SqliteDatabase& database) {
 }
 
 Status ContextRows::add_unknown(SqliteStatement& insert, std::uint64_t number, Error error) {
-  const std::string reason = sql_text(error.what);
+  const std::string reason = escaped(error.what);
   insert.set(std::vector<SqlValue>{sql_integer(number), std::string_view(reason)});
   auto is_new = insert.run();
   if (!is_new) return fail(std::move(is_new).error());
@@ -117,8 +112,8 @@ Status ContextRows::add_stack(std::uint32_t handle, PageContext& context) {
   if (!stack) return add_unknown(unknown_stack_, handle, std::move(stack).error());
   handles_.insert(handle);
   const auto& frames = (*stack)->frames;
-  const std::string function = sql_text(call_site(frames));
-  const std::string module = sql_text(module_of(frames));
+  const std::string function = escaped(call_site(frames));
+  const std::string module = escaped(module_of(frames));
   stack_.set(std::vector<SqlValue>{std::int64_t{handle}, static_cast<std::int64_t>(frames.size()),
                                    text_or_null(function), text_or_null(module)});
   if (auto done = stack_.run(); !done) return fail(std::move(done).error());
@@ -129,9 +124,9 @@ Status ContextRows::add_frames(std::uint32_t handle, const Stack& stack) {
   for (std::size_t i = 0; i < stack.frames.size(); ++i) {
     const Frame& frame = stack.frames[i];
     const std::string address = frame.address == 0 ? "" : fmt::format("{:#x}", frame.address);
-    const std::string symbol = sql_text(frame.symbol);
-    const std::string function = sql_text(frame_function(frame.symbol));
-    const std::string module = sql_text(frame_module(frame.symbol));
+    const std::string symbol = escaped(frame.symbol);
+    const std::string function = escaped(frame_function(frame.symbol));
+    const std::string module = escaped(frame_module(frame.symbol));
     const auto offset = frame_offset(frame.symbol);
     frame_.set(std::vector<SqlValue>{std::int64_t{handle}, static_cast<std::int64_t>(i),
                                      text_or_null(address), std::string_view(symbol),
@@ -147,7 +142,7 @@ Status ContextRows::add_cgroup(std::uint64_t id, PageContext& context) {
   auto name = context.cgroup_name(id);
   if (!name) return add_unknown(unknown_cgroup_, id, std::move(name).error());
   cgroup_ids_.insert(id);
-  const std::string text = sql_text(*name);
+  const std::string text = escaped(*name);
   cgroup_.set(std::vector<SqlValue>{sql_integer(id), std::string_view(text)});
   if (auto done = cgroup_.run(); !done) return fail(std::move(done).error());
   return {};
@@ -198,6 +193,10 @@ void PageRows::set(Column column, std::optional<std::uint64_t> value) {
   page_.set(static_cast<int>(column), value ? sql_integer(*value) : SqlValue());
 }
 
+void PageRows::set_known(Column column, bool is_known, std::uint64_t value) {
+  set(column, is_known ? std::optional(value) : std::nullopt);
+}
+
 void PageRows::forget_old_texts() {
   if (std::exchange(version_, facts_.version()) == facts_.version()) return;
   gfp_masks_.clear();
@@ -216,24 +215,21 @@ Status PageRows::add(const pobpf_page& page, const pobpf_page_detail* detail, Pa
   if (auto status = set_free_side(detail, fields, context); !status) return status;
   if (has_field(fields, PageField::kHandle) && values_.at(kHandle) != page.handle)
     if (auto status = context_rows_.add_stack(page.handle, context); !status) return status;
-  set(kHandle, has_field(fields, PageField::kHandle) ? std::optional<std::uint64_t>(page.handle)
-                                                     : std::nullopt);
+  set_known(kHandle, has_field(fields, PageField::kHandle), page.handle);
   if (auto done = page_.run(); !done) return fail(std::move(done).error());
   return {};
 }
 
 void PageRows::set_numbers(const pobpf_page& page, PageFields fields) {
-  const auto set_known = [&](Column column, PageField field, std::uint64_t value) {
-    set(column, has_field(fields, field) ? std::optional(value) : std::nullopt);
-  };
-  set_known(kPfn, PageField::kPfn, page.pfn);
+  set_known(kPfn, has_field(fields, PageField::kPfn), page.pfn);
   set(kFreed, is_freed(page) ? 1 : 0);
-  set_known(kOrder, PageField::kOrder, page.order);
-  set_known(kTsNsec, PageField::kTsNsec, page.ts_nsec);
-  set_known(kFreeTsNsec, PageField::kFreeTsNsec, page.free_ts_nsec);
-  set_known(kPageblockMigratetype, PageField::kPageblockMigratetype, page.pageblock_migratetype);
+  set_known(kOrder, has_field(fields, PageField::kOrder), page.order);
+  set_known(kTsNsec, has_field(fields, PageField::kTsNsec), page.ts_nsec);
+  set_known(kFreeTsNsec, has_field(fields, PageField::kFreeTsNsec), page.free_ts_nsec);
+  set_known(kPageblockMigratetype, has_field(fields, PageField::kPageblockMigratetype),
+            page.pageblock_migratetype);
   // -1 is -1 there too
-  set_known(kLastMigrateReason, PageField::kLastMigrateReason,
+  set_known(kLastMigrateReason, has_field(fields, PageField::kLastMigrateReason),
             static_cast<std::uint64_t>(std::int64_t{page.last_migrate_reason}));
 }
 
@@ -256,8 +252,7 @@ Status PageRows::set_process(const pobpf_page& page, PageFields fields) {
     set(kProcess, std::nullopt);
     return {};
   }
-  const auto* bytes = reinterpret_cast<const char*>(page.comm);
-  const std::string comm = sql_text({bytes, strnlen(bytes, sizeof(page.comm))});
+  const std::string comm = escaped(bounded(page.comm, sizeof(page.comm)));
   const std::array<SqlValue, 3> values = {has_pid ? SqlValue(std::int64_t{page.pid}) : SqlValue(),
                                           has_tgid ? SqlValue(std::int64_t{page.tgid}) : SqlValue(),
                                           has_comm ? SqlValue(std::string_view(comm)) : SqlValue()};
@@ -269,11 +264,11 @@ Status PageRows::set_process(const pobpf_page& page, PageFields fields) {
 
 Status PageRows::set_gfp(const pobpf_page& page, PageFields fields) {
   const bool is_known = has_field(fields, PageField::kGfpMask);
-  set(kGfpMask, is_known ? std::optional<std::uint64_t>(page.gfp_mask) : std::nullopt);
+  set_known(kGfpMask, is_known, page.gfp_mask);
   if (!is_known || !remember(gfp_masks_, page.gfp_mask)) return {};
   std::string names;
   append_gfp_names(names, page.gfp_mask, facts_);
-  names = sql_text(names);
+  names = escaped(names);
   const bool has_names = has_gfp_names(page.gfp_mask, facts_);
   const unsigned migratetype = gfp_migratetype(page.gfp_mask, facts_);
   gfp_.set(std::vector<SqlValue>{
@@ -285,11 +280,11 @@ Status PageRows::set_gfp(const pobpf_page& page, PageFields fields) {
 
 Status PageRows::set_flags(const pobpf_page& page, PageFields fields) {
   const bool is_known = has_field(fields, PageField::kFlags);
-  set(kFlags, is_known ? std::optional<std::uint64_t>(page.flags) : std::nullopt);
+  set_known(kFlags, is_known, page.flags);
   if (!is_known || !remember(words_, std::uint64_t{page.flags})) return {};
   std::string names;
   append_page_flag_names(names, page.flags, facts_);
-  names = sql_text(names);
+  names = escaped(names);
   const PageFlagParts parts = page_flag_parts(page.flags, facts_);
   SqlValue nid = flag_field(parts, "node");
   // a kernel that keeps none has one
@@ -305,8 +300,8 @@ Status PageRows::set_flags(const pobpf_page& page, PageFields fields) {
 
 Status PageRows::set_memcg(const pobpf_page& page, PageFields fields, PageContext& context) {
   const bool is_known = has_field(fields, PageField::kMemcg);
-  set(kMemcgFlags, is_known ? std::optional<std::uint64_t>(page.memcg_flags) : std::nullopt);
-  set(kCgroupId, is_known ? std::optional<std::uint64_t>(page.cgroup_id) : std::nullopt);
+  set_known(kMemcgFlags, is_known, page.memcg_flags);
+  set_known(kCgroupId, is_known, page.cgroup_id);
   if (!is_known || (page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return {};
   return context_rows_.add_cgroup(page.cgroup_id, context);
 }
@@ -346,19 +341,18 @@ Result<std::int64_t> PageRows::allocator(const pobpf_page& page, const pobpf_pag
                                          PageContext& context) {
   pobpf_group_key key{};
   pobpf::set_kind(key, page, detail, stack_order_min_);
-  const std::string known(bytes_of(key));
-  if (const auto found = allocator_ids_.find(known); found != allocator_ids_.end())
+  if (const auto found = allocator_ids_.find(key); found != allocator_ids_.end())
     return found->second;
   std::vector<Frame> frames;
   // a stack that cannot be read is counted with the stacks
   if (key.handle != 0)
     if (auto stack = context.stack(key.handle)) frames = (*stack)->frames;
-  const std::string name = sql_text(allocator_of(key, frames, types_, facts_));
+  const std::string name = escaped(allocator_of(key, frames, types_, facts_));
   const std::array<SqlValue, 1> values = {std::string_view(name)};
   auto id = allocators_.id(name, values);
   if (!id) return id;
   if (allocator_ids_.size() >= kKnownMax) allocator_ids_.clear();
-  allocator_ids_.emplace(known, *id);
+  allocator_ids_.emplace(key, *id);
   return id;
 }
 

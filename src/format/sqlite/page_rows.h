@@ -13,13 +13,11 @@
 #include "format/sqlite/database.h"
 #include "model/page_fields.h"
 #include "model/page_types.h"
-#include "pobpf/abi.h"
+#include "pobpf/stream.h"
+#include "sum/allocator.h"
 #include "util/hash_map.h"
 
 namespace pobpf {
-
-/// Names as columns hold them: printable UTF-8, see append_escaped().
-[[nodiscard]] std::string sql_text(std::string_view text);
 
 /// Rows of a table with a column `id` that are different in all others. Remembers some of them:
 /// anyone can make the kernel show many.
@@ -35,7 +33,6 @@ class DistinctRows {
   DistinctRows(SqliteDatabase& database, SqliteStatement find, SqliteStatement insert)
       : database_(&database), find_(std::move(find)), insert_(std::move(insert)) {}
 
-  static constexpr std::size_t kKnownMax = 1U << 16;
   SqliteDatabase* database_;
   SqliteStatement find_;
   SqliteStatement insert_;
@@ -129,6 +126,7 @@ class PageRows {
   void forget_old_texts();
   /// Sets a column, if it has changed.
   void set(Column column, std::optional<std::uint64_t> value);
+  void set_known(Column column, bool is_known, std::uint64_t value);
   void set_numbers(const pobpf_page& page, PageFields fields);
   [[nodiscard]] Status set_process(const pobpf_page& page, PageFields fields);
   [[nodiscard]] Status set_gfp(const pobpf_page& page, PageFields fields);
@@ -159,7 +157,7 @@ class PageRows {
   // what is known to be there; bounded, as flag words come from memory that anyone can shape
   HashSet<std::uint32_t> gfp_masks_;
   HashSet<std::uint64_t> words_;
-  HashMap<std::string, std::int64_t> allocator_ids_;  // by group key
+  HashMap<pobpf_group_key, std::int64_t, GroupKeyEqual> allocator_ids_;
   // of the last page
   std::string process_key_;
   std::string kind_key_;

@@ -10,6 +10,7 @@
 #include "format/sqlite/page_rows.h"
 #include "format/sqlite/schema.h"
 #include "format/sqlite_formatter.h"
+#include "util/escape.h"
 
 namespace pobpf {
 namespace {
@@ -42,7 +43,7 @@ Status insert_names(SqliteDatabase& database, const char* table,
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto number = static_cast<std::int64_t>(i);
     if (names[i].empty() || number == skipped) continue;
-    const std::string name = sql_text(names[i]);
+    const std::string name = escaped(names[i]);
     const std::array<SqlValue, 2> values = {number, std::string_view(name)};
     if (auto status = insert(database, table, values); !status) return status;
   }
@@ -108,8 +109,8 @@ class SqliteFormatter final : public PageFormatter {
       return write(key, sql_integer(*number));
     const auto* text = std::get_if<std::string>(&fact);
     if (text == nullptr) return write(key, SqlValue());
-    const std::string escaped = sql_text(*text);
-    return write(key, std::string_view(escaped));
+    const std::string value = escaped(*text);
+    return write(key, std::string_view(value));
   }
 
   [[nodiscard]] Status write_names() {

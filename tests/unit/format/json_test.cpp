@@ -87,6 +87,14 @@ TEST_F(JsonLines, NoKeyComesTwiceWhateverFieldsAFileNames) {
   EXPECT_EQ(json::parse(out)["pfn"], 0x207233);
 }
 
+TEST_F(JsonLines, ANodeThatAFileCallsByItsKeyIsNotSaidTwice) {
+  facts_.page_flag_fields = {{1, 0, 1, "nid", false}};
+  std::string out;
+  ASSERT_TRUE(
+      make_json_formatter(facts_, POBPF_MODE_HANDLE)->append(android_migrated(), context_, out));
+  EXPECT_EQ(out.find("\"nid\":"), out.rfind("\"nid\":")) << out;
+}
+
 TEST_F(JsonLines, LeavesTheStackOutInHandleMode) {
   EXPECT_FALSE(object(android_migrated(), POBPF_MODE_HANDLE).contains("stack"));
 }

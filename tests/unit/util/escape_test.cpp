@@ -6,12 +6,6 @@
 namespace pobpf {
 namespace {
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  append_escaped(out, text);
-  return out;
-}
-
 TEST(Escape, LeavesPrintableTextAlone) {
   EXPECT_EQ(escaped("kworker/u8:1-events"), "kworker/u8:1-events");
   EXPECT_EQ(escaped("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa7"),

@@ -30,12 +30,6 @@ std::string integer(std::uint64_t value) {
   return std::to_string(static_cast<std::int64_t>(value));
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  append_escaped(out, text);
-  return out;
-}
-
 class SqliteReport : public test::CommandTest {
  protected:
   SqliteReport() { options.format = Format::kSqlite; }
