@@ -46,7 +46,7 @@ std::string item(const std::string& tag, const std::string& text) {
   return ".TP\n" + tag + '\n' + (text.empty() ? "" : text + '\n');
 }
 
-/// A row without a text of its own shares that of the next one.
+/// A row may have no text.
 template <typename Rows>
 std::string items(const char* title, const Rows& rows) {
   std::string text = heading(title);

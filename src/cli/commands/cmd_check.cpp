@@ -3,8 +3,6 @@
 // page_owner, but can say more with them.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "cli/commands/command_end.h"
 #include "cli/commands/commands.h"
 #include "format/json_writer.h"

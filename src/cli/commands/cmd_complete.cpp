@@ -12,6 +12,7 @@
 #include "util/escape.h"
 
 namespace pobpf::cli {
+namespace {
 
 void append_completion(std::string& out, const Completion& completion) {
   if (completion.wants_files) out += "files";
@@ -29,6 +30,8 @@ void append_completion(std::string& out, const Completion& completion) {
   }
 }
 
+}  // namespace
+
 Result<ExitStatus> run_complete(const std::vector<std::string>& words) {
   // whoever presses a key waits for no message
   spdlog::set_level(spdlog::level::off);
@@ -37,8 +40,7 @@ Result<ExitStatus> run_complete(const std::vector<std::string>& words) {
   auto output = open_output(Options());
   if (!output) return fail(std::move(output).error());
   append_completion(output->buffer(), complete(words, *source));
-  if (auto status = output->commit(); !status) return give_up(*output, std::move(status).error());
-  return ExitStatus::kComplete;
+  return commit(*output);
 }
 
 }  // namespace pobpf::cli

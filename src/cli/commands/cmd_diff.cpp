@@ -10,6 +10,7 @@
 #include "archive/snapshot_directory.h"
 #include "cli/commands/command_end.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/counted.h"
 #include "cli/commands/open_session.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/logging.h"
@@ -35,9 +36,9 @@ Result<std::vector<std::string>> find_latest(const DiffOptions& options) {
   auto latest = choose_latest(*listing, *options.nr_latest, options.directory);
   if (!latest) return fail(std::move(latest).error());
   if (latest->nr_other_filters != 0)
-    spdlog::warn("{} younger {} with other filters {} left out", latest->nr_other_filters,
-                 latest->nr_other_filters == 1 ? "snapshot" : "snapshots",
-                 latest->nr_other_filters == 1 ? "is" : "are");
+    spdlog::warn(counted(latest->nr_other_filters,
+                         "younger snapshot with other filters is left out",
+                         "younger snapshots with other filters are left out"));
   std::vector<std::string> paths;
   for (const std::string& file : latest->files) paths.push_back(directory->path() / file);
   if (!options.finds_leaks) paths.erase(paths.begin() + 1, paths.end() - 1);
@@ -48,8 +49,7 @@ Result<std::vector<std::string>> find_latest(const DiffOptions& options) {
 Result<Snapshots> open_all(const Options& options) {
   Snapshots snapshots;
   for (const std::string& path : options.diff.paths) {
-    auto snapshot = SnapshotSession::open(
-        path, options.diff.salvages ? DamagePolicy::kSalvage : DamagePolicy::kRefuse);
+    auto snapshot = SnapshotSession::open(path, damage_policy(options));
     if (!snapshot) return fail(std::move(snapshot).error());
     snapshots.push_back(*std::move(snapshot));
   }
@@ -130,7 +130,7 @@ class Diff {
   Result<ExitStatus> run() {
     auto rows = options_.diff.finds_leaks ? compare_series() : compare_pair();
     if (!rows) return fail(std::move(rows).error());
-    rank(*rows, options_.diff.sort, limit());
+    rank(*rows, options_.diff.sort, row_limit(options_));
     if (options_.format == Format::kJson) {
       // as they come, as there may be many
       for (ComparedRow& row : *rows) {
@@ -156,19 +156,6 @@ class Diff {
   }
 
  private:
-  [[nodiscard]] std::optional<std::size_t> limit() const {
-    const bool is_table = options_.format == Format::kText;
-    if (options_.top.has_limit || !is_table) return options_.top.limit;
-    return kTableRowsDefault;
-  }
-
-  static ProgressCallback on_progress(ProgressMeter& meter) {
-    return [&meter](const Progress& progress) {
-      meter.update(progress, std::nullopt);
-      return !is_interrupted();
-    };
-  }
-
   /// Rows of sums, whose account is added to all.
   RowSet rows_of(const GroupSums& sums, SnapshotSession& session) {
     account_.add(sums.account);
@@ -186,7 +173,7 @@ class Diff {
     if (!view) return fail(std::move(view).error());
     auto pair = [&] {
       ProgressMeter meter(options_, false);
-      return sum_pair(before, after, *view, request_, on_progress(meter));
+      return sum_pair(before, after, *view, request_, meter.callback());
     }();
     if (!pair) return fail(std::move(pair).error());
     RowSet rows_before = rows_of(pair->before, before);
@@ -213,7 +200,7 @@ class Diff {
       auto view = make_view(options_, *snapshot);
       if (!view) return fail(std::move(view).error());
       ProgressMeter meter(options_, false);
-      auto sums = snapshot->sum_groups(*view, request_, on_progress(meter));
+      auto sums = snapshot->sum_groups(*view, request_, meter.callback());
       if (!sums) return fail(std::move(sums).error());
       moments.push_back(rows_of(*sums, *snapshot).rows);
     }
@@ -228,8 +215,7 @@ class Diff {
   Result<ExitStatus> end_of_salvage() {
     for (const auto& snapshot : snapshots_) {
       if (snapshot->losses().is_empty()) continue;
-      report(describe_losses(snapshot->losses()), ExitStatus::kIncomplete, options_.format);
-      return ExitStatus::kIncomplete;
+      return incomplete(describe_losses(snapshot->losses()), options_);
     }
     return ExitStatus::kComplete;
   }

@@ -43,7 +43,7 @@ void show_notes(const ImportReport& report) {
   if (nr_all > report.notes.size()) spdlog::warn("and {} more", nr_all - report.notes.size());
 }
 
-Error incomplete(const ImportReport& report) {
+Error left_out(const ImportReport& report) {
   return {ErrorKind::kFailed,
           fmt::format("finished, but not complete: {} left out, {} not understood",
                       counted(report.nr_dropped_records, "record", "records"),
@@ -55,28 +55,26 @@ Error incomplete(const ImportReport& report) {
 }  // namespace
 
 Result<ExitStatus> import_source(TextSource& source, const Options& options, Output& output) {
-  ImportOptions import;
-  import.pobpf_version = POBPF_VERSION;
-  import.level = options.snapshot.level;
-  import.on_progress = [&](const ImportReport& /*so_far*/)
-                           ->Status {
-                             if (is_interrupted()) return fail(interrupted());
-  return output.flush_if_full();
-};
-auto imported = import_text(source, import, output.buffer());
-if (!imported) return give_up(output, std::move(imported).error());
-show_notes(*imported);
-if (imported->is_empty())
-  return fail(ErrorKind::kFailed,
-              fmt::format("nothing of page_owner found in {}",
-                          counted(imported->nr_lines, "line", "lines")),
-              "docs/import.md says what is understood");
-if (auto status = output.commit(); !status) return give_up(output, std::move(status).error());
-if (!options.is_quiet) fmt::print(stderr, "pobpf: {}\n", summary(*imported));
-if (imported->is_complete()) return ExitStatus::kComplete;
-report(incomplete(*imported), ExitStatus::kIncomplete, options.format);
-return ExitStatus::kIncomplete;
-}  // namespace pobpf::cli
+  ImportOptions request;
+  request.pobpf_version = POBPF_VERSION;
+  request.level = options.snapshot.level;
+  request.on_progress = [&](const ImportReport& /*so_far*/) -> Status {
+    if (is_interrupted()) return fail(interrupted());
+    return output.flush_if_full();
+  };
+  auto imported = import_text(source, request, output.buffer());
+  if (!imported) return give_up(output, std::move(imported).error());
+  show_notes(*imported);
+  if (imported->is_empty())
+    return fail(ErrorKind::kFailed,
+                fmt::format("nothing of page_owner found in {}",
+                            counted(imported->nr_lines, "line", "lines")),
+                "docs/import.md says what is understood");
+  if (auto status = output.commit(); !status) return give_up(output, std::move(status).error());
+  if (!options.is_quiet) fmt::print(stderr, "pobpf: {}\n", summary(*imported));
+  if (imported->is_complete()) return ExitStatus::kComplete;
+  return incomplete(left_out(*imported), options);
+}
 
 Result<ExitStatus> run_import(const Options& options) {
   if (options.output_path.empty() && ::isatty(STDOUT_FILENO) == 1) return refuse_terminal();

@@ -12,6 +12,7 @@
 #include "archive/snapshot_name.h"
 #include "cli/commands/command_end.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/counted.h"
 #include "cli/commands/recording_header.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/logging.h"
@@ -85,11 +86,11 @@ void write_members(JsonWriter& json, const ListedSnapshot& snapshot, const std::
 
 void warn_of_others(const Listing& listing, const std::string& directory) {
   if (listing.nr_temporaries != 0)
-    spdlog::warn("{} has {} unfinished {}, still written or left by a killed run", directory,
-                 listing.nr_temporaries, listing.nr_temporaries == 1 ? "snapshot" : "snapshots");
+    spdlog::warn("{} has {}, still written or left by a killed run", directory,
+                 counted(listing.nr_temporaries, "unfinished snapshot", "unfinished snapshots"));
   if (listing.nr_others != 0)
-    spdlog::warn("{} has {} other {}, not shown", directory, listing.nr_others,
-                 listing.nr_others == 1 ? "file" : "files");
+    spdlog::warn("{} has {}, not shown", directory,
+                 counted(listing.nr_others, "other file", "other files"));
 }
 
 }  // namespace
@@ -114,9 +115,8 @@ void append_listing(std::string& out, const Listing& listing, std::uint64_t now_
     add_row(cells_of(snapshot, now_ns));
     bytes += snapshot.bytes;
   }
-  add_row(
-      {"(total)", "", "", "", "", size_text(bytes), "", "", "",
-       fmt::format("({} {})", snapshots.size(), snapshots.size() == 1 ? "snapshot" : "snapshots")});
+  add_row({"(total)", "", "", "", "", size_text(bytes), "", "", "",
+           fmt::format("({})", counted(snapshots.size(), "snapshot", "snapshots"))});
   table.append(out);
 }
 
@@ -142,13 +142,13 @@ Result<ExitStatus> run_list(const Options& options) {
   const auto first = std::find_if(snapshots.begin(), snapshots.end(), is_unreadable);
   if (first == snapshots.end()) return ExitStatus::kComplete;
   const auto nr_unreadable = std::count_if(first, snapshots.end(), is_unreadable);
-  report({ErrorKind::kFailed,
-          fmt::format("finished, but {} {} could not be read, of which the first: {}",
-                      nr_unreadable, nr_unreadable == 1 ? "file" : "files", first->why),
-          {},
-          0},
-         ExitStatus::kIncomplete, options.format);
-  return ExitStatus::kIncomplete;
+  return incomplete(
+      {ErrorKind::kFailed,
+       fmt::format("finished, but {} could not be read, of which the first: {}",
+                   counted(static_cast<std::uint64_t>(nr_unreadable), "file", "files"), first->why),
+       {},
+       0},
+      options);
 }
 
 }  // namespace pobpf::cli

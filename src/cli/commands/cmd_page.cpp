@@ -10,6 +10,8 @@
 
 #include "cli/commands/command_end.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/counted.h"
+#include "cli/commands/open_session.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/logging.h"
 #include "format/page_report_formatter.h"
@@ -41,12 +43,11 @@ Status check_present(const std::vector<PfnRange>& wanted, const std::vector<PfnR
 std::optional<Error> what_is_missing(std::uint64_t nr_changed, const Losses& losses) {
   std::vector<std::string> reasons;
   if (nr_changed != 0)
-    reasons.push_back(nr_changed == 1
-                          ? "1 page that changed while it was read"
-                          : fmt::format("{} pages that changed while they were read", nr_changed));
+    reasons.push_back(counted(nr_changed, "page that changed while it was read",
+                              "pages that changed while they were read"));
   if (losses.count != 0)
-    reasons.push_back(fmt::format("{} page{} with something that could not be read ({})",
-                                  losses.count, losses.count == 1 ? "" : "s", losses.first.what));
+    reasons.push_back(fmt::format("{} with something that could not be read ({})",
+                                  counted(losses.count, "page", "pages"), losses.first.what));
   if (reasons.empty()) return std::nullopt;
   return Error{ErrorKind::kFailed,
                fmt::format("finished, but not complete because of {}", fmt::join(reasons, ", ")),
@@ -72,9 +73,7 @@ class PagePrinter {
   Result<ExitStatus> end() {
     if (auto status = output_.commit(); !status) return give_up(output_, std::move(status).error());
     const auto missing = what_is_missing(nr_changed_, losses_);
-    if (!missing) return ExitStatus::kComplete;
-    report(*missing, ExitStatus::kIncomplete, options_.format);
-    return ExitStatus::kIncomplete;
+    return missing ? incomplete(*missing, options_) : ExitStatus::kComplete;
   }
 
  private:
@@ -148,14 +147,11 @@ Result<ExitStatus> report_page(SnapshotReader& snapshot, const Options& options,
       return give_up(output, std::move(status).error());
   auto ended = printer.end();
   if (!ended || output.is_reader_gone() || snapshot.losses().is_empty()) return ended;
-  report(describe_losses(snapshot.losses()), ExitStatus::kIncomplete, options.format);
-  return ExitStatus::kIncomplete;
+  return incomplete(describe_losses(snapshot.losses()), options);
 }
 
 Result<ExitStatus> run_page(const Options& options) {
-  const auto checks = run_preflight(Machine::current(), PreflightDepth::kQuick);
-  for (const Check& check : checks) spdlog::debug("{}: {}", check.name, check.detail);
-  if (auto status = preflight_status(checks); !status) return fail(std::move(status).error());
+  if (auto status = check_machine(); !status) return fail(std::move(status).error());
   std::vector<PfnRange> pfns = pfns_of(options.page, own_page_bytes());
   // before anything is loaded: loading takes memory, and pages may move
   for (const std::uint64_t address : options.page.addresses) {

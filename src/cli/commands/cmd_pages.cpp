@@ -76,8 +76,7 @@ Result<ExitStatus> print_pages(Session& session, const ReaderView& view, const O
   formatter.reset();
   auto ended = finish(output, account, losses, options);
   if (!ended || !*missing) return ended;
-  report(**missing, ExitStatus::kIncomplete, options.format);
-  return ExitStatus::kIncomplete;
+  return incomplete(**missing, options);
 }
 
 Result<ExitStatus> run_pages(const Options& options) {
@@ -85,13 +84,7 @@ Result<ExitStatus> run_pages(const Options& options) {
   needed.session.with_read_times = options.wants_stats;
   needed.session.with_sums = false;
   needed.session.with_stacks = options.mode != POBPF_MODE_HANDLE;
-  auto session = open_session(needed);
-  if (!session) return fail(std::move(session).error());
-  auto view = make_view(options, **session);
-  if (!view) return fail(std::move(view).error());
-  auto output = open_output(options);
-  if (!output) return fail(std::move(output).error());
-  return print_pages(**session, *view, options, *output);
+  return run_on_session(needed, print_pages);
 }
 
 }  // namespace pobpf::cli

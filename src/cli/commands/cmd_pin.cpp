@@ -6,7 +6,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 
 #include "cli/commands/command_end.h"
@@ -113,7 +112,7 @@ Result<ExitStatus> run_pin(const Options& options) {
   request.name = options.pin.names.front();
   request.view = ReaderView{options.filter, options.mode};
   request.view.filter.nodes = *nodes;
-  request.view_text = options.pin.view_text;
+  request.view_text = options.view_text;
   request.version = POBPF_VERSION;
   request.replaces = options.pin.replaces;
   request.uid = options.pin.uid;
@@ -135,8 +134,7 @@ Result<ExitStatus> run_pins(const Options& options) {
     append_pins(output->buffer(), *pins, options.pin.directory);
   else if (!pins->empty())
     append_pin_table(output->buffer(), *pins);
-  if (auto status = output->commit(); !status) return give_up(*output, std::move(status).error());
-  return ExitStatus::kComplete;
+  return commit(*output);
 }
 
 Result<ExitStatus> run_unpin(const Options& options) {

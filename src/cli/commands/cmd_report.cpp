@@ -22,6 +22,10 @@ std::string describe_newer_items(std::uint64_t nr_items) {
 
 }  // namespace
 
+DamagePolicy damage_policy(const Options& options) {
+  return options.snapshot.salvages ? DamagePolicy::kSalvage : DamagePolicy::kRefuse;
+}
+
 Error describe_losses(const SnapshotLosses& losses) {
   if (losses.nr_places == 0)
     return {ErrorKind::kFailed,
@@ -38,9 +42,9 @@ Error describe_losses(const SnapshotLosses& losses) {
     lost.push_back(counted(losses.nr_texts, "list of names", "lists of names"));
   return {ErrorKind::kFailed,
           fmt::format(
-              "finished, but not complete: {}{} lost in {} damaged {}, of which the first: {}",
+              "finished, but not complete: {}{} lost in {}, of which the first: {}",
               losses.nr_newer_items == 0 ? "" : describe_newer_items(losses.nr_newer_items) + "; ",
-              fmt::join(lost, ", "), losses.nr_places, losses.nr_places == 1 ? "place" : "places",
+              fmt::join(lost, ", "), counted(losses.nr_places, "damaged place", "damaged places"),
               losses.first.what),
           {},
           0};
@@ -62,14 +66,13 @@ Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options
     return print_pages(session, *view, options, output);
   }();
   if (!ended || output.is_reader_gone() || session.losses().is_empty()) return ended;
-  report(describe_losses(session.losses()), ExitStatus::kIncomplete, options.format);
-  return ExitStatus::kIncomplete;
+  return incomplete(describe_losses(session.losses()), options);
 }
 
 namespace {
 
-Result<ExitStatus> run_report_page(const Options& options, DamagePolicy policy) {
-  auto snapshot = SnapshotReader::open(options.snapshot.path, policy);
+Result<ExitStatus> run_report_page(const Options& options) {
+  auto snapshot = SnapshotReader::open(options.snapshot.path, damage_policy(options));
   if (!snapshot) return fail(std::move(snapshot).error());
   auto output = open_output(options);
   if (!output) return fail(std::move(output).error());
@@ -79,9 +82,8 @@ Result<ExitStatus> run_report_page(const Options& options, DamagePolicy policy) 
 }  // namespace
 
 Result<ExitStatus> run_report(const Options& options) {
-  const auto policy = options.snapshot.salvages ? DamagePolicy::kSalvage : DamagePolicy::kRefuse;
-  if (options.snapshot.view == ReportView::kPage) return run_report_page(options, policy);
-  auto session = SnapshotSession::open(options.snapshot.path, policy);
+  if (options.snapshot.view == ReportView::kPage) return run_report_page(options);
+  auto session = SnapshotSession::open(options.snapshot.path, damage_policy(options));
   if (!session) return fail(std::move(session).error());
   for (const auto& [name, value] : (*session)->describe()) spdlog::debug("{}: {}", name, value);
   auto output = open_output(options);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // pobpf snapshot: one more recording in a directory, and older ones out of it.
-#include <chrono>
 #include <string>
 
 #include "archive/snapshot_directory.h"

@@ -33,7 +33,7 @@ void append_text(std::string& out, const GroupSum& group, const Stack* stack, bo
   out += '\n';
 }
 
-/// "stack" is null if the frames could not be read.
+/// `stack` is null if the frames could not be read.
 void append_group(std::string& out, const GroupSum& group, const Stack* stack) {
   append_json(out, [&](JsonWriter& json) {
     json.member("handle", group.key.handle);
@@ -41,10 +41,7 @@ void append_group(std::string& out, const GroupSum& group, const Stack* stack) {
     if (says_allocations(group.sum.pages, group.sum.allocations))
       json.member("nr_allocations", group.sum.allocations);
     json.key("stack");
-    if (stack == nullptr)
-      json.value(nullptr);
-    else
-      write_frames(json, *stack);
+    write_frames(json, stack);
   });
 }
 
@@ -58,10 +55,7 @@ Result<ExitStatus> print_stacks(Session& session, const ReaderView& view, const 
   auto sums = [&] {
     // nothing is printed before all is summed up, so that the terminal is free
     ProgressMeter meter(options, false);
-    return session.sum_groups(view, request, [&](const Progress& progress) {
-      meter.update(progress, std::nullopt);
-      return !is_interrupted();
-    });
+    return session.sum_groups(view, request, meter.callback());
   }();
   if (!sums) return fail(std::move(sums).error());
   std::sort(sums->groups.begin(), sums->groups.end(), [](const GroupSum& a, const GroupSum& b) {
@@ -91,13 +85,7 @@ Result<ExitStatus> run_stacks(const Options& options) {
   Options needed = options;
   needed.session.with_read_times = options.wants_stats;
   needed.session.with_pages = false;
-  auto session = open_session(needed);
-  if (!session) return fail(std::move(session).error());
-  auto view = make_view(options, **session);
-  if (!view) return fail(std::move(view).error());
-  auto output = open_output(options);
-  if (!output) return fail(std::move(output).error());
-  return print_stacks(**session, *view, options, *output);
+  return run_on_session(needed, print_stacks);
 }
 
 }  // namespace pobpf::cli

@@ -112,10 +112,7 @@ class Top {
     request.groups_max = options_.groups_max;
     auto sums = [&] {
       ProgressMeter meter(options_, is_watching_ && output_.is_terminal());
-      return session_.sum_groups(view_, request, [&](const Progress& progress) {
-        meter.update(progress, std::nullopt);
-        return !is_interrupted();
-      });
+      return session_.sum_groups(view_, request, meter.callback());
     }();
     if (!sums) return fail(std::move(sums).error());
     // what an earlier look lacks is missing from what was printed, too
@@ -142,13 +139,10 @@ class Top {
       if (!now) return fail(std::move(now).error());
       style_.now_ns = *now;
     }
-    const bool is_table = options_.format == Format::kText;
     // otherwise only those that are shown need names
     StackIndex stacks;
     if (sort_ == SortKey::kFields) index_stacks(rows, session_, stacks);
-    rank(rows, sort_,
-         options_.top.has_limit || !is_table ? options_.top.limit
-                                             : std::optional<std::size_t>(kTableRowsDefault));
+    rank(rows, sort_, row_limit(options_));
     rows.push_back(std::move(total));
     return append(rows, on_error);
   }
@@ -236,13 +230,7 @@ Result<ExitStatus> run_top(const Options& options) {
   needed.session.with_read_times = options.wants_stats;
   needed.session.with_pages = false;
   needed.reads_again = options.top.interval.has_value();
-  auto session = open_session(needed);
-  if (!session) return fail(std::move(session).error());
-  auto view = make_view(options, **session);
-  if (!view) return fail(std::move(view).error());
-  auto output = open_output(options);
-  if (!output) return fail(std::move(output).error());
-  return print_top(**session, *view, options, *output);
+  return run_on_session(needed, print_top);
 }
 
 }  // namespace pobpf::cli

@@ -206,7 +206,7 @@ class Recorder {
     for (int round = 0; round < kRounds; ++round) {
       auto nowhere = Output::to_file("/dev/null", is_interrupted);
       if (!nowhere) return fail(std::move(nowhere).error());
-      const auto header = make_recording_header(*session_, options_.snapshot.view_text);
+      const auto header = make_recording_header(*session_, options_.view_text);
       auto recording = write_recording(*session_, view, header, options_, *nowhere);
       if (!recording) return fail(std::move(recording).error());
       if (auto status = nowhere->commit(); !status) return status;
@@ -223,8 +223,8 @@ class Recorder {
     const NodeSet nodes = short_nodes(*zones) & session_->memory_nodes();
     if (nodes.none()) return view;
     view->filter.nodes = nodes;
-    options.snapshot.view_text +=
-        (options.snapshot.view_text.empty() ? "--nid " : " --nid ") + format_nodelist(nodes);
+    options.view_text +=
+        (options.view_text.empty() ? "--nid " : " --nid ") + format_nodelist(nodes);
     return view;
   }
 

@@ -23,6 +23,16 @@ Result<ExitStatus> give_up(const Output& output, Error error) {
   return fail(std::move(error));
 }
 
+Result<ExitStatus> commit(Output& output) {
+  if (auto status = output.commit(); !status) return give_up(output, std::move(status).error());
+  return ExitStatus::kComplete;
+}
+
+ExitStatus incomplete(const Error& missing, const Options& options) {
+  report(missing, ExitStatus::kIncomplete, options.format);
+  return ExitStatus::kIncomplete;
+}
+
 tl::unexpected<Error> refuse_terminal() {
   return fail(ErrorKind::kUsage, "a snapshot is no text, and this is a terminal",
               "give the name of a file to -o");
@@ -39,9 +49,7 @@ Result<ExitStatus> finish(Output& output, const Account& account, const Losses& 
 ExitStatus conclude(const Account& account, const Losses& losses, const Options& options) {
   if (options.wants_stats) fmt::print(stderr, "{}", account_report(account, options.format));
   const auto missing = incompleteness(account, losses);
-  if (!missing) return ExitStatus::kComplete;
-  report(*missing, ExitStatus::kIncomplete, options.format);
-  return ExitStatus::kIncomplete;
+  return missing ? incomplete(*missing, options) : ExitStatus::kComplete;
 }
 
 }  // namespace pobpf::cli

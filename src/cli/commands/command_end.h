@@ -16,6 +16,12 @@ namespace pobpf::cli {
 /// After a failed write: an error, unless the reader of our standard output has had enough.
 [[nodiscard]] Result<ExitStatus> give_up(const Output& output, Error error);
 
+/// Commits the output of a command that has no more to say.
+[[nodiscard]] Result<ExitStatus> commit(Output& output);
+
+/// Says what is missing.
+[[nodiscard]] ExitStatus incomplete(const Error& missing, const Options& options);
+
 /// Instead of a snapshot to a terminal.
 [[nodiscard]] tl::unexpected<Error> refuse_terminal();
 

@@ -83,6 +83,8 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
 [[nodiscard]] Result<ExitStatus> print_diff(
     std::vector<std::unique_ptr<SnapshotSession>>& snapshots, const Options& options,
     Output& output);
+/// Tells what --salvage asks for.
+[[nodiscard]] DamagePolicy damage_policy(const Options& options);
 /// Says what salvaging left out, which is not nothing.
 [[nodiscard]] Error describe_losses(const SnapshotLosses& losses);
 [[nodiscard]] Result<ExitStatus> print_stacks(Session& session, const ReaderView& view,

@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
+#include "cli/commands/command_end.h"
 #include "kernel/preflight.h"
 
 namespace pobpf::cli {
@@ -46,6 +47,16 @@ Result<ReaderView> make_view(const Options& options, const Session& session) {
   ReaderView view{options.filter, options.mode};
   view.filter.nodes = *nodes;
   return view;
+}
+
+Result<ExitStatus> run_on_session(const Options& needed, ReadSession* read) {
+  auto session = open_session(needed);
+  if (!session) return fail(std::move(session).error());
+  auto view = make_view(needed, **session);
+  if (!view) return fail(std::move(view).error());
+  auto output = open_output(needed);
+  if (!output) return fail(std::move(output).error());
+  return read(**session, *view, needed, *output);
 }
 
 }  // namespace pobpf::cli

@@ -5,8 +5,10 @@
 #include <memory>
 
 #include "cli/options/options.h"
+#include "cli/terminal/exit_status.h"
 #include "reader/session.h"
 #include "util/error.h"
+#include "util/output.h"
 
 namespace pobpf::cli {
 
@@ -21,5 +23,12 @@ namespace pobpf::cli {
 
 /// The view that the options ask for; kUsage if they name a node that has no memory here.
 [[nodiscard]] Result<ReaderView> make_view(const Options& options, const Session& session);
+
+/// Reads a session, and commits the output unless it fails.
+using ReadSession = Result<ExitStatus>(Session& session, const ReaderView& view,
+                                       const Options& options, Output& output);
+
+/// Opens the session that `needed` asks for, then the output, and lets `read` do the rest.
+[[nodiscard]] Result<ExitStatus> run_on_session(const Options& needed, ReadSession* read);
 
 }  // namespace pobpf::cli

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cli/commands/recording.h"
+#include "cli/commands/counted.h"
 
 #include <fmt/format.h>
 
@@ -16,9 +17,8 @@ namespace {
 
 Error unreadable(const Recording& recording) {
   return {ErrorKind::kFailed,
-          fmt::format("finished, but not complete because of {} {} that could not be read ({})",
-                      recording.nr_unreadable,
-                      recording.nr_unreadable == 1 ? "stack or cgroup" : "stacks or cgroups",
+          fmt::format("finished, but not complete because of {} that could not be read ({})",
+                      counted(recording.nr_unreadable, "stack or cgroup", "stacks or cgroups"),
                       recording.first_unreadable.what),
           "run pobpf again if this matters", 0};
 }
@@ -68,8 +68,7 @@ Result<Recording> write_recording(Session& session, const ReaderView& view,
 ExitStatus end_recording(const Recording& recording, const Options& options) {
   const ExitStatus ended = conclude(recording.account, {}, options);
   if (recording.nr_unreadable == 0) return ended;
-  report(unreadable(recording), ExitStatus::kIncomplete, options.format);
-  return ExitStatus::kIncomplete;
+  return incomplete(unreadable(recording), options);
 }
 
 Options recording_options(const Options& options) {

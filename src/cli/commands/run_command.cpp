@@ -51,8 +51,7 @@ Result<ExitStatus> print_information(const std::string& text) {
   auto output = open_output(Options());
   if (!output) return fail(std::move(output).error());
   output->buffer() = text;
-  if (auto status = output->commit(); !status) return give_up(*output, std::move(status).error());
-  return ExitStatus::kComplete;
+  return commit(*output);
 }
 
 }  // namespace

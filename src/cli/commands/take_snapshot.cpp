@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "cli/commands/command_end.h"
@@ -40,7 +39,7 @@ const char* reason_text(RemovalReason reason) {
 
 Result<TakenSnapshot> take_snapshot(Session& session, const ReaderView& view,
                                     const Options& options, NewSnapshot& place) {
-  SnapshotHeader header = make_recording_header(session, options.snapshot.view_text);
+  SnapshotHeader header = make_recording_header(session, options.view_text);
   header.reason = options.snapshot.reason;
   if (auto status = place.open(header); !status) return fail(std::move(status).error());
   auto recording = write_recording(session, view, header, options, place.output(),
@@ -81,8 +80,7 @@ Result<ExitStatus> print_path(const std::string& path) {
   else
     output.buffer() += path;
   output.buffer() += '\n';
-  if (auto status = output.commit(); !status) return give_up(output, std::move(status).error());
-  return ExitStatus::kComplete;
+  return commit(output);
 }
 
 }  // namespace pobpf::cli

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cli/completion/completion_names.h"
 
-#include <fmt/format.h>
 #include <pwd.h>
 
 #include <algorithm>

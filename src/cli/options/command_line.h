@@ -16,8 +16,9 @@ struct GivenOption {
 };
 
 struct CommandLine {
-  const CommandRow* command;          ///< its options follow
-  std::vector<GivenOption> options;   ///< in the order of the table
+  const CommandRow* command;  ///< its options follow
+  /// In the order of the table; those in front of the command and those of settings follow.
+  std::vector<GivenOption> options;
   std::vector<GivenOption> in_front;  ///< options of the commands above it
   std::vector<std::string> extras;    ///< words that none of them takes
   /// The option or argument that would take one more word; nullptr if none would.

@@ -71,7 +71,7 @@ Status check_filters(const CommandLine& line, Options& options) {
   if (auto nodes = parse_wanted_nodes(options.nodelist, POBPF_MAX_NODES); !nodes)
     return fail(std::move(nodes).error());
   options.session.filters = filter.active();
-  options.pin.view_text = options.snapshot.view_text = filters_of(line);
+  options.view_text = filters_of(line);
   return {};
 }
 
@@ -80,10 +80,10 @@ Status check_pages(const CommandLine& line, Options& options) {
   const PageRequest& page = options.page;
   // ranges end below 2^64, but their sum need not
   std::uint64_t nr_pages = page.addresses.size();
-  for (const PfnRange& range : page.pfns) nr_pages += std::min(range.size(), kPagesMax + 1);
-  if (nr_pages > kPagesMax)
+  for (const PfnRange& range : page.pfns) nr_pages += std::min(range.size(), kAskedPagesMax + 1);
+  if (nr_pages > kAskedPagesMax)
     return usage_error(
-        fmt::format("more than {} pages are asked for", kPagesMax),
+        fmt::format("more than {} pages are asked for", kAskedPagesMax),
         is_kernel ? "pobpf without a command lists all pages" : "pobpf report lists all pages");
   if (page.pid.has_value() == page.addresses.empty())
     return usage_error(page.pid ? "--pid needs --addr" : "--addr needs --pid",

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <functional>
 
 #include "cli/options/option_values.h"
 #include "model/name_list.h"
@@ -72,7 +71,7 @@ std::vector<const OptionRow*> options_of(const CommandRow& command) {
 
 const OptionRow* find_option(const CommandRow& command, std::string_view name) {
   for (const OptionRow* row : options_of(command))
-    if (name == row->name || (name.size() == 1 && name[0] == row->letter)) return row;
+    if (name == row->name) return row;
   return nullptr;
 }
 

@@ -159,7 +159,7 @@ struct OptionGroup {
 [[nodiscard]] std::vector<const OptionRow*> options_of(const CommandRow& command);
 [[nodiscard]] std::vector<const OptionRow*> options_of(const CommandRow& command,
                                                        const OptionGroup& group);
-/// By "output", or "o"; nullptr if the command has no such option.
+/// By "output"; nullptr if the command has no such option.
 [[nodiscard]] const OptionRow* find_option(const CommandRow& command, std::string_view name);
 [[nodiscard]] bool is_filter(const OptionRow& row);
 

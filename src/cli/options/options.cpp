@@ -19,6 +19,9 @@
 namespace pobpf::cli {
 namespace {
 
+/// Rows of a table where no --limit is given.
+constexpr std::size_t kTableRowsDefault = 20;
+
 /// Words that no option of the command takes.
 Status check_extras(const CommandLine& line) {
   if (line.extras.empty()) return {};
@@ -184,6 +187,12 @@ Format error_format(const std::vector<std::string>& arguments) {
         (arguments[i] == "--format" && i + 1 < arguments.size() && arguments[i + 1] == "json"))
       return Format::kJson;
   return Format::kText;
+}
+
+std::optional<std::size_t> row_limit(const Options& options) {
+  const bool is_table = options.format == Format::kText;
+  if (options.top.has_limit || !is_table) return options.top.limit;
+  return kTableRowsDefault;
 }
 
 Result<std::optional<NodeSet>> parse_wanted_nodes(std::string_view nodelist, unsigned max_nodes) {

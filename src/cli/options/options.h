@@ -51,7 +51,7 @@ enum class ReportView { kPages, kStacks, kTop, kPage };
 enum class Format { kText, kJson, kCsv, kSqlite };
 
 /// Pages of one run; more would be a listing, which the default command does better.
-inline constexpr std::uint64_t kPagesMax = 4096;
+inline constexpr std::uint64_t kAskedPagesMax = 4096;
 
 /// Which pages `pobpf page` and `pobpf report page` are asked for.
 struct PageRequest {
@@ -73,11 +73,7 @@ struct PinOptions {
   std::optional<gid_t> gid;
   std::optional<mode_t> mode;
   std::optional<std::uint32_t> frame_bytes_max;
-  std::string view_text;  ///< the filters as given
 };
-
-/// Rows of a table where no --limit is given.
-constexpr std::size_t kTableRowsDefault = 20;
 
 struct TopOptions {
   std::vector<GroupField> fields = {GroupField::kStack};
@@ -100,17 +96,15 @@ struct DiffOptions {
   std::optional<std::uint32_t> nr_latest;  ///< so many of `directory`
   std::string directory;
   bool finds_leaks = false;
-  bool salvages = false;
   CompareKey sort = CompareKey::kChange;
 };
 
 struct SnapshotOptions {
   ReportView view = ReportView::kPages;
-  std::string path;  ///< of report and import: the file to read
-  bool salvages = false;
+  std::string path;             ///< of report and import: the file to read
+  bool salvages = false;        ///< of report and diff
   bool with_free_side = false;  ///< of record
   int level = kLevelDefault;    ///< of record and import
-  std::string view_text;        ///< of record: the filters as given
   std::string reason;           ///< why a snapshot is taken, if nobody asked for it
 };
 
@@ -144,6 +138,7 @@ struct Options {
   FilterSpec filter;     ///< without nodes, as only the kernel knows how many there can be
   pobpf_mode mode = POBPF_MODE_STACK;
   Format format = Format::kText;
+  std::string view_text;    ///< the filters as given
   std::string output_path;  ///< empty: the standard output
   PageRequest page;         ///< of Command::kPage
   unsigned nr_threads = 1;
@@ -156,7 +151,7 @@ struct Options {
   PinOptions pin;
   TopOptions top;
   DiffOptions diff;
-  SnapshotOptions snapshot;           ///< of Command::kReport, and those that write snapshots
+  SnapshotOptions snapshot;           ///< of commands that read or write snapshots
   ArchiveOptions archive;             ///< of Command::kSnapshot, kWatchPressure and kList
   PressureOptions pressure;           ///< of Command::kWatchPressure
   std::vector<std::string> settings;  ///< what was taken from a settings file, for the log
@@ -179,6 +174,9 @@ constexpr const char* kSettingsPath = "/etc/pobpf/pobpf.conf";
 
 /// Whether errors have to be JSON, told without parsing: the arguments may be what is wrong.
 [[nodiscard]] Format error_format(const std::vector<std::string>& arguments);
+
+/// How many rows are shown; no value: all of them.
+[[nodiscard]] std::optional<std::size_t> row_limit(const Options& options);
 
 /// The nodes that `nodelist` names in a kernel with `max_nodes` possible nodes; no value: it is an
 /// empty list, which filters nothing.

@@ -145,7 +145,7 @@ constexpr OptionRow kDiffRows[] = {
              "the last of them, or with --leaks all; default 2, or 3"},
     {.name = "dir", .value = "DIR", .text = [](Options& o) { return &o.diff.directory; },
      .names = NameKind::kDirectory, .help = "where --latest looks; default /var/lib/pobpf"},
-    {.name = "salvage", .flag = [](Options& o) { return &o.diff.salvages; },
+    {.name = "salvage", .flag = [](Options& o) { return &o.snapshot.salvages; },
      .help = "compare what is intact of damaged files"},
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cli/terminal/progress_meter.h"
+#include "cli/terminal/interrupt.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -35,6 +36,13 @@ void ProgressMeter::update(const Progress& progress, std::optional<std::uint64_t
   if (pages) line += fmt::format(", {} records", *pages);
   // stderr is unbuffered: one write a line
   static_cast<void>(std::fputs(line.c_str(), stderr));
+}
+
+ProgressCallback ProgressMeter::callback() {
+  return [this](const Progress& progress) {
+    update(progress, std::nullopt);
+    return !is_interrupted();
+  };
 }
 
 }  // namespace pobpf::cli

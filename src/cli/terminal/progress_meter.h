@@ -27,6 +27,9 @@ class ProgressMeter {
   /// Call often. `pages` is the number of records so far, where there are records.
   void update(const Progress& progress, std::optional<std::uint64_t> pages);
 
+  /// Updates this for sums, which have no records, and ends them when a signal comes.
+  [[nodiscard]] ProgressCallback callback();
+
  private:
   using Clock = std::chrono::steady_clock;
   bool is_wanted_;

@@ -44,7 +44,7 @@ TEST(ArchiveOptions, AreRead) {
   EXPECT_EQ(policy.min_free->percent, 2.5);
   EXPECT_EQ(options->archive.wait, std::chrono::seconds(90));
   EXPECT_TRUE(options->archive.is_dry_run);
-  EXPECT_EQ(options->snapshot.view_text, "--nid 0 --comm a");
+  EXPECT_EQ(options->view_text, "--nid 0 --comm a");
   EXPECT_TRUE(options->snapshot.with_free_side);
   EXPECT_EQ(options->snapshot.level, 9);
 }

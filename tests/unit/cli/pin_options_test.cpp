@@ -22,20 +22,20 @@ TEST(PinOptions, OfAPin) {
   EXPECT_EQ(options->pin.mode, 0440U);
   EXPECT_TRUE(options->pin.replaces);
   EXPECT_EQ(options->mode, POBPF_MODE_HANDLE);
-  EXPECT_EQ(options->pin.view_text, "--nid 1");
+  EXPECT_EQ(options->view_text, "--nid 1");
 }
 
 TEST(PinOptions, FiltersInFrontOfTheCommandArePartOfTheView) {
   const auto options = try_parse({"--nid", "0,1", "pin", "a"});
   ASSERT_TRUE(options);
-  EXPECT_EQ(options->pin.view_text, "--nid 0,1");
+  EXPECT_EQ(options->view_text, "--nid 0,1");
 }
 
 TEST(PinOptions, AllFiltersArePartOfTheView) {
   const auto options = try_parse({"--not-dead", "--not-pid", "1", "pin", "a", "--not-comm", "a*,b",
                                   "--not-comm", "it's", "--mixed", "--pfn", "0x10+2"});
   ASSERT_TRUE(options) << options.error().what;
-  const std::string& text = options->pin.view_text;
+  const std::string& text = options->view_text;
   for (const char* part : {"--not-dead", "--not-pid 1", "--not-comm 'a*,b'",
                            "--not-comm 'it'\\''s'", "--mixed", "--pfn 0x10+2"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;

@@ -38,7 +38,7 @@ TEST(PressureOptions, AreRead) {
   EXPECT_EQ(options->pressure.low->bytes, 2ULL << 30);
   EXPECT_EQ(options->pressure.interval, 90min);
   EXPECT_TRUE(options->pressure.ends_after_first);
-  EXPECT_EQ(options->snapshot.view_text, "--nid 1");
+  EXPECT_EQ(options->view_text, "--nid 1");
 }
 
 TEST(PressureOptions, EitherCanBeLeftOut) {

@@ -104,7 +104,7 @@ TEST_F(SettingsFile, ArraysAreLists) {
 
 TEST_F(SettingsFile, FiltersCountAsGiven) {
   write("[record]\nnid = \"0-1\"\n");
-  EXPECT_EQ(parse({"record", "-o", "x"}).snapshot.view_text, "--nid 0-1");
+  EXPECT_EQ(parse({"record", "-o", "x"}).view_text, "--nid 0-1");
 }
 
 TEST_F(SettingsFile, ErrorsNameTheLine) {

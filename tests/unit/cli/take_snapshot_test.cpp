@@ -51,7 +51,7 @@ class TakeSnapshot : public test::CommandTest {
 };
 
 TEST_F(TakeSnapshot, IsWhatRecordWrites) {
-  options.snapshot.view_text = "--nid 0";
+  options.view_text = "--nid 0";
   ASSERT_EQ(take().value(), ExitStatus::kComplete);
   EXPECT_EQ(said, "");
   const Listing listing = list();
