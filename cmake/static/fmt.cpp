@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// As src/format.cc of fmt 9, which Debian has as a shared library only.
+// Debian has fmt 9 as a shared library only. This compiles what fmt's own src/format.cc compiles.
 #include <fmt/format-inl.h>
 FMT_BEGIN_NAMESPACE
 namespace detail {
@@ -10,6 +10,8 @@ template FMT_API auto locale_ref::get<std::locale>() const -> std::locale;
 template FMT_API auto thousands_sep_impl(locale_ref) -> thousands_sep_result<char>;
 template FMT_API auto decimal_point_impl(locale_ref) -> char;
 template FMT_API void buffer<char>::append(const char*, const char*);
-template FMT_API void vformat_to(buffer<char>&, string_view, basic_format_args<FMT_BUFFER_CONTEXT(type_identity_t<char>)>, locale_ref);
-}
+template FMT_API void vformat_to(buffer<char>&, string_view,
+                                 basic_format_args<FMT_BUFFER_CONTEXT(type_identity_t<char>)>,
+                                 locale_ref);
+}  // namespace detail
 FMT_END_NAMESPACE

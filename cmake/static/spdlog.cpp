@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// As src/spdlog.cpp and src/*_sinks.cpp of spdlog 1.10, which Debian has as a shared library only.
+// Debian has spdlog 1.10 as a shared library only. This compiles what src/spdlog.cpp and
+// src/*_sinks.cpp of spdlog compile.
 #include <spdlog/common-inl.h>
 #include <spdlog/details/backtracer-inl.h>
 #include <spdlog/details/log_msg-inl.h>
