@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// `pobpf page`: all that is known of a page, for people and for programs.
+// `pobpf page`: all that is known about a page, for people and for programs.
 #pragma once
 
 #include <string>

@@ -40,6 +40,9 @@ std::string tag(const OptionRow& row, bool is_not = false) {
   return row.takes_value() ? text + fmt::format(R"( \fI{}\fR)", roff(row.value)) : text;
 }
 
+/// In short lines, as formatters ask for; escapes make them longer.
+std::string prose(std::string_view text) { return roff(cli::wrapped(text, 64, "\n")); }
+
 std::string heading(std::string_view title) { return fmt::format(".SH \"{}\"\n", roff(title)); }
 
 std::string item(const std::string& tag, const std::string& text) {
@@ -74,7 +77,7 @@ std::string options_text(const CommandRow& command) {
       std::string tags = tag(*row);
       if (row->has_opposite()) tags += "\n.TQ\n" + tag(*row, true);
       has_opposites = has_opposites || row->has_opposite();
-      (row->is_positional() ? positionals : in_group) += item(tags, roff(row->help));
+      (row->is_positional() ? positionals : in_group) += item(tags, prose(row->help));
     }
     if (in_group.empty()) continue;
     text += fmt::format(".SS \"{}\"\n", roff(group.title));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// pobpf page, pobpf report page: all that is known of single pages.
+// pobpf page, pobpf report page: all that is known about single pages.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>

@@ -28,11 +28,9 @@ bool is_plain(std::string_view word) {
   });
 }
 
-std::string first_line(const char* text) {
-  std::string line(text);
-  line.resize(std::min(line.find('\n'), line.size()));
-  if (line.ends_with(',') || line.ends_with(';')) line.pop_back();
-  return line;
+/// The rest of a sentence of help has values and conditions.
+std::string brief(std::string_view text) {
+  return std::string(text.substr(0, text.find_first_of(":;")));
 }
 
 std::string_view without_group(std::string_view name, const OptionRow& row) {
@@ -79,16 +77,16 @@ class Completer {
     for (const GivenOption& given : line_.options)
       if (given.row->is_positional()) return;
     for (const CommandRow* command : commands_below(*line_.command))
-      add(std::string(last_word(*command)), first_line(command->summary));
+      add(std::string(last_word(*command)), brief(command->summary));
   }
 
   void add_options() {
     for (const OptionRow* row : options_of(*line_.command)) {
       if (row->is_positional() || row->is_hidden) continue;
-      add(name_of(*row), first_line(row->help));
+      add(name_of(*row), brief(row->help));
       if (row->has_opposite())
         add(name_of(*row, true), "rules out what " + name_of(*row) + " passes");
-      if (row->letter != '\0') add(std::string("-") + row->letter, first_line(row->help));
+      if (row->letter != '\0') add(std::string("-") + row->letter, brief(row->help));
     }
   }
 

@@ -12,16 +12,15 @@ namespace {
 constexpr std::size_t kColumns = 80;
 constexpr std::size_t kTextColumn = 24;
 
-/// "  --nid LIST            only pages on"; a long label has its text in the next line.
-std::string row_text(std::string label, std::string_view text) {
-  const std::string next_line = "\n" + std::string(kTextColumn, ' ');
-  label.insert(0, "  ");
-  if (label.size() + 1 < kTextColumn)
-    label.resize(kTextColumn, ' ');
-  else if (!text.empty())
-    label += next_line;
-  for (const char c : text) label += c == '\n' ? next_line : std::string(1, c);
-  return label + '\n';
+/// "  --nid LIST            pages on these"; a long label has its text in the next line.
+std::string row_text(const std::string& label, std::string_view text) {
+  std::string row = "  " + label;
+  if (row.size() + 1 >= kTextColumn)
+    row += '\n' + std::string(kTextColumn, ' ');
+  else
+    row.resize(kTextColumn, ' ');
+  const std::string next_line = '\n' + std::string(kTextColumn, ' ');
+  return row + wrapped(text, kColumns - kTextColumn, next_line) + '\n';
 }
 
 std::string label_of(const OptionRow& row) {
@@ -65,6 +64,25 @@ std::string examples_text(const CommandRow& command) {
 }
 
 }  // namespace
+
+std::string wrapped(std::string_view text, std::size_t columns, std::string_view next_line) {
+  std::string out;
+  std::size_t column = 0;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+    if (column != 0 && column + 1 + word.size() > columns) {
+      out += next_line;
+      column = 0;
+    } else if (column != 0) {
+      out += ' ';
+      ++column;
+    }
+    out += word;
+    column += word.size();
+  }
+  return out;
+}
 
 std::string usage_of(const CommandRow& command) {
   std::string text = "[OPTIONS]";

@@ -121,7 +121,7 @@ struct OptionRow {              // NOLINT(clang-analyzer-optin.performance.Paddi
   std::vector<std::string> (*words)() = nullptr;  ///< names that are known without the machine
   NameKind names = NameKind::kNone;               ///< and those that are not
   ListSyntax list = ListSyntax::kCommas;
-  const char* help = "";  ///< lines of up to 56 columns
+  const char* help = "";  ///< completion shows it up to the first colon or semicolon
 
   [[nodiscard]] bool has_opposite() const { return times == Times::kEitherWay; }
   [[nodiscard]] bool is_positional() const { return name[0] >= 'A' && name[0] <= 'Z'; }

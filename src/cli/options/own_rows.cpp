@@ -69,7 +69,7 @@ Status take_pin_name(const Value& value, Options& options) {
 Status take_any_pin_name(const Value& value, Options& options) {
   const std::string& name = value.text;
   if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
-    return usage_error("'" + name + "' is no name of a pin", "pobpf pins lists them");
+    return usage_error("'" + name + "' is not a name of a pin", "pobpf pins lists them");
   options.pin.names.push_back(name);
   return {};
 }
@@ -115,7 +115,7 @@ Status take_permissions(const Value& value, Options& options) {
   constexpr mode_t kModeMax = 0777;
   options.pin.mode = whole_number<mode_t>(value.text, 8);
   if (!options.pin.mode || *options.pin.mode > kModeMax)
-    return usage_error("'" + value.text + "' is no mode", "give an octal number such as 440");
+    return usage_error("'" + value.text + "' is not a mode", "give an octal number such as 440");
   return {};
 }
 
@@ -123,7 +123,7 @@ Status take_permissions(const Value& value, Options& options) {
 constexpr OptionRow kSnapshotRows[] = {
     {.name = "FILE", .commands = of::kReports | of::kReportPage, .is_needed = true,
      .text = [](Options& o) { return &o.snapshot.path; }, .names = NameKind::kFile,
-     .help = "what pobpf record has written"},
+     .help = "a file of pobpf record, snapshot or import"},
     {.name = "FILE", .commands = of::kImport, .is_needed = true,
      .text = [](Options& o) { return &o.snapshot.path; }, .names = NameKind::kFile,
      .help = "a text of page_owner; - is stdin"},
@@ -137,12 +137,10 @@ constexpr OptionRow kDiffRows[] = {
      .take = [](auto& v, auto& o) { o.diff.paths.push_back(v.text); return Status(); },
      .names = NameKind::kFile, .help = "snapshots, the oldest first"},
     {.name = "leaks", .flag = [](Options& o) { return &o.diff.finds_leaks; },
-     .help = "of three or more: what grew from each to the\n"
-             "next, by how fast"},
+     .help = "show what grew from each of three or more to the next, the fastest first"},
     {.name = "latest", .value = "[N]",
-     .help = "the last N of pobpf snapshot, of one host and with\n"
-             "the same filters, instead of files: the first and\n"
-             "the last of them, or with --leaks all; default 2, or 3"},
+     .help = "compare the last N snapshots of one host with the same filters, instead of files: "
+             "the first with the last, or with --leaks all; default 2, or 3"},
     {.name = "dir", .value = "DIR", .text = [](Options& o) { return &o.diff.directory; },
      .names = NameKind::kDirectory, .help = "where --latest looks; default /var/lib/pobpf"},
     {.name = "salvage", .flag = [](Options& o) { return &o.snapshot.salvages; },
@@ -152,16 +150,14 @@ constexpr OptionRow kDiffRows[] = {
 constexpr OptionRow kPressureRows[] = {
     {.name = "stall", .value = "LIMIT",
      .take = [](auto& v, auto& o) { return put(o.pressure.stall, parse_stall_limit(v.text)); },
-     .help = "tasks wait for memory so long: some:300ms/2s\n"
-             "(default: at least one does, 300ms of 2s),\n"
-             "full:1s/5s (all do), none"},
+     .help = "memory is short when tasks wait for it this long: some:300ms/2s (default; at least "
+             "one waits for 300ms of 2s), full:1s/5s (all wait), none"},
     {.name = "low-memory", .value = "SIZE", .take = take_low_memory,
-     .help = "less can be allocated before something is killed\n"
-             "(MemAvailable and free swap): 3% (default), 2G,\n"
-             "none"},
+     .help = "memory is short when less than this can be allocated (MemAvailable and free swap): "
+             "3% (default), 2G, none"},
     {.name = "every", .value = "TIME", .take = take_every,
-     .help = "one snapshot in so long at most, and one more if\n"
-             "memory gets low meanwhile; default 10m"},
+     .help = "take at most one snapshot in this time, and one more if memory gets low meanwhile; "
+             "default 10m"},
     {.name = "once", .flag = [](Options& o) { return &o.pressure.ends_after_first; },
      .help = "end after the first snapshot"},
 };
@@ -169,54 +165,50 @@ constexpr OptionRow kPressureRows[] = {
 constexpr OptionRow kDirectoryRows[] = {
     {.name = "dir", .value = "DIR", .commands = of::kSnapshot,
      .text = [](Options& o) { return &o.archive.directory; }, .names = NameKind::kDirectory,
-     .help = "default /var/lib/pobpf;\n"
-             "made (mode 0750) if it is missing"},
+     .help = "where snapshots are kept, default /var/lib/pobpf; made (mode 0750) if it is "
+             "missing"},
     {.name = "dir", .value = "DIR", .commands = of::kWatchPressure,
      .text = [](Options& o) { return &o.archive.directory; }, .names = NameKind::kDirectory,
-     .help = "default /var/lib/pobpf-pressure;\n"
-             "made (mode 0750) if it is missing"},
+     .help = "where snapshots are kept, default /var/lib/pobpf-pressure; made (mode 0750) if it "
+             "is missing"},
     {.name = "DIR", .commands = of::kList, .text = [](Options& o) { return &o.archive.directory; },
      .names = NameKind::kDirectory, .help = "default /var/lib/pobpf"},
     {.name = "wait", .value = "SEC", .commands = of::kArchives, .take = take_wait,
-     .help = "wait so long for another pobpf that takes a\n"
-             "snapshot into DIR; default 0"},
+     .help = "wait up to SEC seconds for another pobpf that takes a snapshot into DIR; default 0"},
 };
 
 constexpr OptionRow kRetentionRows[] = {
     {.name = "keep", .value = "N",
      .take = [](auto& v, auto& o) {
        return put(o.archive.policy.limits.nr_max, number_between(v.text, 1, kKeepMax)); },
-     .help = "the last N, with the new one"},
+     .help = "keep the last N, the new one included"},
     {.name = "max-age", .value = "TIME",
      .take = [](auto& v, auto& o) {
        return put(o.archive.policy.limits.age_max_ns,
                   above_zero(parse_duration(v.text), kNothingStays, kKeepOne)); },
-     .help = "those up to so old: 36h, 30d"},
+     .help = "keep those up to this old: 36h, 30d"},
     {.name = "max-size", .value = "SIZE",
      .take = [](auto& v, auto& o) {
        return put(o.archive.policy.limits.bytes_max,
                   above_zero(parse_byte_size(v.text), kNothingStays, kKeepOne)); },
-     .help = "the last ones that together take no more: 2G"},
+     .help = "keep the last ones that together take at most this: 2G"},
     {.name = "min-free", .value = "SIZE",
      .take = [](auto& v, auto& o) {
        return put(o.archive.policy.min_free, parse_byte_share(v.text, "the file system")); },
-     .help = "as many as leave so much of the file system free:\n"
-             "5G or 10%; if none would, no snapshot is taken"},
+     .help = "keep as many as leave this much of the file system free: 5G or 10%; if none would, "
+             "no snapshot is taken"},
     {.name = "thin",
      .take = [](auto&, auto& o) { return set(o.archive.policy.limits.tiers, default_tiers()); },
-     .help = "all of a day, one an hour for a week, one a day\n"
-             "for a year"},
+     .help = "keep all of a day, one an hour for a week, one a day for a year"},
     {.name = "thin-tiers", .value = "LIST",
      .take = [](auto& v, auto& o) {
        return put(o.archive.policy.limits.tiers, parse_tiers(v.text)); },
-     .help = "the same with tiers of your own: AGE:EVERY,...;\n"
-             "--thin is 1d:all,1w:1h,365d:1d"},
+     .help = "thin by tiers of your own: AGE:EVERY,...; --thin is 1d:all,1w:1h,365d:1d"},
 };
 
 constexpr OptionRow kPageRows[] = {
     {.name = "PFN", .times = Times::kSeveral, .take = take_pages,
-     .help = "page frame numbers, decimal or 0x hexadecimal:\n"
-             "N, N-M (both included) or N+COUNT"},
+     .help = "page frame numbers, decimal or 0x hexadecimal: N, N-M (both included) or N+COUNT"},
     {.name = "phys", .value = "ADDR", .times = Times::kSeveral,
      .take = take_address<&PageRequest::physical>, .help = "the page with this physical address"},
     {.name = "pid", .value = "PID", .commands = of::kPage,
@@ -224,28 +216,28 @@ constexpr OptionRow kPageRows[] = {
      .names = NameKind::kProcess, .help = "with --addr: a process"},
     {.name = "addr", .value = "VADDR", .commands = of::kPage, .times = Times::kSeveral,
      .take = take_address<&PageRequest::addresses>,
-     .help = "the page behind this address of the process;\n"
-             "takes CAP_SYS_ADMIN"},
+     .help = "the page behind this address of the process; needs CAP_SYS_ADMIN"},
 };
 
 constexpr OptionRow kPinRows[] = {
     {.name = "NAME", .commands = of::kPin, .is_needed = true, .take = take_pin_name,
-     .names = NameKind::kPin, .list = ListSyntax::kOneName, .help = "name of the file to make"},
+     .names = NameKind::kPin, .list = ListSyntax::kOneName,
+     .help = "name of the file to make"},
     {.name = "NAME", .commands = of::kUnpin, .times = Times::kSeveral, .take = take_any_pin_name,
-     .names = NameKind::kPin, .list = ListSyntax::kOneName, .help = "names of pins"},
+     .names = NameKind::kPin, .list = ListSyntax::kOneName,
+     .help = "names of pins"},
     {.name = "dir", .value = "DIR", .take = take_pin_directory, .names = NameKind::kDirectory,
-     .help = "directory in a BPF file system;\n"
-             "default /sys/fs/bpf/pobpf"},
+     .help = "directory in a BPF file system; default /sys/fs/bpf/pobpf"},
     {.name = "chown", .value = "USER:GROUP", .commands = of::kPin, .take = take_owner,
      .names = NameKind::kUser, .list = ListSyntax::kOneName,
-     .help = "who may read it, together with --chmod;\n"
-             "USER alone and :GROUP alone are fine"},
+     .help = "owner of the file, who may read it as --chmod says; USER alone and :GROUP alone "
+             "are fine"},
     {.name = "chmod", .value = "MODE", .commands = of::kPin, .take = take_permissions,
-     .help = "octal; default 600, root's alone"},
+     .help = "permissions of the file, in octal; default 600"},
     {.name = "replace", .commands = of::kPin, .flag = [](Options& o) { return &o.pin.replaces; },
-     .help = "take the place of a pin of that name"},
+     .help = "replace a pin with that name"},
     {.name = "all", .commands = of::kUnpin, .flag = [](Options& o) { return &o.pin.wants_all; },
-     .help = "all pins of pobpf in the directory"},
+     .help = "remove all pins of pobpf in the directory"},
     // makes records seem long, for tests
     {.name = "frame-bytes", .value = "N", .commands = of::kPin, .is_hidden = true,
      .take = [](auto& v, auto& o) {
@@ -258,7 +250,7 @@ constexpr OptionGroup kOwnGroups[] = {
     {"Snapshots", of::kDiff, kDiffRows},
     {"When memory is short", of::kWatchPressure, kPressureRows},
     {"Directory", of::kArchives | of::kList, kDirectoryRows},
-    {"What stays of older snapshots of this host (default: all)", of::kArchives, kRetentionRows},
+    {"Older snapshots of this host (all are kept by default)", of::kArchives, kRetentionRows},
     {"Pages", of::kPage | of::kReportPage, kPageRows},
     {"Pins", of::kPin | of::kPins | of::kUnpin, kPinRows},
 };

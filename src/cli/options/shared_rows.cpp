@@ -75,101 +75,97 @@ constexpr OptionRow kRowRows[] = {
     {.name = "by", .value = "FIELDS", .times = Times::kJoined,
      .take = [](auto& v, auto& o) { return put(o.top.fields, parse_group_fields(v.text)); },
      .words = group_field_names,
-     .help = "what makes a row: one or more of stack\n"
-             "(default), function, module, allocator, tgid,\n"
-             "pid, comm, order, gfp, migratetype, nid, zone,\n"
-             "memcg, migrate_reason, freed"},
+     .help = "what pages of one row have in common, one or more of: stack (default), function, "
+             "module, allocator, tgid, pid, comm, order, gfp, migratetype, nid, zone, memcg, "
+             "migrate_reason, freed"},
     {.name = "limit", .value = "N", .take = take_limit,
-     .help = "rows shown, the rest is one more; 0: all.\n"
-             "Default 20, all with json and csv"},
+     .help = "show N rows, and the rest as one more; 0 means all. Default 20, all with json and "
+             "csv"},
     {.name = "depth", .value = "N",
      .take = [](auto& v, auto& o) { return put(o.top.depth, number_between(v.text, 1)); },
-     .help = "stacks by their innermost N calls"},
+     .help = "tell stacks apart by their innermost N calls only"},
     {.name = "ignore", .value = "FILE", .names = NameKind::kFile,
-     .help = "stacks with one of these functions are one row:\n"
-             "a glob pattern a line, # for comments"},
-    {.name = "bytes", .flag = [](Options& o) { return &o.top.is_exact; }, .help = "exact sizes"},
+     .help = "show stacks with one of these functions as one row: FILE has a glob pattern a "
+             "line, # for comments"},
+    {.name = "bytes", .flag = [](Options& o) { return &o.top.is_exact; },
+     .help = "show sizes in bytes"},
     {.name = "sort", .value = "ORDER", .commands = kTops,
      .take = [](auto& v, auto& o) { return put(o.top.sort, parse_sort_key(v.text)); },
      .words = sort_key_names, .list = ListSyntax::kOneName,
-     .help = "pages (default), allocs, age (the oldest\n"
-             "first), growth (with --watch), fields (of --by)"},
+     .help = "which rows come first: pages (default), allocs, age (the oldest), growth (with "
+             "--watch), fields (of --by)"},
     {.name = "sort", .value = "ORDER", .commands = of::kDiff,
      .take = [](auto& v, auto& o) { return put(o.diff.sort, parse_compare_key(v.text)); },
      .words = compare_key_names, .list = ListSyntax::kOneName,
-     .help = "change (default: the largest, up or down),\n"
-             "growth, shrinkage, pages"},
+     .help = "which rows come first: change (default, the largest up or down), growth, "
+             "shrinkage, pages"},
     {.name = "watch", .value = "SEC", .commands = kTops, .take = take_interval,
-     .help = "look again every SEC seconds and show what has\n"
-             "changed; keys: q quits, s sorts by the next\n"
-             "order, f groups by the next field, space looks\n"
-             "at once"},
+     .help = "look again every SEC seconds and show what has changed; keys: q quits, s sorts by "
+             "the next order, f groups by the next field, space looks at once"},
     {.name = "count", .value = "N", .commands = kTops,
      .take = [](auto& v, auto& o) { return put(o.top.count, number_between(v.text, 1)); },
-     .help = "end after N looks"},
+     .help = "end after looking N times"},
 };
 
 constexpr OptionRow kOutputRows[] = {
     {.name = "mode", .value = "MODE", .commands = kModes, .take = take_mode,
      .choices = "stack,handle,stack_handle",
-     .help = "what to show of a page's stack: stack (default),\n"
-             "handle (its number), stack_handle (both)"},
+     .help = "how to show the stack of a page: stack (its frames, default), handle (its number), "
+             "stack_handle (both)"},
     {.name = "handles", .commands = kModes, .help = "short for --mode handle"},
     {.name = "format", .value = "FORMAT", .commands = kJsonOnly, .take = take_format,
      .choices = "text,json", .help = "text (default) or json; errors become JSON too"},
     {.name = "format", .value = "FORMAT", .commands = kCsvToo, .take = take_format,
      .choices = "text,json,csv",
-     .help = "text (default), json or csv; with json, errors\n"
-             "become JSON too"},
+     .help = "text (default), json or csv; with json, errors become JSON too"},
     {.name = "format", .value = "FORMAT", .commands = of::kReport, .take = take_format,
      .choices = "text,json,csv,sqlite",
-     .help = "text (default), json, csv or sqlite (a database,\n"
-             "needs -o FILE); with json, errors become JSON too"},
+     .help = "text (default), json, csv or sqlite (a database, needs -o FILE); with json, errors "
+             "become JSON too"},
     {.name = "output", .letter = 'o', .value = "FILE",
      .commands = kJsonOnly | kCsvToo | of::kReport | of::kRecord | of::kImport,
      .take = [](auto& v, auto& o) { return set(o.output_path, v.text == "-" ? "" : v.text); },
      .names = NameKind::kFile,
-     .help = "write to FILE (mode 0600), which is replaced only\n"
-             "when the new one is complete; - is stdout"},
+     .help = "write to FILE (mode 0600), which is replaced only when the new one is complete; - "
+             "is stdout"},
     {.name = "free", .commands = kRecording,
      .flag = [](Options& o) { return &o.snapshot.with_free_side; },
-     .help = "also when each page was freed before, by whom\n"
-             "and with which stack, for a larger file"},
+     .help = "record also when each page was freed before, by whom and with which stack; the "
+             "file is larger"},
     {.name = "level", .value = "N", .commands = kRecording | of::kImport, .take = take_level,
-     .help = "level of zstd, 1 to 19, instead of what suits best"},
+     .help = "compression level of zstd, 1 to 19, instead of the one that suits best"},
     {.name = "stats",
      .commands = of::kPages | of::kStacks | of::kTop | of::kReports | of::kDiff | kRecording,
      .flag = [](Options& o) { return &o.wants_stats; },
-     .help = "say on stderr what became of every page"},
+     .help = "report on stderr what became of every page"},
 };
 
 constexpr OptionRow kOtherRows[] = {
     {.name = "threads", .value = "N", .commands = of::kStacks | of::kTop,
      .take = [](auto& v, auto& o) {
        return put(o.nr_threads, number_between(v.text, 1, kThreadsMax)); },
-     .help = "read with N threads, spread over the nodes;\n"
-             "default 1"},
+     .help = "read with N threads, spread over the nodes; default 1"},
     {.name = "max-groups", .value = "N",
      .commands = of::kStacks | of::kReportStacks | kTops | of::kDiff,
      .take = [](auto& v, auto& o) {
        return put(o.groups_max, number_between(v.text, 1, kGroupsMax)); },
-     .help = "groups that the kernel tells apart at most, about\n"
-             "200 bytes of its memory each; default 262144"},
+     .help = "let the kernel tell at most N groups apart, for about 200 bytes of its memory "
+             "each; default 262144"},
     {.name = "dry-run", .commands = of::kSnapshot,
      .flag = [](Options& o) { return &o.archive.is_dry_run; },
-     .help = "take none; say on stderr what one would remove"},
-    {.name = "help", .letter = 'h', .only_on_command_lines = true, .help = "print this help"},
+     .help = "take no snapshot, but say on stderr what one would remove"},
+    {.name = "help", .letter = 'h', .only_on_command_lines = true,
+     .help = "print this help"},
     {.name = "quiet", .letter = 'q', .flag = [](Options& o) { return &o.is_quiet; },
-     .help = "no warnings and no progress on stderr"},
+     .help = "print no warnings and no progress on stderr"},
     {.name = "verbose", .letter = 'v',
      .take = [](auto&, auto& o) { return set(o.verbosity, o.verbosity + 1); },
-     .help = "say what was found out about this kernel;\n"
-             "twice: with all messages of libbpf"},
+     .help = "say what was found out about this kernel; twice: print all messages of libbpf, too"},
     {.name = "config", .value = "FILE", .only_on_command_lines = true, .names = NameKind::kFile,
-     .help = "settings (TOML) instead of those in\n"
-             "/etc/pobpf/pobpf.conf; /dev/null: none"},
+     .help = "read settings (TOML) from FILE instead of /etc/pobpf/pobpf.conf; /dev/null has "
+             "none"},
     {.name = "version", .commands = of::kPages, .only_on_command_lines = true,
-     .help = "print versions"},
+     .help = "print the versions of pobpf and of its libraries"},
     // forces the fallback of a kernel feature, for tests
     {.name = "no-feature", .value = "FEATURE", .times = Times::kSeveral, .is_hidden = true,
      .take = take_feature, .choices = "rdonly-cast,may-goto,kallsyms-lookup"},

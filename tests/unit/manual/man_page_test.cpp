@@ -40,9 +40,10 @@ class ManPageTest : public testing::Test {
 TEST_F(ManPageTest, HasTheOptionsWithTheirOpposites) {
   EXPECT_EQ(page_name(command("")), "pobpf");
   EXPECT_EQ(page_name(command("watch-pressure")), "pobpf-watch-pressure");
-  EXPECT_THAT(page("top"), HasSubstr(".TP\n\\fB\\-\\-zone\\fR \\fINAMES\\fR\n.TQ\n"
-                                     "\\fB\\-\\-not\\-zone\\fR \\fINAMES\\fR\nof these zones"));
-  EXPECT_THAT(page("top"), HasSubstr("\\fB\\-q\\fR, \\fB\\-\\-quiet\\fR\nno warnings"));
+  EXPECT_THAT(page("top"),
+              HasSubstr(".TP\n\\fB\\-\\-zone\\fR \\fINAMES\\fR\n.TQ\n"
+                        "\\fB\\-\\-not\\-zone\\fR \\fINAMES\\fR\npages in these zones"));
+  EXPECT_THAT(page("top"), HasSubstr("\\fB\\-q\\fR, \\fB\\-\\-quiet\\fR\nprint no warnings"));
   EXPECT_THAT(page("top"), Not(HasSubstr("feature")));
   EXPECT_THAT(page("check"), Not(HasSubstr("zone")));
 }
@@ -55,7 +56,7 @@ TEST_F(ManPageTest, HasWhatStandsBelowTheOptions) {
 
 TEST_F(ManPageTest, OfACommandHasItsViews) {
   EXPECT_THAT(page("report"), HasSubstr("\n.SH \"POBPF REPORT TOP\"\n"));
-  EXPECT_THAT(page(""), HasSubstr(".TP\n.BR pobpf\\-report (1)\nshow what record has written\n"));
+  EXPECT_THAT(page(""), HasSubstr(".TP\n.BR pobpf\\-report (1)\nshow what a file of record"));
   EXPECT_THAT(page(""), Not(HasSubstr("pobpf\\-report\\-top")));
 }
 
