@@ -45,7 +45,7 @@ Result<Fd> open_lock(const Fd& directory, const std::string& name) {
   // what has another name may be anything: the number of the holder would be written into it
   if (!S_ISREG(status.st_mode) || status.st_nlink != 1)
     return fail(ErrorKind::kFailed,
-                fmt::format("locking {}: {} is no regular file of one name", name, kLockFile),
+                fmt::format("locking {}: {} is not a regular file with one name", name, kLockFile),
                 "remove it");
   return file;
 }

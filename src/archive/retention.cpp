@@ -24,7 +24,7 @@ tl::unexpected<Error> tier_error(std::string what) {
 Result<ThinTier> parse_tier(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos)
-    return tier_error(fmt::format("'{}' is no tier", shown(text)));
+    return tier_error(fmt::format("'{}' is not a tier", shown(text)));
   auto age = parse_duration(text.substr(0, colon));
   if (!age) return fail(std::move(age).error());
   const std::string_view every = text.substr(colon + 1);
@@ -171,7 +171,7 @@ std::vector<ThinTier> default_tiers() {
 
 Result<std::vector<ThinTier>> parse_tiers(std::string_view text) {
   auto parts = split_list(text, ",");
-  if (!parts) return tier_error(fmt::format("'{}' is no list of tiers", shown(text)));
+  if (!parts) return tier_error(fmt::format("'{}' is not a list of tiers", shown(text)));
   if (parts->size() > kTiersMax)
     return tier_error(fmt::format("more than {} tiers are given", kTiersMax));
   std::vector<ThinTier> tiers;
@@ -182,7 +182,7 @@ Result<std::vector<ThinTier>> parse_tiers(std::string_view text) {
       return tier_error(fmt::format("the age of '{}' is not above the one before", shown(part)));
     if (!tiers.empty() && !is_multiple(tiers.back().every_ns, tier->every_ns))
       return tier_error(
-          fmt::format("the interval of '{}' is no multiple of the one before", shown(part)));
+          fmt::format("the interval of '{}' is not a multiple of the one before", shown(part)));
     tiers.push_back(*tier);
   }
   return tiers;

@@ -155,7 +155,7 @@ Status Discovery::memory_model() {
   std::uint32_t section_size_bits = kSectionSizeBitsX86Arm64;
   if (subsection_words) {
     if (!std::has_single_bit(*subsection_words))
-      return fail(unknown_layout("the subsection map is no power of two"));
+      return fail(unknown_layout("the subsection map is not a power of two"));
     section_size_bits =
         kSubsectionShift + static_cast<std::uint32_t>(std::countr_zero(64 * *subsection_words));
     layout.pfn_subsection_shift = kSubsectionShift - page_shift;

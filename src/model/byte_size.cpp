@@ -15,7 +15,7 @@ constexpr std::string_view kSizeUnits = "KMGTP";
 constexpr long double kBytesEnd = 9223372036854775808.0L;
 
 tl::unexpected<Error> no_size(std::string_view text) {
-  return fail(ErrorKind::kUsage, fmt::format("'{}' is no size", shown(text)),
+  return fail(ErrorKind::kUsage, fmt::format("'{}' is not a size", shown(text)),
               "sizes are such as 500M or 1.5G; units are K, M, G, T, P, powers of 1024");
 }
 
@@ -56,7 +56,7 @@ Result<ByteShare> parse_byte_share(std::string_view text, const char* what) {
   const char* const end = text.data() + text.size() - 1;
   const auto [at, error] = std::from_chars(text.data(), end, percent, std::chars_format::fixed);
   if (error != std::errc() || at != end || !(percent >= 0 && percent <= kPercentMax))
-    return fail(ErrorKind::kUsage, fmt::format("'{}' is no share of {}", shown(text), what),
+    return fail(ErrorKind::kUsage, fmt::format("'{}' is not a share of {}", shown(text), what),
                 "give 0% to 99%, or a size such as 2G");
   return ByteShare{0, percent};
 }

@@ -396,7 +396,7 @@ class Compiler final : public SpecCompiler {
     constexpr std::size_t kShownMax = 64;
     if (names.size() <= kShownMax) return unknown_name(what, pattern, names);
     const std::string nearest = nearest_name(pattern, names);
-    return {ErrorKind::kUsage, fmt::format("'{}' is no {}", shown(pattern), what),
+    return {ErrorKind::kUsage, fmt::format("'{}' is not a {}", shown(pattern), what),
             nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest), 0};
   }
 

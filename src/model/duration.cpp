@@ -32,7 +32,7 @@ constexpr TimeUnit kTimeUnits[] = {{"ns", 1},
 constexpr std::uint64_t kMaxNs = 1ULL << 63;
 
 tl::unexpected<Error> no_duration(std::string_view text) {
-  return fail(ErrorKind::kUsage, fmt::format("'{}' is no duration", shown(text)),
+  return fail(ErrorKind::kUsage, fmt::format("'{}' is not a duration", shown(text)),
               "durations are such as 90s, 10m, 1h30m, 2d; units are ns, us, ms, s, m, h, d, w");
 }
 
@@ -98,7 +98,7 @@ Result<ClockTime> parse_clock_time(std::string_view text) {
   if (!duration) {
     auto failed = std::move(duration).error();
     if (failed.hint.empty()) return fail(std::move(failed));
-    return fail(ErrorKind::kUsage, fmt::format("'{}' is no time", shown(text)),
+    return fail(ErrorKind::kUsage, fmt::format("'{}' is not a time", shown(text)),
                 "give how long ago, as in 10m or 1h30m, or ns since boot, as ts in the records");
   }
   return ClockTime{true, *duration};

@@ -14,7 +14,8 @@ Result<std::uint32_t> parse_id(std::string_view text, std::string_view whole, st
   const auto number = parse_number(text);
   // without a hint: a number, but one over 64 bits
   if (!number && !number.error().hint.empty())
-    return fail(ErrorKind::kUsage, fmt::format("'{}' is no number and no range", shown(whole)),
+    return fail(ErrorKind::kUsage,
+                fmt::format("'{}' is neither a number nor a range", shown(whole)),
                 "give 7, 7-9, or 7- for all from 7 on; decimal, or hexadecimal with 0x");
   if (!number || *number > max)
     return fail(ErrorKind::kUsage,

@@ -101,7 +101,7 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
 Error unknown_name(std::string_view what, std::string_view name,
                    const std::vector<std::string>& candidates) {
   const std::string nearest = nearest_name(name, candidates);
-  return {ErrorKind::kUsage, fmt::format("'{}' is no {}", shown(name), what),
+  return {ErrorKind::kUsage, fmt::format("'{}' is not a {}", shown(name), what),
           fmt::format("{}there are {}",
                       nearest.empty() ? "" : fmt::format("did you mean '{}'? ", nearest),
                       candidates.empty() ? "none" : fmt::format("{}", fmt::join(candidates, ", "))),

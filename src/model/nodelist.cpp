@@ -54,14 +54,14 @@ class RegionParser {
       if (!begin) return fail(std::move(begin).error());
       region.begin = region.end = *begin;
       if (rest.empty()) return whole(region);
-      if (rest.front() != '-') return wrong("is no node list");
+      if (rest.front() != '-') return wrong("is not a node list");
       rest.remove_prefix(1);
       auto end = number(rest);
       if (!end) return fail(std::move(end).error());
       region.end = *end;
     }
     if (rest.empty()) return whole(region);
-    if (rest.front() != ':') return wrong("is no node list");
+    if (rest.front() != ':') return wrong("is not a node list");
     rest.remove_prefix(1);
     auto used = number(rest);
     if (!used) return fail(std::move(used).error());
@@ -97,7 +97,7 @@ class RegionParser {
     unsigned value = 0;
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
     if (error == std::errc::result_out_of_range) return wrong("has a number that is too large");
-    if (error != std::errc()) return wrong("is no node list");
+    if (error != std::errc()) return wrong("is not a node list");
     rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
     return value;
   }

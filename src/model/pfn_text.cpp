@@ -11,7 +11,7 @@ namespace pobpf {
 namespace {
 
 tl::unexpected<Error> not_a(const char* thing, std::string_view text) {
-  return fail(ErrorKind::kUsage, "'" + shown(text) + "' is no " + thing,
+  return fail(ErrorKind::kUsage, "'" + shown(text) + "' is not a " + thing,
               "numbers are decimal, or hexadecimal with 0x");
 }
 

@@ -42,13 +42,13 @@ Result<std::optional<StallLimit>> parse_stall_limit(std::string_view text) {
   const std::size_t colon = text.find(':');
   const std::size_t slash = text.find('/');
   if (colon == std::string_view::npos || slash == std::string_view::npos || slash < colon)
-    return refuse(fmt::format("'{}' is no limit of stalls", text));
+    return refuse(fmt::format("'{}' is not a limit of stalls", text));
   StallLimit limit;
   const std::string_view kind = text.substr(0, colon);
   if (kind == "full")
     limit.kind = StallKind::kFull;
   else if (kind != "some")
-    return refuse(fmt::format("'{}' is no kind of stalls", kind));
+    return refuse(fmt::format("'{}' is not a kind of stalls", kind));
   auto stall = parse_time(text.substr(colon + 1, slash - colon - 1));
   if (!stall) return fail(std::move(stall).error());
   auto window = parse_time(text.substr(slash + 1));

@@ -206,7 +206,7 @@ Status check_replaced(const PinDirectory& directory, const std::string& name) {
   if (!pin && pin.error().os_errno == ENOENT) return {};
   if (!pin) return fail(std::move(pin).error());
   if (pin->kind != PinKind::kForeign) return {};
-  return fail(ErrorKind::kUsage, fmt::format("{} is no pin of pobpf but a {}", name, pin->what),
+  return fail(ErrorKind::kUsage, fmt::format("{} is not a pin of pobpf but a {}", name, pin->what),
               "choose another name");
 }
 

@@ -216,7 +216,8 @@ Status remove_pin(const std::filesystem::path& path, const std::string& name) {
   auto pin = read_pin(*directory, name);
   if (!pin) return fail(std::move(pin).error());
   if (pin->kind == PinKind::kForeign)
-    return fail(ErrorKind::kUsage, fmt::format("{} is no pin of pobpf but a {}", name, pin->what),
+    return fail(ErrorKind::kUsage,
+                fmt::format("{} is not a pin of pobpf but a {}", name, pin->what),
                 "remove it with rm if that is what you want");
   if (auto status = unlink_pin(*directory, name); !status) return status;
   directory->remove_if_empty();

@@ -61,7 +61,7 @@ Status expand(const snapshot::Column& column, const char* name, std::uint32_t ma
         fmt::format("the column {} has {} values for {} pages", name, nr_pages, pages.size()));
   for (const std::uint32_t value : column.value())
     if (value > max)
-      return contradiction(fmt::format("the column {} has a value that cannot be", name));
+      return contradiction(fmt::format("the column {} has an impossible value", name));
 
   auto page = pages.begin();
   for (int i = 0; i < column.value_size(); ++i) {
@@ -263,7 +263,7 @@ class Decoder {
       return contradiction("the columns of its charges differ in length");
     if (std::any_of(charges.flags().begin(), charges.flags().end(),
                     [](std::uint32_t flags) { return flags > UINT8_MAX; }))
-      return contradiction("it has a charge that cannot be");
+      return contradiction("it has an impossible charge");
     return expand_index(message_.charge(), "charge", static_cast<std::size_t>(charges.flags_size()),
                         pages_, [&](pobpf_page& page, int charge) {
                           page.cgroup_id = charges.cgroup_id(charge);

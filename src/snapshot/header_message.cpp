@@ -79,11 +79,11 @@ Status read_page_flag_fields(const snapshot::PageFlagFields& message, KernelFact
   if (static_cast<std::size_t>(size) > kPageFlagFieldsMax || message.shift_size() != size ||
       message.mask_size() != size || message.is_hex_size() != size ||
       !is_list_of(message.name(), static_cast<std::size_t>(size), kTableNameBytesMax))
-    return impossible("fields of the page flags that cannot be");
+    return impossible("impossible fields of the page flags");
   std::string_view list = message.name();
   for (int i = 0; i < size; ++i) {
     if (message.width(i) > kWordBits || message.shift(i) >= kWordBits)
-      return impossible("a field of the page flags that cannot be");
+      return impossible("an impossible field of the page flags");
     facts.page_flag_fields.push_back({message.width(i), message.shift(i), message.mask(i),
                                       std::string(take_text(list)), message.is_hex(i)});
   }
@@ -93,10 +93,10 @@ Status read_page_flag_fields(const snapshot::PageFlagFields& message, KernelFact
 Result<KernelFacts> read_tables(const snapshot::KernelTables& tables) {
   KernelFacts facts;
   if (tables.pageblock_order() >= kWordBits || tables.max_page_order() >= kWordBits)
-    return impossible("an order that cannot be");
+    return impossible("an impossible order");
   if (tables.gfp_migratetype_shift() >= kGfpMaskBits ||
       tables.gfp_migratetype_mask() > kMigratetypeMax)
-    return impossible("a migratetype that cannot be");
+    return impossible("an impossible migratetype");
   for (auto status : {read_flag_names(tables.gfp_flag(), facts.gfp_names),
                       read_flag_names(tables.page_flag(), facts.page_flag_names),
                       read_page_flag_fields(tables.page_flag_field(), facts)})
@@ -104,7 +104,7 @@ Result<KernelFacts> read_tables(const snapshot::KernelTables& tables) {
   for (const auto& [message, names] : {std::pair(&tables.zone(), &facts.zone_names),
                                        {&tables.migratetype(), &facts.migratetype_names},
                                        {&tables.migrate_reason(), &facts.migrate_reason_names}})
-    if (!read_names(*message, *names)) return impossible("names that cannot be");
+    if (!read_names(*message, *names)) return impossible("impossible names");
   facts.migrate_reason_never = tables.migrate_reason_never();
   facts.pageblock_order.reset();
   facts.max_page_order.reset();
@@ -152,7 +152,7 @@ Status read_nodes(const snapshot::Header& message, SnapshotHeader& header) {
   if (nodes.begin_pfn_size() != size || nodes.end_pfn_size() != size)
     return impossible("nodes whose columns differ in length");
   for (int i = 0; i < size; ++i) {
-    if (nodes.nid(i) >= POBPF_MAX_NODES) return impossible("a node that cannot be");
+    if (nodes.nid(i) >= POBPF_MAX_NODES) return impossible("an impossible node");
     header.nodes.push_back({nodes.nid(i), {nodes.begin_pfn(i), nodes.end_pfn(i)}});
   }
   return {};

@@ -71,7 +71,7 @@ SnapshotGlance glance_at_snapshot(const Fd& file, const std::string& name) {
   SnapshotGlance glance;
   struct stat status {};
   if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    glance.why = name + " is no regular file";
+    glance.why = name + " is not a regular file";
     return glance;
   }
   auto reader = SnapshotReader::open(duplicate(file), name, DamagePolicy::kRefuse);

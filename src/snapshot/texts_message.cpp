@@ -26,10 +26,10 @@ Status check_texts(const snapshot::Texts& message, ReadBudget& budget) {
       !is_list_of(message.flags_names(), nr_words, kNameBytesMax) ||
       message.migratetype_mask_size() != message.mask_migratetype_size())
     return contradiction("its texts are too long, or not as many as what they are of");
-  if (message.pageblock_order() >= 64) return contradiction("it has an order that cannot be");
+  if (message.pageblock_order() >= 64) return contradiction("it has an impossible order");
   if (std::ranges::any_of(message.mask_migratetype(),
                           [](std::uint32_t number) { return number >= kTableEntriesMax; }))
-    return contradiction("it has a migratetype that cannot be");
+    return contradiction("it has an impossible migratetype");
   const auto nr_masks = static_cast<std::size_t>(message.migratetype_mask_size());
   return budget.keep(nr_gfp + nr_masks + nr_words, kTextEntryBytes,
                      message.gfp_names().size() + message.flags_names().size());
@@ -93,7 +93,7 @@ Status read_texts(const snapshot::Texts& message, KernelFacts& facts, ReadBudget
   if (auto status = check_texts(message, budget); !status) return status;
   if (!read_names(message.migratetype(), facts.migratetype_names) ||
       !read_names(message.migrate_reason(), facts.migrate_reason_names))
-    return contradiction("it has names that cannot be");
+    return contradiction("it has impossible names");
   ImportedTexts& texts = *facts.texts;
   std::string_view list = message.gfp_names();
   for (const std::uint32_t mask : message.gfp_mask()) texts.gfp[mask].names = take_text(list);

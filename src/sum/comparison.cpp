@@ -194,7 +194,7 @@ std::vector<std::string> compare_key_names() {
 Result<CompareKey> parse_compare_key(std::string_view text) {
   for (const auto& [name, key] : kKeys)
     if (text == name) return key;
-  return fail(unknown_name("order", text, compare_key_names()));
+  return fail(unknown_name("sort order", text, compare_key_names()));
 }
 
 void rank(std::vector<ComparedRow>& rows, CompareKey key, std::optional<std::size_t> limit) {

@@ -77,7 +77,7 @@ std::vector<std::string> sort_key_names() {
 Result<SortKey> parse_sort_key(std::string_view text) {
   for (const auto& [name, key] : kSortKeys)
     if (text == name) return key;
-  return fail(unknown_name("order", text, sort_key_names()));
+  return fail(unknown_name("sort order", text, sort_key_names()));
 }
 
 void rank(std::vector<Row>& rows, SortKey key, std::optional<std::size_t> limit) {

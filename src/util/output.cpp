@@ -139,7 +139,7 @@ Result<Output> Output::to_named_file(const std::filesystem::path& path, IsCancel
   const Fd existing(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!existing && errno != ENOENT) return cannot_open(path.string(), errno);
   if (existing && !is_regular(existing))
-    return fail(ErrorKind::kUsage, path.string() + " is no regular file", "name a file");
+    return fail(ErrorKind::kUsage, path.string() + " is not a regular file", "name a file");
   return open_in(find_place(path, existing), path.string(), Naming::kNamed, kTemporaryPrefix,
                  is_cancelled);
 }

@@ -277,7 +277,7 @@ class Sqlite(ExportTest):
         self.report(*arguments, str(self.directory / "missing" / "db"), status=1)
         self.assertIn("No such file or directory", self.stderr)
         self.report(*arguments, "/dev/full", status=2)
-        self.assertEqual(self.stderr, "pobpf: /dev/full is no regular file: name a file\n")
+        self.assertEqual(self.stderr, "pobpf: /dev/full is not a regular file: name a file\n")
 
     def test_full_disk_leaves_the_old_file(self):
         self.path.write_bytes(b"old")

@@ -181,13 +181,13 @@ class Listing(PinTest):
         self.assertNotIn("mode", others[0])
         self.assertIn("made by another version, pobpf 9.9.9", collected.out("pins_foreign").decode())
         hint = "remove it with rm if that is what you want"
-        self.assert_says("unpin_a_map", 2, f"a_map is no pin of pobpf but a map: {hint}")
+        self.assert_says("unpin_a_map", 2, f"a_map is not a pin of pobpf but a map: {hint}")
         self.assert_says(
-            "unpin_a_directory", 2, f"a_directory is no pin of pobpf but a directory: {hint}"
+            "unpin_a_directory", 2, f"a_directory is not a pin of pobpf but a directory: {hint}"
         )
         self.assert_says("unpin_nothing", 2, "there is no pin nothing: pobpf pins lists them")
         self.assert_says(
-            "replace_a_map", 2, "a_map is no pin of pobpf but a map: choose another name"
+            "replace_a_map", 2, "a_map is not a pin of pobpf but a map: choose another name"
         )
 
 

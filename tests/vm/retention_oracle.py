@@ -15,7 +15,7 @@ def time_of(name: str) -> float:
     """Seconds since 1970 of a snapshot's name."""
     match = NAME.fullmatch(name)
     if match is None:
-        raise ValueError(f"{name} is no name of a snapshot")
+        raise ValueError(f"{name} is not a name of a snapshot")
     return calendar.timegm(time.strptime(match[1], "%Y%m%dT%H%M%S")) + int(match[2]) / 1e9
 
 

@@ -34,7 +34,7 @@ ExitStatus incomplete(const Error& missing, const Options& options) {
 }
 
 tl::unexpected<Error> refuse_terminal() {
-  return fail(ErrorKind::kUsage, "a snapshot is no text, and this is a terminal",
+  return fail(ErrorKind::kUsage, "a snapshot is binary, and this is a terminal",
               "give the name of a file to -o");
 }
 

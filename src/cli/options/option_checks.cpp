@@ -53,7 +53,7 @@ Status check_output(const CommandLine& line, Options& options) {
   if (options.output_path.empty())
     return usage_error("--format sqlite needs a file", "name it with -o FILE");
   if (wants_handles || mode != nullptr)
-    return usage_error("a database has stacks and their numbers: leave --mode away");
+    return usage_error("a database has stacks and their numbers: leave out --mode");
   return {};
 }
 

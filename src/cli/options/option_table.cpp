@@ -99,7 +99,7 @@ Result<std::uint32_t> number_between(const std::string& text, std::uint32_t min,
                                      std::uint32_t max) {
   const auto number = whole_number<std::uint32_t>(text);
   if (!number || *number < min || *number > max)
-    return usage_error(fmt::format("'{}' is no number of that kind", shown(text)),
+    return usage_error(fmt::format("'{}' is not a valid number", shown(text)),
                        fmt::format("give a whole number from {} to {}", min, max));
   return *number;
 }

@@ -158,11 +158,11 @@ TEST(Options, SumsHaveThreadsAndRoomForGroups) {
   for (const char* text : {"0", "16777217", "", "x", "1k", "-1", " 5", "99999999999"})
     EXPECT_EQ(refusal({"top", std::string("--max-groups=") + text}),
               std::string("--max-groups: '") + text +
-                  "' is no number of that kind: give a whole number from 1 to 16777216");
+                  "' is not a valid number: give a whole number from 1 to 16777216");
   for (const char* text : {"0", "257", "two"})
     EXPECT_EQ(refusal({"stacks", "--threads", text}),
               std::string("--threads: '") + text +
-                  "' is no number of that kind: give a whole number from 1 to 256");
+                  "' is not a valid number: give a whole number from 1 to 256");
   EXPECT_EQ(refusal({"stacks", "--max-groups", "5", "--max-groups", "6"}),
             "--max-groups is given more than once: see pobpf stacks --help");
   EXPECT_EQ(refusal({"--max-groups", "5"}), "unknown option '--max-groups': see pobpf --help");
@@ -207,7 +207,7 @@ TEST(Options, EachCommandHasItsFormats) {
   EXPECT_EQ(refusal({"report", "f", "--format", "sqlite"}),
             "--format sqlite needs a file: name it with -o FILE");
   EXPECT_EQ(refusal({"report", "f", "--format", "sqlite", "-o", "db", "--mode", "stack"}),
-            "a database has stacks and their numbers: leave --mode away: see pobpf report --help");
+            "a database has stacks and their numbers: leave out --mode: see pobpf report --help");
   EXPECT_EQ(refusal({"--format", "sqlite", "-o", "db"}),
             "only snapshots become a database: first pobpf record -o FILE, then pobpf report FILE "
             "--format sqlite -o DB");

@@ -179,7 +179,7 @@ TEST(Keyboard, WithoutATerminalOnlyWaits) {
   EXPECT_GE(steady_clock::now() - start, milliseconds(20));
   int nr_bytes = 0;
   ASSERT_EQ(::ioctl(pipe.reader.get(), FIONREAD, &nr_bytes), 0);
-  EXPECT_EQ(nr_bytes, 1) << "what is no key is the next program's";
+  EXPECT_EQ(nr_bytes, 1) << "what is not a key is the next program's";
 }
 
 }  // namespace

@@ -88,11 +88,11 @@ TEST(TopOptions, ByNamesTheNearestFieldAndAllThatThereAre) {
       "there are stack, function, module, allocator, tgid, pid, comm, order, gfp, migratetype, "
       "nid, zone, memcg, migrate_reason, freed";
   EXPECT_EQ(top_refusal({"--by", "functoin"}),
-            std::string("--by: 'functoin' is no field: did you mean 'function'? ") + kAll);
+            std::string("--by: 'functoin' is not a field: did you mean 'function'? ") + kAll);
   EXPECT_EQ(top_refusal({"--by", "comm,Zone"}),
-            std::string("--by: 'Zone' is no field: did you mean 'zone'? ") + kAll);
+            std::string("--by: 'Zone' is not a field: did you mean 'zone'? ") + kAll);
   EXPECT_EQ(top_refusal({"--by", "xyzzyxyzzy"}),
-            std::string("--by: 'xyzzyxyzzy' is no field: ") + kAll);
+            std::string("--by: 'xyzzyxyzzy' is not a field: ") + kAll);
 }
 
 TEST(TopOptions, ByNeedsFields) {
@@ -112,9 +112,10 @@ TEST(TopOptions, SortTakesOrders) {
   EXPECT_EQ(parse_top({"--sort", "age"}).sort, SortKey::kAge);
   EXPECT_EQ(parse_top({"--sort", "pages"}).sort, SortKey::kPages);
   EXPECT_EQ(parse_top({"--sort", "fields"}).sort, SortKey::kFields);
-  EXPECT_EQ(top_refusal({"--sort", "alocs"}),
-            "--sort: 'alocs' is no order: did you mean 'allocs'? there are pages, allocs, age, "
-            "growth, fields");
+  EXPECT_EQ(
+      top_refusal({"--sort", "alocs"}),
+      "--sort: 'alocs' is not a sort order: did you mean 'allocs'? there are pages, allocs, age, "
+      "growth, fields");
 }
 
 TEST(TopOptions, NothingGrowsInOneLook) {
@@ -148,7 +149,7 @@ TEST(TopOptions, DepthIsAboutStacks) {
 TEST(TopOptions, NumbersAreWholeAndInTheirRange) {
   for (const char* text :
        {"", "-1", "1.5", "x", "5x", " 5", "+5", "0x10", "4294967296", "99999999999999999999"}) {
-    const std::string is_no = std::string(": '") + text + "' is no number of that kind: give a ";
+    const std::string is_no = std::string(": '") + text + "' is not a valid number: give a ";
     EXPECT_EQ(top_refusal({std::string("--limit=") + text}),
               "--limit" + is_no + "whole number from 0 to 4294967295");
     EXPECT_EQ(top_refusal({std::string("--depth=") + text}),
@@ -156,9 +157,9 @@ TEST(TopOptions, NumbersAreWholeAndInTheirRange) {
     EXPECT_EQ(top_refusal({"--watch=1", std::string("--count=") + text}),
               "--count" + is_no + "whole number from 1 to 4294967295");
   }
-  EXPECT_THAT(top_refusal({"--depth", "0"}), HasSubstr("--depth: '0' is no number"));
+  EXPECT_THAT(top_refusal({"--depth", "0"}), HasSubstr("--depth: '0' is not a valid number"));
   EXPECT_THAT(top_refusal({"--watch", "1", "--count", "0"}),
-              HasSubstr("--count: '0' is no number"));
+              HasSubstr("--count: '0' is not a valid number"));
 }
 
 // --watch
@@ -187,7 +188,7 @@ TEST(TopOptions, WatchRefusesWhatIsNoTime) {
   for (const char* text : {"", "abc", "5x", "-1", ".", "1.2.3", "1e3"}) {
     const std::string said = top_refusal({std::string("--watch=") + text});
     EXPECT_THAT(said, HasSubstr("--watch: '")) << text;
-    EXPECT_THAT(said, HasSubstr("is no duration: durations are such as 90s")) << text;
+    EXPECT_THAT(said, HasSubstr("is not a duration: durations are such as 90s")) << text;
   }
 }
 

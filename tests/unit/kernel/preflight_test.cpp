@@ -264,7 +264,7 @@ TEST_F(Preflight, TooFewDescriptors) {
 }
 
 TEST_F(Preflight, DamagedBtf) {
-  root.write("sys/kernel/btf/vmlinux", "this is no BTF");
+  root.write("sys/kernel/btf/vmlinux", "this is not BTF");
   const Check found = check("btf");
   EXPECT_EQ(found.state, CheckState::kMissing);
   EXPECT_EQ(found.detail.find("/sys/kernel/btf/vmlinux cannot be used: "), 0U) << found.detail;

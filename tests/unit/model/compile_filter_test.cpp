@@ -188,11 +188,11 @@ TEST_F(CompileFilter, MigratetypesOfAllocationsAndBlocksAreMasksOfTheirOwn) {
 TEST_F(CompileFilter, UnknownNamesListTheValidOnes) {
   spec_.zones.wanted = {"normal"};
   EXPECT_EQ(refusal(),
-            "'normal' is no zone of this kernel: did you mean 'Normal'? "
+            "'normal' is not a zone of this kernel: did you mean 'Normal'? "
             "there are DMA, DMA32, Normal, Movable");
   spec_.zones = {{}, {"HighMem"}};
   EXPECT_EQ(refusal(),
-            "'HighMem' is no zone of this kernel: there are DMA, DMA32, Normal, Movable");
+            "'HighMem' is not a zone of this kernel: there are DMA, DMA32, Normal, Movable");
   spec_.zones = {};
   spec_.migratetypes.wanted = {"Unmoveable"};
   EXPECT_THAT(refusal(), HasSubstr("did you mean 'Unmovable'? there are Unmovable, Movable, "));
@@ -283,18 +283,18 @@ TEST_F(CompileFilter, BitsThatCannotBeAreRefused) {
 
 TEST_F(CompileFilter, UnknownBitsListTheValidOnes) {
   spec_.gfp.any = {"gfp_kernel"};
-  EXPECT_THAT(refusal(), HasSubstr("'gfp_kernel' is no gfp flag of this kernel: did you mean "
+  EXPECT_THAT(refusal(), HasSubstr("'gfp_kernel' is not a gfp flag of this kernel: did you mean "
                                    "'GFP_KERNEL'? there are GFP_KERNEL, __GFP_IO, "));
   spec_.gfp = {};
   spec_.flags.none = {"LRU"};
   EXPECT_EQ(refusal(),
-            "'LRU' is no page flag of this kernel: did you mean 'lru'? "
+            "'LRU' is not a page flag of this kernel: did you mean 'lru'? "
             "there are locked, lru, hwpoison");
 }
 
 TEST_F(CompileFilter, NumbersOfBitsAreCheckedWithoutAKernel) {
   spec_.gfp.all = {"0xzz"};
-  EXPECT_THAT(spec_refusal(), HasSubstr("--gfp: '0xzz' is no number"));
+  EXPECT_THAT(spec_refusal(), HasSubstr("--gfp: '0xzz' is not a number"));
   spec_.gfp.all = {"0x100000000"};
   EXPECT_EQ(spec_refusal(), "--gfp: '0x100000000' has more than 32 bits");
   // any: of no bit would be no condition at all
@@ -602,23 +602,23 @@ TEST_F(CompileFilter, OnlyRejectedFunctionsLeaveTheOthers) {
 
 TEST_F(CompileFilter, EachPatternMustMatchSomething) {
   spec_.symbols.wanted = {"kmalloc", "kmaloc"};
-  EXPECT_THAT(refusal(), HasSubstr("'kmaloc' is no function of this kernel: did you mean "
+  EXPECT_THAT(refusal(), HasSubstr("'kmaloc' is not a function of this kernel: did you mean "
                                    "'kmalloc'? there are alloc_pages, kmalloc, "));
   spec_.symbols = {{}, {"nosuch*"}};
-  EXPECT_THAT(refusal(), HasSubstr("'nosuch*' is no function of this kernel: there are "));
+  EXPECT_THAT(refusal(), HasSubstr("'nosuch*' is not a function of this kernel: there are "));
   spec_.symbols = {};
   spec_.modules.wanted = {"etx4"};
   EXPECT_EQ(refusal(),
-            "'etx4' is no module that is loaded: did you mean 'ext4'? there are ext4, xfs");
+            "'etx4' is not a module that is loaded: did you mean 'ext4'? there are ext4, xfs");
   context_.modules.clear();
-  EXPECT_EQ(refusal(), "'etx4' is no module that is loaded: there are none");
+  EXPECT_EQ(refusal(), "'etx4' is not a module that is loaded: there are none");
 }
 
 TEST_F(CompileFilter, NotAllFunctionsOfAKernelAreListed) {
   for (std::uint64_t i = 0; i < 1000; ++i)
     context_.functions.push_back({fmt::format("function_{}", i), {50000 + i, 50001 + i}});
   spec_.symbols.wanted = {"kmaloc"};
-  EXPECT_EQ(refusal(), "'kmaloc' is no function of this kernel: did you mean 'kmalloc'?");
+  EXPECT_EQ(refusal(), "'kmaloc' is not a function of this kernel: did you mean 'kmalloc'?");
 }
 
 TEST_F(CompileFilter, FunctionsOfWhichNoneIsLeftAreRefused) {

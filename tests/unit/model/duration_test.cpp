@@ -41,7 +41,7 @@ TEST(Duration, RefusesWhatIsNone) {
     const auto duration = parse_duration(text);
     ASSERT_FALSE(duration) << text;
     EXPECT_EQ(duration.error().kind, ErrorKind::kUsage);
-    EXPECT_EQ(duration.error().what, fmt::format("'{}' is no duration", text));
+    EXPECT_EQ(duration.error().what, fmt::format("'{}' is not a duration", text));
     EXPECT_NE(duration.error().hint.find("ns, us, ms, s, m, h, d, w"), std::string::npos);
   }
 }
@@ -83,7 +83,7 @@ TEST(ClockTime, RefusesOthers) {
     const auto time = parse_clock_time(text);
     ASSERT_FALSE(time) << text;
     EXPECT_EQ(time.error().kind, ErrorKind::kUsage);
-    EXPECT_EQ(time.error().what, fmt::format("'{}' is no time", text));
+    EXPECT_EQ(time.error().what, fmt::format("'{}' is not a time", text));
     EXPECT_EQ(time.error().hint,
               "give how long ago, as in 10m or 1h30m, or ns since boot, as ts in the records");
   }
@@ -114,15 +114,15 @@ TEST(AgeRange, RefusesOthers) {
     return range ? "accepted" : range.error().what;
   };
   EXPECT_EQ(refusal("10m..5m"), "the range '10m..5m' runs backwards");
-  EXPECT_EQ(refusal(""), "'' is no duration");
-  EXPECT_EQ(refusal(".."), "'..' is no duration");
-  EXPECT_EQ(refusal("5"), "'5' is no duration");
-  EXPECT_EQ(refusal("1m..x"), "'x' is no duration");
-  EXPECT_EQ(refusal("x..1m"), "'x' is no duration");
+  EXPECT_EQ(refusal(""), "'' is not a duration");
+  EXPECT_EQ(refusal(".."), "'..' is not a duration");
+  EXPECT_EQ(refusal("5"), "'5' is not a duration");
+  EXPECT_EQ(refusal("1m..x"), "'x' is not a duration");
+  EXPECT_EQ(refusal("x..1m"), "'x' is not a duration");
   // a fraction may not lack its first digit, or this would be half a minute
-  EXPECT_EQ(refusal("1s...5m"), "'.5m' is no duration");
-  EXPECT_EQ(refusal("1s..2s..3s"), "'2s..3s' is no duration");
-  EXPECT_EQ(refusal("10m-20m"), "'10m-20m' is no duration");
+  EXPECT_EQ(refusal("1s...5m"), "'.5m' is not a duration");
+  EXPECT_EQ(refusal("1s..2s..3s"), "'2s..3s' is not a duration");
+  EXPECT_EQ(refusal("10m-20m"), "'10m-20m' is not a duration");
 }
 
 }  // namespace

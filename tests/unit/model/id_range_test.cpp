@@ -35,8 +35,8 @@ TEST(IdRanges, KeepTheirOrderAndMayOverlap) {
 TEST(IdRanges, WhatIsNoNumberIsNamedWhole) {
   for (const char* text : {"x", "-1", "-", "--", "5-6-7", "5-x", "x-5", "0x", " 5", "5 ", "+5",
                            "1.5", "5..7", "5:7", "0xg", "1e3"})
-    EXPECT_EQ(range_refusal(text), fmt::format("'{}' is no number and no range", text));
-  EXPECT_EQ(range_refusal("1,2,abc,3"), "'abc' is no number and no range");
+    EXPECT_EQ(range_refusal(text), fmt::format("'{}' is neither a number nor a range", text));
+  EXPECT_EQ(range_refusal("1,2,abc,3"), "'abc' is neither a number nor a range");
 }
 
 TEST(IdRanges, HintSaysWhatIsValid) {

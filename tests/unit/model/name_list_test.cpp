@@ -82,7 +82,7 @@ TEST(NearestName, IsFoundAmongAllFunctionsOfAKernel) {
 TEST(UnknownName, NamesTheNearestAndAll) {
   const Error near = unknown_name("zone of this kernel", "normal", {"DMA", "Normal"});
   EXPECT_EQ(near.kind, ErrorKind::kUsage);
-  EXPECT_EQ(near.what, "'normal' is no zone of this kernel");
+  EXPECT_EQ(near.what, "'normal' is not a zone of this kernel");
   EXPECT_EQ(near.hint, "did you mean 'Normal'? there are DMA, Normal");
   EXPECT_EQ(unknown_name("zone", "kmalloc", {"DMA", "Normal"}).hint, "there are DMA, Normal");
   EXPECT_EQ(unknown_name("module", "ext4", {}).hint, "there are none");

@@ -84,7 +84,7 @@ TEST(NodeList, ReadsListsOfMoreThan64Nodes) {
 // Not in the kernel's table, but its code: bitmap_parse_region() returns right behind the group.
 TEST(NodeList, StartsANewRegionRightBehindAGroup) {
   EXPECT_EQ(parse_nodelist("0-7:1/4N", 16).value_or(NodeSet()), NodeSet(0x8011));
-  EXPECT_EQ(parse_nodelist("0-7:1/4x", 16).error().what, "'x' is no node list");
+  EXPECT_EQ(parse_nodelist("0-7:1/4x", 16).error().what, "'x' is not a node list");
 }
 
 // Nor this: isspace() of lib/ctype.c.

@@ -103,7 +103,7 @@ TEST_F(PageReportOf, KindsByMapping) {
   raw_.head.mapping = 0x1003;
   EXPECT_EQ(report().kind, "ksm");
   raw_.head.mapping = 0x1000;
-  EXPECT_EQ(report().kind, "kernel") << "an address that is no inode's";
+  EXPECT_EQ(report().kind, "kernel") << "an address that is not an inode's";
   raw_.bits |= POBPF_DUMP_INODE;
   EXPECT_EQ(report().kind, "file");
 }
@@ -134,7 +134,7 @@ TEST_F(PageReportOf, MapcountOfASinglePage) {
   raw_.page.page_type = 2;
   EXPECT_EQ(report().mapcount, 3);
   raw_.page.page_type = 0xf2000000;
-  EXPECT_EQ(report().mapcount, 0) << "a type is no count";
+  EXPECT_EQ(report().mapcount, 0) << "a type is not a count";
 }
 
 TEST_F(PageReportOf, MappingsOfTheWholeCountForEachPage) {

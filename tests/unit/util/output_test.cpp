@@ -206,7 +206,7 @@ TEST_F(OutputFile, WithANameMustBeARegularFile) {
   const auto output = Output::to_named_file("/dev/null");
   ASSERT_FALSE(output);
   EXPECT_EQ(output.error().kind, ErrorKind::kUsage);
-  EXPECT_EQ(output.error().what, "/dev/null is no regular file");
+  EXPECT_EQ(output.error().what, "/dev/null is not a regular file");
 }
 
 TEST_F(OutputFile, LeavesNothingOnAFullDisk) {
