@@ -133,7 +133,7 @@ PageFilter::PageFilter(FilterSpec spec, const SnapshotHeader& header, PageContex
       facts_(header.facts ? &*header.facts : nullptr),
       now_ns_(header.local_clock_ns.value_or(0)),
       context_(&context) {
-  if (facts_ != nullptr) places_.emplace(*facts_);
+  if (facts_ != nullptr) zones_.emplace(*facts_);
 }
 
 Result<PageFilter> PageFilter::make(const FilterSpec& spec, const SnapshotHeader& header,
@@ -206,27 +206,27 @@ PageFilter::Verdict PageFilter::judge(const pobpf_page& page, pobpf_filter& filt
   return Verdict::kFiltered;
 }
 
-bool PageFilter::place_passes(std::uint64_t flags, pobpf_filter& filter) {
-  const PagePlace place = places_->of(flags);
+bool PageFilter::zone_passes(std::uint64_t flags, pobpf_filter& filter) {
+  const PageZone page_zone = zones_->of(flags);
   filter = POBPF_FILTER_NID;
   if (is_active(filter)) {
-    is_unknown_ = !place.nid;
+    is_unknown_ = !page_zone.nid;
     // PF_POISONED(), as the kernel's side has it
     if (flags == UINT64_MAX) return false;
-    if (place.nid && (*place.nid >= POBPF_MAX_NODES || !spec_.nodes->test(*place.nid)))
+    if (page_zone.nid && (*page_zone.nid >= POBPF_MAX_NODES || !spec_.nodes->test(*page_zone.nid)))
       return false;
   }
   filter = POBPF_FILTER_ZONE;
   if (!is_active(filter)) return true;
-  is_unknown_ = is_unknown_ || !place.zone;
-  return (compiled_.params.zone_mask >> (place.zone.value_or(0) & 31) & 1) != 0;
+  is_unknown_ = is_unknown_ || !page_zone.zone;
+  return (compiled_.params.zone_mask >> (page_zone.zone.value_or(0) & 31) & 1) != 0;
 }
 
 std::optional<pobpf_filter> PageFilter::page_filters(const pobpf_page& page) {
   const pobpf_params& params = compiled_.params;
   pobpf_filter filter{};
   if ((is_active(POBPF_FILTER_NID) || is_active(POBPF_FILTER_ZONE)) &&
-      !place_passes(page.flags, filter))
+      !zone_passes(page.flags, filter))
     return filter;
   if (is_active(POBPF_FILTER_FLAGS) &&
       !masks_pass(page.flags, params.flags_all, params.flags_any, params.flags_none))

@@ -12,7 +12,7 @@
 #include "model/compiled_filter.h"
 #include "model/filter.h"
 #include "model/page_fields.h"
-#include "snapshot/page_place.h"
+#include "snapshot/page_zone.h"
 #include "snapshot/snapshot_header.h"
 #include "util/error.h"
 #include "util/hash_map.h"
@@ -49,7 +49,7 @@ class PageFilter {
   [[nodiscard]] bool is_active(pobpf_filter filter) const { return (active() >> filter & 1) != 0; }
   /// Sets is_unknown_ where the file does not say.
   [[nodiscard]] std::optional<pobpf_filter> page_filters(const pobpf_page& page);
-  [[nodiscard]] bool place_passes(std::uint64_t flags, pobpf_filter& filter);
+  [[nodiscard]] bool zone_passes(std::uint64_t flags, pobpf_filter& filter);
   [[nodiscard]] std::optional<pobpf_filter> owner_filters(const pobpf_page& page);
   [[nodiscard]] bool gfp_filters(const pobpf_page& page, pobpf_filter& filter);
   [[nodiscard]] bool set_passes(pobpf_set_kind kind, std::uint32_t value) const;
@@ -67,7 +67,7 @@ class PageFilter {
   PageContext* context_;
   CompiledFilter compiled_;
   HashMap<std::uint64_t, std::uint32_t> sets_;  // kind << 32 | value: its bits
-  std::optional<PagePlaces> places_;            // no value: not known
+  std::optional<PageZones> zones_;              // no value: not known
   // verdicts on what pages share; no more of them than the context has
   HashMap<std::uint32_t, bool> stacks_;
   HashMap<std::uint64_t, bool> cgroups_;

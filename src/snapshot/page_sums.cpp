@@ -15,7 +15,7 @@ PageSums::PageSums(const SumRequest& request, const KernelFacts& facts, const Pa
     : request_(request),
       facts_(facts),
       stack_order_min_(make_kind_facts(types, facts).stack_order_min),
-      places_(facts) {}
+      zones_(facts) {}
 
 PageFields PageSums::needed_fields() const {
   using enum PageField;
@@ -44,15 +44,15 @@ Status PageSums::check_fields(PageFields known) const {
           : "choose other fields with --by");
 }
 
-void PageSums::set_place(pobpf_group_key& key, std::uint64_t flags) {
-  const PagePlace place = places_.of(flags);
+void PageSums::set_zone(pobpf_group_key& key, std::uint64_t flags) {
+  const PageZone zone = zones_.of(flags);
   if (is_by(POBPF_GROUP_NID)) {
-    if (!place.nid) unknown_ = "node";
-    key.nid = static_cast<std::uint16_t>(place.nid.value_or(0));
+    if (!zone.nid) unknown_ = "node";
+    key.nid = static_cast<std::uint16_t>(zone.nid.value_or(0));
   }
   if (is_by(POBPF_GROUP_ZONE)) {
-    if (!place.zone) unknown_ = "zone";
-    key.zone = static_cast<std::uint8_t>(place.zone.value_or(0));
+    if (!zone.zone) unknown_ = "zone";
+    key.zone = static_cast<std::uint8_t>(zone.zone.value_or(0));
   }
 }
 
@@ -70,7 +70,7 @@ pobpf_group_key PageSums::key_of(const pobpf_page& page, const pobpf_page_detail
     if (migratetype == kUnknownMigratetype) unknown_ = "migratetype";
     key.migratetype = static_cast<std::uint8_t>(migratetype);
   }
-  if (is_by(POBPF_GROUP_NID) || is_by(POBPF_GROUP_ZONE)) set_place(key, page.flags);
+  if (is_by(POBPF_GROUP_NID) || is_by(POBPF_GROUP_ZONE)) set_zone(key, page.flags);
   if (is_by(POBPF_GROUP_FREED)) key.was_freed = page.free_ts_nsec != 0 ? 1 : 0;
   if (is_by(POBPF_GROUP_MIGRATE_REASON)) key.last_migrate_reason = page.last_migrate_reason;
   if (is_by(POBPF_GROUP_MEMCG)) {
@@ -88,13 +88,13 @@ pobpf_group_sum& PageSums::sum_of(const pobpf_page& page, const pobpf_page_detai
     const pobpf_group_key key = key_of(page, detail);
     if (!key_ || !GroupKeyEqual()(key, *key_)) {
       key_ = key;
-      group_ = place_of(key);
+      group_ = index_of(key);
     }
   }
   return group_ == kOtherGroup ? sums_.other : sums_.groups[group_].sum;
 }
 
-std::uint32_t PageSums::place_of(const pobpf_group_key& key) {
+std::uint32_t PageSums::index_of(const pobpf_group_key& key) {
   const auto nr_groups = static_cast<std::uint32_t>(sums_.groups.size());
   if (nr_groups >= std::min(request_.groups_max, groups_max_)) {
     const auto found = index_.find(key);

@@ -13,7 +13,7 @@
 #include "pobpf/stream.h"
 #include "pobpf/sums.h"
 #include "reader/session.h"
-#include "snapshot/page_place.h"
+#include "snapshot/page_zone.h"
 #include "sum/allocator.h"
 #include "util/error.h"
 #include "util/hash_map.h"
@@ -41,7 +41,7 @@ class PageSums {
   [[nodiscard]] Status add_sum(const pobpf_page& record, PageFields fields,
                                std::optional<std::uint64_t> nr_allocations,
                                std::optional<std::uint64_t> nr_pages);
-  /// Where the group of what was added last stands in GroupSums::groups; kOtherGroup: in no place.
+  /// Index in GroupSums::groups of the group of what was added last; kOtherGroup: it is in none.
   [[nodiscard]] std::uint32_t group() const { return group_; }
   /// So far.
   [[nodiscard]] const std::vector<GroupSum>& groups() const { return sums_.groups; }
@@ -54,15 +54,15 @@ class PageSums {
     return (request_.group_by & static_cast<std::uint32_t>(field)) != 0;
   }
   [[nodiscard]] pobpf_group_key key_of(const pobpf_page& page, const pobpf_page_detail* detail);
-  void set_place(pobpf_group_key& key, std::uint64_t flags);
+  void set_zone(pobpf_group_key& key, std::uint64_t flags);
   /// The sum of the group of the page.
   pobpf_group_sum& sum_of(const pobpf_page& page, const pobpf_page_detail* detail);
-  [[nodiscard]] std::uint32_t place_of(const pobpf_group_key& key);
+  [[nodiscard]] std::uint32_t index_of(const pobpf_group_key& key);
 
   SumRequest request_;
   const KernelFacts& facts_;
   std::uint32_t stack_order_min_;
-  PagePlaces places_;
+  PageZones zones_;
   std::string unknown_;  // what an import does not say of a page that was added
   // neighbours mostly are of one group
   std::optional<pobpf_group_key> key_;

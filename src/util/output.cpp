@@ -99,7 +99,7 @@ Output::Output(Fd fd, std::string name, IsCancelled is_cancelled)
 Output::Output(Output&& other) noexcept
     : fd_(std::move(other.fd_)),
       name_(std::move(other.name_)),
-      place_(std::move(other.place_)),
+      target_(std::move(other.target_)),
       temporary_(std::exchange(other.temporary_, {})),
       is_unnamed_(other.is_unnamed_),
       is_cancelled_(other.is_cancelled_),
@@ -131,7 +131,7 @@ Result<Output> Output::to_file(const std::filesystem::path& path, IsCancelled is
     if (!is_same_file(existing, fd.get())) return was_exchanged(name);
     return Output(std::move(fd), name, is_cancelled);
   }
-  return open_in(find_place(path, existing), name, Naming::kUnnamed, kTemporaryPrefix,
+  return open_in(find_target(path, existing), name, Naming::kUnnamed, kTemporaryPrefix,
                  is_cancelled);
 }
 
@@ -140,49 +140,50 @@ Result<Output> Output::to_named_file(const std::filesystem::path& path, IsCancel
   if (!existing && errno != ENOENT) return cannot_open(path.string(), errno);
   if (existing && !is_regular(existing))
     return fail(ErrorKind::kUsage, path.string() + " is not a regular file", "name a file");
-  return open_in(find_place(path, existing), path.string(), Naming::kNamed, kTemporaryPrefix,
+  return open_in(find_target(path, existing), path.string(), Naming::kNamed, kTemporaryPrefix,
                  is_cancelled);
 }
 
 Result<Output> Output::to_new_file(const Fd& directory, const std::filesystem::path& path,
                                    std::string_view temporary_prefix, IsCancelled is_cancelled) {
-  Place place{Fd(::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0)), {}, path.filename().string()};
-  if (!place.directory) return cannot_open(path.string(), errno);
-  return open_in(std::move(place), path.string(), Naming::kUnnamed, temporary_prefix, is_cancelled);
+  Target target{Fd(::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0)), {}, path.filename().string()};
+  if (!target.directory) return cannot_open(path.string(), errno);
+  return open_in(std::move(target), path.string(), Naming::kUnnamed, temporary_prefix,
+                 is_cancelled);
 }
 
-Result<Output::Place> Output::find_place(const std::filesystem::path& path, const Fd& existing) {
+Result<Output::Target> Output::find_target(const std::filesystem::path& path, const Fd& existing) {
   std::error_code error;
   const auto parent = path.parent_path();
   // a symbolic link to a file stays a link: the file that it leads to is replaced
-  auto target =
+  auto resolved =
       existing ? std::filesystem::canonical(path, error)
                : std::filesystem::canonical(parent.empty() ? "." : parent, error) / path.filename();
   if (error) return cannot_open(path.string(), error.value());
-  Place place{
-      Fd(::open(target.parent_path().c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)),
-      target.parent_path().string(), target.filename().string()};
-  if (!place.directory) return cannot_open(path.string(), errno);
-  if (existing && !is_at(existing, place.directory, place.file))
+  Target target{
+      Fd(::open(resolved.parent_path().c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)),
+      resolved.parent_path().string(), resolved.filename().string()};
+  if (!target.directory) return cannot_open(path.string(), errno);
+  if (existing && !is_at(existing, target.directory, target.file))
     return was_exchanged(path.string());
-  return place;
+  return target;
 }
 
-Result<Output> Output::open_in(Result<Place> place, std::string name, Naming naming,
+Result<Output> Output::open_in(Result<Target> target, std::string name, Naming naming,
                                std::string_view temporary_prefix, IsCancelled is_cancelled) {
-  if (!place) return fail(std::move(place).error());
-  Output output(naming == Naming::kUnnamed ? open_unnamed(place->directory) : Fd(), std::move(name),
-                is_cancelled);
+  if (!target) return fail(std::move(target).error());
+  Output output(naming == Naming::kUnnamed ? open_unnamed(target->directory) : Fd(),
+                std::move(name), is_cancelled);
   output.is_unnamed_ = static_cast<bool>(output.fd_);
   if (!output.fd_) {
-    output.fd_ = open_temporary(place->directory, temporary_prefix, output.temporary_);
+    output.fd_ = open_temporary(target->directory, temporary_prefix, output.temporary_);
     if (!output.fd_) {
       const int error = errno;
       output.temporary_.clear();
       return cannot_open(output.name_, error);
     }
   }
-  output.place_ = *std::move(place);
+  output.target_ = *std::move(target);
   return output;
 }
 
@@ -196,7 +197,7 @@ Status Output::give_to_owner_of(const Fd& directory) const {
 }
 
 std::string Output::temporary_path() const {
-  return temporary_.empty() ? std::string() : place_.directory_path + "/" + temporary_;
+  return temporary_.empty() ? std::string() : target_.directory_path + "/" + temporary_;
 }
 
 tl::unexpected<Error> Output::cannot_write(int error) const {
@@ -240,13 +241,13 @@ Status Output::flush() {
 
 Status Output::commit() {
   if (auto status = flush(); !status) return status;
-  if (place_.directory && ::fsync(fd_.get()) != 0) return cannot_write(errno);
+  if (target_.directory && ::fsync(fd_.get()) != 0) return cannot_write(errno);
   if (is_unnamed_)
     if (auto status = name_unnamed(); !status) return status;
   if (const int error = fd_.close(); error != 0) return cannot_write(error);
   if (temporary_.empty()) return {};
-  const int directory = place_.directory.get();
-  if (::renameat(directory, temporary_.c_str(), directory, place_.file.c_str()) != 0)
+  const int directory = target_.directory.get();
+  if (::renameat(directory, temporary_.c_str(), directory, target_.file.c_str()) != 0)
     return cannot_write(errno);
   temporary_.clear();
   return {};
@@ -255,18 +256,18 @@ Status Output::commit() {
 /// linkat(2) replaces nothing: a file that is there already is renamed over, as without O_TMPFILE.
 /// What a SIGKILL between these two calls leaves behind is a whole file under a temporary name.
 Status Output::name_unnamed() {
-  int error = link_unnamed(fd_, place_.directory, place_.file);
+  int error = link_unnamed(fd_, target_.directory, target_.file);
   if (error != EEXIST) return error == 0 ? Status() : cannot_write(error);
   for (unsigned i = 0; error == EEXIST; ++i) {
     const std::string temporary = fmt::format(".pobpf.{}.{}", ::getpid(), i);
-    error = link_unnamed(fd_, place_.directory, temporary);
+    error = link_unnamed(fd_, target_.directory, temporary);
     if (error == 0) temporary_ = temporary;
   }
   return error == 0 ? Status() : cannot_write(error);
 }
 
 void Output::discard() {
-  if (!temporary_.empty()) ::unlinkat(place_.directory.get(), temporary_.c_str(), 0);
+  if (!temporary_.empty()) ::unlinkat(target_.directory.get(), temporary_.c_str(), 0);
 }
 
 }  // namespace pobpf

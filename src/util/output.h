@@ -75,7 +75,7 @@ class Output {
   static constexpr std::size_t kBufferBytes = 256UL * 1024;
 
   /// A name in a directory that is found once: where its path leads later does not matter.
-  struct Place {
+  struct Target {
     Fd directory;
     std::string directory_path;  ///< without symbolic links
     std::string file;            ///< empty: what is written gets no name
@@ -85,10 +85,10 @@ class Output {
 
   Output(Fd fd, std::string name, IsCancelled is_cancelled);
   /// Finds that of the regular file `existing`, or where a new one goes.
-  [[nodiscard]] static Result<Place> find_place(const std::filesystem::path& path,
-                                                const Fd& existing);
-  [[nodiscard]] static Result<Output> open_in(Result<Place> place, std::string name, Naming naming,
-                                              std::string_view temporary_prefix,
+  [[nodiscard]] static Result<Target> find_target(const std::filesystem::path& path,
+                                                  const Fd& existing);
+  [[nodiscard]] static Result<Output> open_in(Result<Target> target, std::string name,
+                                              Naming naming, std::string_view temporary_prefix,
                                               IsCancelled is_cancelled);
   [[nodiscard]] Status name_unnamed();
   /// The one way from any text to a terminal.
@@ -97,7 +97,7 @@ class Output {
 
   Fd fd_;
   std::string name_;  ///< for messages
-  Place place_;
+  Target target_;
   std::string temporary_;    ///< name in the same directory
   bool is_unnamed_ = false;  ///< O_TMPFILE
   IsCancelled is_cancelled_;

@@ -157,15 +157,15 @@ TEST_F(PageFilterTest, ACgroupThatCouldNotBeReadIsNoAnswer) {
   EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kUnknown);
 }
 
-TEST(PagePlaces, OfAWordThatGetsItsNamesLater) {
+TEST(PageZones, OfAWordThatGetsItsNamesLater) {
   KernelFacts facts;
   facts.texts.emplace();
-  PagePlaces places(facts);
-  EXPECT_FALSE(places.of(5).nid);
+  PageZones zones(facts);
+  EXPECT_FALSE(zones.of(5).nid);
   facts.texts->page_flags[5] = "lru|node=3|zone=1";
   ++facts.texts->version;
-  EXPECT_EQ(places.of(5).nid, 3U);
-  EXPECT_EQ(places.of(5).zone, 1U);
+  EXPECT_EQ(zones.of(5).nid, 3U);
+  EXPECT_EQ(zones.of(5).zone, 1U);
 }
 
 TEST_F(PageFilterTest, AgesAreThoseOfTheRecording) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "snapshot/page_place.h"
+#include "snapshot/page_zone.h"
 
 #include <charconv>
 #include <string_view>
@@ -23,24 +23,24 @@ std::optional<std::uint32_t> number_behind(std::string_view part, std::string_vi
 
 }  // namespace
 
-PagePlaces::PagePlaces(const KernelFacts& facts) : facts_(&facts) {
+PageZones::PageZones(const KernelFacts& facts) : facts_(&facts) {
   for (auto [field, name] : {std::pair(&node_, "node"), {&zone_, "zone"}})
     if (const PageFlagField* found = facts.field(name); found != nullptr)
       *field = {found->shift, found->mask};
 }
 
-PagePlace PagePlaces::imported(std::uint64_t flags) {
+PageZone PageZones::imported(std::uint64_t flags) {
   if (std::exchange(version_, facts_->version()) != facts_->version()) known_.clear();
   if (const auto known = known_.find(flags); known != known_.end()) return known->second;
   const auto text = facts_->texts->page_flags.find(flags);
   // it may come later
   if (text == facts_->texts->page_flags.end()) return {};
-  PagePlace& place = known_[flags];
+  PageZone& page_zone = known_[flags];
   for (const std::string_view part : split_flag_names(text->second)) {
-    if (const auto nid = number_behind(part, "node=")) place.nid = nid;
-    if (const auto zone = number_behind(part, "zone=")) place.zone = zone;
+    if (const auto nid = number_behind(part, "node=")) page_zone.nid = nid;
+    if (const auto zone = number_behind(part, "zone=")) page_zone.zone = zone;
   }
-  return place;
+  return page_zone;
 }
 
 }  // namespace pobpf

@@ -10,17 +10,17 @@
 
 namespace pobpf {
 
-struct PagePlace {
+struct PageZone {
   std::optional<std::uint32_t> nid;   ///< no value: an import does not say
   std::optional<std::uint32_t> zone;  ///< enum zone_type; likewise
 };
 
 /// By the layout of the kernel, or of an import by what it says of each word.
-class PagePlaces {
+class PageZones {
  public:
   /// `facts` must outlive it; those of an import may grow.
-  explicit PagePlaces(const KernelFacts& facts);
-  [[nodiscard]] PagePlace of(std::uint64_t flags) {
+  explicit PageZones(const KernelFacts& facts);
+  [[nodiscard]] PageZone of(std::uint64_t flags) {
     if (facts_->texts) return imported(flags);
     return {static_cast<std::uint32_t>(flags >> node_.shift & node_.mask),
             static_cast<std::uint32_t>(flags >> zone_.shift & zone_.mask)};
@@ -31,13 +31,13 @@ class PagePlaces {
     unsigned shift = 0;
     std::uint64_t mask = 0;  // 0: the kernel keeps none, all pages have 0
   };
-  PagePlace imported(std::uint64_t flags);
+  PageZone imported(std::uint64_t flags);
 
   const KernelFacts* facts_;
   Field node_;
   Field zone_;
-  std::uint64_t version_ = 0;                // of the facts that known_ is of
-  HashMap<std::uint64_t, PagePlace> known_;  // of words that the facts have a text of
+  std::uint64_t version_ = 0;               // of the facts that known_ is of
+  HashMap<std::uint64_t, PageZone> known_;  // of words that the facts have a text of
 };
 
 }  // namespace pobpf
