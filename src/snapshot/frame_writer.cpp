@@ -9,6 +9,7 @@
 #include <array>
 #include <utility>
 
+#include "snapshot.pb.h"
 #include "snapshot/format.h"
 
 namespace pobpf {

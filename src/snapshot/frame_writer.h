@@ -6,12 +6,15 @@
 #include <memory>
 #include <string>
 
-#include "snapshot.pb.h"
 #include "util/error.h"
 
 struct ZSTD_CCtx_s;
 
 namespace pobpf {
+
+namespace snapshot {
+class Item;
+}  // namespace snapshot
 
 /// Levels of zstd that can be asked for.
 constexpr int kLevelMin = 1;
