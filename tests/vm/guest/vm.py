@@ -211,7 +211,6 @@ def churn(collector: Collector) -> None:
     for churner in churners:
         churner.kill()
         churner.wait()
-    # a node's last block may hold reserved pages, and then never goes
     offline = next((block for block in blocks if put_block(block, "offline")), None)
     if offline is not None:
         collector.run_pobpf("offline_block", "--handles", "--stats")
@@ -245,7 +244,8 @@ while not stop and blocks:
 
 
 def removable_blocks() -> list[pathlib.Path]:
-    """The last three blocks of the movable zone, which can mostly be emptied."""
+    """The blocks of the movable zone, which can mostly be emptied. A node's last one may hold reserved
+    pages, and one with huge pages in use needs room for them elsewhere."""
     blocks = []
     for block in pathlib.Path("/sys/devices/system/memory").glob("memory*"):
         try:
@@ -254,7 +254,7 @@ def removable_blocks() -> list[pathlib.Path]:
         except (OSError, IndexError):
             continue
     blocks.sort(key=lambda block: int(block.name[len("memory") :]))
-    return blocks[-3:]
+    return blocks
 
 
 def put_block(block: pathlib.Path, state: str) -> bool:
