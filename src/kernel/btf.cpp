@@ -158,8 +158,13 @@ std::vector<std::uint32_t> KernelBtf::ids_of(
   return ids;
 }
 
+bool KernelBtf::is_hidden(std::string_view type, std::string_view member) const {
+  return !hidden_.empty() && is_hidden(std::string(type) + "." + std::string(member));
+}
+
 std::optional<std::uint32_t> KernelBtf::find(const std::string& name,
                                              std::initializer_list<std::uint32_t> kinds) const {
+  if (is_hidden(name)) return std::nullopt;
   const auto [begin, end] = ids_.equal_range(name);
   for (const std::uint32_t kind : kinds) {
     for (auto entry = begin; entry != end; ++entry)
@@ -186,7 +191,7 @@ std::optional<std::uint32_t> KernelBtf::size_of(const std::string& type) const {
 std::optional<std::uint32_t> KernelBtf::offset_of(const std::string& type,
                                                   std::string_view member) const {
   const auto id = find_composite(type);
-  if (!id) return std::nullopt;
+  if (!id || is_hidden(type, member)) return std::nullopt;
   const auto found = find_member(view_, *id, member, 0);
   if (!found) return std::nullopt;
   return found->bit_offset / 8;
@@ -218,11 +223,12 @@ std::optional<std::uint32_t> KernelBtf::array_length(const std::string& type,
 std::optional<std::uint64_t> KernelBtf::enum_value(const std::string& type,
                                                    std::string_view enumerator) const {
   const auto id = find(type, {BTF_KIND_ENUM, BTF_KIND_ENUM64});
-  if (!id) return std::nullopt;
+  if (!id || is_hidden(enumerator)) return std::nullopt;
   return find_enumerator(view_, view_.type(*id), enumerator);
 }
 
 std::optional<std::uint64_t> KernelBtf::any_enum_value(std::string_view enumerator) const {
+  if (is_hidden(enumerator)) return std::nullopt;
   for (const std::uint32_t id : anonymous_enums_)
     if (auto value = find_enumerator(view_, view_.type(id), enumerator)) return value;
   for (std::uint32_t id = 1; id < view_.nr_types(); ++id)

@@ -33,6 +33,14 @@ class KernelBtf {
   /// From a raw BTF file, for tests.
   static Result<KernelBtf> load_file(const std::string& path);
 
+  /// Makes this the type information of a kernel without it: a type, a function, an enumerator, or
+  /// a member that is given as "type.member".
+  void hide(std::string name) { hidden_.insert(std::move(name)); }
+  [[nodiscard]] bool is_hidden(std::string_view name) const {
+    return hidden_.find(name) != hidden_.end();
+  }
+  [[nodiscard]] bool is_hidden(std::string_view type, std::string_view member) const;
+
   /// Bytes of a struct, union, typedef or enum.
   [[nodiscard]] std::optional<std::uint32_t> size_of(const std::string& type) const;
   /// Byte offset of a member, also inside anonymous members.
@@ -75,6 +83,7 @@ class KernelBtf {
   [[nodiscard]] std::optional<std::uint32_t> find_composite(const std::string& name) const;
 
   BtfView view_;
+  std::set<std::string, std::less<>> hidden_;
   std::unordered_multimap<std::string, std::uint32_t> ids_;  // of the names given to load()
   std::vector<std::uint32_t> anonymous_enums_;
   bool is_indexed_ = false;

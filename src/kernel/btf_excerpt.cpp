@@ -54,8 +54,8 @@ constexpr std::int32_t kUnknownKind = -EOPNOTSUPP;
 
 class Excerpt {
  public:
-  Excerpt(const BtfView& kernel, const Wanted& wanted)
-      : kernel_(kernel), wanted_(wanted), excerpt_(btf__new_empty()) {}
+  Excerpt(const KernelBtf& kernel, const Wanted& wanted)
+      : btf_(kernel), kernel_(kernel.view()), wanted_(wanted), excerpt_(btf__new_empty()) {}
 
   /// Id of the copy of a type; negative: an errno.
   std::int32_t copy(std::uint32_t id) {
@@ -142,6 +142,7 @@ class Excerpt {
     for (std::uint32_t i = 0; i < members.size(); ++i) {
       const std::string_view member = kernel_.name(members[i].name_off);
       if (!member.empty() && !wanted_.members.contains(member)) continue;
+      if (btf_.is_hidden(kernel_.name(type->name_off), member)) continue;
       const std::int32_t field = copy(members[i].type);
       // the kernel has no such member then, as far as programs can tell
       if (field == kUnknownKind) continue;
@@ -161,6 +162,7 @@ class Excerpt {
     return result;
   }
 
+  const KernelBtf& btf_;
   const BtfView& kernel_;
   const Wanted& wanted_;
   std::unique_ptr<btf, BtfDeleter> excerpt_;
@@ -171,11 +173,12 @@ class Excerpt {
 
 Result<std::vector<std::byte>> excerpt_btf(const KernelBtf& kernel, const btf* object) {
   const Wanted wanted = wanted_by(object);
-  Excerpt excerpt(kernel.view(), wanted);
+  Excerpt excerpt(kernel, wanted);
   if (!excerpt.is_valid()) return fail(libbpf_error("making type information", errno));
   for (const std::uint32_t id : kernel.ids_of(wanted.types)) {
     const btf_type* type = kernel.view().type(id);
     if (!btf_is_composite(type) && !btf_is_any_enum(type)) continue;
+    if (kernel.is_hidden(kernel.view().name(type->name_off))) continue;
     if (const std::int32_t copied = excerpt.copy(id); copied < 0)
       return fail(libbpf_error("picking the kernel's types", copied));
   }

@@ -24,7 +24,7 @@ namespace pobpf {
 void KernelMemory::Deleter::operator()(facts_bpf* skeleton) const { facts_bpf__destroy(skeleton); }
 
 Result<KernelMemory> KernelMemory::open(const std::vector<std::string>& symbols,
-                                        bool use_kallsyms_lookup) {
+                                        const SymbolSources& sources) {
   const LibbpfCall opening;
   facts_bpf* skeleton = facts_bpf__open();
   if (skeleton == nullptr) return fail(opening.error("opening the facts programs", errno));
@@ -33,7 +33,7 @@ Result<KernelMemory> KernelMemory::open(const std::vector<std::string>& symbols,
     return fail(loading.error("loading the facts programs", errno));
 
   bool found = false;
-  if (use_kallsyms_lookup) {
+  if (sources.has_lookup) {
     auto looked_up = memory.look_up_symbols(symbols);
     if (!looked_up) return fail(std::move(looked_up).error());
     found = *looked_up;

@@ -16,13 +16,18 @@ struct facts_bpf;
 
 namespace pobpf {
 
+/// The kernel's ways to tell addresses of symbols that there are and that may be used; the first
+/// one that works is taken.
+struct SymbolSources {
+  bool has_lookup = true;  ///< bpf_kallsyms_lookup_name(), which kptr_restrict can forbid
+};
+
 /// Loaded programs of bpf/facts.bpf.c. Not thread-safe.
 class KernelMemory {
  public:
-  /// Finds `symbols` (names that are allowed to be absent included). `use_kallsyms_lookup` false
-  /// forces the way that kptr_restrict requires, the ksym iterator.
+  /// Finds `symbols` (names that are allowed to be absent included).
   static Result<KernelMemory> open(const std::vector<std::string>& symbols,
-                                   bool use_kallsyms_lookup);
+                                   const SymbolSources& sources);
 
   /// Address of a symbol asked for in open(); no value if the kernel has none of that name.
   [[nodiscard]] std::optional<std::uint64_t> symbol(const std::string& name) const;

@@ -89,7 +89,7 @@ KernelNames read_kernel_names() {
   for (const std::string& type : btf_name_types()) types.push_back(type);
   auto btf = KernelBtf::load(types);
   if (!btf) return {};
-  if (auto memory = KernelMemory::open(name_symbols(), true))
+  if (auto memory = KernelMemory::open(name_symbols(), symbol_sources(*btf)))
     if (const auto facts = discover_names(*btf, *memory))
       return {names_of(facts->gfp_names), names_of(facts->page_flag_names),
               facts->migratetype_names};

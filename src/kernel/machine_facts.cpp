@@ -449,6 +449,9 @@ Result<MachineFacts> Discovery::run() {
   facts_.layout.memory_cgrp_subsys = memory_.symbol("memory_cgrp_subsys").value_or(0);
   facts_.cast_ids = make_cast_ids(btf_);
   facts_.page_types = make_page_types(btf_.enumerators("pagetype"));
+  facts_.has_rdonly_cast = has_rdonly_cast(btf_);
+  facts_.has_may_goto = has_may_goto(btf_);
+  facts_.symbol_sources = symbol_sources(btf_);
   facts_.symbol_source = memory_.symbol_source();
   return std::move(facts_);
 }
@@ -504,7 +507,27 @@ std::vector<std::string> fact_types() {
           "page_ext",
           "bpf_rdonly_cast",
           "bpf_scc_info",
+          "bpf_func_id",
           "bpf_iter_bpf_map_elem"};
+}
+
+std::vector<std::string> signs_of_feature(std::string_view feature) {
+  struct Feature {
+    std::string_view name;
+    std::vector<std::string> signs;
+  };
+  const Feature features[] = {
+      {"rdonly-cast", {"bpf_rdonly_cast"}},
+      {"may-goto", {"bpf_scc_info"}},
+      {"kallsyms-lookup", {"BPF_FUNC_kallsyms_lookup_name"}},
+  };
+  for (const Feature& known : features)
+    if (known.name == feature) return known.signs;
+  return {};
+}
+
+SymbolSources symbol_sources(const KernelBtf& btf) {
+  return {.has_lookup = btf.enum_value("bpf_func_id", "BPF_FUNC_kallsyms_lookup_name").has_value()};
 }
 
 bool has_rdonly_cast(const KernelBtf& btf) { return btf.has_function("bpf_rdonly_cast"); }
@@ -517,7 +540,7 @@ std::vector<std::string> name_symbols() {
 }
 
 std::vector<std::string> name_types() {
-  return {"migratetype", "migrate_reason", "trace_print_flags"};
+  return {"migratetype", "migrate_reason", "trace_print_flags", "bpf_func_id"};
 }
 
 pobpf_cast_ids make_cast_ids(const KernelBtf& btf) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,14 +32,21 @@ struct MachineFacts {
   /// Present sections as PFN ranges, ascending, adjacent ones joined.
   std::vector<PfnRange> present;
   PageTypes page_types;
-  bool has_rdonly_cast = false;  ///< the kernel has bpf_rdonly_cast(), and it may be used
+  bool has_rdonly_cast = false;  ///< the kernel has bpf_rdonly_cast()
   bool has_may_goto = false;     ///< programs may loop by that instruction
   std::string pageblock_order_source;
-  std::string symbol_source;
+  SymbolSources symbol_sources;
+  std::string symbol_source;  ///< that of them which was taken
 
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const;
 };
 
+/// Names in a kernel's type information that tell of a feature (--no-feature NAME): where they are
+/// hidden (KernelBtf::hide()), all is done as on kernels without it. Empty: there is no such one.
+[[nodiscard]] std::vector<std::string> signs_of_feature(std::string_view feature);
+
+/// v5.16: bpf_kallsyms_lookup_name().
+[[nodiscard]] SymbolSources symbol_sources(const KernelBtf& btf);
 /// v6.2: loads of single words of kernel memory instead of calls that copy them.
 [[nodiscard]] bool has_rdonly_cast(const KernelBtf& btf);
 /// v6.17: loops in a program (may_goto, v6.9) instead of bpf_loop(). Up to 6.16 the verifier

@@ -173,9 +173,9 @@ bool matches(const NamePredicate& is_wanted, std::string_view name) {
 
 }  // namespace
 
-Result<SymbolTable> SymbolTable::open(bool use_kallsyms_lookup) {
-  auto memory = KernelMemory::open({"_stext", "_etext", "_sinittext", "_einittext", "modules"},
-                                   use_kallsyms_lookup);
+Result<SymbolTable> SymbolTable::open(const SymbolSources& sources) {
+  auto memory =
+      KernelMemory::open({"_stext", "_etext", "_sinittext", "_einittext", "modules"}, sources);
   if (!memory) return fail(std::move(memory).error());
   SymbolTable table;
   // code of __init functions is freed and never code again, but handles of boot time name it

@@ -22,8 +22,8 @@ struct KernelModule {
 /// trampolines are not in it: they come and go, and handles outlive them.
 class SymbolTable {
  public:
-  /// Lists the modules that are loaded now. `use_kallsyms_lookup` as for KernelMemory::open().
-  static Result<SymbolTable> open(bool use_kallsyms_lookup);
+  /// Lists the modules that are loaded now.
+  static Result<SymbolTable> open(const SymbolSources& sources);
 
   /// Code that the kernel's %pS names after a function that `is_wanted`; ascending, disjoint. Empty
   /// if there is no such function. One pass over all symbols, of which only matches are kept. Names

@@ -62,14 +62,12 @@ std::vector<Check> not_tried(const std::vector<Trial>& trials, const std::string
   return checks;
 }
 
-/// The programs of each command, loaded as it does. `options` say what the kernel may be asked.
+/// The programs of each command, loaded as it does.
 class Programs {
  public:
-  Programs(const SessionOptions& options, const MachineFacts& facts, const KernelBtf& types)
-      : options_(options), facts_(facts), types_(types) {}
+  Programs(const MachineFacts& facts, const KernelBtf& types) : facts_(facts), types_(types) {}
 
-  [[nodiscard]] Status load_session(SessionOptions options) const {
-    options.use_kallsyms_lookup = options_.use_kallsyms_lookup;
+  [[nodiscard]] Status load_session(const SessionOptions& options) const {
     auto session = open_session_on(facts_, options, types_);
     return session ? Status() : fail(std::move(session).error());
   }
@@ -84,7 +82,7 @@ class Programs {
             load_session({.with_details = true, .with_sums = false, .filters = kEveryFilter});
         !status)
       return status;
-    auto symbols = SymbolTable::open(options_.use_kallsyms_lookup);
+    auto symbols = SymbolTable::open(facts_.symbol_sources);
     return symbols ? Status() : fail(std::move(symbols).error());
   }
   [[nodiscard]] Status load_page() const {
@@ -96,7 +94,6 @@ class Programs {
   }
 
  private:
-  const SessionOptions& options_;
   const MachineFacts& facts_;
   const KernelBtf& types_;
 };
@@ -135,9 +132,8 @@ std::vector<Trial> surrounding_trials(const Surroundings& surroundings) {
 
 }  // namespace
 
-std::vector<Check> check_programs(const SessionOptions& options, const MachineFacts& facts,
-                                  const KernelBtf& types) {
-  const Programs programs(options, facts, types);
+std::vector<Check> check_programs(const MachineFacts& facts, const KernelBtf& types) {
+  const Programs programs(facts, types);
   return checks_of(program_trials(&programs));
 }
 
@@ -169,7 +165,7 @@ std::vector<Check> run_command_checks(const SessionOptions& options, bool prefli
         check_surroundings(here));
   return in_order(
       {kFacts, CheckState::kOk, "what programs have to know of the kernel was found", {}},
-      check_programs(options, kernel->facts, kernel->btf), check_surroundings(here));
+      check_programs(kernel->facts, kernel->btf), check_surroundings(here));
 }
 
 }  // namespace pobpf

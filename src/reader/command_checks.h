@@ -22,8 +22,7 @@ namespace pobpf {
                                                     bool preflight_passed);
 
 /// Those of the programs alone, on a kernel that has been asked already.
-[[nodiscard]] std::vector<Check> check_programs(const SessionOptions& options,
-                                                const MachineFacts& facts, const KernelBtf& types);
+[[nodiscard]] std::vector<Check> check_programs(const MachineFacts& facts, const KernelBtf& types);
 
 /// Where commands find what they need besides programs.
 struct Surroundings {

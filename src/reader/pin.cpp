@@ -128,7 +128,7 @@ void copy_text(char (&to)[kBytes], const std::string& text) {
 /// `more_filters`, too, which the view does not have.
 Result<PinSkeleton> load(const PinRequest& request, const MachineFacts& facts,
                          const KernelBtf& types, std::uint32_t more_filters = 0) {
-  auto filter = compile_view(facts, request.view, request.session.use_kallsyms_lookup);
+  auto filter = compile_view(facts, request.view);
   if (!filter) return fail(std::move(filter).error());
   auto text = make_text_facts(facts.text);
   if (!text) return fail(std::move(text).error());

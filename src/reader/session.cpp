@@ -167,8 +167,7 @@ class KernelSession final : public Session {
         with_read_times_(options.with_read_times),
         filters_(options.filters | kNodeFilter),
         has_details_(options.with_details),
-        privileges_(options.privileges),
-        use_kallsyms_lookup_(options.use_kallsyms_lookup) {}
+        privileges_(options.privileges) {}
 
   [[nodiscard]] const KernelFacts& facts() const override { return facts_.text; }
   [[nodiscard]] const NodeSet& memory_nodes() const override { return facts_.memory_nodes; }
@@ -228,14 +227,13 @@ class KernelSession final : public Session {
   std::uint32_t filters_;
   bool has_details_;
   PrivilegePolicy privileges_;
-  bool use_kallsyms_lookup_;
   std::optional<FollowedClock> clock_;        // of a session that may not read it any more
   std::uint32_t groups_room_ = kGroupsFirst;  // what the last sums needed
 };
 
 Result<KernelSession::Prepared> KernelSession::prepare(const ReaderView& view,
                                                        std::uint32_t group_by) {
-  auto filter = compile_view(facts_, view, use_kallsyms_lookup_);
+  auto filter = compile_view(facts_, view);
   if (!filter) return fail(std::move(filter).error());
   filter->params.group_by = group_by;
   if ((filter->params.active & ~filters_) != 0)

@@ -37,12 +37,11 @@ enum class PrivilegePolicy {
 /// SessionOptions::filters of a session whose readers may have any.
 constexpr std::uint32_t kEveryFilter = (1U << POBPF_NR_FILTERS) - 1;
 
-/// The purpose of a session, and the features of the kernel that it may use.
+/// The purpose of a session, and the features of the kernel that it may not use.
 struct SessionOptions {
-  // features can be switched off to force the fallback path (--no-feature NAME)
-  bool use_rdonly_cast = true;      ///< "rdonly-cast": else bpf_probe_read_kernel
-  bool use_may_goto = true;         ///< "may-goto": else bpf_loop(); so without bpf_rdonly_cast()
-  bool use_kallsyms_lookup = true;  ///< "kallsyms-lookup": else iter/ksym
+  /// Features that the kernel is taken not to have, to force what is done on older ones
+  /// (--no-feature NAME, signs_of_feature()).
+  std::set<std::string, std::less<>> without_features = {};
   /// Names what the session will be asked for; programs that are not needed are not loaded.
   bool with_pages = true;     ///< open_reader()
   bool with_details = false;  ///< PageReader::details(); then open_reader() has no others

@@ -15,15 +15,19 @@
 
 namespace pobpf {
 
+void hide_features(const SessionOptions& options, KernelBtf& btf) {
+  for (const std::string& feature : options.without_features)
+    for (std::string& sign : signs_of_feature(feature)) btf.hide(std::move(sign));
+}
+
 Result<RunningKernel> read_kernel(const SessionOptions& options) {
   auto btf = KernelBtf::load(fact_types());
   if (!btf) return fail(std::move(btf).error());
-  auto memory = KernelMemory::open(fact_symbols(), options.use_kallsyms_lookup);
+  hide_features(options, *btf);
+  auto memory = KernelMemory::open(fact_symbols(), symbol_sources(*btf));
   if (!memory) return fail(std::move(memory).error());
   auto facts = discover_facts(*btf, *memory);
   if (!facts) return fail(std::move(facts).error());
-  facts->has_rdonly_cast = options.use_rdonly_cast && has_rdonly_cast(*btf);
-  facts->has_may_goto = options.use_may_goto && has_may_goto(*btf);
   if (auto status = set_program_ids(*btf); !status) return fail(std::move(status).error());
   return RunningKernel{std::move(*btf), std::move(*facts)};
 }
@@ -33,8 +37,7 @@ namespace {
 /// Answers from the running machine. Symbols are read when the first filter asks for them.
 class MachineContext final : public FilterContext {
  public:
-  MachineContext(const MachineFacts& facts, bool use_kallsyms_lookup)
-      : facts_(facts), use_kallsyms_lookup_(use_kallsyms_lookup) {}
+  explicit MachineContext(const MachineFacts& facts) : facts_(facts) {}
 
   Result<std::uint64_t> now_ns() override {
     auto clock = read_local_clock();
@@ -73,22 +76,20 @@ class MachineContext final : public FilterContext {
  private:
   Status open_symbols() {
     if (symbols_) return {};
-    auto table = SymbolTable::open(use_kallsyms_lookup_);
+    auto table = SymbolTable::open(facts_.symbol_sources);
     if (!table) return fail(std::move(table).error());
     symbols_.emplace(*std::move(table));
     return {};
   }
 
   const MachineFacts& facts_;
-  bool use_kallsyms_lookup_;
   std::optional<SymbolTable> symbols_;
 };
 
 }  // namespace
 
-Result<CompiledFilter> compile_view(const MachineFacts& facts, const ReaderView& view,
-                                    bool use_kallsyms_lookup) {
-  MachineContext context(facts, use_kallsyms_lookup);
+Result<CompiledFilter> compile_view(const MachineFacts& facts, const ReaderView& view) {
+  MachineContext context(facts);
   auto compiled = compile_filter(view.filter, facts.text, context);
   if (!compiled) return compiled;
   auto& params = compiled->params;

@@ -21,13 +21,16 @@ struct RunningKernel {
   MachineFacts facts;
 };
 
+/// Makes `btf` that of a kernel without SessionOptions::without_features.
+void hide_features(const SessionOptions& options, KernelBtf& btf);
+
 /// Asks the running kernel, and makes sure that programs for it can be loaded (set_program_ids()).
 [[nodiscard]] Result<RunningKernel> read_kernel(const SessionOptions& options);
 
 /// kUsage if the view names what this machine does not have, kUnsupported if this kernel cannot
-/// filter by it. `use_kallsyms_lookup` as for KernelMemory::open().
-[[nodiscard]] Result<CompiledFilter> compile_view(const MachineFacts& facts, const ReaderView& view,
-                                                  bool use_kallsyms_lookup);
+/// filter by it.
+[[nodiscard]] Result<CompiledFilter> compile_view(const MachineFacts& facts,
+                                                  const ReaderView& view);
 
 /// The memory that pages of the view can be in, joined.
 [[nodiscard]] std::vector<PfnRange> view_ranges(const MachineFacts& facts,

@@ -12,6 +12,7 @@
 #include "kernel/program_ids.h"
 #include "kernel/sections.h"
 #include "reader/session_on.h"
+#include "reader/view.h"
 
 namespace pobpf::synthetic {
 namespace {
@@ -512,7 +513,7 @@ Result<MachineFacts> Machine::facts() const {
     facts.present = *present_;
     return facts;
   }
-  auto memory = KernelMemory::open({}, true);
+  auto memory = KernelMemory::open({}, {});
   if (!memory) return fail(std::move(memory).error());
   auto sections = read_sections(types_, *memory, layout);
   if (!sections) return fail(std::move(sections).error());
@@ -523,10 +524,13 @@ Result<MachineFacts> Machine::facts() const {
 Result<std::unique_ptr<Session>> Machine::open_session(const SessionOptions& options) const {
   auto made = facts();
   if (!made) return fail(std::move(made).error());
-  made->has_rdonly_cast &= options.use_rdonly_cast;
-  made->has_may_goto &= options.use_may_goto;
+  auto types = KernelBtf::load_file(btf_->path());
+  if (!types) return fail(std::move(types).error());
+  hide_features(options, *types);
+  made->has_rdonly_cast = has_rdonly_cast(*types);
+  made->has_may_goto = has_may_goto(*types);
   if (auto status = set_program_ids(types_); !status) return fail(std::move(status).error());
-  return open_session_on(*std::move(made), options, types_);
+  return open_session_on(*std::move(made), options, *types);
 }
 
 const std::byte* Machine::section_pages(std::uint64_t section_nr) const {

@@ -4,10 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "synthetic/machine.h"
@@ -31,16 +34,24 @@ namespace pobpf::synthetic {
 /// where they may not, the verifier drops the code of all filters.
 struct ObjectChoice {
   const char* name;
-  bool use_rdonly_cast;
-  bool use_may_goto;
+  std::array<std::string_view, 2> lacking;  ///< features
   bool with_filters;
+
+  [[nodiscard]] std::set<std::string, std::less<>> without_features() const {
+    std::set<std::string, std::less<>> features;
+    for (const std::string_view feature : lacking)
+      if (!feature.empty()) features.emplace(feature);
+    return features;
+  }
 };
 
 /// As on kernels since 6.17, since 6.2, and before.
-inline constexpr ObjectChoice kObjects[] = {
-    {"Goto", true, true, false},    {"Plain", true, false, false},
-    {"Probe", false, false, false}, {"FiltersGoto", true, true, true},
-    {"Filters", true, false, true}, {"FiltersProbe", false, false, true}};
+inline constexpr ObjectChoice kObjects[] = {{"Goto", {}, false},
+                                            {"Plain", {"may-goto"}, false},
+                                            {"Probe", {"rdonly-cast"}, false},
+                                            {"FiltersGoto", {}, true},
+                                            {"Filters", {"may-goto"}, true},
+                                            {"FiltersProbe", {"rdonly-cast"}, true}};
 
 inline constexpr const ObjectChoice& kNewestObject = kObjects[0];
 inline constexpr auto kFiltersObjects = std::span(kObjects).subspan<3>();
@@ -76,8 +87,7 @@ class MachineTestBase : public testing::Test {
   void open(const ObjectChoice& object, bool with_details = false) {
     SessionOptions options;
     options.with_details = with_details;
-    options.use_rdonly_cast = object.use_rdonly_cast;
-    options.use_may_goto = object.use_may_goto;
+    options.without_features = object.without_features();
     if (object.with_filters) options.filters = kEveryFilter;
     auto opened = machine_->open_session(options);
     ASSERT_TRUE(opened) << opened.error().what;

@@ -245,8 +245,7 @@ TEST_P(Sums, AgesAreKnownWhenPrivilegesAreGivenUp) {
   machine_->allocate(1, {});
   const auto sum_up_and_ask = [this] {
     SessionOptions options;
-    options.use_rdonly_cast = GetParam().use_rdonly_cast;
-    options.use_may_goto = GetParam().use_may_goto;
+    options.without_features = GetParam().without_features();
     options.privileges = PrivilegePolicy::kOneReader;
     auto session = machine_->open_session(options);
     if (!session) return 1;
@@ -270,7 +269,7 @@ class CommandChecks : public MachineTestBase {
  protected:
   std::map<std::string, CheckState> states(const MachineFacts& facts) const {
     std::map<std::string, CheckState> result;
-    for (const Check& check : check_programs({}, facts, machine_->types())) {
+    for (const Check& check : check_programs(facts, machine_->types())) {
       EXPECT_THAT(check.detail, testing::HasSubstr(check.state == CheckState::kOk
                                                        ? " will work"
                                                        : " will not work: loading the page "));

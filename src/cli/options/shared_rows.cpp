@@ -56,11 +56,9 @@ Status take_format(const Value& value, Options& options) {
 }
 
 Status take_feature(const Value& value, Options& options) {
-  bool* const in_order[] = {&options.session.use_rdonly_cast, &options.session.use_may_goto,
-                            &options.session.use_kallsyms_lookup};
-  auto index = choice_of(value);
-  if (!index) return fail(std::move(index).error());
-  return set(*in_order[*index], false);
+  if (auto index = choice_of(value); !index) return fail(std::move(index).error());
+  options.session.without_features.emplace(value.text);
+  return {};
 }
 
 Status take_level(const Value& value, Options& options) {

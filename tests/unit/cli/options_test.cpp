@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cli/options/options.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "kernel/machine_facts.h"
 #include "parse.h"
 
 namespace pobpf::cli {
@@ -28,8 +30,7 @@ TEST(Options, DefaultsToAllPagesAsText) {
   EXPECT_FALSE(options.wants_stats);
   EXPECT_FALSE(options.is_quiet);
   EXPECT_EQ(options.verbosity, 0);
-  EXPECT_TRUE(options.session.use_rdonly_cast);
-  EXPECT_TRUE(options.session.use_kallsyms_lookup);
+  EXPECT_TRUE(options.session.without_features.empty());
 }
 
 TEST(Options, ReadsAllOptionsOfTheDefaultCommand) {
@@ -242,8 +243,12 @@ TEST(Options, CountsVerbosity) { EXPECT_EQ(parse({"-vv"}).verbosity, 2); }
 
 TEST(Options, SwitchesKernelFeaturesOff) {
   const auto options = parse({"--no-feature", "rdonly-cast", "--no-feature", "kallsyms-lookup"});
-  EXPECT_FALSE(options.session.use_rdonly_cast);
-  EXPECT_FALSE(options.session.use_kallsyms_lookup);
+  EXPECT_THAT(options.session.without_features,
+              testing::UnorderedElementsAre("rdonly-cast", "kallsyms-lookup"));
+  for (const char* feature : {"rdonly-cast", "may-goto", "kallsyms-lookup"}) {
+    EXPECT_TRUE(parse({"--no-feature", feature}).session.without_features.contains(feature));
+    EXPECT_FALSE(signs_of_feature(feature).empty()) << feature;
+  }
   EXPECT_EQ(
       refusal({"--no-feature", "rdonly_cast"}),
       "unknown feature 'rdonly_cast': --no-feature takes rdonly-cast, may-goto or kallsyms-lookup");

@@ -256,6 +256,43 @@ TEST_F(BtfViewTest, KindsThatCameLaterAreSteppedOver) {
   }
 }
 
+TEST_F(BtfViewTest, HiddenNamesAreNowhere) {
+  Btf object(btf__new_empty());
+  const int number = btf__add_int(object.get(), "int", 4, BTF_INT_SIGNED);
+  for (const char* name : {"one", "other"}) {
+    btf__add_struct(object.get(), name, 8);
+    btf__add_field(object.get(), "x", number, 0, 0);
+    btf__add_field(object.get(), "y", number, 32, 0);
+  }
+  btf__add_enum(object.get(), "values", 4);
+  btf__add_enum_value(object.get(), "FIRST", 1);
+  btf__add_enum_value(object.get(), "SECOND", 2);
+  directory_.write("btf", bytes_of(object.get()));
+  auto kernel = KernelBtf::load_file(directory_ / "btf");
+  ASSERT_TRUE(kernel) << kernel.error().what;
+  for (const char* name : {"one.x", "FIRST"}) kernel->hide(name);
+  EXPECT_FALSE(kernel->offset_of("one", "x"));
+  EXPECT_EQ(kernel->offset_of("one", "y"), 4U);
+  EXPECT_EQ(kernel->offset_of("other", "x"), 0U);
+  EXPECT_FALSE(kernel->enum_value("values", "FIRST"));
+  EXPECT_FALSE(kernel->any_enum_value("FIRST"));
+  EXPECT_EQ(kernel->enum_value("values", "SECOND"), 2U);
+
+  // nor are they in what programs are relocated against
+  auto excerpt = excerpt_btf(*kernel, object.get());
+  ASSERT_TRUE(excerpt) << excerpt.error().what;
+  directory_.write("excerpt", {reinterpret_cast<const char*>(excerpt->data()), excerpt->size()});
+  const auto found = KernelBtf::load_file(directory_ / "excerpt");
+  ASSERT_TRUE(found);
+  EXPECT_FALSE(found->offset_of("one", "x"));
+  EXPECT_EQ(found->offset_of("one", "y"), 4U);
+  EXPECT_EQ(found->offset_of("other", "x"), 0U);
+
+  kernel->hide("one");
+  EXPECT_FALSE(kernel->size_of("one"));
+  EXPECT_TRUE(kernel->size_of("other"));
+}
+
 TEST_F(BtfViewTest, ALaterKindOfAWholeKernelIsSteppedOver) {
   const Btf object(btf__parse("/sys/kernel/btf/vmlinux", nullptr));
   ASSERT_TRUE(object);

@@ -38,10 +38,18 @@ const Listed& listed() {
   return kListed;
 }
 
-class SymbolTableTest : public testing::TestWithParam<bool> {
+/// The first way to find symbols that is there.
+struct FirstWay {
+  const char* name;
+  SymbolSources sources;
+};
+
+void PrintTo(const FirstWay& way, std::ostream* out) { *out << way.name; }
+
+class SymbolTableTest : public testing::TestWithParam<FirstWay> {
  protected:
   void SetUp() override {
-    auto opened = SymbolTable::open(GetParam());
+    auto opened = SymbolTable::open(GetParam().sources);
     if (!opened) GTEST_SKIP() << opened.error().what;
     table_.emplace(*std::move(opened));
     if (listed().first.at("_stext") == 0) GTEST_SKIP() << "addresses in /proc/kallsyms are hidden";
@@ -127,8 +135,10 @@ TEST_P(SymbolTableTest, ModulesAreThoseOfProc) {
   EXPECT_EQ(names, expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(BothWays, SymbolTableTest, testing::Bool(),
-                         [](const auto& test) { return test.param ? "kallsyms" : "iterator"; });
+INSTANTIATE_TEST_SUITE_P(EachWay, SymbolTableTest,
+                         testing::Values(FirstWay{"kallsyms", {}},
+                                         FirstWay{"iterator", {.has_lookup = false}}),
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace pobpf
