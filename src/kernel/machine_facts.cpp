@@ -36,6 +36,7 @@ class Discovery {
 
  private:
   Status page_owner();
+  Status section_bits();
   Status memory_model();
   Status buddy_and_pageblock();
   Status names();
@@ -119,6 +120,26 @@ Status Discovery::page_owner() {
   return {};
 }
 
+Status Discovery::section_bits() {
+  auto& layout = facts_.layout;
+  const auto has_mem_map = btf_.any_enum_value("SECTION_HAS_MEM_MAP_BIT");
+  const auto is_early = btf_.any_enum_value("SECTION_IS_EARLY_BIT");
+  const auto last = btf_.any_enum_value("SECTION_MAP_LAST_BIT");
+  if (has_mem_map && is_early && last && *last <= 16) {
+    layout.section_has_mem_map = 1ULL << *has_mem_map;
+    layout.section_is_early = 1ULL << *is_early;
+    layout.section_map_mask = ~((1ULL << *last) - 1);
+    return {};
+  }
+  if (has_mem_map || is_early || last) return fail(unknown_layout("the SECTION_*_BIT enumerators"));
+  // before v6.0: macros of linux/mmzone.h, of which these never changed. There are five or less. A
+  // struct page of 64 bytes or more, times the pages of a section, leaves six bits free.
+  layout.section_has_mem_map = 1ULL << 1;
+  layout.section_is_early = 1ULL << 3;  // v5.3
+  layout.section_map_mask = ~((1ULL << 6) - 1);
+  return {};
+}
+
 Status Discovery::memory_model() {
   auto& layout = facts_.layout;
   const auto page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
@@ -138,14 +159,7 @@ Status Discovery::memory_model() {
   layout.section_root_shift =
       static_cast<std::uint32_t>(std::countr_zero(page_bytes / *section_bytes));
 
-  const auto has_mem_map = btf_.any_enum_value("SECTION_HAS_MEM_MAP_BIT");
-  const auto is_early = btf_.any_enum_value("SECTION_IS_EARLY_BIT");
-  const auto last = btf_.any_enum_value("SECTION_MAP_LAST_BIT");
-  if (!has_mem_map || !is_early || !last || *last > 16)
-    return fail(unknown_layout("no SECTION_*_BIT enumerators"));
-  layout.section_has_mem_map = 1ULL << *has_mem_map;
-  layout.section_is_early = 1ULL << *is_early;
-  layout.section_map_mask = ~((1ULL << *last) - 1);
+  if (auto status = section_bits(); !status) return status;
 
   // SECTION_SIZE_BITS is a macro. A subsection is 2 MiB on every architecture (SUBSECTION_SHIFT),
   // and a section has one bit for each, 64 or more in whole words on x86 and arm64.
@@ -520,6 +534,8 @@ std::vector<std::string> signs_of_feature(std::string_view feature) {
       {"rdonly-cast", {"bpf_rdonly_cast"}},
       {"may-goto", {"bpf_scc_info"}},
       {"kallsyms-lookup", {"BPF_FUNC_kallsyms_lookup_name"}},
+      {"section-enumerators",
+       {"SECTION_HAS_MEM_MAP_BIT", "SECTION_IS_EARLY_BIT", "SECTION_MAP_LAST_BIT"}},
   };
   for (const Feature& known : features)
     if (known.name == feature) return known.signs;

@@ -146,7 +146,9 @@ class Oracle(ViewTest):
             self.assertEqual(stacks.setdefault(record.handle, record.stack), record.stack)
 
     def test_fallbacks_print_the_same(self):
-        for name in ("probe_read", "bpf_loop", "ksym_iterator", "kptr_1", "kptr_2"):
+        for name in (
+            "probe_read", "bpf_loop", "ksym_iterator", "section_macros", "kptr_1", "kptr_2",
+        ):
             with self.subTest(name):
                 self.assert_view(name, {1})
 

@@ -166,7 +166,8 @@ constexpr OptionRow kOtherRows[] = {
      .help = "print the versions of pobpf and of its libraries"},
     // forces the fallback of a kernel feature, for tests
     {.name = "no-feature", .value = "FEATURE", .times = Times::kSeveral, .is_hidden = true,
-     .take = take_feature, .choices = "rdonly-cast,may-goto,kallsyms-lookup"},
+     .take = take_feature,
+     .choices = "rdonly-cast,may-goto,kallsyms-lookup,section-enumerators"},
 };
 // clang-format on
 

@@ -78,6 +78,7 @@ def fallbacks(collector: Collector) -> None:
     collector.run_pobpf("probe_read", *node, "--no-feature", "rdonly-cast")
     collector.run_pobpf("bpf_loop", *node, "--no-feature", "may-goto")
     collector.run_pobpf("ksym_iterator", *node, "--no-feature", "kallsyms-lookup")
+    collector.run_pobpf("section_macros", *node, "--no-feature", "section-enumerators")
     write_sysctl("kernel/kptr_restrict", "1")
     collector.run_pobpf("kptr_1", *node)
     write_sysctl("kernel/kptr_restrict", "2")
