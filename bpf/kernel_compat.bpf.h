@@ -74,6 +74,13 @@ static __always_inline void *rdonly_cast(__u64 address, __u32 btf_id)
 #endif
 
 /*
+ * v6.3 (6715df8d5d24 "bpf: Allow reads from uninit stack", also in stable trees): memory on the
+ * stack that is given to a global function or a helper may be there in part. Before, and on RHEL
+ * 9.2, all of it must have been written, with its padding: what is handed on begins with {}. Only
+ * what a helper writes as a whole (KERNEL_READ) needs that nowhere.
+ */
+
+/*
  * v6.17 ("bpf: propagate read/precision marks over state graph backedges", struct bpf_scc_info):
  * loops that the verifier bounds (may_goto, v6.9) are verified fast. Before: bpf_loop(),
  * whose callback costs a call and a return for each step, and a copy of the body for

@@ -108,7 +108,7 @@ static __always_inline bool next_window(struct walk *w)
 	struct window_walk *at = &w->run->at;
 	__u32 index = print->next.range;
 	struct pobpf_pfn_range *range;
-	struct pobpf_window window;
+	struct pobpf_window window = {};
 	__u64 pfn, end;
 
 	if (print->nr_scanned >= POBPF_TICKET_PAGES)
@@ -132,7 +132,6 @@ static __always_inline bool next_window(struct walk *w)
 	print->nr_scanned += end - pfn;
 	window.pfn = pfn;
 	window.last = end - pfn - 1;
-	window.slot = 0;
 	if (!walk_window(w, &window))
 		at->next = at->nr_pages;
 	return true;
@@ -337,7 +336,7 @@ static long print_page(__u32 index, struct walk *w)
 	struct pobpf_page *page = &print->page;
 	struct seq_file *seq = w->seq;
 	struct stack_ref stack = {};
-	struct owner_ref ref;
+	struct owner_ref ref = {};
 	__u32 mode;
 
 	if (at->next >= at->nr_pages)
@@ -446,7 +445,7 @@ __noinline int end_ticket(__u64 session, __u32 ticket, const struct view_place *
 		.ticket = ticket,
 		.is_at_end = is_at_end,
 	};
-	struct view_place begin;
+	struct view_place begin = {};
 
 	if (!next || begin_ticket(session, ticket, &begin))
 		return -1;

@@ -61,7 +61,7 @@ static __always_inline __u64 stack_frame(const struct stack_ref *stack, __u32 in
 /* Copies the frames of a stack; returns how many (0 ... POBPF_MAX_FRAMES), or -1: no such stack. */
 static __always_inline int read_stack_frames(__u32 handle, __u64 *frames)
 {
-	struct stack_ref stack;
+	struct stack_ref stack = {};
 	__u32 size;
 
 	if (!find_stack(handle, &stack))
