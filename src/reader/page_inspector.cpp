@@ -133,10 +133,13 @@ Result<std::unique_ptr<PageInspector>> open_inspector_on(MachineFacts facts,
   const pobpf_slab_test slab_test = make_slab_test(names.types, facts.text);
   std::memcpy(const_cast<pobpf_slab_test*>(&skeleton->rodata->slab_test), &slab_test,
               sizeof(slab_test));
-  // one page has one cgroup, whose name is taken out at once
+  // One page has one cgroup, whose name is taken out at once. Before v6.1 (02cc5aa29e8c "bpf:
+  // Remove prealloc-only restriction for sleepable bpf programs.") all elements must be there
+  // beforehand.
   constexpr std::uint32_t kCgroupsMax = 16;
-  if (const int error = bpf_map__set_max_entries(skeleton->maps.cgroups, kCgroupsMax); error != 0)
-    return fail(libbpf_error("sizing the map of cgroups", error));
+  for (const int error : {bpf_map__set_max_entries(skeleton->maps.cgroups, kCgroupsMax),
+                          bpf_map__set_map_flags(skeleton->maps.cgroups, 0)})
+    if (error != 0) return fail(libbpf_error("sizing the map of cgroups", error));
   if (const LibbpfCall loading; page_dump_bpf__load(skeleton.get()) != 0)
     return fail(loading.error("loading the page reader", errno));
   auto own_programs = OwnPrograms::of(skeleton->obj);
