@@ -361,14 +361,17 @@ struct page___dump {
 	unsigned int page_type; /* the word of _mapcount */
 	struct atomic___dump _refcount;
 	struct atomic___dump compound_mapcount; /* before v6.3, in the second page */
+	unsigned char compound_dtor;		/* before v6.3, in the second page */
+	unsigned char compound_order;		/* before v6.3, in the second page */
+	struct kmem_cache___dump *slab_cache;	/* before v5.17 */
 } __attribute__((preserve_access_index));
 
 struct folio___dump {
 	unsigned long _flags_1;
-	unsigned char _folio_dtor;	       /* before v6.6 */
-	unsigned char _folio_order;	       /* before v6.6 */
+	unsigned char _folio_dtor;	       /* v6.1 to v6.5 */
+	unsigned char _folio_order;	       /* v6.1 to v6.5 */
 	struct atomic___dump _entire_mapcount; /* since v6.3 */
-	struct atomic___dump _pincount;
+	struct atomic___dump _pincount;	       /* since v6.1 */
 } __attribute__((preserve_access_index));
 
 struct file_system_type___dump {
@@ -457,7 +460,17 @@ static __always_inline __u64 page_index(const struct page___dump *page)
 	return index;
 }
 
-/* Order of the compound page with this head. v6.6: a byte of _flags_1. Before: _folio_order. */
+/* Where a compound page kept what is said of it as a whole, before struct folio had members for it.
+ */
+static __always_inline const struct page___dump *second_page(const struct folio___dump *folio)
+{
+	return (const void *)folio + bpf_core_type_size(struct page);
+}
+
+/*
+ * Order of the compound page with this head. v6.6: a byte of _flags_1. v6.1: _folio_order. Before:
+ * in the second page.
+ */
 static __always_inline __u32 compound_order_of(const struct folio___dump *folio)
 {
 	unsigned long flags = 0;
@@ -465,6 +478,10 @@ static __always_inline __u32 compound_order_of(const struct folio___dump *folio)
 
 	if (bpf_core_field_exists(struct folio___dump, _folio_order)) {
 		bpf_core_read(&order, sizeof(order), &folio->_folio_order);
+		return order;
+	}
+	if (bpf_core_field_exists(struct page___dump, compound_order)) {
+		bpf_core_read(&order, sizeof(order), &second_page(folio)->compound_order);
 		return order;
 	}
 	bpf_core_read(&flags, sizeof(flags), &folio->_flags_1);
@@ -488,8 +505,12 @@ static __always_inline bool is_marked_hugetlb(const struct folio___dump *folio)
 	unsigned long flags = 0;
 	unsigned char dtor = 0;
 
-	if (bpf_core_field_exists(struct folio___dump, _folio_dtor)) {
-		bpf_core_read(&dtor, sizeof(dtor), &folio->_folio_dtor);
+	if (bpf_core_field_exists(struct folio___dump, _folio_dtor) ||
+	    bpf_core_field_exists(struct page___dump, compound_dtor)) {
+		if (bpf_core_field_exists(struct folio___dump, _folio_dtor))
+			bpf_core_read(&dtor, sizeof(dtor), &folio->_folio_dtor);
+		else
+			bpf_core_read(&dtor, sizeof(dtor), &second_page(folio)->compound_dtor);
 		return dtor ==
 		       bpf_core_enum_value(enum compound_dtor_id___dump, HUGETLB_PAGE_DTOR___dump);
 	}
@@ -516,21 +537,38 @@ static __always_inline int entire_mapcount_of(const struct folio___dump *folio)
 	if (has_entire_mapcount()) {
 		bpf_core_read(&count, sizeof(count), &folio->_entire_mapcount);
 	} else if (bpf_core_field_exists(struct page___dump, compound_mapcount)) {
-		const struct page___dump *second =
-			(const void *)folio + bpf_core_type_size(struct page);
-
-		bpf_core_read(&count, sizeof(count), &second->compound_mapcount);
+		bpf_core_read(&count, sizeof(count), &second_page(folio)->compound_mapcount);
 	}
 	return count;
+}
+
+/* Before v6.1 it was in one struct page or another; nothing is said of it there. */
+static __always_inline bool has_pincount(void)
+{
+	return bpf_core_field_exists(struct folio___dump, _pincount);
 }
 
 static __always_inline int pincount_of(const struct folio___dump *folio)
 {
 	int count = 0;
 
-	if (bpf_core_field_exists(struct folio___dump, _pincount))
+	if (has_pincount())
 		bpf_core_read(&count, sizeof(count), &folio->_pincount);
 	return count;
+}
+
+/* The slab cache of a slab page. v5.17: d122019bf061 ("mm: Split slab into its own type"). */
+static __always_inline const struct kmem_cache___dump *slab_cache_of(__u64 head)
+{
+	const struct kmem_cache___dump *cache = NULL;
+	const struct page___dump *page = (const void *)head;
+	const struct slab___dump *slab = (const void *)head;
+
+	if (bpf_core_field_exists(struct slab___dump, slab_cache))
+		bpf_core_read(&cache, sizeof(cache), &slab->slab_cache);
+	else
+		bpf_core_read(&cache, sizeof(cache), &page->slab_cache);
+	return cache;
 }
 
 /* The dentry that a node of inode->i_dentry is part of. v7.1 or so: no d_u around d_alias. */

@@ -195,15 +195,14 @@ static __always_inline void read_inode(__u64 mapping)
 
 static __always_inline void read_slab_cache(__u64 head)
 {
-	const struct slab___dump *slab = (const void *)head;
-	const struct kmem_cache___dump *cache = NULL;
+	const struct kmem_cache___dump *cache;
 	const char *name = NULL;
 
 	if (!(page_dump.head.flags & slab_test.flag) &&
 	    (!slab_test.type_mask ||
 	     (page_dump.head.page_type & slab_test.type_mask) != slab_test.type_value))
 		return;
-	bpf_core_read(&cache, sizeof(cache), &slab->slab_cache);
+	cache = slab_cache_of(head);
 	bpf_core_read(&name, sizeof(name), &cache->name);
 	bpf_probe_read_kernel_str(page_dump.slab_cache, sizeof(page_dump.slab_cache), name);
 }
@@ -260,6 +259,8 @@ int read_page(void *ctx)
 	page_dump.compound_order = compound_order_of((const void *)head);
 	page_dump.entire_mapcount = entire_mapcount_of((const void *)head);
 	page_dump.pincount = pincount_of((const void *)head);
+	if (!has_pincount())
+		page_dump.bits |= POBPF_DUMP_NO_PINCOUNT;
 	if (has_entire_mapcount())
 		page_dump.bits |= POBPF_DUMP_ENTIRE_COUNT;
 	if (is_marked_hugetlb((const void *)head))

@@ -198,7 +198,8 @@ __noinline int find_window(struct window_place *place)
 	}
 	/*
 	 * page_ext_get(): iterator programs run under rcu_read_lock(), which keeps
-	 * the page_ext of a section that goes offline from here on.
+	 * the page_ext of a section that goes offline from here on. Before v6.1 nobody
+	 * waits for readers, neither for the kernel's own: reads of what is gone fail.
 	 */
 	if (!section.page_ext || section.page_ext & PAGE_EXT_INVALID) {
 		place->whole = WINDOW_OFFLINE;

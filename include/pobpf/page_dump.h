@@ -61,9 +61,10 @@ enum pobpf_page_dump_bits {
 	POBPF_DUMP_TAIL = 1 << 4,	/* PageTail(): head differs from page */
 	POBPF_DUMP_INODE = 1 << 5,	/* mapping is an inode's page cache: inode to file_name */
 	POBPF_DUMP_ENTIRE_COUNT = 1
-				  << 6, /* v6.3: folio->_entire_mapcount; else compound_mapcount */
-	POBPF_DUMP_NO_CGROUP = 1 << 7,	/* memcg_data is set, but does not lead to a cgroup */
-	POBPF_DUMP_HUGETLB = 1 << 8,	/* before v6.9: if compound, a page of hugetlb */
+				  << 6,	 /* v6.3: folio->_entire_mapcount; else compound_mapcount */
+	POBPF_DUMP_NO_CGROUP = 1 << 7,	 /* memcg_data is set, but does not lead to a cgroup */
+	POBPF_DUMP_HUGETLB = 1 << 8,	 /* before v6.9: if compound, a page of hugetlb */
+	POBPF_DUMP_NO_PINCOUNT = 1 << 9, /* before v6.1: pincount is not known */
 };
 
 /* How to tell a slab page; zero where the kernel has no such way. */

@@ -147,7 +147,7 @@ class JsonReport {
     json_.member("flags", fmt::format("{:#x}", raw_.head.flags));
     json_.member("page_flags", page_flag_parts(raw_.head.flags, source_.facts).names);
     json_.member("entire_mapcount", report_.entire_mapcount);
-    json_.member("pincount", raw_.pincount);
+    if ((raw_.bits & POBPF_DUMP_NO_PINCOUNT) == 0) json_.member("pincount", raw_.pincount);
   }
 
   void write_charge() {

@@ -116,13 +116,19 @@ class TextReport {
     }
     line("refcount", fmt::format("{}", report_.refcount));
     line("mapcount", fmt::format("{}", report_.mapcount));
-    if (report_.is_compound)
-      line("compound", fmt::format("{} at PFN {:#x}, mapped {} times as a whole, pinned {} times",
-                                   pages(raw_.compound_order), raw_.compound_pfn,
-                                   report_.entire_mapcount, raw_.pincount));
+    if (report_.is_compound) compound();
     if (report_.kind == "anonymous" || report_.kind == "ksm" || (raw_.bits & POBPF_DUMP_INODE) != 0)
       line("index", fmt::format("{:#x}", report_.index));
     memcg();
+  }
+
+  void compound() {
+    std::string text =
+        fmt::format("{} at PFN {:#x}, mapped {} times as a whole", pages(raw_.compound_order),
+                    raw_.compound_pfn, report_.entire_mapcount);
+    if ((raw_.bits & POBPF_DUMP_NO_PINCOUNT) == 0)
+      text += fmt::format(", pinned {} times", raw_.pincount);
+    line("compound", text);
   }
 
   void zone() {

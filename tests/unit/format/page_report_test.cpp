@@ -139,6 +139,16 @@ TEST_F(PageReportText, ATailTellsItsHeadsOwner) {
   EXPECT_TRUE(object()["head_allocation"].is_null());
 }
 
+TEST_F(PageReportText, PinsAreSaidWhereTheyAreKnown) {
+  dump_.raw.bits |= POBPF_DUMP_TAIL;
+  dump_.raw.pincount = 2;
+  EXPECT_THAT(text(), HasSubstr(" as a whole, pinned 2 times\n"));
+  EXPECT_EQ(object()["compound"]["pincount"], 2);
+  dump_.raw.bits |= POBPF_DUMP_NO_PINCOUNT;
+  EXPECT_THAT(text(), HasSubstr(" as a whole\n"));
+  EXPECT_FALSE(object()["compound"].contains("pincount"));
+}
+
 TEST_F(PageReportText, NothingIsSaidOfPagesThatAreNotThere) {
   dump_.raw = {};
   dump_.raw.pfn = 9;
