@@ -277,7 +277,7 @@ struct stack_search {
 	__u32 hits;
 };
 
-static long search_frame(__u32 index, struct stack_search *search)
+LOOP_BODY(search_frame, index, struct stack_search, search)
 {
 	if (index >= search->stack.nr_frames)
 		return 1;
@@ -305,7 +305,7 @@ __noinline int stack_hits(__u32 slot, __u32 handle, __u32 nr_ranges)
 	if (!find_stack(handle, &search.stack))
 		return -1;
 	search.hits = unknown_zero;
-	bpf_loop(POBPF_MAX_FRAMES, search_frame, &search, 0);
+	loop(POBPF_MAX_FRAMES, search_frame, &search);
 	/* a cache: what does not fit is looked at again */
 	bpf_map_update_elem(set, &key, &search.hits, 0);
 	return (int)search.hits;

@@ -109,6 +109,37 @@ static __always_inline void *rdonly_cast(__u64 address, __u32 btf_id)
 #endif
 
 /*
+ * v5.17: e6f2dd0f8067 ("bpf: Add bpf_loop helper"). Before: bpf_for_each_map_elem() (v5.13), which
+ * calls a function for each element of an array. Objects of their own, which read by
+ * bpf_probe_read_kernel(), as kernels without the one do not have the other either. Checked by:
+ * tests/synthetic and tests/vm (`--no-feature bpf-loop`).
+ *
+ * LOOP_BODY begins the function that loop() calls, which goes on until it returns 1 or has been
+ * called nr times. More often does no harm: the array has as many elements as the longest loop
+ * may need, and not as each needs.
+ */
+#ifdef POBPF_FOR_EACH
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384); /* 128 KiB */
+	__type(key, __u32);
+	__type(value, __u32);
+} loop_steps SEC(".maps");
+
+#define LOOP_BODY(name, index, type, state)                                                        \
+	static __always_inline long name##_body(__u32 index, type *state);                         \
+	static long name(void *map, const __u32 *key, void *value, type *state)                    \
+	{                                                                                          \
+		return name##_body(*key, state);                                                   \
+	}                                                                                          \
+	static __always_inline long name##_body(__u32 index, type *state)
+#define loop(nr, name, state) bpf_for_each_map_elem(&loop_steps, name, state, 0)
+#else
+#define LOOP_BODY(name, index, type, state) static long name(__u32 index, type *state)
+#define loop(nr, name, state) bpf_loop(nr, name, state, 0)
+#endif
+
+/*
  * 8 bytes of kernel memory, 0 if they cannot be read. Whatever it is, it is taken for
  * a struct page of which one word is loaded: a call would cost ten times as much.
  */

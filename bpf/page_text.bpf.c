@@ -96,7 +96,7 @@ struct {
 	__type(value, __u64);
 } ends SEC(".maps");
 
-/* Pages of one call of bpf_loop(), which costs a fifth of what the page does. */
+/* Pages of one step of loop(), which costs a fifth of what the page does. */
 enum { PAGES_A_STEP = 4 };
 
 /* Goes to the next window; false if this call ends. */
@@ -146,7 +146,7 @@ struct flag_printer {
 	__u32 nr_rows;
 };
 
-static long print_flag_name(__u32 index, struct flag_printer *p)
+LOOP_BODY(print_flag_name, index, struct flag_printer, p)
 {
 	const volatile struct pobpf_flag_name *row;
 
@@ -169,7 +169,7 @@ static __noinline int print_flags(struct seq_file *seq, __u64 flags, __u32 table
 {
 	struct flag_printer p = {.seq = seq, .flags = flags, .table = table, .nr_rows = nr_rows};
 
-	bpf_loop(POBPF_FLAG_ROWS, print_flag_name, &p, 0);
+	loop(POBPF_FLAG_ROWS, print_flag_name, &p);
 	if (p.flags)
 		BPF_SEQ_PRINTF(seq, "0x%llx", p.flags);
 	return 0;
@@ -182,7 +182,7 @@ struct field_printer {
 	__u32 reserved;
 };
 
-static long print_flag_field(__u32 index, struct field_printer *p)
+LOOP_BODY(print_flag_field, index, struct field_printer, p)
 {
 	const volatile struct pobpf_flag_field *row;
 	__u64 value;
@@ -212,7 +212,7 @@ static __noinline int print_page_flags(struct seq_file *seq, __u64 flags)
 			    text.nr_page_flag_names);
 		p.needs_bar = 1;
 	}
-	bpf_loop(POBPF_FIELD_ROWS, print_flag_field, &p, 0);
+	loop(POBPF_FIELD_ROWS, print_flag_field, &p);
 	BPF_SEQ_PRINTF(seq, ")\n");
 	return 0;
 }
@@ -246,7 +246,7 @@ struct stack_printer {
 	const struct stack_ref *stack;
 };
 
-static long print_frame(__u32 index, struct stack_printer *p)
+LOOP_BODY(print_frame, index, struct stack_printer, p)
 {
 	if (index >= p->stack->nr_frames)
 		return 1;
@@ -258,7 +258,7 @@ static __noinline int print_stack(struct seq_file *seq, const struct stack_ref *
 {
 	struct stack_printer p = {.seq = seq, .stack = stack};
 
-	bpf_loop(POBPF_MAX_FRAMES, print_frame, &p, 0);
+	loop(POBPF_MAX_FRAMES, print_frame, &p);
 	return 0;
 }
 
@@ -328,7 +328,7 @@ static __always_inline bool find_page(struct walk *w, struct owner_ref *ref)
 	return false;
 }
 
-static long print_page(__u32 index, struct walk *w)
+LOOP_BODY(print_page, index, struct walk, w)
 {
 	struct run_output *print = &w->run->output;
 	struct memcg_memo *memcg = &w->run->memcg;
@@ -472,8 +472,11 @@ static __always_inline int print_ticket(struct walk *w, __u64 session, __u32 tic
 	print->zero = 0;
 	at->torn = ~0;
 	at->next = at->nr_pages = 0;
-	/* a step is a page, or the way to the next window; some pages are looked at twice */
-	bpf_loop(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, w, 0);
+	/*
+	 * a step is a page, or the way to the next window; some pages are looked at twice. With
+	 * fewer steps, the next call goes on where this one stops
+	 */
+	loop(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, w);
 
 	if (at->next < at->nr_pages)
 		print->next.pfn = at->place.pfn + at->next;

@@ -56,7 +56,7 @@ struct run_search {
 	__u32 found; /* RUNS_MAX: none */
 };
 
-static long search_run(__u32 step, struct run_search *search)
+LOOP_BODY(search_run, step, struct run_search, search)
 {
 	if (!try_run(search->first + step))
 		return 0;
@@ -74,7 +74,7 @@ static __always_inline struct run *begin_run(void)
 	run = try_run(search.first);
 	if (run)
 		return run;
-	bpf_loop(runs_mask + 1, search_run, &search, 0);
+	loop(runs_mask + 1, search_run, &search);
 	return bpf_map_lookup_elem(&runs, &search.found);
 }
 
@@ -144,7 +144,7 @@ static __always_inline void write_account(struct walk *w)
 
 /*
  * Defines name(w), which calls step(w) until it answers false. nr_steps is never less than that
- * takes. bpf_loop() takes a few steps a call, as the call costs more than most pages do.
+ * takes. loop() takes a few steps a call, as the call costs more than most pages do.
  */
 /* clang-format off */
 #ifdef POBPF_MAY_GOTO
@@ -156,7 +156,7 @@ static __always_inline void write_account(struct walk *w)
 	}
 #else
 #define DEFINE_LOOP(name, step, nr_steps, steps_a_call)                                            \
-	static long name##_call(__u32 index, struct walk *w)                                       \
+	LOOP_BODY(name##_call, index, struct walk, w)                                              \
 	{                                                                                          \
 		_Pragma("clang loop unroll(full)")                                                 \
 		for (int i = 0; i < (steps_a_call); i++)                                           \
@@ -166,7 +166,7 @@ static __always_inline void write_account(struct walk *w)
 	}                                                                                          \
 	static __always_inline void name(struct walk *w)                                           \
 	{                                                                                          \
-		bpf_loop((nr_steps) / (steps_a_call) + 1, name##_call, w, 0);                      \
+		loop((nr_steps) / (steps_a_call) + 1, name##_call, w);                             \
 	}
 #endif
 /* clang-format on */

@@ -463,6 +463,7 @@ Result<MachineFacts> Discovery::run() {
   facts_.layout.memory_cgrp_subsys = memory_.symbol("memory_cgrp_subsys").value_or(0);
   facts_.cast_ids = make_cast_ids(btf_);
   facts_.page_types = make_page_types(btf_.enumerators("pagetype"));
+  facts_.has_bpf_loop = has_bpf_loop(btf_);
   facts_.has_rdonly_cast = has_rdonly_cast(btf_);
   facts_.has_may_goto = has_may_goto(btf_);
   facts_.symbol_sources = symbol_sources(btf_);
@@ -533,6 +534,7 @@ std::vector<std::string> signs_of_feature(std::string_view feature) {
   const Feature features[] = {
       {"rdonly-cast", {"bpf_rdonly_cast"}},
       {"may-goto", {"bpf_scc_info"}},
+      {"bpf-loop", {"BPF_FUNC_loop"}},
       {"kallsyms-lookup", {"BPF_FUNC_kallsyms_lookup_name"}},
       {"section-enumerators",
        {"SECTION_HAS_MEM_MAP_BIT", "SECTION_IS_EARLY_BIT", "SECTION_MAP_LAST_BIT"}},
@@ -544,6 +546,10 @@ std::vector<std::string> signs_of_feature(std::string_view feature) {
 
 SymbolSources symbol_sources(const KernelBtf& btf) {
   return {.has_lookup = btf.enum_value("bpf_func_id", "BPF_FUNC_kallsyms_lookup_name").has_value()};
+}
+
+bool has_bpf_loop(const KernelBtf& btf) {
+  return btf.enum_value("bpf_func_id", "BPF_FUNC_loop").has_value();
 }
 
 bool has_rdonly_cast(const KernelBtf& btf) { return btf.has_function("bpf_rdonly_cast"); }
@@ -578,6 +584,8 @@ std::vector<std::pair<std::string, std::string>> MachineFacts::describe() const 
   std::vector<std::string> spans;
   for (const auto& span : node_spans)
     spans.push_back(fmt::format("{}: {:#x}-{:#x}", span.nid, span.pfns.begin, span.pfns.end));
+  const char* loops = "bpf_for_each_map_elem";
+  if (has_bpf_loop) loops = has_rdonly_cast && has_may_goto ? "may_goto" : "bpf_loop";
   return {
       {"symbols found through", symbol_source},
       {"PFNs", fmt::format("{:#x}-{:#x}", min_low_pfn, max_pfn)},
@@ -588,8 +596,9 @@ std::vector<std::pair<std::string, std::string>> MachineFacts::describe() const 
       {"section pages", fmt::format("{}", 1ULL << layout.pfn_section_shift)},
       {"pageblock order",
        fmt::format("{} (from {})", layout.pageblock_order, pageblock_order_source)},
-      {"kernel reads", has_rdonly_cast ? "bpf_rdonly_cast" : "bpf_probe_read_kernel"},
-      {"loops", has_may_goto ? "may_goto" : "bpf_loop"},
+      {"kernel reads",
+       has_bpf_loop && has_rdonly_cast ? "bpf_rdonly_cast" : "bpf_probe_read_kernel"},
+      {"loops", loops},
   };
 }
 

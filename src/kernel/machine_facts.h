@@ -32,6 +32,7 @@ struct MachineFacts {
   /// Present sections as PFN ranges, ascending, adjacent ones joined.
   std::vector<PfnRange> present;
   PageTypes page_types;
+  bool has_bpf_loop = false;     ///< the kernel has that helper
   bool has_rdonly_cast = false;  ///< the kernel has bpf_rdonly_cast()
   bool has_may_goto = false;     ///< programs may loop by that instruction
   std::string pageblock_order_source;
@@ -47,6 +48,9 @@ struct MachineFacts {
 
 /// v5.16: bpf_kallsyms_lookup_name().
 [[nodiscard]] SymbolSources symbol_sources(const KernelBtf& btf);
+/// v5.17: a helper that calls a function a number of times. Before, bpf_for_each_map_elem() calls
+/// it for each element of an array.
+[[nodiscard]] bool has_bpf_loop(const KernelBtf& btf);
 /// v6.2: loads of single words of kernel memory instead of calls that copy them.
 [[nodiscard]] bool has_rdonly_cast(const KernelBtf& btf);
 /// v6.17: loops in a program (may_goto, v6.9) instead of bpf_loop(). Up to 6.16 the verifier

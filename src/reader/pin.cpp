@@ -23,6 +23,7 @@
 #include "kernel/btf_excerpt.h"
 #include "kernel/libbpf_log.h"
 #include "page_text.skel.h"
+#include "page_text_each.skel.h"
 #include "page_text_probe.skel.h"
 #include "reader/pin_directory.h"
 #include "reader/pin_list.h"
@@ -47,15 +48,20 @@ Error system_error(const std::string& what, int error) {
           error};
 }
 
-/// Both objects are compiled from one source, so one skeleton type serves both (session.cpp).
-PinSkeleton open_printer(bool has_rdonly_cast, const char* btf_path) {
+const void* elf_of_printer(const MachineFacts& facts, std::size_t& size) {
+  if (!facts.has_bpf_loop) return page_text_each_bpf__elf_bytes(&size);
+  if (!facts.has_rdonly_cast) return page_text_probe_bpf__elf_bytes(&size);
+  return page_text_bpf__elf_bytes(&size);
+}
+
+/// All objects are compiled from one source, so one skeleton type serves them (session.cpp).
+PinSkeleton open_printer(const MachineFacts& facts, const char* btf_path) {
   LIBBPF_OPTS(bpf_object_open_opts, options);
   options.btf_custom_path = btf_path;
-  if (has_rdonly_cast) return PinSkeleton(page_text_bpf__open_opts(&options));
   PinSkeleton skeleton(static_cast<page_text_bpf*>(std::calloc(1, sizeof(page_text_bpf))));
   if (!skeleton || page_text_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
   std::size_t size = 0;
-  const void* bytes = page_text_probe_bpf__elf_bytes(&size);
+  const void* bytes = elf_of_printer(facts, size);
   // libbpf only reads them
   skeleton->skeleton->data = const_cast<void*>(bytes);
   skeleton->skeleton->data_sz = size;
@@ -150,7 +156,7 @@ Result<PinSkeleton> load(const PinRequest& request, const MachineFacts& facts,
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
   const LibbpfCall opening;
-  PinSkeleton skeleton = open_printer(facts.has_rdonly_cast, btf->path());
+  PinSkeleton skeleton = open_printer(facts, btf->path());
   if (!skeleton) return fail(opening.error("opening the page printer", errno));
   if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());

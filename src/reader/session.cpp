@@ -21,6 +21,7 @@
 #include "kernel/machine_facts.h"
 #include "kernel/privileges.h"
 #include "page_owner.skel.h"
+#include "page_owner_each.skel.h"
 #include "page_owner_goto.skel.h"
 #include "page_owner_probe.skel.h"
 #include "reader/cgroup_names.h"
@@ -311,6 +312,7 @@ Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumReq
 }
 
 const void* elf_of_walker(const MachineFacts& facts, std::size_t& size) {
+  if (!facts.has_bpf_loop) return page_owner_each_bpf__elf_bytes(&size);
   if (!facts.has_rdonly_cast) return page_owner_probe_bpf__elf_bytes(&size);
   if (!facts.has_may_goto) return page_owner_bpf__elf_bytes(&size);
   return page_owner_goto_bpf__elf_bytes(&size);

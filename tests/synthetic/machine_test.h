@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstring>
 #include <memory>
 #include <set>
@@ -34,28 +33,28 @@ namespace pobpf::synthetic {
 /// where they may not, the verifier drops the code of all filters.
 struct ObjectChoice {
   const char* name;
-  std::array<std::string_view, 2> lacking;  ///< features
+  std::string_view lacks;  ///< a feature, or empty
   bool with_filters;
 
   [[nodiscard]] std::set<std::string, std::less<>> without_features() const {
-    std::set<std::string, std::less<>> features;
-    for (const std::string_view feature : lacking)
-      if (!feature.empty()) features.emplace(feature);
-    return features;
+    if (lacks.empty()) return {};
+    return {std::string(lacks)};
   }
 };
 
-/// As on kernels since 6.17, since 6.2, and before.
-inline constexpr ObjectChoice kObjects[] = {{"Goto", {}, false},
-                                            {"Plain", {"may-goto"}, false},
-                                            {"Probe", {"rdonly-cast"}, false},
-                                            {"FiltersGoto", {}, true},
-                                            {"Filters", {"may-goto"}, true},
-                                            {"FiltersProbe", {"rdonly-cast"}, true}};
+/// As on kernels since 6.17, since 6.2, since 5.17, and before.
+inline constexpr ObjectChoice kObjects[] = {{"Goto", "", false},
+                                            {"Plain", "may-goto", false},
+                                            {"Probe", "rdonly-cast", false},
+                                            {"Each", "bpf-loop", false},
+                                            {"FiltersGoto", "", true},
+                                            {"Filters", "may-goto", true},
+                                            {"FiltersProbe", "rdonly-cast", true},
+                                            {"FiltersEach", "bpf-loop", true}};
 
 inline constexpr const ObjectChoice& kNewestObject = kObjects[0];
-inline constexpr auto kFiltersObjects = std::span(kObjects).subspan<3>();
-inline constexpr const ObjectChoice& kNewestFiltersObject = kObjects[3];
+inline constexpr auto kFiltersObjects = std::span(kObjects).subspan<4>();
+inline constexpr const ObjectChoice& kNewestFiltersObject = kObjects[4];
 
 inline std::string object_name(const testing::TestParamInfo<ObjectChoice>& info) {
   return info.param.name;

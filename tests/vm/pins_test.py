@@ -76,8 +76,10 @@ class Text(PinTest):
             nids = {record.nid for record in collected.parsed(f"cat_{view}").values()}
             self.assertEqual(nids, {int(view[len("nid")])})
 
-    def test_probe_reads_print_the_same(self):
-        self.assert_view("cat_probe", "nid1-stack_handle")
+    def test_ways_of_older_kernels_print_the_same(self):
+        for way in ("probe", "each"):
+            with self.subTest(way):
+                self.assert_view(f"cat_{way}", "nid1-stack_handle")
 
     def test_every_kind_of_record_was_there(self):
         text = collected.out("cat_stack")
@@ -159,7 +161,7 @@ class Listing(PinTest):
         self.assert_status("pins", 0)
         lines = collected.out("pins").decode().splitlines()
         self.assertRegex(lines[0], r"^NAME +OWNER +PERM +MODE +VIEW$")
-        self.assertEqual(len(lines), 1 + len(VIEWS) + 3)
+        self.assertEqual(len(lines), 1 + len(VIEWS) + 4)
         self.assertTrue(
             any(line.split() == "nid1-handle root:root 600 handle --nid 1".split() for line in lines)
         )

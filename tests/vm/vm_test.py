@@ -147,7 +147,7 @@ class Oracle(ViewTest):
 
     def test_fallbacks_print_the_same(self):
         for name in (
-            "probe_read", "bpf_loop", "ksym_iterator", "section_macros", "kptr_1", "kptr_2",
+            "probe_read", "bpf_loop", "for_each", "ksym_iterator", "section_macros", "kptr_1", "kptr_2",
         ):
             with self.subTest(name):
                 self.assert_view(name, {1})
@@ -238,6 +238,7 @@ class Snapshots(ViewTest):
             ("record_free", {0, 1}),
             ("record_nid_1_probe_read", {1}),
             ("record_nid_1_bpf_loop", {1}),
+            ("record_nid_1_for_each", {1}),
         ):
             with self.subTest(recording):
                 self.assert_view(report(recording), nodes)

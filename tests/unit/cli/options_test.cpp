@@ -246,14 +246,14 @@ TEST(Options, SwitchesKernelFeaturesOff) {
   EXPECT_THAT(options.session.without_features,
               testing::UnorderedElementsAre("rdonly-cast", "kallsyms-lookup"));
   for (const char* feature :
-       {"rdonly-cast", "may-goto", "kallsyms-lookup", "section-enumerators"}) {
+       {"rdonly-cast", "may-goto", "bpf-loop", "kallsyms-lookup", "section-enumerators"}) {
     EXPECT_TRUE(parse({"--no-feature", feature}).session.without_features.contains(feature));
     EXPECT_FALSE(signs_of_feature(feature).empty()) << feature;
   }
-  EXPECT_EQ(
-      refusal({"--no-feature", "rdonly_cast"}),
-      "unknown feature 'rdonly_cast': --no-feature takes rdonly-cast, may-goto, kallsyms-lookup or "
-      "section-enumerators");
+  EXPECT_EQ(refusal({"--no-feature", "rdonly_cast"}),
+            "unknown feature 'rdonly_cast': --no-feature takes rdonly-cast, may-goto, bpf-loop, "
+            "kallsyms-lookup or "
+            "section-enumerators");
 }
 
 TEST(Options, HelpIsPerCommandAndFitsATerminal) {

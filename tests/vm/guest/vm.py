@@ -77,6 +77,7 @@ def fallbacks(collector: Collector) -> None:
     node = ("--nid", "1")
     collector.run_pobpf("probe_read", *node, "--no-feature", "rdonly-cast")
     collector.run_pobpf("bpf_loop", *node, "--no-feature", "may-goto")
+    collector.run_pobpf("for_each", *node, "--no-feature", "bpf-loop")
     collector.run_pobpf("ksym_iterator", *node, "--no-feature", "kallsyms-lookup")
     collector.run_pobpf("section_macros", *node, "--no-feature", "section-enumerators")
     write_sysctl("kernel/kptr_restrict", "1")
@@ -96,6 +97,7 @@ def recordings(collector: Collector) -> None:
         "record_free": ("--free",),
         "record_nid_1_probe_read": ("--nid", "1", "--no-feature", "rdonly-cast"),
         "record_nid_1_bpf_loop": ("--nid", "1", "--no-feature", "may-goto"),
+        "record_nid_1_for_each": ("--nid", "1", "--no-feature", "bpf-loop"),
     }.items():
         path = collector.directory / f"{name}.pobpf"
         collector.run_pobpf(name, "record", *arguments, "-o", str(path))
