@@ -10,8 +10,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
+#include <unordered_set>
 
 #include "facts.skel.h"
+#include "kernel/kallsyms.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/run_program.h"
 #include "ksyms.skel.h"
@@ -29,6 +32,7 @@ Result<KernelMemory> KernelMemory::open(const std::vector<std::string>& symbols,
   facts_bpf* skeleton = facts_bpf__open();
   if (skeleton == nullptr) return fail(opening.error("opening the facts programs", errno));
   KernelMemory memory(skeleton);
+  bpf_program__set_autoload(skeleton->progs.lookup_symbol, sources.has_lookup);
   if (const LibbpfCall loading; facts_bpf__load(skeleton) != 0)
     return fail(loading.error("loading the facts programs", errno));
 
@@ -38,11 +42,11 @@ Result<KernelMemory> KernelMemory::open(const std::vector<std::string>& symbols,
     if (!looked_up) return fail(std::move(looked_up).error());
     found = *looked_up;
   }
-  if (!found) {
-    memory.symbol_source_ = "ksym iterator";
-    if (auto status = memory.iterate_symbols(symbols); !status)
-      return fail(std::move(status).error());
-  }
+  if (found) return memory;
+  memory.symbol_source_ = sources.has_iterator ? "ksym iterator" : kKallsyms;
+  auto status =
+      sources.has_iterator ? memory.iterate_symbols(symbols) : memory.read_symbols(symbols);
+  if (!status) return fail(std::move(status).error());
   return memory;
 }
 
@@ -101,6 +105,14 @@ Status KernelMemory::iterate_symbols(const std::vector<std::string>& symbols) {
     if (value.address != 0) symbols_[name] = value.address;
   }
   return {};
+}
+
+Status KernelMemory::read_symbols(const std::vector<std::string>& symbols) {
+  const std::unordered_set<std::string_view> wanted(symbols.begin(), symbols.end());
+  return read_kallsyms(kKallsyms, [&](const pobpf_symbol& symbol, std::string_view name) {
+    if (symbol.is_module == 0 && symbol.address != 0 && wanted.contains(name))
+      symbols_.emplace(name, symbol.address);  // the first one of that name
+  });
 }
 
 std::optional<std::uint64_t> KernelMemory::symbol(const std::string& name) const {

@@ -19,7 +19,8 @@ namespace pobpf {
 /// The kernel's ways to tell addresses of symbols that there are and that may be used; the first
 /// one that works is taken.
 struct SymbolSources {
-  bool has_lookup = true;  ///< bpf_kallsyms_lookup_name(), which kptr_restrict can forbid
+  bool has_lookup = true;    ///< bpf_kallsyms_lookup_name(), which kptr_restrict can forbid
+  bool has_iterator = true;  ///< iter/ksym; else there is /proc/kallsyms
 };
 
 /// Loaded programs of bpf/facts.bpf.c. Not thread-safe.
@@ -31,7 +32,7 @@ class KernelMemory {
 
   /// Address of a symbol asked for in open(); no value if the kernel has none of that name.
   [[nodiscard]] std::optional<std::uint64_t> symbol(const std::string& name) const;
-  /// How the symbols were found: "kallsyms" or "ksym iterator".
+  /// How the symbols were found: "kallsyms", "ksym iterator" or "/proc/kallsyms".
   [[nodiscard]] const char* symbol_source() const { return symbol_source_; }
 
   /// `size` bytes at `address`; kFailed if any of them cannot be read.
@@ -49,6 +50,7 @@ class KernelMemory {
   /// False if the kernel hides its addresses from us (kptr_restrict).
   Result<bool> look_up_symbols(const std::vector<std::string>& symbols);
   Status iterate_symbols(const std::vector<std::string>& symbols);
+  Status read_symbols(const std::vector<std::string>& symbols);
 
   std::unique_ptr<facts_bpf, Deleter> skeleton_;
   std::unordered_map<std::string, std::uint64_t> symbols_;

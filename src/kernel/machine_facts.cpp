@@ -523,6 +523,7 @@ std::vector<std::string> fact_types() {
           "bpf_rdonly_cast",
           "bpf_scc_info",
           "bpf_func_id",
+          "bpf_iter_ksym",
           "bpf_iter_bpf_map_elem"};
 }
 
@@ -536,6 +537,7 @@ std::vector<std::string> signs_of_feature(std::string_view feature) {
       {"may-goto", {"bpf_scc_info"}},
       {"bpf-loop", {"BPF_FUNC_loop"}},
       {"kallsyms-lookup", {"BPF_FUNC_kallsyms_lookup_name"}},
+      {"ksym-iterator", {"bpf_iter_ksym"}},
       {"section-enumerators",
        {"SECTION_HAS_MEM_MAP_BIT", "SECTION_IS_EARLY_BIT", "SECTION_MAP_LAST_BIT"}},
   };
@@ -545,7 +547,8 @@ std::vector<std::string> signs_of_feature(std::string_view feature) {
 }
 
 SymbolSources symbol_sources(const KernelBtf& btf) {
-  return {.has_lookup = btf.enum_value("bpf_func_id", "BPF_FUNC_kallsyms_lookup_name").has_value()};
+  return {.has_lookup = btf.enum_value("bpf_func_id", "BPF_FUNC_kallsyms_lookup_name").has_value(),
+          .has_iterator = btf.has_function("bpf_iter_ksym")};
 }
 
 bool has_bpf_loop(const KernelBtf& btf) {
@@ -562,7 +565,7 @@ std::vector<std::string> name_symbols() {
 }
 
 std::vector<std::string> name_types() {
-  return {"migratetype", "migrate_reason", "trace_print_flags", "bpf_func_id"};
+  return {"migratetype", "migrate_reason", "trace_print_flags", "bpf_func_id", "bpf_iter_ksym"};
 }
 
 pobpf_cast_ids make_cast_ids(const KernelBtf& btf) {

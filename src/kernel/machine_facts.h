@@ -46,7 +46,7 @@ struct MachineFacts {
 /// hidden (KernelBtf::hide()), all is done as on kernels without it. Empty: there is no such one.
 [[nodiscard]] std::vector<std::string> signs_of_feature(std::string_view feature);
 
-/// v5.16: bpf_kallsyms_lookup_name().
+/// v5.16: bpf_kallsyms_lookup_name(). v6.0: iter/ksym.
 [[nodiscard]] SymbolSources symbol_sources(const KernelBtf& btf);
 /// v5.17: a helper that calls a function a number of times. Before, bpf_for_each_map_elem() calls
 /// it for each element of an array.

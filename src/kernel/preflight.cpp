@@ -22,7 +22,9 @@
 
 #include "kernel/btf.h"
 #include "kernel/command_line.h"
+#include "kernel/kallsyms.h"
 #include "kernel/kernel_config.h"
+#include "kernel/machine_facts.h"
 #include "util/fd.h"
 #include "util/file.h"
 
@@ -339,7 +341,19 @@ Check check_lockdown(const Machine& machine) {
   return ok(kName, "none");
 }
 
-Check check_kptr_restrict(const Machine& machine) {
+/// Before v6.0 programs see no more addresses than /proc/kallsyms shows to this process.
+bool needs_kallsyms(const Evidence& evidence) {
+  return evidence.btf && !evidence.btf->enumerators("bpf_func_id").empty() &&
+         !symbol_sources(*evidence.btf).has_iterator;
+}
+
+Check check_kptr_restrict(const Evidence& evidence, const Machine& machine) {
+  if (needs_kallsyms(evidence)) {
+    const auto ignore = [](const pobpf_symbol& /*symbol*/, std::string_view /*name*/) {};
+    if (auto status = read_kallsyms(machine.root / "proc/kallsyms", ignore); !status)
+      return missing("kptr_restrict", status.error().what, status.error().hint);
+    return ok("kptr_restrict", "/proc/kallsyms shows this process the kernel's addresses");
+  }
   auto value = Evidence::read(machine, "proc/sys/kernel/kptr_restrict");
   if (!value) return ok("kptr_restrict", "not known, and not needed");
   while (!value->empty() && value->back() == '\n') value->pop_back();
@@ -383,7 +397,7 @@ std::vector<Check> run_preflight(const Machine& machine, PreflightDepth depth) {
           check_btf(evidence),           check_kallsyms_all(evidence, machine),
           check_memory_model(evidence),  check_bpf(evidence, machine),
           check_user_namespace(machine), check_capabilities(machine),
-          check_lockdown(machine),       check_kptr_restrict(machine)};
+          check_lockdown(machine),       check_kptr_restrict(evidence, machine)};
 }
 
 Status preflight_status(const std::vector<Check>& checks) {

@@ -42,7 +42,7 @@ bool shed(StillToCome what) {
   const Capabilities current(::cap_get_proc());
   const Capabilities kept(::cap_init());
   if (!current || !kept || !keep(current.get(), kept.get(), kOfFiles)) return false;
-  if (what == StillToCome::kReaders) {
+  if (what != StillToCome::kReading) {
     // CAP_SYS_ADMIN implies both (kernel: bpf_capable(), perfmon_capable()) and may be all there is
     const bool has_both =
         is_permitted(current.get(), CAP_BPF) && is_permitted(current.get(), CAP_PERFMON);
@@ -50,6 +50,8 @@ bool shed(StillToCome what) {
         (!has_both && !keep(current.get(), kept.get(), {CAP_SYS_ADMIN})))
       return false;
   }
+  if (what == StillToCome::kReadersByKallsyms && !keep(current.get(), kept.get(), {CAP_SYSLOG}))
+    return false;
   // empty inheritable and ambient sets go with it
   return ::cap_set_proc(kept.get()) == 0;
 }

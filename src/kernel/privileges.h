@@ -7,7 +7,8 @@ namespace pobpf {
 /// The work that a process still has to do.
 enum class StillToCome {
   kReaders,  ///< more readers, which are maps (CAP_BPF) and times of the clock (CAP_PERFMON)
-  kReading,  ///< reading of what is attached: descriptors are enough
+  kReadersByKallsyms,  ///< the same where /proc/kallsyms alone tells of symbols (CAP_SYSLOG)
+  kReading,            ///< reading of what is attached: descriptors are enough
 };
 
 /// Gives up, for this thread and those that it starts, all capabilities that are not needed any

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "kernel/btf.h"
+#include "kernel/kallsyms.h"
 #include "kernel/libbpf_log.h"
 #include "pobpf/stream.h"
 #include "symbol_list.skel.h"
@@ -121,8 +122,9 @@ Result<std::vector<KernelModule>> read_modules(KernelMemory& memory, const Modul
   return modules;
 }
 
-/// The kernel's own iterator over its symbols.
-Status list_symbols(const SymbolStream::Callback& on_symbol) {
+/// By the kernel's own iterator over its symbols, where there is one.
+Status list_symbols(const SymbolSources& sources, const SymbolStream::Callback& on_symbol) {
+  if (!sources.has_iterator) return read_kallsyms(kKallsyms, on_symbol);
   const LibbpfCall opening;
   const std::unique_ptr<symbol_list_bpf, decltype(&symbol_list_bpf__destroy)> list(
       symbol_list_bpf__open(), symbol_list_bpf__destroy);
@@ -177,7 +179,7 @@ Result<SymbolTable> SymbolTable::open(const SymbolSources& sources) {
   auto memory =
       KernelMemory::open({"_stext", "_etext", "_sinittext", "_einittext", "modules"}, sources);
   if (!memory) return fail(std::move(memory).error());
-  SymbolTable table;
+  SymbolTable table(sources);
   // code of __init functions is freed and never code again, but handles of boot time name it
   for (const auto& [begin, end] :
        {std::pair("_stext", "_etext"), std::pair("_sinittext", "_einittext")}) {
@@ -218,7 +220,7 @@ Result<std::vector<AddressRange>> SymbolTable::symbol_ranges(const NamePredicate
   SymbolRanges of_kernel;
   // in the order of each module's ELF file, so they have to be sorted; the kernel's own are
   std::vector<ModuleSymbol> module_symbols;
-  auto status = list_symbols([&](const pobpf_symbol& symbol, std::string_view name) {
+  auto status = list_symbols(sources_, [&](const pobpf_symbol& symbol, std::string_view name) {
     const bool wanted = is_function(symbol) && matches(is_wanted, name);
     if (symbol.is_module == 0)
       of_kernel.add(symbol.address, wanted);

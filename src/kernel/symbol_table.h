@@ -18,7 +18,8 @@ struct KernelModule {
   std::vector<AddressRange> texts;
 };
 
-/// Not thread-safe. Needs CAP_BPF and CAP_PERFMON, whatever kptr_restrict says. BPF programs and
+/// Not thread-safe. Needs CAP_BPF and CAP_PERFMON, whatever kptr_restrict says; where there is only
+/// /proc/kallsyms, what that needs, too. BPF programs and
 /// trampolines are not in it: they come and go, and handles outlive them.
 class SymbolTable {
  public:
@@ -38,8 +39,9 @@ class SymbolTable {
   [[nodiscard]] const std::vector<KernelModule>& modules() const { return modules_; }
 
  private:
-  SymbolTable() = default;
+  explicit SymbolTable(const SymbolSources& sources) : sources_(sources) {}
 
+  SymbolSources sources_;
   std::vector<AddressRange> kernel_texts_;
   std::vector<KernelModule> modules_;
 };

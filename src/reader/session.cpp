@@ -382,7 +382,9 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
     return fail(loading.error("loading the page walker", errno));
   auto own_programs = OwnPrograms::of(skeleton->obj);
   if (!own_programs) return fail(std::move(own_programs).error());
-  if (options.privileges != PrivilegePolicy::kKeep) shed_privileges(StillToCome::kReaders);
+  if (options.privileges != PrivilegePolicy::kKeep)
+    shed_privileges(facts.symbol_sources.has_iterator ? StillToCome::kReaders
+                                                      : StillToCome::kReadersByKallsyms);
   return std::make_unique<KernelSession>(std::move(skeleton), std::move(facts),
                                          std::move(*own_programs), options);
 }

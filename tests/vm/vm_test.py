@@ -147,10 +147,17 @@ class Oracle(ViewTest):
 
     def test_fallbacks_print_the_same(self):
         for name in (
-            "probe_read", "bpf_loop", "for_each", "ksym_iterator", "section_macros", "kptr_1", "kptr_2",
+            "probe_read", "bpf_loop", "for_each", "ksym_iterator", "proc_kallsyms", "section_macros", "kptr_1", "kptr_2",
         ):
             with self.subTest(name):
                 self.assert_view(name, {1})
+
+    def test_hidden_addresses_are_refused_where_nothing_else_tells_them(self):
+        name = "proc_kallsyms_kptr_2"
+        self.assertEqual(collected.status(name), 3, collected.err(name))
+        self.assertIn(
+            "/proc/kallsyms hides the kernel's addresses from this process", collected.err(name)
+        )
 
     def test_two_capabilities_and_no_user_id_are_enough(self):
         self.assert_view("least_privilege", {1})

@@ -19,10 +19,14 @@ namespace {
 
 constexpr std::uint64_t bit(unsigned capability) { return 1ULL << capability; }
 
-/// A kernel's BTF with nothing but these (empty) structs.
-std::string btf_with(const std::vector<std::string>& structs) {
+/// A kernel's BTF with nothing but these (empty) structs, and the helpers that programs may call.
+std::string btf_with(const std::vector<std::string>& structs,
+                     const std::vector<std::string>& helpers = {}) {
   const test::Btf types(btf__new_empty());
   for (const auto& name : structs) btf__add_struct(types.get(), name.c_str(), 8);
+  if (!helpers.empty()) btf__add_enum(types.get(), "bpf_func_id", 4);
+  int number = 0;
+  for (const auto& name : helpers) btf__add_enum_value(types.get(), name.c_str(), ++number);
   return test::bytes_of(types.get());
 }
 
@@ -455,6 +459,20 @@ TEST_F(Preflight, AnyKptrRestrictIsFine) {
   }
   root.remove("proc/sys/kernel/kptr_restrict");
   expect_ok("kptr_restrict", "not known, and not needed");
+}
+
+TEST_F(Preflight, KernelsBefore60ShowAddressesInKallsymsOnly) {
+  root.write("sys/kernel/btf/vmlinux",
+             btf_with({"page_owner", "mem_section_usage"}, {"BPF_FUNC_for_each_map_elem"}));
+  expect_missing(
+      "kptr_restrict",
+      (root.path() / "proc/kallsyms").string() + " hides the kernel's addresses from this process",
+      "give it CAP_SYSLOG and set kernel.kptr_restrict to 0 or 1, or use Linux 6.0 or "
+      "newer");
+  root.write("proc/kallsyms",
+             "0000000000000000 A fixed_percpu_data\nffffffff81000000 T _stext\n"
+             "ffffffff82000000 D init_task\nffffffffc0000000 t f\t[m]\n");
+  expect_ok("kptr_restrict", "/proc/kallsyms shows this process the kernel's addresses");
 }
 
 }  // namespace

@@ -135,10 +135,11 @@ TEST_P(SymbolTableTest, ModulesAreThoseOfProc) {
   EXPECT_EQ(names, expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(EachWay, SymbolTableTest,
-                         testing::Values(FirstWay{"kallsyms", {}},
-                                         FirstWay{"iterator", {.has_lookup = false}}),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    EachWay, SymbolTableTest,
+    testing::Values(FirstWay{"kallsyms", {}}, FirstWay{"iterator", {.has_lookup = false}},
+                    FirstWay{"proc", {.has_lookup = false, .has_iterator = false}}),
+    [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace pobpf
