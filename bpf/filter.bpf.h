@@ -441,7 +441,7 @@ static __always_inline bool passes_owner_filters(const struct pobpf_params *para
 			return reject(w, POBPF_FILTER_MIXED);
 	}
 	if (active & TGID_FILTERS) {
-		tgid = KERNEL_READ(owner, tgid);
+		tgid = read_owner_tgid(owner);
 		if (tgid != memo->tgid)
 			remember_tgid(params, active, tgid, memo);
 	}

@@ -346,12 +346,33 @@ struct comm_words {
 	__u64 word[POBPF_COMM_BYTES / 8];
 };
 
-/* page_owner.comm (v5.18) as two words: the verifier allows wide loads inside a char array. */
+/*
+ * v5.18 ("mm/page_owner: record tgid" and "record task command name"). Before: the pid alone, and
+ * the text has no lines about cgroups either. Checked by: tests/vm (`--no-feature task-names`).
+ */
+static __always_inline bool records_task(void)
+{
+	return bpf_core_field_exists(struct page_owner, tgid) &&
+	       bpf_core_field_exists(struct page_owner, comm);
+}
+
+/* 0 where it is not recorded; user space does not ask for it then. */
+static __always_inline __u32 read_owner_tgid(struct page_owner *owner)
+{
+	return records_task() ? KERNEL_READ(owner, tgid) : 0;
+}
+
+/* As two words: the verifier allows wide loads inside a char array. Zero if not recorded. */
 static __always_inline void read_owner_comm(struct page_owner *owner, __u8 *comm)
 {
-	const struct comm_words *from = (const void *)&owner->comm;
 	struct comm_words *to = (void *)comm;
+	const struct comm_words *from;
 
+	to->word[0] = 0;
+	to->word[1] = 0;
+	if (!records_task())
+		return;
+	from = (const void *)&owner->comm;
 #ifdef POBPF_PROBE_READS
 	if (bpf_probe_read_kernel(to, sizeof(*to), from)) {
 		to->word[0] = 0;

@@ -91,7 +91,7 @@ static __always_inline bool copy_page_owner(__u64 page_ext, struct pobpf_owner *
 	to->gfp_mask = KERNEL_READ(owner, gfp_mask);
 	to->handle = KERNEL_READ(owner, handle);
 	to->pid = KERNEL_READ(owner, pid);
-	to->tgid = KERNEL_READ(owner, tgid);
+	to->tgid = read_owner_tgid(owner);
 	to->order = KERNEL_READ(owner, order);
 	to->last_migrate_reason = KERNEL_READ(owner, last_migrate_reason);
 	read_owner_comm(owner, to->comm);

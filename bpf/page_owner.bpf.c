@@ -307,7 +307,7 @@ static __always_inline int set_group(struct pobpf_group_key *key, const struct o
 	if (by & POBPF_GROUP_HANDLE)
 		key->handle = ref->handle;
 	if (by & POBPF_GROUP_TGID)
-		key->tgid = KERNEL_READ(owner, tgid);
+		key->tgid = read_owner_tgid(owner);
 	if (by & POBPF_GROUP_PID)
 		key->pid = KERNEL_READ(owner, pid);
 	if (by & POBPF_GROUP_COMM)

@@ -19,7 +19,7 @@ static __always_inline void read_owner(const struct owner_ref *ref, struct pobpf
 	rec->last_migrate_reason = KERNEL_READ(owner, last_migrate_reason);
 	rec->gfp_mask = KERNEL_READ(owner, gfp_mask);
 	rec->pid = KERNEL_READ(owner, pid);
-	rec->tgid = KERNEL_READ(owner, tgid);
+	rec->tgid = read_owner_tgid(owner);
 	read_owner_comm(owner, rec->comm);
 }
 

@@ -48,7 +48,7 @@ class JsonReport {
     if (status_) status_ = fail(error);
   }
   [[nodiscard]] bool has(PageField field) const {
-    return !dump_.recorded || has_field(*dump_.recorded, field);
+    return has_field(dump_.recorded.value_or(dump_.live_fields), field);
   }
   /// `write` writes the members of the object.
   template <typename Write>

@@ -71,7 +71,7 @@ class TextReport {
     if (status_) status_ = fail(std::move(error));
   }
   [[nodiscard]] bool has(PageField field) const {
-    return !dump_.recorded || has_field(*dump_.recorded, field);
+    return has_field(dump_.recorded.value_or(dump_.live_fields), field);
   }
 
   [[nodiscard]] std::string state() const {

@@ -115,8 +115,9 @@ Status Discovery::page_owner() {
   // both went when free_pid came
   facts_.text.is_pfn_decimal = facts_.text.shows_free_ts =
       !btf_.offset_of("page_owner", "free_pid");
-  if (!btf_.offset_of("page_owner", "comm"))
-    return fail(unknown_layout("page_owner records no task name (kernels before 5.18)"));
+  facts_.missing_fields = missing_fields(btf_);
+  // lines about cgroups came with the task
+  facts_.text.omits_charges = facts_.missing_fields != 0;
   return {};
 }
 
@@ -523,6 +524,7 @@ std::vector<std::string> fact_types() {
           "bpf_rdonly_cast",
           "bpf_scc_info",
           "bpf_func_id",
+          "bpf_prog_type",
           "bpf_iter_ksym",
           "bpf_iter_bpf_map_elem"};
 }
@@ -538,12 +540,36 @@ std::vector<std::string> signs_of_feature(std::string_view feature) {
       {"bpf-loop", {"BPF_FUNC_loop"}},
       {"kallsyms-lookup", {"BPF_FUNC_kallsyms_lookup_name"}},
       {"ksym-iterator", {"bpf_iter_ksym"}},
+      {"task-names", {"page_owner.comm", "page_owner.tgid"}},
       {"section-enumerators",
        {"SECTION_HAS_MEM_MAP_BIT", "SECTION_IS_EARLY_BIT", "SECTION_MAP_LAST_BIT"}},
   };
   for (const Feature& known : features)
     if (known.name == feature) return known.signs;
   return {};
+}
+
+Status check_age(const KernelBtf& btf) {
+  const char* missing = nullptr;
+  // newest first: v5.14, v5.13, v5.11, v5.9
+  if (!btf.enum_value("bpf_prog_type", "BPF_PROG_TYPE_SYSCALL"))
+    missing = "BPF programs that can be called";
+  else if (!btf.enum_value("bpf_func_id", "BPF_FUNC_for_each_map_elem"))
+    missing = "loops in BPF programs";
+  else if (btf.size_of("page_owner") && !btf.offset_of("page_owner", "ts_nsec"))
+    missing = "times and processes in the records of page_owner";
+  else if (!btf.has_function("bpf_iter_bpf_map_elem"))
+    missing = "BPF iterators over maps";
+  else
+    return {};
+  return fail(ErrorKind::kUnsupported,
+              fmt::format("this kernel is too old for pobpf: it has no {}", missing),
+              "save what cat /sys/kernel/debug/page_owner prints, and read that with pobpf import");
+}
+
+PageFields missing_fields(const KernelBtf& btf) {
+  if (btf.offset_of("page_owner", "comm") && btf.offset_of("page_owner", "tgid")) return 0;
+  return PageField::kComm | PageField::kTgid;
 }
 
 SymbolSources symbol_sources(const KernelBtf& btf) {

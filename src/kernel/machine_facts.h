@@ -13,6 +13,7 @@
 #include "model/kernel_facts.h"
 #include "model/node_span.h"
 #include "model/nodelist.h"
+#include "model/page_fields.h"
 #include "model/page_types.h"
 #include "model/pfn_range.h"
 #include "pobpf/facts.h"
@@ -32,9 +33,10 @@ struct MachineFacts {
   /// Present sections as PFN ranges, ascending, adjacent ones joined.
   std::vector<PfnRange> present;
   PageTypes page_types;
-  bool has_bpf_loop = false;     ///< the kernel has that helper
-  bool has_rdonly_cast = false;  ///< the kernel has bpf_rdonly_cast()
-  bool has_may_goto = false;     ///< programs may loop by that instruction
+  PageFields missing_fields = 0;  ///< that page_owner does not record on this kernel
+  bool has_bpf_loop = false;      ///< the kernel has that helper
+  bool has_rdonly_cast = false;   ///< the kernel has bpf_rdonly_cast()
+  bool has_may_goto = false;      ///< programs may loop by that instruction
   std::string pageblock_order_source;
   SymbolSources symbol_sources;
   std::string symbol_source;  ///< that of them which was taken
@@ -45,6 +47,12 @@ struct MachineFacts {
 /// Names in a kernel's type information that tell of a feature (--no-feature NAME): where they are
 /// hidden (KernelBtf::hide()), all is done as on kernels without it. Empty: there is no such one.
 [[nodiscard]] std::vector<std::string> signs_of_feature(std::string_view feature);
+
+/// kUnsupported for kernels before v5.15, or so: one that lacks what nothing else can stand in for.
+[[nodiscard]] Status check_age(const KernelBtf& btf);
+
+/// v5.18: the thread group and the name of who allocated. Before: the pid alone.
+[[nodiscard]] PageFields missing_fields(const KernelBtf& btf);
 
 /// v5.16: bpf_kallsyms_lookup_name(). v6.0: iter/ksym.
 [[nodiscard]] SymbolSources symbol_sources(const KernelBtf& btf);

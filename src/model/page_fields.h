@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "pobpf/parameters.h"
 #include "pobpf/stream.h"
 
 namespace pobpf {
@@ -56,6 +57,11 @@ constexpr PageFields operator|(PageField a, PageField b) {
 constexpr bool has_field(PageFields fields, PageField field) {
   return (fields & static_cast<PageFields>(field)) != 0;
 }
+
+/// Fields that a filter looks at.
+PageFields fields_of_filter(pobpf_filter filter);
+/// Fields that sums look at, by bits of enum pobpf_group_field, besides the order.
+PageFields fields_of_groups(std::uint32_t group_by);
 
 /// "pid, tgid": for messages.
 std::string page_field_names(PageFields fields);

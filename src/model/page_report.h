@@ -49,9 +49,10 @@ struct PageDump {
   std::optional<std::uint64_t> now_ns;  ///< local_clock() of then
   /// For a page in a snapshot: what is known of the allocation that it is in, whose first page
   /// raw.owner, raw.page and raw.head are of. Nothing: it is in none that was recorded. No value: a
-  /// live page, of which all is known.
+  /// live page.
   std::optional<PageFields> recorded;
-  std::uint64_t nr_further_records = 0;  ///< that have the page too, of a snapshot
+  PageFields live_fields = kEveryPageField;  ///< known of a live page
+  std::uint64_t nr_further_records = 0;      ///< that have the page too, of a snapshot
 };
 
 /// The parts of a snapshot that concern a page.

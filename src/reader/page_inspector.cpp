@@ -95,6 +95,7 @@ Result<std::string_view> KernelInspector::cgroup_name(std::uint64_t cgroup_id) {
 
 Result<PageDump> KernelInspector::read(std::uint64_t pfn) {
   PageDump dump;
+  dump.live_fields = kEveryPageField & ~facts_.missing_fields;
   if (auto status = read_once(pfn, dump.raw); !status) return fail(std::move(status).error());
   dump.has_changed = true;
   for (int reading = 1; reading < kReadingsMax && dump.has_changed; ++reading) {

@@ -108,9 +108,13 @@ class SlotLease {
 
 class KernelReader final : public PageReader {
  public:
-  KernelReader(SlotLease slot, std::optional<LinkReader> link, pobpf_mode mode,
+  KernelReader(SlotLease slot, std::optional<LinkReader> link, pobpf_mode mode, PageFields fields,
                std::uint64_t nr_windows, std::uint64_t outside)
-      : slot_(std::move(slot)), link_(std::move(link)), mode_(mode), nr_windows_(nr_windows) {
+      : slot_(std::move(slot)),
+        link_(std::move(link)),
+        mode_(mode),
+        fields_(fields),
+        nr_windows_(nr_windows) {
     account_.outside = outside;
   }
 
@@ -139,6 +143,7 @@ class KernelReader final : public PageReader {
   [[nodiscard]] std::span<const pobpf_page_detail> details() const override {
     return link_ ? link_->stream().details() : std::span<const pobpf_page_detail>();
   }
+  [[nodiscard]] PageFields fields() const override { return fields_; }
   [[nodiscard]] const Account& account() const override { return account_; }
   [[nodiscard]] Progress progress() const override { return {account_.windows, nr_windows_}; }
   [[nodiscard]] pobpf_mode mode() const override { return mode_; }
@@ -147,6 +152,7 @@ class KernelReader final : public PageReader {
   SlotLease slot_;
   std::optional<LinkReader> link_;
   pobpf_mode mode_;
+  PageFields fields_;
   std::uint64_t nr_windows_;
   std::size_t read_bytes_ = POBPF_READ_BYTES;
   Account account_;
@@ -275,7 +281,8 @@ Result<std::unique_ptr<PageReader>> KernelSession::open_reader(const ReaderView&
   }
   end_attaching();
   auto reader = std::make_unique<KernelReader>(std::move(prepared->slot), std::move(link),
-                                               view.mode, nr_windows, prepared->outside);
+                                               view.mode, kAllPageFields & ~facts_.missing_fields,
+                                               nr_windows, prepared->outside);
   if (has_details_) reader->set_read_bytes(POBPF_DETAILED_READ_BYTES);
   return reader;
 }
@@ -288,6 +295,12 @@ Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumReq
                 fmt::format("{} threads are more than the {} that there is room for",
                             request.nr_threads, runs_max),
                 "open the session with SessionOptions::threads_max");
+  if (const PageFields missing = fields_of_groups(request.group_by) & facts_.missing_fields;
+      missing != 0)
+    return fail(ErrorKind::kUnsupported,
+                fmt::format("this kernel's page_owner does not record what is summed up by: {}",
+                            page_field_names(missing)),
+                "choose other fields with --by");
   auto prepared = prepare(view, request.group_by);
   if (!prepared) return fail(std::move(prepared).error());
   groups_room_ = std::min(groups_room_, request.groups_max);

@@ -10,8 +10,11 @@
 #include "kernel/local_clock.h"
 #include "kernel/program_ids.h"
 #include "kernel/symbol_table.h"
+#include "model/account.h"
 #include "model/compile_filter.h"
+#include "model/filter_kinds.h"
 #include "model/nodelist.h"
+#include "model/page_fields.h"
 
 namespace pobpf {
 
@@ -24,6 +27,7 @@ Result<RunningKernel> read_kernel(const SessionOptions& options) {
   auto btf = KernelBtf::load(fact_types());
   if (!btf) return fail(std::move(btf).error());
   hide_features(options, *btf);
+  if (auto status = check_age(*btf); !status) return fail(std::move(status).error());
   auto memory = KernelMemory::open(fact_symbols(), symbol_sources(*btf));
   if (!memory) return fail(std::move(memory).error());
   auto facts = discover_facts(*btf, *memory);
@@ -64,6 +68,13 @@ class MachineContext final : public FilterContext {
                   fmt::format("{} does not work here, as this kernel shows no {}", option, symbol),
                   "leave it out");
     };
+    if (const PageFields fields = fields_of_filter(filter) & facts_.missing_fields; fields != 0)
+      return fail(
+          ErrorKind::kUnsupported,
+          fmt::format("--{} does not work here, as this kernel's page_owner does not record "
+                      "the {}",
+                      option_of(kFilterNames.at(filter)), page_field_names(fields)),
+          "leave it out");
     if (filter == POBPF_FILTER_DEAD && layout.init_pid_ns == 0)
       return missing("--dead", "init_pid_ns");
     if (filter == POBPF_FILTER_TIME && (layout.rq_clock == 0 || layout.per_cpu_offsets == 0))

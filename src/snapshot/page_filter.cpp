@@ -165,14 +165,12 @@ Result<PageFilter> PageFilter::make(const FilterSpec& spec, const SnapshotHeader
 }
 
 PageFields PageFilter::needed_fields() const {
-  using enum PageField;
-#define POBPF_FILTER(ID, name, fields, ...) {POBPF_FILTER_##ID, PageFields{} | (fields)},
-  constexpr std::pair<pobpf_filter, PageFields> kNeeds[] = {POBPF_EACH_FILTER(POBPF_FILTER)};
-#undef POBPF_FILTER
   PageFields needed = 0;
-  for (const auto& [filter, fields] : kNeeds)
-    if (is_active(filter)) needed |= fields;
-  if (compiled_.pfns) needed = needed | kPfn;
+  for (unsigned i = 0; i < POBPF_NR_FILTERS; ++i) {
+    const auto filter = static_cast<pobpf_filter>(i);
+    if (is_active(filter)) needed |= fields_of_filter(filter);
+  }
+  if (compiled_.pfns) needed = needed | PageField::kPfn;
   return needed;
 }
 

@@ -18,19 +18,8 @@ PageSums::PageSums(const SumRequest& request, const KernelFacts& facts, const Pa
       zones_(facts) {}
 
 PageFields PageSums::needed_fields() const {
-  using enum PageField;
-#define POBPF_GROUP_KEY(ID, Name, name, fields) {POBPF_GROUP_##ID, PageFields{} | (fields)},
-  constexpr std::pair<pobpf_group_field, PageFields> kNeeds[] = {
-      {POBPF_GROUP_HANDLE, PageFields{} | kHandle},
-      {POBPF_GROUP_KIND, kKind | kHandle},
-      {POBPF_GROUP_TIME, PageFields{} | kTsNsec},
-      POBPF_GROUP_KEY_LIST(POBPF_GROUP_KEY)};
-#undef POBPF_GROUP_KEY
   // how many pages an allocation has is always asked
-  PageFields needed = PageFields{} | kOrder;
-  for (const auto& [field, fields] : kNeeds)
-    if (is_by(field)) needed |= fields;
-  return needed;
+  return fields_of_groups(request_.group_by) | PageField::kOrder;
 }
 
 Status PageSums::check_fields(PageFields known) const {

@@ -528,6 +528,7 @@ Result<std::unique_ptr<Session>> Machine::open_session(const SessionOptions& opt
   auto types = KernelBtf::load_file(btf_->path());
   if (!types) return fail(std::move(types).error());
   hide_features(options, *types);
+  made->missing_fields = missing_fields(*types);
   made->has_bpf_loop = has_bpf_loop(*types);
   made->has_rdonly_cast = has_rdonly_cast(*types);
   made->has_may_goto = has_may_goto(*types);

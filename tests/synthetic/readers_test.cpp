@@ -302,6 +302,72 @@ TEST_F(CommandChecks, LoadWhatEachCommandLoads) {
                                             Pair("filtered_pins", kMissing)));
 }
 
+/// Records as before v5.18.
+class WithoutTasks : public MachineTest {
+ protected:
+  void SetUp() override {
+    MachineTest::SetUp();
+    if (IsSkipped()) return;
+    ASSERT_TRUE(machine_->add_section(0));
+    machine_->allocate(1, {.pid = 5, .tgid = 4, .comm = "task"});
+    SessionOptions options;
+    options.without_features = GetParam().without_features();
+    options.without_features.emplace("task-names");
+    options.filters = kEveryFilter;
+    auto opened = machine_->open_session(options);
+    ASSERT_TRUE(opened) << opened.error().what;
+    session_ = std::move(*opened);
+  }
+};
+
+TEST_P(WithoutTasks, WhatIsNotRecordedIsNotKnown) {
+  auto reader = session_->open_reader({});
+  ASSERT_TRUE(reader) << reader.error().what;
+  EXPECT_EQ((*reader)->fields(), kAllPageFields & ~(PageField::kComm | PageField::kTgid));
+  const Delivered delivered = read();
+  ASSERT_EQ(delivered.pages.size(), 1U);
+  const pobpf_page& page = delivered.pages[0];
+  EXPECT_EQ(page.pid, 5);
+  EXPECT_EQ(page.tgid, 0);
+  EXPECT_THAT(page.comm, testing::Each(0));
+}
+
+TEST_P(WithoutTasks, NothingIsSelectedByIt) {
+  const auto error_of = [&](const FilterSpec& filter) {
+    auto reader = session_->open_reader({.filter = filter});
+    EXPECT_FALSE(reader);
+    return reader ? Error() : reader.error();
+  };
+  FilterSpec comm;
+  comm.comms.rejected = {"task"};
+  EXPECT_EQ(error_of(comm).kind, ErrorKind::kUnsupported);
+  EXPECT_EQ(error_of(comm).what,
+            "--comm does not work here, as this kernel's page_owner does not record the task name");
+  FilterSpec tgid;
+  tgid.tgids.wanted = {{4, 4}};
+  EXPECT_EQ(error_of(tgid).kind, ErrorKind::kUnsupported);
+  FilterSpec dead;
+  dead.is_dead = true;
+  EXPECT_EQ(error_of(dead).kind, ErrorKind::kUnsupported);
+  FilterSpec pid;
+  pid.pids.wanted = {{5, 5}};
+  EXPECT_EQ(read({.filter = pid}).pages.size(), 1U);
+}
+
+TEST_P(WithoutTasks, NothingIsSummedUpByIt) {
+  for (const auto by : {POBPF_GROUP_COMM, POBPF_GROUP_TGID}) {
+    const auto sums = session_->sum_groups({}, {.group_by = by}, {});
+    ASSERT_FALSE(sums);
+    EXPECT_EQ(sums.error().kind, ErrorKind::kUnsupported);
+  }
+  const auto sums = session_->sum_groups({}, {.group_by = POBPF_GROUP_PID}, {});
+  ASSERT_TRUE(sums) << sums.error().what;
+  ASSERT_EQ(sums->groups.size(), 1U);
+  EXPECT_EQ(sums->groups[0].key.pid, 5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Object, WithoutTasks, testing::ValuesIn(kFiltersObjects), object_name);
+
 /// 5 TB of PFNs; every 64th section exists, all of those over the same pages.
 class Terabytes : public MachineTest {
  protected:

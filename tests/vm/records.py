@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 FIRST_LINE = re.compile(
     rb"Page allocated via order (?P<order>\d+), mask 0x(?P<mask>[0-9a-f]+)\((?P<gfp>[^)]*)\), "
-    rb"pid (?P<pid>-?\d+), tgid (?P<tgid>-?\d+) \((?P<comm>.{0,15})\), ts (?P<ts>\d+) ns"
+    rb"pid (?P<pid>-?\d+)(?P<task>, tgid (?P<tgid>-?\d+) \((?P<comm>.{0,15})\))?, ts (?P<ts>\d+) ns"
     rb"(?:, free_ts (?P<free_ts>\d+) ns)?\n"
     rb"PFN (?P<pfn>(?:0x[0-9a-f]+|\d+)) type (?P<type>\w+) Block (?P<block>\d+) type "
     rb"(?P<block_type>\w+) Flags 0x(?P<flags>[0-9a-f]+)\((?P<flag_names>[^)\n]*)\)\n",
@@ -71,6 +71,12 @@ class Record:
         """The text without its memcg lines."""
         return MEMCG_LINE.sub(b"", self.text)
 
+    @property
+    def without_task(self) -> bytes:
+        """The text as kernels before 5.18 print it."""
+        begin, end = self.fields.span("task")
+        return MEMCG_LINE.sub(b"", self.text[:begin] + self.text[end:])
+
 
 def parse(text: bytes) -> dict[int, Record]:
     """Records by PFN. ValueError for anything that is not a whole record, or a PFN seen twice."""
@@ -95,7 +101,7 @@ def parse(text: bytes) -> dict[int, Record]:
             order=int(match["order"]),
             ts=int(match["ts"]),
             nid=int(node.group(1)) if node else 0,
-            comm=match["comm"],
+            comm=match["comm"] or b"",
             fields=match,
             rest=piece[match.end() :],
         )

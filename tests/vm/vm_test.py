@@ -152,6 +152,27 @@ class Oracle(ViewTest):
             with self.subTest(name):
                 self.assert_view(name, {1})
 
+    def test_what_a_kernel_does_not_record_is_absent(self):
+        for name in ("no_tasks", "no_tasks_cat", report("record_nid_1_no_tasks")):
+            with self.subTest(name):
+                self.assert_view(name, {1}, lambda record: record.without_task)
+        for line in json_lines("no_tasks_json"):
+            self.assertTrue({"comm", "tgid"}.isdisjoint(line))
+            self.assertIn("pid", line)
+
+    def test_what_a_kernel_does_not_record_is_refused(self):
+        for name, words in {
+            "no_tasks_comm": "--comm does not work here, as this kernel's page_owner does not "
+            "record the task name: leave it out",
+            "no_tasks_dead": "--dead does not work here, as this kernel's page_owner does not "
+            "record the tgid: leave it out",
+            "no_tasks_by": "this kernel's page_owner does not record what is summed up by: "
+            "task name: choose other fields with --by",
+        }.items():
+            with self.subTest(name):
+                self.assertEqual(collected.status(name), 3)
+                self.assertEqual(collected.err(name), f"pobpf: {words}\n")
+
     def test_hidden_addresses_are_refused_where_nothing_else_tells_them(self):
         name = "proc_kallsyms_kptr_2"
         self.assertEqual(collected.status(name), 3, collected.err(name))

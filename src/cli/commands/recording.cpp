@@ -43,7 +43,7 @@ Result<Recording> write_recording(Session& session, const ReaderView& view,
       session, output.buffer(), options.snapshot.level,
       options.snapshot.with_free_side ? FreeSidePolicy::kRecord : FreeSidePolicy::kOmit);
   if (auto status = writer.begin(header); !status) return fail(std::move(status).error());
-  const PageFields fields = recorded_fields(header, options);
+  const PageFields fields = recorded_fields(header, options) & (*reader)->fields();
   {
     ProgressMeter meter(options, false);
     for (bool at_end = false; !at_end;) {

@@ -167,7 +167,8 @@ constexpr OptionRow kOtherRows[] = {
     // forces the fallback of a kernel feature, for tests
     {.name = "no-feature", .value = "FEATURE", .times = Times::kSeveral, .is_hidden = true,
      .take = take_feature,
-     .choices = "rdonly-cast,may-goto,bpf-loop,kallsyms-lookup,ksym-iterator,section-enumerators"},
+     .choices = "rdonly-cast,may-goto,bpf-loop,kallsyms-lookup,ksym-iterator,"
+                "section-enumerators,task-names"},
 };
 // clang-format on
 

@@ -246,13 +246,13 @@ TEST(Options, SwitchesKernelFeaturesOff) {
   EXPECT_THAT(options.session.without_features,
               testing::UnorderedElementsAre("rdonly-cast", "kallsyms-lookup"));
   for (const char* feature : {"rdonly-cast", "may-goto", "bpf-loop", "kallsyms-lookup",
-                              "ksym-iterator", "section-enumerators"}) {
+                              "ksym-iterator", "section-enumerators", "task-names"}) {
     EXPECT_TRUE(parse({"--no-feature", feature}).session.without_features.contains(feature));
     EXPECT_FALSE(signs_of_feature(feature).empty()) << feature;
   }
   EXPECT_EQ(refusal({"--no-feature", "rdonly_cast"}),
             "unknown feature 'rdonly_cast': --no-feature takes rdonly-cast, may-goto, bpf-loop, "
-            "kallsyms-lookup, ksym-iterator or section-enumerators");
+            "kallsyms-lookup, ksym-iterator, section-enumerators or task-names");
 }
 
 TEST(Options, HelpIsPerCommandAndFitsATerminal) {

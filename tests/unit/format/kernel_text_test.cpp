@@ -96,6 +96,20 @@ TEST_F(KernelText, BeforeV518HasNoLinesOfCgroups) {
   EXPECT_THAT(text(page), EndsWith("last migrate reason: compaction\n\n"));
 }
 
+// Source: v5.15, mm/page_owner.c: print_page_owner()
+TEST_F(KernelText, OfV515HasThePidAlone) {
+  facts_.omits_charges = facts_.is_pfn_decimal = facts_.shows_free_ts = true;
+  pobpf_page page = android_migrated();
+  page.free_ts_nsec = 17;
+  const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw);
+  formatter->set_fields(kAllPageFields & ~(PageField::kTgid | PageField::kComm));
+  std::string out;
+  ASSERT_TRUE(formatter->append(page, context_, out));
+  EXPECT_THAT(out, HasSubstr("__GFP_MOVABLE), pid 1198, ts 17918751965 ns, free_ts 17 ns\n"
+                             "PFN 2126387 type Movable Block 4153 type CMA Flags 0x4020"));
+  EXPECT_THAT(out, EndsWith("last migrate reason: compaction\n\n"));
+}
+
 TEST_F(KernelText, ShowsTheHandleInsteadOfTheStackOrAfterIt) {
   EXPECT_THAT(text(android_migrated(), POBPF_MODE_HANDLE),
               HasSubstr("kasantag=0x0)\nhandle: 7\nPage has been migrated"));

@@ -139,6 +139,15 @@ TEST_F(PageReportText, ATailTellsItsHeadsOwner) {
   EXPECT_TRUE(object()["head_allocation"].is_null());
 }
 
+TEST_F(PageReportText, WhatThisKernelDoesNotRecordIsAbsent) {
+  dump_.live_fields &= ~(PageField::kComm | PageField::kTgid);
+  EXPECT_THAT(text(), HasSubstr("by:           pid 1198\n"));
+  const json allocation = object()["allocation"];
+  EXPECT_EQ(allocation["pid"], 1198);
+  EXPECT_FALSE(allocation.contains("tgid"));
+  EXPECT_FALSE(allocation.contains("comm"));
+}
+
 TEST_F(PageReportText, PinsAreSaidWhereTheyAreKnown) {
   dump_.raw.bits |= POBPF_DUMP_TAIL;
   dump_.raw.pincount = 2;

@@ -82,6 +82,7 @@ def fallbacks(collector: Collector) -> None:
     by_proc = ("--no-feature", "kallsyms-lookup", "--no-feature", "ksym-iterator")
     collector.run_pobpf("proc_kallsyms", *node, *by_proc)
     collector.run_pobpf("section_macros", *node, "--no-feature", "section-enumerators")
+    without_tasks(collector, *node)
     write_sysctl("kernel/kptr_restrict", "1")
     collector.run_pobpf("kptr_1", *node)
     write_sysctl("kernel/kptr_restrict", "2")
@@ -93,6 +94,19 @@ def fallbacks(collector: Collector) -> None:
     with_capabilities(collector, "three_capabilities", "+bpf,+perfmon,+syslog", *node)
 
 
+def without_tasks(collector: Collector, *node: str) -> None:
+    """As on kernels whose records have neither task name nor thread group."""
+    feature = ("--no-feature", "task-names")
+    collector.run_pobpf("no_tasks", *node, *feature)
+    collector.run_pobpf("no_tasks_json", *node, *feature, "--format", "json")
+    collector.run_pobpf("no_tasks_pin", "pin", "no_tasks", *node, *feature)
+    collector.run("no_tasks_cat", ["cat", "/sys/fs/bpf/pobpf/no_tasks"])
+    collector.run_pobpf("no_tasks_unpin", "unpin", "no_tasks")
+    collector.run_pobpf("no_tasks_comm", "--comm", "pobpf", *feature)
+    collector.run_pobpf("no_tasks_dead", "stacks", "--dead", *feature)
+    collector.run_pobpf("no_tasks_by", "top", "--by", "comm", *feature)
+
+
 def recordings(collector: Collector) -> None:
     """Snapshots, which the host reports from."""
     for name, arguments in {
@@ -101,6 +115,7 @@ def recordings(collector: Collector) -> None:
         "record_nid_1_probe_read": ("--nid", "1", "--no-feature", "rdonly-cast"),
         "record_nid_1_bpf_loop": ("--nid", "1", "--no-feature", "may-goto"),
         "record_nid_1_for_each": ("--nid", "1", "--no-feature", "bpf-loop"),
+        "record_nid_1_no_tasks": ("--nid", "1", "--no-feature", "task-names"),
     }.items():
         path = collector.directory / f"{name}.pobpf"
         collector.run_pobpf(name, "record", *arguments, "-o", str(path))
