@@ -113,6 +113,12 @@ def without_flags(text: bytes) -> bytes:
     return re.sub(rb" Flags 0x[0-9a-f]+\([^)\n]*\)\n", b"\n", text, count=1)
 
 
+def steady(text: bytes) -> bytes:
+    """A record's text without what changes while the record stays: the page flags, and the name of code
+    that is gone (that of a module's init), as a BPF program may have come to lie there."""
+    return re.sub(rb"^ (?:0x[0-9a-f]{16}|bpf_prog_\S+)$", b" (gone)", without_flags(text), flags=re.MULTILINE)
+
+
 def parse_stacks(text: bytes, value: bytes) -> dict[bytes, int]:
     """show_stacks and its like: stack text to the number in the line `value: N`, added up, as the
     same frames can stand twice."""

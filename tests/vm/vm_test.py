@@ -92,7 +92,7 @@ class ViewTest(unittest.TestCase):
             theirs, ours = text_of(record), comparable(view[pfn])
             if theirs != ours and text_of(collected.parsed("debugfs.2")[pfn]) != ours:
                 flipped += record.text == collected.parsed("debugfs.2")[pfn].text
-                theirs, ours = records.without_flags(theirs), records.without_flags(ours)
+                theirs, ours = records.steady(theirs), records.steady(ours)
                 self.assertEqual(
                     theirs.decode(errors="backslashreplace"), ours.decode(errors="backslashreplace")
                 )
