@@ -84,8 +84,8 @@ class HexInText {
 
 class KernelTextFormatter final : public PageFormatter {
  public:
-  KernelTextFormatter(const KernelFacts& facts, pobpf_mode mode, CommStyle style)
-      : facts_(facts), mode_(mode), is_escaped_(style == CommStyle::kEscaped) {
+  KernelTextFormatter(const KernelFacts& facts, TextLayout layout, pobpf_mode mode, CommStyle style)
+      : facts_(facts), layout_(layout), mode_(mode), is_escaped_(style == CommStyle::kEscaped) {
     KernelTextFormatter::set_fields(kAllPageFields);
   }
 
@@ -94,11 +94,12 @@ class KernelTextFormatter final : public PageFormatter {
     if (fields == fields_ && !has_changed) return;
     if (has_changed) {
       version_ = facts_.version();
+      layout_ = facts_.text_layout.value_or(layout_);
       gfp_.clear();
       flags_.clear();
     }
     fields_ = fields;
-    has_free_ts_ = facts_.shows_free_ts && has(PageField::kFreeTsNsec);
+    has_free_ts_ = layout_.shows_free_ts && has(PageField::kFreeTsNsec);
     is_rewritable_ = has(PageField::kTsNsec) && has(PageField::kPfn);
     record_.clear();
     head_.clear();
@@ -145,8 +146,8 @@ class KernelTextFormatter final : public PageFormatter {
     if (record_.empty() || !is_rewritable_ || !is_same_but_for_numbers(page)) return false;
     if (has_free_ts_ && !free_ts_.rewrite(record_, page.free_ts_nsec)) return false;
     return ts_.rewrite(record_, page.ts_nsec) &&
-           (facts_.is_pfn_decimal ? decimal_pfn_.rewrite(record_, page.pfn)
-                                  : hex_pfn_.rewrite(record_, page.pfn));
+           (layout_.is_pfn_decimal ? decimal_pfn_.rewrite(record_, page.pfn)
+                                   : hex_pfn_.rewrite(record_, page.pfn));
   }
 
   /// Compared in pieces of several members.
@@ -184,7 +185,7 @@ class KernelTextFormatter final : public PageFormatter {
   void append_page_line(const pobpf_page& page) {
     if (!has(PageField::kPfn)) {
       record_.append(tail_, 1);
-    } else if (facts_.is_pfn_decimal) {
+    } else if (layout_.is_pfn_decimal) {
       record_ += "PFN ";
       decimal_pfn_.append(record_, page.pfn);
       record_ += tail_;
@@ -355,6 +356,7 @@ class KernelTextFormatter final : public PageFormatter {
   }
 
   const KernelFacts& facts_;
+  TextLayout layout_;
   pobpf_mode mode_;
   bool is_escaped_;
   PageFields fields_ = 0;
@@ -376,9 +378,12 @@ class KernelTextFormatter final : public PageFormatter {
 
 }  // namespace
 
-std::unique_ptr<PageFormatter> make_kernel_text_formatter(const KernelFacts& facts, pobpf_mode mode,
-                                                          CommStyle comm_style) {
-  return std::make_unique<KernelTextFormatter>(facts, mode, comm_style);
+Result<std::unique_ptr<PageFormatter>> make_kernel_text_formatter(const KernelFacts& facts,
+                                                                  pobpf_mode mode,
+                                                                  CommStyle comm_style) {
+  const auto layout = facts.known_text_layout();
+  if (!layout) return fail(layout.error());
+  return std::make_unique<KernelTextFormatter>(facts, *layout, mode, comm_style);
 }
 
 }  // namespace pobpf

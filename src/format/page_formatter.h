@@ -126,9 +126,11 @@ class PageFormatter {
 enum class CommStyle { kRaw, kEscaped };
 
 /// The text of this kernel's debugfs file page_owner, byte-identical with CommStyle::kRaw
-/// (mm/page_owner.c: print_page_owner()). `facts` must outlive the formatter.
-std::unique_ptr<PageFormatter> make_kernel_text_formatter(const KernelFacts& facts, pobpf_mode mode,
-                                                          CommStyle comm_style);
+/// (mm/page_owner.c: print_page_owner()). `facts` must outlive the formatter. kUnsupported where it
+/// is not known how that kernel prints.
+Result<std::unique_ptr<PageFormatter>> make_kernel_text_formatter(const KernelFacts& facts,
+                                                                  pobpf_mode mode,
+                                                                  CommStyle comm_style);
 
 /// JSON lines: one object a page, keys documented in docs/json.md. `facts` must outlive it.
 std::unique_ptr<PageFormatter> make_json_formatter(const KernelFacts& facts, pobpf_mode mode);

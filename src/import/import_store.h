@@ -13,6 +13,7 @@
 
 #include "import/import_report.h"
 #include "import/text_record.h"
+#include "model/kernel_facts.h"
 #include "model/page_limits.h"
 #include "snapshot/snapshot_writer.h"
 #include "util/error.h"
@@ -101,14 +102,6 @@ class TextStore {
   std::optional<unsigned> pageblock_order_;
   unsigned pageblock_order_min_ = 0;
   NewTexts new_;
-};
-
-/// How records were printed, as KernelFacts has it.
-struct TextLayout {
-  bool is_pfn_decimal = false;
-  bool shows_free_ts = false;
-
-  bool operator==(const TextLayout&) const = default;
 };
 
 class ImportStore {

@@ -85,6 +85,8 @@ class Import {
     header.facts->texts.emplace();
     header.facts->pageblock_order.reset();
     header.facts->max_page_order.reset();
+    // each record says it
+    header.facts->text_layout.emplace();
     return header;
   }
 

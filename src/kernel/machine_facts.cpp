@@ -113,8 +113,8 @@ Status Discovery::page_owner() {
   // v6.8: "mm,page_owner: record and dump free_pid and free_tgid" came with hexadecimal PFNs and
   // without free_ts in the text
   // both went when free_pid came
-  facts_.text.is_pfn_decimal = facts_.text.shows_free_ts =
-      !btf_.offset_of("page_owner", "free_pid");
+  const bool has_free_pid = btf_.offset_of("page_owner", "free_pid").has_value();
+  facts_.text.text_layout = {.is_pfn_decimal = !has_free_pid, .shows_free_ts = !has_free_pid};
   facts_.missing_fields = missing_fields(btf_);
   // lines about cgroups came with the task
   facts_.text.omits_charges = facts_.missing_fields != 0;

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "util/error.h"
+
 namespace pobpf {
 
 /// One row of the kernel's `struct trace_print_flags` tables (mm/debug.c: gfpflag_names,
@@ -44,6 +46,19 @@ struct ImportedTexts {
   std::uint64_t version = 0;
 };
 
+/// How records are printed where kernels differ; each by itself, as distributions mix them:
+///
+///   with free_ts, decimal      5.18 to 6.5, RHEL 9.2, SLES 15 SP6
+///   with free_ts, hexadecimal  6.6, 6.7
+///   without it, decimal        later RHEL 9
+///   without it, hexadecimal    6.8 and later, RHEL 9.5
+struct TextLayout {
+  bool is_pfn_decimal = false;
+  bool shows_free_ts = false;  ///< of records of which it is known
+
+  bool operator==(const TextLayout&) const = default;
+};
+
 /// Everything that decides the text of a record. Names come from the kernel, never from a copy.
 struct KernelFacts {
   std::vector<FlagName> gfp_names;
@@ -58,11 +73,8 @@ struct KernelFacts {
   // no value: an import does not say
   std::optional<unsigned> pageblock_order = 9;
   std::optional<unsigned> max_page_order = 10;
-  /// How records are printed. 5.18 to 6.7 have the PFN in decimal and end the first line with
-  /// free_ts, later ones do neither; what distributions print may be anything between. Of an
-  /// import: how the records that were read last were.
-  bool is_pfn_decimal = false;
-  bool shows_free_ts = false;  ///< where it is known
+  /// No value: it could not be found out. Of an import: how the records that were read last were.
+  std::optional<TextLayout> text_layout;
   bool omits_charges = false;  ///< no lines about cgroups
   /// gfp_migratetype(): GFP_MOVABLE_SHIFT and GFP_MOVABLE_MASK.
   unsigned gfp_migratetype_shift = 3;
@@ -77,6 +89,14 @@ struct KernelFacts {
   [[nodiscard]] std::optional<std::uint64_t> pageblock(std::uint64_t pfn) const {
     if (!pageblock_order) return std::nullopt;
     return pfn >> *pageblock_order;
+  }
+
+  /// kUnsupported where it is not known.
+  [[nodiscard]] Result<TextLayout> known_text_layout() const {
+    if (text_layout) return *text_layout;
+    return fail(ErrorKind::kUnsupported,
+                "how the kernel prints records is not known, as its format strings were not found",
+                "ask for JSON or CSV, which do not depend on it");
   }
 
   /// ImportedTexts::version; those of a kernel never change.

@@ -78,6 +78,8 @@ std::size_t record_bytes_max(const KernelFacts& facts) {
 }  // namespace
 
 Result<pobpf_text_facts> make_text_facts(const KernelFacts& facts) {
+  const auto layout = facts.known_text_layout();
+  if (!layout) return fail(layout.error());
   pobpf_text_facts text{};
   for (const auto& status :
        {copy_flag_names(text.gfp_names, facts.gfp_names, "gfpflag_names", text.nr_gfp_names),
@@ -90,8 +92,8 @@ Result<pobpf_text_facts> make_text_facts(const KernelFacts& facts) {
     if (!status) return fail(status.error());
   for (const FlagName& name : facts.page_flag_names) text.named_page_flags |= name.mask;
   text.migrate_reason_never = facts.migrate_reason_never;
-  text.is_pfn_decimal = facts.is_pfn_decimal ? 1 : 0;
-  text.shows_free_ts = facts.shows_free_ts ? 1 : 0;
+  text.is_pfn_decimal = layout->is_pfn_decimal ? 1 : 0;
+  text.shows_free_ts = layout->shows_free_ts ? 1 : 0;
   text.record_bytes_max = static_cast<__u32>(record_bytes_max(facts));
   // not the longest symbol of this moment: modules come later. " " and "\n" in place of its NUL
   text.frame_bytes_max = POBPF_SYMBOL_BYTES + 1;

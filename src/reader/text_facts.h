@@ -9,7 +9,7 @@
 namespace pobpf {
 
 /// Copies the facts into the tables of the program. kUnsupported if a table or a name of this
-/// kernel does not fit.
+/// kernel does not fit, or if it is not known how it prints.
 [[nodiscard]] Result<pobpf_text_facts> make_text_facts(const KernelFacts& facts);
 
 }  // namespace pobpf

@@ -40,8 +40,10 @@ void write_tables(const KernelFacts& facts, snapshot::KernelTables& tables) {
   tables.set_migrate_reason_never(facts.migrate_reason_never);
   if (facts.pageblock_order) tables.set_pageblock_order(*facts.pageblock_order);
   if (facts.max_page_order) tables.set_max_page_order(*facts.max_page_order);
-  tables.set_is_pfn_decimal(facts.is_pfn_decimal);
-  tables.set_shows_free_ts(facts.shows_free_ts);
+  const TextLayout layout = facts.text_layout.value_or(TextLayout());
+  tables.set_is_pfn_decimal(layout.is_pfn_decimal);
+  tables.set_shows_free_ts(layout.shows_free_ts);
+  tables.set_is_text_layout_unknown(!facts.text_layout);
   tables.set_omits_charges(facts.omits_charges);
   tables.set_gfp_migratetype_shift(facts.gfp_migratetype_shift);
   tables.set_gfp_migratetype_mask(facts.gfp_migratetype_mask);
@@ -110,8 +112,8 @@ Result<KernelFacts> read_tables(const snapshot::KernelTables& tables) {
   facts.max_page_order.reset();
   if (tables.has_pageblock_order()) facts.pageblock_order = tables.pageblock_order();
   if (tables.has_max_page_order()) facts.max_page_order = tables.max_page_order();
-  facts.is_pfn_decimal = tables.is_pfn_decimal();
-  facts.shows_free_ts = tables.shows_free_ts();
+  if (!tables.is_text_layout_unknown())
+    facts.text_layout = {tables.is_pfn_decimal(), tables.shows_free_ts()};
   facts.omits_charges = tables.omits_charges();
   facts.gfp_migratetype_shift = tables.gfp_migratetype_shift();
   facts.gfp_migratetype_mask = tables.gfp_migratetype_mask();

@@ -102,8 +102,10 @@ Status read_texts(const snapshot::Texts& message, KernelFacts& facts, ReadBudget
   list = message.flags_names();
   for (const std::uint64_t word : message.flags_word()) texts.page_flags[word] = take_text(list);
   if (message.has_pageblock_order()) facts.pageblock_order = message.pageblock_order();
-  if (message.has_is_pfn_decimal()) facts.is_pfn_decimal = message.is_pfn_decimal();
-  if (message.has_shows_free_ts()) facts.shows_free_ts = message.shows_free_ts();
+  if (auto& layout = facts.text_layout) {
+    if (message.has_is_pfn_decimal()) layout->is_pfn_decimal = message.is_pfn_decimal();
+    if (message.has_shows_free_ts()) layout->shows_free_ts = message.shows_free_ts();
+  }
   ++texts.version;
   return {};
 }

@@ -24,7 +24,7 @@ struct NewTexts {
   std::map<unsigned, std::string> migratetypes;     ///< by number
   std::map<unsigned, std::string> migrate_reasons;  ///< likewise
   std::optional<unsigned> pageblock_order;
-  // KernelFacts has them
+  // of TextLayout
   std::optional<bool> is_pfn_decimal;
   std::optional<bool> shows_free_ts;
 

@@ -63,7 +63,8 @@ void format_pages(benchmark::State& state, PageFormatter& formatter) {
 void kernel_text(benchmark::State& state) {
   const KernelFacts facts = samples::android_6_12();
   const auto formatter =
-      make_kernel_text_formatter(facts, static_cast<pobpf_mode>(state.range(0)), CommStyle::kRaw);
+      make_kernel_text_formatter(facts, static_cast<pobpf_mode>(state.range(0)), CommStyle::kRaw)
+          .value();
   format_pages(state, *formatter);
 }
 BENCHMARK(kernel_text)
@@ -90,7 +91,8 @@ void append_bytes(std::vector<std::byte>& bytes, const T& item) {
 void import_kernel_text(benchmark::State& state) {
   const KernelFacts facts = samples::android_6_12();
   const auto formatter =
-      make_kernel_text_formatter(facts, static_cast<pobpf_mode>(state.range(0)), CommStyle::kRaw);
+      make_kernel_text_formatter(facts, static_cast<pobpf_mode>(state.range(0)), CommStyle::kRaw)
+          .value();
   samples::MadeUpContext context;
   add_names(context);
   std::string text;

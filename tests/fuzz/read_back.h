@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "format/page_formatter.h"
 #include "snapshot/snapshot_reader.h"
@@ -29,6 +30,8 @@ inline void read_back(std::string_view file, DamagePolicy policy) {
   const KernelFacts& facts = known ? *known : no_facts;
   auto text = make_kernel_text_formatter(facts, POBPF_MODE_STACK_HANDLE, CommStyle::kEscaped);
   auto json = make_json_formatter(facts, POBPF_MODE_STACK);
+  std::vector<PageFormatter*> formatters{json.get()};
+  if (text) formatters.push_back(text->get());
   // a few pages of each block do, as a block may be large
   constexpr std::size_t kPagesMax = 64;
   std::string out;
@@ -36,7 +39,7 @@ inline void read_back(std::string_view file, DamagePolicy policy) {
     auto block = (*reader)->next();
     if (!block || *block == nullptr) break;
     std::size_t nr_pages = 0;
-    for (PageFormatter* formatter : {text.get(), json.get()}) {
+    for (PageFormatter* formatter : formatters) {
       formatter->set_fields((*block)->fields);
       nr_pages = 0;
       for (const pobpf_page& page : (*block)->pages) {

@@ -73,6 +73,7 @@ KernelFacts text_facts() {
   facts.zone_names = {"DMA", "DMA32", "Normal", "Movable", "Device"};
   facts.migratetype_names = {"Unmovable", "Movable", "Reclaimable", "HighAtomic", "CMA", "Isolate"};
   facts.migrate_reason_names = {"compaction", "memory_failure", "memory_hotplug"};
+  facts.text_layout.emplace();
   facts.pageblock_order = kPageblockOrder;
   facts.max_page_order = kMaxPageOrder;
   return facts;

@@ -53,7 +53,9 @@ std::vector<std::string> split(const std::string& line) {
 /// Text of one reader. Stacks and cgroups are the session's, which takes one caller at a time; the
 /// reads are not held up by that.
 std::string print(Job& job, Session& session, std::mutex& session_mutex, std::ofstream& file) {
-  auto formatter = make_kernel_text_formatter(session.facts(), job.view.mode, CommStyle::kRaw);
+  auto made = make_kernel_text_formatter(session.facts(), job.view.mode, CommStyle::kRaw);
+  if (!made) return made.error().what;
+  const auto& formatter = *made;
   std::string text;
   std::uint64_t nr_records = 0;
   for (bool at_end = false; !at_end;) {

@@ -23,12 +23,14 @@ Error unreadable(const Recording& recording) {
           "run pobpf again if this matters", 0};
 }
 
-/// All that this kernel's text has. The time of the last free, which it has up to 6.7 only, is of
-/// the free side elsewhere: nothing foretells it, so where most pages were freed before, as on
-/// machines that have run for long, it takes as much of a file as the time of allocation.
+/// All that this kernel's text has, if it is known. The time of the last free, which it has up
+/// to 6.7 only, is of the free side elsewhere: nothing foretells it, so where most pages were freed
+/// before, as on machines that have run for long, it takes as much of a file as the time of
+/// allocation.
 PageFields recorded_fields(const SnapshotHeader& header, const Options& options) {
-  if (options.snapshot.with_free_side || (header.facts && header.facts->shows_free_ts))
-    return kAllPageFields;
+  const bool is_in_text =
+      header.facts && header.facts->text_layout.value_or(TextLayout()).shows_free_ts;
+  if (options.snapshot.with_free_side || is_in_text) return kAllPageFields;
   return kAllPageFields & ~static_cast<PageFields>(PageField::kFreeTsNsec);
 }
 

@@ -139,7 +139,7 @@ ReaderView view_of(Pass pass) {
 
 std::unique_ptr<PageFormatter> formatter_of(Pass pass, const Session& session, pobpf_mode mode) {
   if (pass != Pass::kHandleText && pass != Pass::kStackText) return nullptr;
-  return make_kernel_text_formatter(session.facts(), mode, CommStyle::kRaw);
+  return make_kernel_text_formatter(session.facts(), mode, CommStyle::kRaw).value();
 }
 
 Status write_all(int file, std::span<const char> bytes) {

@@ -281,6 +281,7 @@ class HostileViews : public ::testing::Test {
     SnapshotHeader header = test::made_up_header();
     header.facts = KernelFacts();
     header.facts->texts.emplace();
+    header.facts->text_layout.emplace();
     NewTexts texts;
     auto pages = test::RandomPages(5).take(20);
     for (const pobpf_page& page : pages) {

@@ -147,8 +147,7 @@ TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
   if (test::kIsSanitized) make_pages(600);
   for (const auto& [shows_free_ts, is_pfn_decimal] :
        {std::pair(true, true), {true, false}, {false, true}, {false, false}}) {
-    session.kernel.shows_free_ts = shows_free_ts;
-    session.kernel.is_pfn_decimal = is_pfn_decimal;
+    session.kernel.text_layout = {is_pfn_decimal, shows_free_ts};
     dir.remove("snapshot");
     ASSERT_EQ(record().value(), ExitStatus::kComplete);
     EXPECT_EQ(said, "");
@@ -167,6 +166,24 @@ TEST_F(SnapshotCommands, TheTextFromAFileIsTheLiveText) {
   }
 }
 
+TEST_F(SnapshotCommands, OnlyTheTextIsRefusedWhereItIsNotKnown) {
+  session.kernel.text_layout.reset();
+  ASSERT_EQ(record().value(), ExitStatus::kComplete);
+  const auto text = report();
+  ASSERT_FALSE(text);
+  EXPECT_EQ(text.error().kind, ErrorKind::kUnsupported);
+  EXPECT_THAT(text.error().what, HasSubstr("how the kernel prints records is not known"));
+  EXPECT_EQ(dir.read("out"), "");
+  options.format = Format::kJson;
+  ASSERT_EQ(report().value(), ExitStatus::kComplete);
+  EXPECT_EQ(objects().size(), session.pages.size());
+  options.format = Format::kText;
+  for (const ReportView view : {ReportView::kTop, ReportView::kStacks}) {
+    options.snapshot.view = view;
+    EXPECT_EQ(report().value(), ExitStatus::kComplete);
+  }
+}
+
 TEST_F(SnapshotCommands, TheTimeOfTheLastFreeIsOfTheTextOrOfTheFreeSide) {
   if (test::kIsSanitized) make_pages(600);
   struct Case {
@@ -176,7 +193,7 @@ TEST_F(SnapshotCommands, TheTimeOfTheLastFreeIsOfTheTextOrOfTheFreeSide) {
   };
   for (const Case& now :
        {Case{true, false, true}, Case{false, false, false}, Case{false, true, true}}) {
-    session.kernel.shows_free_ts = now.shows_free_ts;
+    session.kernel.text_layout = {.is_pfn_decimal = false, .shows_free_ts = now.shows_free_ts};
     options.snapshot.with_free_side = now.with_free_side;
     dir.remove("snapshot");
     ASSERT_TRUE(record());

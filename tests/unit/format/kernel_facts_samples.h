@@ -27,6 +27,7 @@ inline KernelFacts android_6_12() {
                             {8, 54, 0xff, "kasantag", true}};
   facts.migratetype_names = {"Unmovable", "Movable", "Reclaimable", "HighAtomic", "CMA", "Isolate"};
   facts.migrate_reason_names = {"compaction", "memory_failure", "memory_hotplug"};
+  facts.text_layout = {.is_pfn_decimal = false, .shows_free_ts = false};
   return facts;
 }
 

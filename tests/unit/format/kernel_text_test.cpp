@@ -26,7 +26,7 @@ class KernelText : public testing::Test {
   std::string text(const pobpf_page& page, pobpf_mode mode = POBPF_MODE_STACK,
                    CommStyle style = CommStyle::kRaw) {
     std::string out;
-    const auto formatter = make_kernel_text_formatter(facts_, mode, style);
+    const auto formatter = make_kernel_text_formatter(facts_, mode, style).value();
     const auto status = formatter->append(page, context_, out);
     EXPECT_TRUE(status) << status.error().what;
     return out;
@@ -72,7 +72,7 @@ TEST_F(KernelText, IsThatOfARealHighOrderRecord) {
 }
 
 TEST_F(KernelText, BeforeV68HasADecimalPfnAndFreeTs) {
-  facts_.is_pfn_decimal = facts_.shows_free_ts = true;
+  facts_.text_layout = {.is_pfn_decimal = true, .shows_free_ts = true};
   pobpf_page page = android_migrated();
   page.free_ts_nsec = 17;
   EXPECT_THAT(text(page), HasSubstr(", ts 17918751965 ns, free_ts 17 ns\nPFN 2126387 type "));
@@ -82,11 +82,18 @@ TEST_F(KernelText, BeforeV68HasADecimalPfnAndFreeTs) {
 TEST_F(KernelText, TheLookOfThePfnSaysNothingOfFreeTs) {
   pobpf_page page = android_migrated();
   page.free_ts_nsec = 17;
-  facts_.is_pfn_decimal = true;
+  facts_.text_layout = {.is_pfn_decimal = true, .shows_free_ts = false};
   EXPECT_THAT(text(page), HasSubstr(", ts 17918751965 ns\nPFN 2126387 type "));
-  facts_.is_pfn_decimal = false;
-  facts_.shows_free_ts = true;
+  facts_.text_layout = {.is_pfn_decimal = false, .shows_free_ts = true};
   EXPECT_THAT(text(page), HasSubstr(", ts 17918751965 ns, free_ts 17 ns\nPFN 0x207233 type "));
+}
+
+TEST_F(KernelText, IsRefusedWhereItIsNotKnown) {
+  facts_.text_layout.reset();
+  const auto made = make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().kind, ErrorKind::kUnsupported);
+  EXPECT_THAT(made.error().what, HasSubstr("how the kernel prints records is not known"));
 }
 
 TEST_F(KernelText, BeforeV518HasNoLinesOfCgroups) {
@@ -98,10 +105,12 @@ TEST_F(KernelText, BeforeV518HasNoLinesOfCgroups) {
 
 // Source: v5.15, mm/page_owner.c: print_page_owner()
 TEST_F(KernelText, OfV515HasThePidAlone) {
-  facts_.omits_charges = facts_.is_pfn_decimal = facts_.shows_free_ts = true;
+  facts_.omits_charges = true;
+  facts_.text_layout = {.is_pfn_decimal = true, .shows_free_ts = true};
   pobpf_page page = android_migrated();
   page.free_ts_nsec = 17;
-  const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw);
+  const auto formatter =
+      make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw).value();
   formatter->set_fields(kAllPageFields & ~(PageField::kTgid | PageField::kComm));
   std::string out;
   ASSERT_TRUE(formatter->append(page, context_, out));
@@ -174,7 +183,7 @@ TEST_F(KernelText, EscapesCgroupsAndSymbolsToo) {
 TEST_F(KernelText, NamesWhatOfARecordCannotBeRead) {
   for (const pobpf_mode mode : {POBPF_MODE_STACK, POBPF_MODE_STACK_HANDLE}) {
     std::string out;
-    const auto formatter = make_kernel_text_formatter(facts_, mode, CommStyle::kRaw);
+    const auto formatter = make_kernel_text_formatter(facts_, mode, CommStyle::kRaw).value();
     pobpf_page page = android_migrated();
     page.handle = 99;
     // each record that lacks something counts
@@ -211,14 +220,15 @@ TEST_F(KernelText, DoesNotDependOnTheRecordBefore) {
   };
   context_.cgroups[2] = "system.slice";
   context_.add_stack(8, {"g+0x3/0x4"});
-  facts_.is_pfn_decimal = facts_.shows_free_ts = true;
+  facts_.text_layout = {.is_pfn_decimal = true, .shows_free_ts = true};
   const pobpf_page before = android_migrated();
   for (std::size_t i = 0; i < std::size(changes); ++i) {
     SCOPED_TRACE(i);
     pobpf_page page = before;
     changes[i](page);
     std::string out;
-    const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw);
+    const auto formatter =
+        make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw).value();
     for (const pobpf_page& next : {before, page, before})
       ASSERT_TRUE(formatter->append(next, context_, out));
     EXPECT_NE(text(page), text(before));
@@ -228,7 +238,8 @@ TEST_F(KernelText, DoesNotDependOnTheRecordBefore) {
 
 TEST_F(KernelText, IsRightAgainAfterARecordThatLacksItsStack) {
   std::string out;
-  const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw);
+  const auto formatter =
+      make_kernel_text_formatter(facts_, POBPF_MODE_STACK, CommStyle::kRaw).value();
   pobpf_page page = android_migrated();
   ASSERT_TRUE(formatter->append(page, context_, out));
   page.handle = 99;
@@ -240,7 +251,8 @@ TEST_F(KernelText, IsRightAgainAfterARecordThatLacksItsStack) {
 }
 
 TEST_F(KernelText, StaysRightWhileItsCachesTurnOver) {
-  const auto formatter = make_kernel_text_formatter(facts_, POBPF_MODE_HANDLE, CommStyle::kRaw);
+  const auto formatter =
+      make_kernel_text_formatter(facts_, POBPF_MODE_HANDLE, CommStyle::kRaw).value();
   pobpf_page page = android_migrated();
   for (std::uint64_t word = 0; word < 20'000; ++word) {
     page.flags = word << 20;

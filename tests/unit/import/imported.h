@@ -104,7 +104,8 @@ inline std::string reported(const std::string& snapshot, pobpf_mode mode) {
   EXPECT_TRUE(session);
   auto reader = (*session)->open_reader({{}, mode});
   EXPECT_TRUE(reader);
-  const auto formatter = make_kernel_text_formatter((*session)->facts(), mode, CommStyle::kRaw);
+  const auto formatter =
+      make_kernel_text_formatter((*session)->facts(), mode, CommStyle::kRaw).value();
   std::string text;
   for (bool at_end = false; !at_end;) {
     auto pages = (*reader)->next(at_end);

@@ -10,21 +10,15 @@
 namespace pobpf {
 namespace {
 
-/// How kernels print records, whatever else differs: 5.18 to 6.7; 6.6 of some distributions; 6.8
-/// and later; 5.14 of others.
-struct Layout {
-  bool is_pfn_decimal;
-  bool shows_free_ts;
-};
-constexpr Layout kLayouts[] = {{true, true}, {false, true}, {false, false}, {true, false}};
+/// All ways in which kernels print records, whatever else differs.
+constexpr TextLayout kLayouts[] = {{true, true}, {false, true}, {false, false}, {true, false}};
 
 /// Facts of a kernel that prints all that there is.
-KernelFacts facts_of(const Layout& layout) {
+KernelFacts facts_of(const TextLayout& layout) {
   KernelFacts facts = samples::android_6_12();
   facts.page_flag_fields[1] = {10, 50, 0x3ff, "node"};
   facts.page_flag_fields[3] = {14, 20, 0x3fff, "lastcpupid", true};
-  facts.is_pfn_decimal = layout.is_pfn_decimal;
-  facts.shows_free_ts = layout.shows_free_ts;
+  facts.text_layout = layout;
   return facts;
 }
 
@@ -39,7 +33,7 @@ class LikelyPages {
   }
 
   std::string text(std::size_t nr_pages, const KernelFacts& facts, pobpf_mode mode) {
-    const auto formatter = make_kernel_text_formatter(facts, mode, CommStyle::kRaw);
+    const auto formatter = make_kernel_text_formatter(facts, mode, CommStyle::kRaw).value();
     std::string text;
     for (std::size_t i = 0; i < nr_pages; ++i) {
       auto status = formatter->append(next(), context, text);
@@ -100,7 +94,7 @@ class LikelyPages {
 };
 
 TEST(ImportRoundTrip, TheTextComesBack) {
-  for (const Layout& layout : kLayouts)
+  for (const TextLayout& layout : kLayouts)
     for (const pobpf_mode mode : {POBPF_MODE_STACK, POBPF_MODE_HANDLE, POBPF_MODE_STACK_HANDLE}) {
       SCOPED_TRACE(::testing::Message()
                    << "PFN in decimal: " << layout.is_pfn_decimal

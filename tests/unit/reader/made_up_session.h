@@ -47,6 +47,7 @@ class PagesReader final : public PageReader {
 /// Its pages never change, and all readers have all of them.
 class MadeUpSession final : public Session {
  public:
+  MadeUpSession() { kernel.text_layout.emplace(); }
   Result<const Stack*> stack(std::uint32_t handle) override { return context.stack(handle); }
   Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
     return context.cgroup_name(cgroup_id);

@@ -15,7 +15,7 @@ KernelFacts kernel_with_texts() {
   facts.migratetype_names = {"Unmovable", "Movable"};
   facts.migrate_reason_names = {"compaction", ""};
   facts.migrate_reason_never = 7;
-  facts.is_pfn_decimal = true;
+  facts.text_layout = {.is_pfn_decimal = true, .shows_free_ts = false};
   return facts;
 }
 
@@ -63,6 +63,12 @@ TEST(TextFacts, RefuseWhatDoesNotFit) {
   EXPECT_EQ(make_text_facts(facts).error().kind, ErrorKind::kUnsupported);
   facts = kernel_with_texts();
   facts.migrate_reason_names.resize(POBPF_REASON_ROWS + 1);
+  EXPECT_EQ(make_text_facts(facts).error().kind, ErrorKind::kUnsupported);
+}
+
+TEST(TextFacts, RefuseAKernelThatPrintsInAWayThatIsNotKnown) {
+  auto facts = kernel_with_texts();
+  facts.text_layout.reset();
   EXPECT_EQ(make_text_facts(facts).error().kind, ErrorKind::kUnsupported);
 }
 

@@ -68,7 +68,7 @@ TEST_F(FreedRecords, StayWhatTheyAreInASnapshot) {
 
 TEST_F(FreedRecords, AreSaidToBeFreeInEachFormat) {
   const KernelFacts facts = *test::made_up_header().facts;
-  const auto text = make_kernel_text_formatter(facts, POBPF_MODE_STACK, CommStyle::kRaw);
+  const auto text = make_kernel_text_formatter(facts, POBPF_MODE_STACK, CommStyle::kRaw).value();
   const std::string records = reported(*text);
   const std::size_t at = records.find("page_owner tracks the page as freed\nPage allocated via");
   EXPECT_LT(records.find("PFN 0x1 "), at);

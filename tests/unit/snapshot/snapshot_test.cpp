@@ -329,8 +329,7 @@ TEST(Snapshot, HoldsTheHeader) {
 TEST(Snapshot, HoldsHowRecordsArePrinted) {
   for (unsigned bits = 0; bits < 8; ++bits) {
     SnapshotHeader made = test::made_up_header();
-    made.facts->is_pfn_decimal = (bits & 1) != 0;
-    made.facts->shows_free_ts = (bits & 2) != 0;
+    made.facts->text_layout = {.is_pfn_decimal = (bits & 1) != 0, .shows_free_ts = (bits & 2) != 0};
     made.facts->omits_charges = (bits & 4) != 0;
     made.facts->gfp_migratetype_shift = 4 + bits;
     made.facts->gfp_migratetype_mask = 7;
@@ -341,12 +340,23 @@ TEST(Snapshot, HoldsHowRecordsArePrinted) {
     const auto read = read_snapshot(file);
     ASSERT_FALSE(read.error) << read.error->what;
     const KernelFacts& facts = *read.reader->header().facts;
-    EXPECT_EQ(facts.is_pfn_decimal, made.facts->is_pfn_decimal);
-    EXPECT_EQ(facts.shows_free_ts, made.facts->shows_free_ts);
+    EXPECT_EQ(facts.text_layout, made.facts->text_layout);
     EXPECT_EQ(facts.omits_charges, made.facts->omits_charges);
     EXPECT_EQ(facts.gfp_migratetype_shift, 4 + bits);
     EXPECT_EQ(facts.gfp_migratetype_mask, 7U);
   }
+}
+
+TEST(Snapshot, HoldsThatItIsNotKnownHowRecordsArePrinted) {
+  SnapshotHeader made = test::made_up_header();
+  made.facts->text_layout.reset();
+  samples::MadeUpContext context;
+  std::string file;
+  SnapshotWriter writer(context, file, kLevelMin);
+  ASSERT_TRUE(writer.begin(made) && writer.end(std::nullopt));
+  const auto read = read_snapshot(file);
+  ASSERT_FALSE(read.error) << read.error->what;
+  EXPECT_FALSE(read.reader->header().facts->text_layout);
 }
 
 TEST(Snapshot, HoldsTheAccount) {
