@@ -16,6 +16,7 @@
 
 #include "kernel/page_block.h"
 #include "kernel/sections.h"
+#include "kernel/text_layout.h"
 #include "util/report_hint.h"
 
 namespace pobpf {
@@ -40,6 +41,7 @@ class Discovery {
   Status memory_model();
   Status buddy_and_pageblock();
   Status names();
+  void text_layout();
   Status page_flag_fields();
   Status nodes();
   Status zone_names();
@@ -110,11 +112,6 @@ Status Discovery::page_owner() {
   facts_.layout.owner_bit = 1U << *owner_bit;
   facts_.layout.owner_allocated_bit = 1U << *allocated_bit;
 
-  // v6.8: "mm,page_owner: record and dump free_pid and free_tgid" came with hexadecimal PFNs and
-  // without free_ts in the text
-  // both went when free_pid came
-  const bool has_free_pid = btf_.offset_of("page_owner", "free_pid").has_value();
-  facts_.text.text_layout = {.is_pfn_decimal = !has_free_pid, .shows_free_ts = !has_free_pid};
   facts_.missing_fields = missing_fields(btf_);
   // lines about cgroups came with the task
   facts_.text.omits_charges = facts_.missing_fields != 0;
@@ -293,6 +290,25 @@ Status Discovery::names() {
   return {};
 }
 
+/// No failure where it is not known, as only the text depends on it.
+void Discovery::text_layout() {
+  auto& source = facts_.text_layout_source;
+  // v6.8: "mm,page_owner: record and dump free_pid and free_tgid" came behind both changes of the
+  // text, and nobody has taken it without them
+  if (btf_.offset_of("page_owner", "free_pid")) {
+    facts_.text.text_layout.emplace();
+    source = "BTF";
+    return;
+  }
+  const auto found = find_text_layout(
+      {[this](const std::string& name) {
+         return btf_.is_hidden(name) ? std::nullopt : memory_.symbol(name);
+       },
+       [this](std::uint64_t address, std::size_t size) { return memory_.read(address, size); }});
+  if (found) facts_.text.text_layout = *found;
+  source = found ? "the kernel's format strings" : found.error().what;
+}
+
 Status Discovery::page_flag_fields() {
   POBPF_TRY(table, address("pff"));
   POBPF_TRY(width_at, offset("page_flags_fields", "width"));
@@ -461,6 +477,7 @@ Result<MachineFacts> Discovery::run() {
         &Discovery::stack_depot, &Discovery::processes})
     if (auto status = (this->*step)(); !status) return fail(std::move(status).error());
   if (auto status = plausible(); !status) return fail(std::move(status).error());
+  text_layout();
   facts_.layout.memory_cgrp_subsys = memory_.symbol("memory_cgrp_subsys").value_or(0);
   facts_.cast_ids = make_cast_ids(btf_);
   facts_.page_types = make_page_types(btf_.enumerators("pagetype"));
@@ -470,6 +487,14 @@ Result<MachineFacts> Discovery::run() {
   facts_.symbol_sources = symbol_sources(btf_);
   facts_.symbol_source = memory_.symbol_source();
   return std::move(facts_);
+}
+
+std::string describe_text_layout(const MachineFacts& facts) {
+  const auto& layout = facts.text.text_layout;
+  if (!layout) return fmt::format("not known: {}", facts.text_layout_source);
+  return fmt::format("{} PFN, {} free_ts (from {})",
+                     layout->is_pfn_decimal ? "decimal" : "hexadecimal",
+                     layout->shows_free_ts ? "with" : "without", facts.text_layout_source);
 }
 
 }  // namespace
@@ -497,7 +522,11 @@ std::vector<std::string> fact_symbols() {
           "init_pid_ns",
           "runqueues",
           "__per_cpu_offset",
-          "pageblock_order"};
+          "pageblock_order",
+          "print_page_owner",
+          "read_page_owner",
+          "__start_rodata",
+          "__end_rodata"};
 }
 
 std::vector<std::string> fact_types() {
@@ -541,6 +570,8 @@ std::vector<std::string> signs_of_feature(std::string_view feature) {
       {"kallsyms-lookup", {"BPF_FUNC_kallsyms_lookup_name"}},
       {"ksym-iterator", {"bpf_iter_ksym"}},
       {"task-names", {"page_owner.comm", "page_owner.tgid"}},
+      {"free-pid", {"page_owner.free_pid"}},
+      {"format-strings", {"print_page_owner", "read_page_owner"}},
       {"section-enumerators",
        {"SECTION_HAS_MEM_MAP_BIT", "SECTION_IS_EARLY_BIT", "SECTION_MAP_LAST_BIT"}},
   };
@@ -625,6 +656,7 @@ std::vector<std::pair<std::string, std::string>> MachineFacts::describe() const 
       {"section pages", fmt::format("{}", 1ULL << layout.pfn_section_shift)},
       {"pageblock order",
        fmt::format("{} (from {})", layout.pageblock_order, pageblock_order_source)},
+      {"text", describe_text_layout(*this)},
       {"kernel reads",
        has_bpf_loop && has_rdonly_cast ? "bpf_rdonly_cast" : "bpf_probe_read_kernel"},
       {"loops", loops},

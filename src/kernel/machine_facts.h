@@ -38,6 +38,8 @@ struct MachineFacts {
   bool has_rdonly_cast = false;   ///< the kernel has bpf_rdonly_cast()
   bool has_may_goto = false;      ///< programs may loop by that instruction
   std::string pageblock_order_source;
+  /// Where KernelFacts::text_layout comes from, or why it is not known.
+  std::string text_layout_source;
   SymbolSources symbol_sources;
   std::string symbol_source;  ///< that of them which was taken
 

@@ -72,6 +72,13 @@ class Programs {
     return session ? Status() : fail(std::move(session).error());
   }
   [[nodiscard]] Status load_pages() const { return load_session({.with_sums = false}); }
+  [[nodiscard]] Status know_text() const {
+    const auto layout = facts_.text.known_text_layout();
+    if (layout) return {};
+    Error error = layout.error();
+    error.what += fmt::format(" ({})", facts_.text_layout_source);
+    return fail(std::move(error));
+  }
   [[nodiscard]] Status load_sums() const { return load_session({.with_pages = false}); }
   [[nodiscard]] Status load_recordings() const {
     return load_session({.with_details = true, .with_sums = false});
@@ -101,6 +108,7 @@ class Programs {
 /// `programs` may be null for those who only want to know their names.
 std::vector<Trial> program_trials(const Programs* programs) {
   return {{"pages", "pobpf without a command", [=] { return programs->load_pages(); }, true},
+          {"text", "text as the kernel prints it", [=] { return programs->know_text(); }},
           {"sums", "pobpf stacks and top", [=] { return programs->load_sums(); }},
           {"recordings", "pobpf record, snapshot and watch-pressure",
            [=] { return programs->load_recordings(); }},

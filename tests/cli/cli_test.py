@@ -484,7 +484,7 @@ class Check(unittest.TestCase):
     def test_tries_what_each_command_loads(self):
         checks = json.loads(pobpf("check", "--format", "json").stdout)["checks"]
         state = {c["name"]: c["state"] for c in checks}
-        commands = ["facts", "pages", "sums", "recordings", "filters", "page", "pins"]
+        commands = ["facts", "pages", "text", "sums", "recordings", "filters", "page", "pins"]
         commands += ["filtered_pins"]
         surroundings = ["ages", "pressure", "pin_directory"]
         names = [c["name"] for c in checks]

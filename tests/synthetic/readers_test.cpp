@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -288,18 +289,33 @@ TEST_F(CommandChecks, LoadWhatEachCommandLoads) {
   facts->text.gfp_names = {{0xcc0, "GFP_KERNEL"}};
   constexpr auto kOk = CheckState::kOk;
   EXPECT_THAT(states(*facts), testing::UnorderedElementsAre(
-                                  Pair("pages", kOk), Pair("sums", kOk), Pair("recordings", kOk),
-                                  Pair("filters", kOk), Pair("page", kOk), Pair("pins", kOk),
-                                  Pair("filtered_pins", kOk)));
+                                  Pair("pages", kOk), Pair("text", kOk), Pair("sums", kOk),
+                                  Pair("recordings", kOk), Pair("filters", kOk), Pair("page", kOk),
+                                  Pair("pins", kOk), Pair("filtered_pins", kOk)));
   // a kernel that does not let programs take memory for what it is; `pobpf page` copies it
   facts->has_rdonly_cast = true;
   facts->cast_ids.page = facts->cast_ids.page_ext = facts->cast_ids.page_owner = INT32_MAX;
   constexpr auto kMissing = CheckState::kMissing;
   EXPECT_THAT(states(*facts),
-              testing::UnorderedElementsAre(Pair("pages", kMissing), Pair("sums", kMissing),
-                                            Pair("recordings", kMissing), Pair("filters", kMissing),
-                                            Pair("page", kOk), Pair("pins", kMissing),
-                                            Pair("filtered_pins", kMissing)));
+              testing::UnorderedElementsAre(
+                  Pair("pages", kMissing), Pair("text", kOk), Pair("sums", kMissing),
+                  Pair("recordings", kMissing), Pair("filters", kMissing), Pair("page", kOk),
+                  Pair("pins", kMissing), Pair("filtered_pins", kMissing)));
+}
+
+TEST_F(CommandChecks, TellThatTheTextIsNotKnown) {
+  ASSERT_TRUE(machine_->add_section(0));
+  ASSERT_TRUE(set_program_ids(machine_->types()));
+  auto facts = machine_->facts();
+  ASSERT_TRUE(facts) << facts.error().what;
+  facts->text.text_layout.reset();
+  std::set<std::string> missing;
+  for (const Check& check : check_programs(*facts, machine_->types())) {
+    if (check.state == CheckState::kOk) continue;
+    missing.insert(check.name);
+    EXPECT_THAT(check.detail, testing::HasSubstr("how the kernel prints records is not known"));
+  }
+  EXPECT_THAT(missing, testing::UnorderedElementsAre("text", "pins", "filtered_pins"));
 }
 
 /// Records as before v5.18.

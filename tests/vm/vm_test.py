@@ -147,7 +147,8 @@ class Oracle(ViewTest):
 
     def test_fallbacks_print_the_same(self):
         for name in (
-            "probe_read", "bpf_loop", "for_each", "ksym_iterator", "proc_kallsyms", "section_macros", "kptr_1", "kptr_2",
+            "probe_read", "bpf_loop", "for_each", "ksym_iterator", "proc_kallsyms", "section_macros",
+            "format_strings", "kptr_1", "kptr_2",
         ):
             with self.subTest(name):
                 self.assert_view(name, {1})
@@ -179,6 +180,16 @@ class Oracle(ViewTest):
         self.assertIn(
             "/proc/kallsyms hides the kernel's addresses from this process", collected.err(name)
         )
+
+    def test_only_the_text_is_refused_where_it_is_not_known(self):
+        self.assertEqual(collected.status("unknown_layout"), 3)
+        self.assertEqual(collected.out("unknown_layout"), b"")
+        self.assertIn(
+            "how the kernel prints records is not known", collected.err("unknown_layout")
+        )
+        name = "unknown_layout_json"
+        self.assertEqual(collected.status(name), 0, collected.err(name))
+        self.assertGreater(len(json_lines(name)), 1000)
 
     def test_two_capabilities_and_no_user_id_are_enough(self):
         self.assert_view("least_privilege", {1})

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/text_layout.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <set>
+#include <string_view>
+
+namespace pobpf {
+namespace {
+
+/// More than either function has, and what KernelMemory reads at once.
+constexpr std::size_t kCodeBytes = 4096;
+/// Longer than the strings that are looked for.
+constexpr std::size_t kFormatBytes = 256;
+
+bool contains(const AddressRange& range, std::uint64_t address) {
+  return address >= range.begin && address < range.end;
+}
+
+/// As `mov $imm32,%reg` has them, which extends the sign, and `lea disp32(%rip),%reg`. An
+/// instruction can begin at any byte.
+void add_x86_64(std::span<const std::byte> code, std::uint64_t address, const AddressRange& wanted,
+                std::set<std::uint64_t>& found) {
+  std::int32_t word = 0;
+  for (std::size_t end = sizeof(word); end <= code.size(); ++end) {
+    std::memcpy(&word, &code[end - sizeof(word)], sizeof(word));
+    const auto extended = static_cast<std::uint64_t>(std::int64_t{word});
+    for (const std::uint64_t made : {extended, address + end + extended})
+      if (contains(wanted, made)) found.insert(made);
+  }
+}
+
+/// As `adrp` makes a page of 4 KiB and `add` the address in it, which need not be neighbours.
+void add_arm64(std::span<const std::byte> code, std::uint64_t address, const AddressRange& wanted,
+               std::set<std::uint64_t>& found) {
+  constexpr std::uint64_t kPage = 4096;
+  std::array<std::optional<std::uint64_t>, 32> pages;  // by register
+  std::uint32_t word = 0;
+  for (std::size_t at = 0; at + sizeof(word) <= code.size(); at += sizeof(word)) {
+    std::memcpy(&word, &code[at], sizeof(word));
+    const std::uint32_t to = word & 0x1f;
+    const std::uint32_t from = word >> 5 & 0x1f;
+    if ((word & 0x9f00'0000) == 0x9000'0000) {
+      // a number of 21 bits with a sign, its lowest two apart from the rest
+      const std::uint64_t number = (word >> 5 & 0x7'ffff) << 2 | (word >> 29 & 3);
+      const std::uint64_t sign = number >> 20;
+      pages.at(to) = (address + at) / kPage * kPage + (number - (sign << 21)) * kPage;
+    } else if ((word & 0xffc0'0000) == 0x9100'0000 && pages.at(from)) {
+      const std::uint64_t made = *pages.at(from) + (word >> 10 & 0xfff);
+      if (contains(wanted, made)) found.insert(made);
+    }
+  }
+}
+
+/// The answers of all strings of one kind; no value: of a string that begins as one of them and is
+/// not understood.
+using Answers = std::set<std::optional<bool>>;
+
+bool is_certain(const Answers& answers) {
+  return answers.size() == 1 && answers.begin()->has_value();
+}
+
+/// How mm/page_owner.c: print_page_owner() prints, by the format strings that were seen.
+class SeenFormats {
+ public:
+  void add(std::string_view format) {
+    if (format.starts_with("PFN %lu type ")) is_pfn_decimal_.insert(true);
+    if (format.starts_with("PFN 0x%lx type ")) is_pfn_decimal_.insert(false);
+    if (format.starts_with("Page allocated via order ")) shows_free_ts_.insert(free_ts_in(format));
+  }
+  [[nodiscard]] bool has_some() const {
+    return !is_pfn_decimal_.empty() || !shows_free_ts_.empty();
+  }
+  [[nodiscard]] std::optional<TextLayout> layout() const {
+    if (!is_certain(is_pfn_decimal_) || !is_certain(shows_free_ts_)) return std::nullopt;
+    return TextLayout{is_pfn_decimal_.begin()->value(), shows_free_ts_.begin()->value()};
+  }
+
+ private:
+  static std::optional<bool> free_ts_in(std::string_view format) {
+    if (format.ends_with(", ts %llu ns, free_ts %llu ns\n")) return true;
+    if (format.ends_with(", ts %llu ns\n")) return false;
+    return std::nullopt;
+  }
+
+  Answers is_pfn_decimal_;
+  Answers shows_free_ts_;
+};
+
+tl::unexpected<Error> not_known(std::string why) {
+  return fail(ErrorKind::kUnsupported, std::move(why));
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> addresses_in_code(CodeArch arch, std::span<const std::byte> code,
+                                             std::uint64_t address, const AddressRange& wanted) {
+  std::set<std::uint64_t> found;
+  const auto add = arch == CodeArch::kArm64 ? add_arm64 : add_x86_64;
+  add(code, address, wanted, found);
+  return {found.begin(), found.end()};
+}
+
+Result<TextLayout> find_text_layout(const CodeMemory& memory, CodeArch arch) {
+  const AddressRange strings{memory.symbol("__start_rodata").value_or(0),
+                             memory.symbol("__end_rodata").value_or(0)};
+  if (strings.begin == 0 || strings.end <= strings.begin)
+    return not_known("the symbol table does not say where the kernel's strings are");
+  std::set<std::uint64_t> candidates;
+  bool has_code = false;
+  // the former is inlined into the latter as a compiler likes
+  for (const char* function : {"print_page_owner", "read_page_owner"}) {
+    const auto address = memory.symbol(function);
+    if (!address) continue;
+    const auto code = memory.read(*address, kCodeBytes);
+    if (!code) continue;
+    has_code = true;
+    const auto found = addresses_in_code(arch, *code, *address, strings);
+    candidates.insert(found.begin(), found.end());
+  }
+  if (!has_code) return not_known("the code of read_page_owner() cannot be read");
+  SeenFormats seen;
+  for (const std::uint64_t candidate : candidates) {
+    const auto bytes =
+        memory.read(candidate, std::min<std::uint64_t>(kFormatBytes, strings.end - candidate));
+    if (!bytes) continue;
+    const auto end = std::ranges::find(*bytes, std::byte{0});
+    if (end == bytes->end()) continue;
+    seen.add({reinterpret_cast<const char*>(bytes->data()),
+              static_cast<std::size_t>(end - bytes->begin())});
+  }
+  if (const auto layout = seen.layout()) return *layout;
+  return not_known(seen.has_some() ? "the format strings of page_owner are not understood"
+                                   : "no format string was found in the code of page_owner");
+}
+
+}  // namespace pobpf
