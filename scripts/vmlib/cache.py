@@ -74,7 +74,7 @@ def require_kernel(table: KernelTable, series: str, flavour: str) -> Kernel:
     if kernel is None:
         raise VmError(
             f"kernel {series} ({flavour}) is not built, or its configuration has changed: "
-            f"run scripts/kernel build {series} --flavour {flavour}"
+            f"run scripts/kernel build {series}/{flavour}"
         )
     return kernel
 
