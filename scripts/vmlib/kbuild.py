@@ -20,7 +20,7 @@ from .apt import source_package
 from .cache import STAMP, find_kernel, kernel_dir_name, kernels_dir, locked
 from .errors import VmError
 from .process import dies_with_parent
-from .table import KernelTable
+from .table import Edit, KernelTable
 
 # Measured: 3.0 GB of source and objects for 6.12; the rest is for newer kernels and the package.
 NEEDED_BYTES = 6 << 30
@@ -60,9 +60,10 @@ def _build_flavour(table: KernelTable, series: str, flavour: str, version: str, 
     log = kernels_dir() / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     _say(
-        f"{series} {flavour}: building linux {version}, 6 to 9 minutes on two CPUs, log in {log}"
+        f"{series} {flavour}: building linux {version}, 6 to 9 minutes on two CPUs "
+        f"or less after another flavour, log in {log}"
     )
-    with log.open("wb") as output:
+    with log.open("wb") as output, edited(tree, table.edits(series, flavour)):
         make = _Make(tree, log, output.fileno())
         _configure(make, table, series, flavour)
         make.run(f"-j{len(os.sched_getaffinity(0))}", "bzImage", "modules")
@@ -122,6 +123,34 @@ def _source_tree(series: str, deb: Path) -> Iterator[Path]:
         yield tree
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def edited(tree: Path, edits: list[Edit]) -> Iterator[None]:
+    """A source tree with the edits of a flavour, which the next flavour does not see."""
+    originals: dict[Path, bytes] = {}
+    try:
+        for edit in edits:
+            path = tree / edit.file
+            text = path.read_bytes()
+            originals.setdefault(path, text)
+            sed = subprocess.run(
+                ["sed", "-zE", edit.sed], input=text, capture_output=True, check=False
+            )
+            if sed.returncode != 0:
+                complaint = sed.stderr.decode().strip()
+                raise VmError(f"edit {edit.name} of tests/vm/kernels.toml: {complaint}")
+            if sed.stdout == text:
+                raise VmError(
+                    f"edit {edit.name} of tests/vm/kernels.toml changes nothing in {edit.file}: "
+                    "adapt it to this source"
+                )
+            path.write_bytes(sed.stdout)
+        yield
+    finally:
+        # Not with their old times: make is to compile them again.
+        for path, text in originals.items():
+            path.write_bytes(text)
 
 
 def _extract(command: list[str]) -> None:

@@ -29,8 +29,17 @@ class Series:
     or_newer: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    """A change of a source file of the kernel, as a script of `sed -zE`."""
+
+    name: str
+    file: str
+    sed: str
+
+
 class KernelTable:
-    """Contents of kernels.toml, checked: each option and each boot argument has a reason."""
+    """Contents of kernels.toml, checked: each option, edit and boot argument has a reason."""
 
     def __init__(self, path: Path = TABLE_PATH) -> None:
         try:
@@ -40,6 +49,7 @@ class KernelTable:
             raise VmError(f"cannot read the table of kernels {path}: {error}") from error
         self._options: dict[str, dict[str, Any]] = table["options"]
         self._flavours: dict[str, dict[str, Any]] = table["flavours"]
+        self._edits: dict[str, dict[str, Any]] = table.get("edits", {})
         self._boot: dict[str, dict[str, Any]] = table["boot"]
         self._profiles: dict[str, dict[str, Any]] = table["profiles"]
         self._console_allowed: list[dict[str, Any]] = table.get("console_allowed", [])
@@ -53,7 +63,7 @@ class KernelTable:
         self._check_reasons(table)
 
     def _check_reasons(self, table: dict[str, Any]) -> None:
-        entries = [("options", self._options), ("boot", self._boot)]
+        entries = [("options", self._options), ("edits", self._edits), ("boot", self._boot)]
         entries += [(section, table[section]) for section in ("series", "flavours", "profiles")]
         for kind, group in (("flavours", self._flavours), ("profiles", self._profiles)):
             for name, member in group.items():
@@ -106,9 +116,17 @@ class KernelTable:
             )
         return "".join(lines)
 
+    def edits(self, series: str, flavour: str) -> list[Edit]:
+        """Changes of the source, in the order in which they are made."""
+        self.check_flavour(series, flavour)
+        names = self._flavours[flavour].get("edits", [])
+        entries = {name: self._edits[_known("edit", name, self._edits)] for name in names}
+        return [Edit(name, entry["file"], entry["sed"]) for name, entry in entries.items()]
+
     def config_hash(self, series: str, flavour: str) -> str:
-        """Names a build: same hash, same configuration, whatever the version of the source."""
+        """Names a build: same hash, same options and edits, whatever the version of the source."""
         text = f"{RECIPE}\n{series}\n{self.config_fragment(series, flavour)}"
+        text += "".join(f"{edit.file}\n{edit.sed}\n" for edit in self.edits(series, flavour))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def boot_arguments(self, series: str, flavour: str, profile: str) -> list[str]:

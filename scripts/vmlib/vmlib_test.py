@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
-from . import apt, guest, qemu, runner
+from . import apt, guest, kbuild, qemu, runner
 from .errors import VmError
-from .table import KernelTable
+from .table import Edit, KernelTable
 
 MARK = b"0123456789abcdef"
 
@@ -59,6 +60,7 @@ class TableTest(unittest.TestCase):
         table = KernelTable()
         for series in table.series:
             for flavour in table.flavours_of(series):
+                table.config_hash(series, flavour)
                 for profile in table.profiles:
                     table.boot_arguments(series, flavour, profile)
 
@@ -77,6 +79,26 @@ class TableTest(unittest.TestCase):
         same = make_table(TABLE.replace('reason = "r"', 'reason = "s"'))
         self.assertEqual(default, same.config_hash("1.0", "default"))
 
+    def test_hash_depends_on_the_edits_of_the_flavour(self) -> None:
+        edited = TABLE.replace('series = ["1.0"]\n', 'series = ["1.0"]\nedits = ["a"]\n')
+        edited += '[edits.a]\nfile = "f"\nsed = "s/x/y/"\nreason = "r"\n'
+        table = make_table(edited)
+        self.assertEqual(table.edits("1.0", "small"), [Edit("a", "f", "s/x/y/")])
+        hashes = [make_table(TABLE).config_hash("1.0", "small")]
+        for text in (edited, edited.replace("s/x/y/", "s/x/z/"), edited.replace('"f"', '"g"')):
+            hashes.append(make_table(text).config_hash("1.0", "small"))
+        self.assertEqual(len(set(hashes)), len(hashes))
+        for series in ("1.0", "2.0"):
+            self.assertEqual(table.edits(series, "default"), [])
+            without = make_table(TABLE).config_hash(series, "default")
+            self.assertEqual(table.config_hash(series, "default"), without)
+
+    def test_unknown_edit_is_an_error(self) -> None:
+        with self.assertRaisesRegex(VmError, "unknown edit 'a'"):
+            make_table(TABLE.replace("[flavours.small.", 'edits = ["a"]\n[flavours.small.')).edits(
+                "1.0", "small"
+            )
+
     def test_profile_replaces_and_removes_boot_arguments(self) -> None:
         table = make_table(TABLE)
         self.assertEqual(table.boot_arguments("1.0", "default", "default"), ["a=1", "b=2"])
@@ -89,6 +111,42 @@ class TableTest(unittest.TestCase):
     def test_missing_reason_is_an_error(self) -> None:
         with self.assertRaisesRegex(VmError, r"\[options\] OFF has no reason"):
             make_table(TABLE.replace('"n", reason = "r"', '"n"'))
+
+
+class EditTest(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.tree = Path(directory.name)
+        self.file = self.tree / "a.c"
+        self.file.write_text("one\ntwo\n")
+
+    def test_holds_for_one_flavour(self) -> None:
+        edits = [Edit("x", "a.c", r"s/e\nt/e,t/"), Edit("y", "a.c", "s/one,/three /")]
+        with kbuild.edited(self.tree, edits):
+            self.assertEqual(self.file.read_text(), "three two\n")
+            # as old as if it had been compiled long ago
+            os.utime(self.file, (1, 1))
+        self.assertEqual(self.file.read_text(), "one\ntwo\n")
+        self.assertGreater(self.file.stat().st_mtime, 1)
+
+    def test_ends_with_a_build_that_fails(self) -> None:
+        with self.assertRaisesRegex(VmError, "disk"):
+            with kbuild.edited(self.tree, [Edit("x", "a.c", "s/one/1/")]):
+                raise VmError("disk full")
+        self.assertEqual(self.file.read_text(), "one\ntwo\n")
+
+    def test_without_effect_is_an_error(self) -> None:
+        edits = [Edit("x", "a.c", "s/one/1/"), Edit("y", "a.c", "s/three/3/")]
+        with self.assertRaisesRegex(VmError, r"^edit y .* changes nothing in a\.c: "):
+            with kbuild.edited(self.tree, edits):
+                self.fail("built all the same")
+        self.assertEqual(self.file.read_text(), "one\ntwo\n")
+
+    def test_wrong_script_is_an_error(self) -> None:
+        with self.assertRaisesRegex(VmError, "^edit x .*: sed: "):
+            with kbuild.edited(self.tree, [Edit("x", "a.c", "s/one/1")]):
+                self.fail("built all the same")
 
 
 class MarkedStreamTest(unittest.TestCase):
