@@ -46,6 +46,7 @@ class Collection:
     directory: pathlib.Path
     build: pathlib.Path
     kernel: str
+    flavour: str
 
     def boot(self, script: str, arguments: list[str], vm: tuple[str, ...]) -> None:
         """Runs guest/SCRIPT in the guest, which is to succeed. `vm` are options of scripts/vm."""
@@ -54,8 +55,9 @@ class Collection:
         if self.is_whole:
             arguments = [*arguments, "--whole"]
         result = run_vm(
-            self.kernel, self.directory, *vm, "--", sys.executable, str(HERE / "guest" / script),
-            str(self.directory), str(self.build), *arguments, timeout=1500,
+            self.kernel, self.directory, "--flavour", self.flavour, *vm, "--", sys.executable,
+            str(HERE / "guest" / script), str(self.directory), str(self.build), *arguments,
+            timeout=1500,
         )
         if result.returncode != 0:
             raise RuntimeError(
@@ -153,6 +155,7 @@ def main(
     )  # fmt: skip
     parser.add_argument("--build", required=True, type=lambda path: pathlib.Path(path).resolve())
     parser.add_argument("--kernel", required=True, choices=sorted(TABLE["series"]))
+    parser.add_argument("--flavour", default="default", help="which build of that kernel")
     parser.add_argument("--keep", type=pathlib.Path, help="collect into this directory and leave it")
     parser.add_argument("--no-boot", action="store_true", help="compare what --keep holds")
     if seed is not None:
@@ -163,6 +166,7 @@ def main(
         print(f"seed {options.seed}", file=sys.stderr)
         arguments = ["--seed", str(options.seed)]
     collected.build, collected.kernel = options.build, options.kernel
+    collected.flavour = options.flavour
     with contextlib.ExitStack() as until_the_end:
         if options.keep:
             options.keep.mkdir(parents=True, exist_ok=True)
