@@ -164,7 +164,8 @@ Result<PinSkeleton> load(const PinRequest& request, const MachineFacts& facts,
   set_constant(constants.cast_ids, facts.cast_ids);
   set_constant(constants.layout, facts.layout);
   set_constant(constants.text, *text);
-  set_constant(constants.possible_filters, filter->params.active | more_filters);
+  set_constant(constants.possible_filters,
+               recorded_filters(facts, filter->params.active | more_filters));
   set_constant(constants.nr_tickets, nr_tickets);
   if (auto status = size_maps(*skeleton, ranges.size(), nr_tickets); !status)
     return fail(std::move(status).error());

@@ -372,7 +372,7 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   set_constant(constants.cast_ids, facts.cast_ids);
   set_constant(constants.layout, facts.layout);
   set_constant(constants.kind_facts, make_kind_facts(facts.page_types, facts.text));
-  set_constant(constants.possible_filters, options.filters | kNodeFilter);
+  set_constant(constants.possible_filters, recorded_filters(facts, options.filters) | kNodeFilter);
   set_constant(constants.with_cgroup_paths, static_cast<std::uint32_t>(options.with_details));
   if (options.with_details)
     bpf_map__set_max_entries(skeleton->maps.cgroup_paths,

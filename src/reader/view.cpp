@@ -99,6 +99,13 @@ class MachineContext final : public FilterContext {
 
 }  // namespace
 
+std::uint32_t recorded_filters(const MachineFacts& facts, std::uint32_t filters) {
+  for (unsigned filter = 0; filter < POBPF_NR_FILTERS; ++filter)
+    if ((fields_of_filter(static_cast<pobpf_filter>(filter)) & facts.missing_fields) != 0)
+      filters &= ~(1U << filter);
+  return filters;
+}
+
 Result<CompiledFilter> compile_view(const MachineFacts& facts, const ReaderView& view) {
   MachineContext context(facts);
   auto compiled = compile_filter(view.filter, facts.text, context);

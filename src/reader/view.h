@@ -27,6 +27,10 @@ void hide_features(const SessionOptions& options, KernelBtf& btf);
 /// Asks the running kernel, and makes sure that programs for it can be loaded (set_program_ids()).
 [[nodiscard]] Result<RunningKernel> read_kernel(const SessionOptions& options);
 
+/// The ones of `filters` (bits of enum pobpf_filter) whose fields this kernel records. Programs are
+/// loaded with no others: what is a known zero to the verifier takes it long.
+[[nodiscard]] std::uint32_t recorded_filters(const MachineFacts& facts, std::uint32_t filters);
+
 /// kUsage if the view names what this machine does not have, kUnsupported if this kernel cannot
 /// filter by it.
 [[nodiscard]] Result<CompiledFilter> compile_view(const MachineFacts& facts,
