@@ -1,12 +1,15 @@
-# pobpf_link_statically(TARGET): links a program with static libraries alone, glibc included. Most of what a
-# short run takes in an emulated guest is the dynamic linker's work, and the pages of sixteen libraries.
+# A program whose property POBPF_STATIC is ON is linked with static libraries alone, glibc included:
+# it starts on every distribution, and without a dynamic linker, which takes most of a short run. The
+# option of the same name turns it on for all programs.
 #
 # All libraries are linked by targets whose choice is made for each program. Two of them have no static library in
 # Debian, so those are compiled here, from what their headers have for programs that want no library.
+option(POBPF_STATIC "link all programs with static libraries alone" OFF)
 define_property(
   TARGET
   PROPERTY POBPF_STATIC
-  BRIEF_DOCS "whether a program is linked with static libraries alone")
+  BRIEF_DOCS "whether a program is linked with static libraries alone"
+  INITIALIZE_FROM_VARIABLE POBPF_STATIC)
 set(is_static $<BOOL:$<TARGET_PROPERTY:POBPF_STATIC>>)
 
 foreach(library IN ITEMS LIBBPF CAP NUMA LZMA SQLITE UTF8PROC ZLIB ZSTD)
@@ -29,8 +32,10 @@ target_link_libraries(pobpf_spdlog INTERFACE $<IF:${is_static},pobpf_static_spdl
 add_library(pobpf_protobuf INTERFACE)
 target_link_libraries(pobpf_protobuf INTERFACE $<IF:${is_static},protobuf-lite,protobuf::libprotobuf-lite>)
 
-function(pobpf_link_statically target)
-  set_target_properties(${target} PROPERTIES POBPF_STATIC ON)
-  # glibc's warnings that users are looked up by what the machine has installed
-  target_link_options(${target} PRIVATE -static LINKER:--no-warnings)
-endfunction()
+# An object, as those come before all libraries: its functions are taken and not those of libc.a, of
+# which the linker would warn.
+add_library(pobpf_static_libc OBJECT EXCLUDE_FROM_ALL cmake/static/libc.cpp)
+target_link_libraries(pobpf_options INTERFACE $<${is_static}:$<TARGET_OBJECTS:pobpf_static_libc>>)
+target_link_options(
+  pobpf_options INTERFACE $<${is_static}:-static-pie> $<${is_static}:LINKER:--wrap=dlopen>
+                          $<${is_static}:LINKER:--fatal-warnings>)
