@@ -15,9 +15,10 @@ packages_vm=(
   python3 qemu-system-x86 qemu-utils rsync xz-utils
 )
 
-# These test the package: man pages, completion, lintian.
+# These make and test packages: man pages, completion, lintian, rpmlint.
 packages_package=(
-  bash-completion binutils dpkg-dev fish groff-base init-system-helpers lintian mandoc passwd systemd zsh
+  bash-completion binutils busybox-static dpkg-dev fish groff-base init-system-helpers lintian mandoc
+  passwd rpm rpmlint systemd zsh
 )
 
 # The program by which scripts/coverage reads its counts.

@@ -30,7 +30,7 @@ def output(*command: str, **options) -> str:
 class Package(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.package = output(str(TOP / "scripts/package"), str(BUILD)).strip()
+        cls.package = output(str(TOP / "scripts/package"), "deb", str(BUILD)).strip()
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
         cls.root = pathlib.Path(cls.folder.name) / "content"

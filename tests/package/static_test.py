@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The static program runs where nothing else is."""
+"""The static program, and the packages that bring it to other distributions: it runs where nothing
+else is, and what is installed goes without a trace."""
 
 import gzip
 import lzma
@@ -11,15 +12,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
+import help_text  # noqa: E402
 import runner  # noqa: E402
 
 POBPF = ""
 BUILD = pathlib.Path()
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-DUMP = TOP / "tests/data/dumps/v5.10-x86-vm-head.txt"
+DUMP = TOP / "tests/data/dumps/v5.15-arm64-module-order3.txt"
 
 
 def run(*command, **options) -> subprocess.CompletedProcess:
@@ -32,6 +35,25 @@ def output(*command, **options) -> str:
     if result.returncode != 0:
         raise AssertionError(f"{command}: {result.returncode}\n{result.stdout}{result.stderr}")
     return result.stdout
+
+
+def content(root: pathlib.Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*")}
+
+
+def files(root: pathlib.Path) -> set[str]:
+    return {path for path in content(root) if not (root / path).is_dir()}
+
+
+def expected_files() -> set[str]:
+    """Both packages have these below their prefix."""
+    pages = ["-".join(("pobpf", *command[:1])) for command in help_text.read_all(POBPF)]
+    return {"bin/pobpf", "share/doc/pobpf/README.md", "share/zsh/site-functions/_pobpf",
+            "share/bash-completion/completions/pobpf",
+            "share/fish/vendor_completions.d/pobpf.fish",
+            *(f"share/man/man1/{page}.1.gz" for page in pages),
+            *(f"share/doc/pobpf/docs/{path.name}" for path in TOP.glob("docs/*.md")
+              if path.name not in ("building.md", "testing.md", "packaging.md"))}
 
 
 class Case(unittest.TestCase):
@@ -137,6 +159,229 @@ class Program(unittest.TestCase):
         said = output("strings", BUILD / "static/pobpf")
         for path in (BUILD, TOP):
             self.assertNotIn(str(path), said)
+
+
+class Made:
+    """A package that is made twice, in circumstances that must not matter."""
+
+    @classmethod
+    def setUpClass(cls):
+        command = (TOP / "scripts/package", cls.FORMAT, BUILD)
+        cls.package = pathlib.Path(output(*command).strip())
+        cls.bytes = cls.package.read_bytes()
+        cls.again = output(*command, cwd="/", umask=0o077, env=os.environ | {
+            "TZ": "Asia/Tokyo", "LC_ALL": "C", "TMPDIR": "/var/tmp", "HOME": "/nonexistent"})
+
+    def test_two_packages_are_the_same_bytes(self):
+        self.assertEqual(self.again.strip(), str(self.package))
+        self.assertEqual(self.package.read_bytes(), self.bytes)
+
+
+@runner.needs("rpmbuild", "rpm")
+class Rpm(Made, Case):
+    FORMAT = "rpm"
+
+    def rpm(self, *words) -> str:
+        result = run("rpm", "--root", self.root, *words)
+        self.assertEqual((result.returncode, result.stderr), (0, ""), words)
+        return result.stdout
+
+    def change(self, *words):
+        # Debian's rpm would say that dpkg is what to use
+        self.rpm("--force-debian", *words)
+
+    @runner.needs("rpmlint")
+    def test_rpmlint_finds_no_errors(self):
+        result = run("rpmlint", "--config", TOP / "packaging/rpm/rpmlint.toml", self.package)
+        self.assertRegex(result.stdout, r" 0 errors, 0 warnings", result.stderr)
+        self.assertEqual(result.returncode, 0)
+
+    def test_every_filter_has_a_reason(self):
+        text = (TOP / "packaging/rpm/rpmlint.toml").read_text("utf-8")
+        filters = tomllib.loads(text)["Filters"]
+        self.assertEqual(len(re.findall(r"(?m)^  # .*\n  '", text)), len(filters))
+
+    def test_content(self):
+        self.assertEqual(self.package.name, f"pobpf-{self.version()}-1.{os.uname().machine}.rpm")
+        listed = self.rpm("-qp", "--qf", "[%{FILENAMES}\\t%{FILEMODES:perms}\\t%{FILEUSERNAME}\\n]",
+                          self.package).splitlines()
+        rows = dict((line.split("\t")[0], line.split("\t")[1:]) for line in listed)
+        expected = {f"/usr/{path}" for path in expected_files()}
+        expected |= {"/usr/share/licenses/pobpf/LICENSE", "/etc/pobpf/pobpf.conf"}
+        for pattern, folder in (("*.service", "/usr/lib/systemd/system"),
+                                ("*.timer", "/usr/lib/systemd/system"),
+                                ("sysusers.d/*.conf", "/usr/lib/sysusers.d")):
+            expected |= {f"{folder}/{path.name}" for path in (TOP / "systemd").glob(pattern)}
+        found = {path for path, (mode, _) in rows.items() if not mode.startswith("d")}
+        self.assertEqual({path for path in found if "/licences/" not in path}, expected)
+        self.assertGreater(len(found - expected), 10)
+        # none of another package, and none that this one should not take away
+        self.assertEqual({path for path, (mode, _) in rows.items() if mode.startswith("d")},
+                         {"/etc/pobpf", "/usr/share/doc/pobpf", "/usr/share/doc/pobpf/docs",
+                          "/usr/share/doc/pobpf/licences", "/usr/share/licenses/pobpf"})
+        for path, (mode, owner) in rows.items():
+            executable = path == "/usr/bin/pobpf"
+            self.assertIn(mode, ("drwxr-xr-x", "-rwxr-xr-x" if executable else "-rw-r--r--"), path)
+            self.assertEqual(owner, "root")
+        self.assertEqual(self.rpm("-qpc", self.package), "/etc/pobpf/pobpf.conf\n")
+        self.assertIn("LICENSE", self.rpm("-qp", "--licensefiles", self.package))
+        self.assertNotIn("/usr/bin", self.rpm("-qpd", self.package))
+        # a static program needs no libraries, and any systemd will do
+        needed = self.rpm("-qpR", self.package).splitlines()
+        self.assertEqual({line for line in needed if not line.startswith("rpmlib(")},
+                         {"/bin/sh", f"config(pobpf) = {self.version()}-1"})
+
+    def version(self) -> str:
+        return output(POBPF, "--version").split()[1]
+
+    def test_installs_into_an_empty_root_and_goes_without_a_trace(self):
+        if os.geteuid() != 0:
+            self.skipTest("rpm needs root")
+        self.rpm("--initdb")
+        # an empty root has no shell for the scriptlets
+        self.change("--install", "--nodeps", "--noscripts", self.package)
+        self.assertTrue((self.root / "usr/bin/pobpf").exists())
+        self.assertEqual(self.rpm("--verify", "--nodeps", "pobpf"), "")
+        self.change("--erase", "--noscripts", "pobpf")
+        # directories that rpm made for it are of no package, and stay
+        self.assertEqual({path for path in files(self.root) if "/.rpmdb/" not in path}, set())
+        self.assertEqual({path for path in content(self.root) if "pobpf" in path}, set())
+
+    @runner.needs("/bin/busybox")
+    def test_scriptlets_call_systemd(self):
+        if os.geteuid() != 0:
+            self.skipTest("rpm needs root")
+        for folder in ("bin", "usr/bin"):
+            (self.root / folder).mkdir(parents=True)
+        shutil.copy("/bin/busybox", self.root / "bin/sh")
+        for name in ("systemctl", "systemd-sysusers"):
+            script = self.root / "usr/bin" / name
+            script.write_text(f'#!/bin/sh\necho "{name} $*" >>/calls\n')
+            script.chmod(0o755)
+        calls = self.root / "calls"
+        units = {path.name for path in (TOP / "systemd").glob("*.service")}
+        timers = {path.name for path in (TOP / "systemd").glob("*.timer")}
+
+        def called() -> list[list[str]]:
+            lines = calls.read_text().splitlines() if calls.exists() else []
+            calls.unlink(missing_ok=True)
+            return [line.split() for line in lines]
+
+        self.rpm("--initdb")
+        self.change("--install", "--nodeps", self.package)
+        users, preset = called()
+        self.assertEqual(users, ["systemd-sysusers", "pobpf.conf"])
+        self.assertEqual(preset[:3], ["systemctl", "--no-reload", "preset"])
+        self.assertEqual(set(preset[3:]), {*timers, "pobpf-pressure.service"})
+        # an upgrade enables nothing and restarts what runs
+        self.change("--upgrade", "--nodeps", "--replacepkgs", self.package)
+        self.assertEqual(called()[-1], ["systemctl", "try-restart", "pobpf-pressure.service"])
+        self.change("--erase", "pobpf", "--nodeps")
+        (disable,) = called()
+        self.assertEqual(disable[:4], ["systemctl", "--no-reload", "disable", "--now"])
+        self.assertEqual(set(disable[4:]), timers | units)
+        # timers first, as they start others
+        self.assertIn(disable[4], timers)
+
+
+@runner.needs("zstd", "tar")
+class Tar(Made, Case):
+    FORMAT = "tar"
+
+    def setUp(self):
+        super().setUp()
+        folder = pathlib.Path(self.folder.name)
+        output("tar", "-C", folder, "--extract", "--same-permissions", "--file", self.package)
+        (self.tree,) = (path for path in folder.iterdir() if path != self.root)
+        self.script = self.tree / "install.sh"
+
+    def install(self, *words, root=None) -> subprocess.CompletedProcess:
+        return run(self.script, *words, env=os.environ | {"DESTDIR": str(root or self.root)})
+
+    def test_content(self):
+        version = output(POBPF, "--version").split()[1]
+        self.assertEqual(self.tree.name, f"pobpf-{version}-{os.uname().machine}")
+        self.assertEqual({path.name for path in self.tree.iterdir()},
+                         {"LICENSE", "files", "install.sh"})
+        found = {path for path in files(self.tree / "files") if "/licences/" not in path}
+        self.assertEqual(found, expected_files())
+        rows = output("tar", "--list", "--verbose", "--numeric-owner", "--file", self.package)
+        rows = [line.split() for line in rows.splitlines()]
+        self.assertEqual({row[1] for row in rows}, {"0/0"})
+        # modes and dates that hang on nothing
+        self.assertLessEqual({row[0] for row in rows}, {"drwxr-xr-x", "-rwxr-xr-x", "-rw-r--r--"})
+        self.assertEqual(len({tuple(row[3:5]) for row in rows}), 1)
+
+    def test_goes_without_a_trace(self):
+        for words, prefix in ((), "usr/local"), (("--prefix", "/opt/pobpf"), "opt/pobpf"), (
+                ("--prefix=/usr/",), "usr"), (("--prefix", "/"), "."):
+            with self.subTest(prefix):
+                result = self.install(*words)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                prefix = self.root / prefix
+                found = {path for path in files(prefix) if "/licences/" not in path}
+                self.assertEqual(found, expected_files() | {"share/pobpf/installed"})
+                self.assertEqual(output(prefix / "bin/pobpf", "--version"),
+                                 output(POBPF, "--version"))
+                result = self.install("uninstall", *words)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                self.assertEqual(content(self.root), set())
+
+    def test_leaves_alone_what_is_not_its_own(self):
+        (self.root / "usr/local/bin").mkdir(parents=True)
+        self.assertEqual(self.install().returncode, 0)
+        self.assertEqual(self.install("uninstall").returncode, 0)
+        self.assertEqual(content(self.root), {"usr", "usr/local", "usr/local/bin"})
+        foreign = self.root / "usr/local/bin/pobpf"
+        foreign.write_text("other")
+        result = self.install()
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, r"^install.sh: \S+bin/pobpf is there and not from here: ")
+        self.assertEqual(files(self.root), {"usr/local/bin/pobpf"})
+
+    def test_an_upgrade_leaves_no_file_of_the_version_before(self):
+        extra = self.tree / "files/share/pobpf-old/table"
+        extra.parent.mkdir()
+        extra.write_text("old")
+        self.assertEqual(self.install().returncode, 0)
+        self.assertTrue((self.root / "usr/local/share/pobpf-old/table").exists())
+        shutil.rmtree(extra.parent)
+        result = self.install()
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertFalse((self.root / "usr/local/share/pobpf-old").exists())
+
+    def test_refusals_are_one_sentence(self):
+        for words, status, message in (
+                (("uninstall",), 1, "nothing is installed below"),
+                (("remove",), 2, "unknown argument remove"),
+                (("--prefix",), 2, "--prefix needs a directory"),
+                (("--prefix", "here"), 2, "--prefix has to begin with /"),
+                (("--prefix", "/a b"), 2, "--prefix takes letters")):
+            with self.subTest(words):
+                result = self.install(*words)
+                self.assertEqual(result.returncode, status)
+                self.assertTrue(result.stderr.startswith(f"install.sh: {message}"), result.stderr)
+                self.assertEqual(result.stderr.count("\n"), 1)
+                self.assertEqual(content(self.root), set())
+        self.assertIn("no directory", self.install(root="/nonexistent").stderr)
+        self.assertIn("usage: ./install.sh", self.install("--help").stdout)
+        if os.geteuid() == 0:
+            self.root.parent.chmod(0o755)
+            self.root.chmod(0o755)
+            result = run(self.script, user=65534, group=65534, extra_groups=[],
+                         env=os.environ | {"DESTDIR": str(self.root)})
+            self.assertEqual(result.returncode, 1)
+            self.assertRegex(result.stderr, r"^install.sh: cannot make \S+: run this as root, or ")
+
+    def test_a_program_of_another_machine_is_refused(self):
+        program = self.tree / "files/bin/pobpf"
+        code = bytearray(program.read_bytes())
+        code[18] = 0xb7  # e_machine: aarch64
+        program.write_bytes(code)
+        result = self.install()
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("does not run here", result.stderr)
+        self.assertEqual(content(self.root), set())
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def package() -> pathlib.Path:
     if OPTIONS.package is not None:
         return OPTIONS.package
     made = subprocess.run(
-        [str(TOP / "scripts" / "package"), str(OPTIONS.build)],
+        [str(TOP / "scripts" / "package"), "deb", str(OPTIONS.build)],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
