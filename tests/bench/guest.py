@@ -62,12 +62,14 @@ def best_of(argv: list[str], runs: int = 3) -> dict:
 def in_memory(program: str) -> list[str]:
     """A command that runs a copy of the program with its libraries from tmpfs: waiting for the host's
     file system would count as instructions."""
-    directory = pathlib.Path("/run/pobpf-bench.d") / pathlib.Path(program).name
+    directory = pathlib.Path(f"/run/pobpf-bench.d{os.path.abspath(program)}")
     directory.mkdir(parents=True, exist_ok=True)
     listing = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
     libraries = re.findall(r"(/\S+) \(0x", listing)
     for file in [program, *libraries]:
         shutil.copy(file, directory)
+    if not libraries:
+        return [str(directory / pathlib.Path(program).name)]
     loader = next(name for name in map(os.path.basename, libraries) if name.startswith("ld-"))
     return [
         str(directory / loader),
@@ -85,7 +87,8 @@ class Bench:
     """The commands of the table, and what each of them costs."""
 
     def __init__(self, build: str) -> None:
-        self.pobpf = in_memory(str(pathlib.Path(build) / "pobpf"))
+        self.pobpf = in_memory(f"{build}/pobpf")
+        self.static = in_memory(f"{build}/static/pobpf")
         self.cat = [*in_memory("/bin/cat"), PAGE_OWNER]
         # something small, whose memory nobody else allocates
         self._small = subprocess.Popen(["/bin/sleep", "100000"])  # pylint: disable=consider-using-with
@@ -117,6 +120,10 @@ class Bench:
         small = str(self._small.pid)
         self.add("cat page_owner", self.cat, 2)
         self._add_pipelines(page_owner_tools, small)
+        for options in (["--version"], START_UP):
+            name = " ".join(["pobpf", *options])
+            self.add(name, [*self.pobpf, *options])
+            self.add(f"{name}, static", [*self.static, *options])
         self.add_pobpf()
         self.add_pobpf("--handles")
         self.add_pobpf("--handles", "--nid", "1", is_filtered=True)
