@@ -76,8 +76,8 @@ static __always_inline void *rdonly_cast(__u64 address, __u32 btf_id)
 /*
  * v6.3 (6715df8d5d24 "bpf: Allow reads from uninit stack", also in stable trees): memory on the
  * stack that is given to a global function or a helper may be there in part. Before, and on RHEL
- * 9.2, all of it must have been written, with its padding: what is handed on begins with {}. Only
- * what a helper writes as a whole (KERNEL_READ) needs that nowhere.
+ * 9.2, all of it must have been written, with its padding: what is handed on begins with {}. A
+ * value that a helper fills completely (KERNEL_READ) needs no initialiser.
  */
 
 /*

@@ -18,8 +18,8 @@ struct KernelModule {
   std::vector<AddressRange> texts;
 };
 
-/// Not thread-safe. Needs CAP_BPF and CAP_PERFMON, whatever kptr_restrict says; where there is only
-/// /proc/kallsyms, what that needs, too. BPF programs and
+/// Not thread-safe. Needs CAP_BPF and CAP_PERFMON, whatever kptr_restrict says; where
+/// /proc/kallsyms is all there is, also CAP_SYSLOG and a kptr_restrict below 2. BPF programs and
 /// trampolines are not in it: they come and go, and handles outlive them.
 class SymbolTable {
  public:

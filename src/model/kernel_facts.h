@@ -46,12 +46,8 @@ struct ImportedTexts {
   std::uint64_t version = 0;
 };
 
-/// How records are printed where kernels differ; each by itself, as distributions mix them:
-///
-///   with free_ts, decimal      5.18 to 6.5, RHEL 9.2, SLES 15 SP6
-///   with free_ts, hexadecimal  6.6, 6.7
-///   without it, decimal        later RHEL 9
-///   without it, hexadecimal    6.8 and later, RHEL 9.5
+/// How records are printed where kernels differ; each by itself, as distributions mix them.
+/// docs/kernels.md says which kernels print how.
 struct TextLayout {
   bool is_pfn_decimal = false;
   bool shows_free_ts = false;  ///< of records of which it is known
