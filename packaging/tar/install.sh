@@ -3,6 +3,7 @@
 # Installs what lies beside it in files/, and removes it again.
 set -eu
 umask 022
+unset CDPATH
 
 usage() {
   cat <<'END'
@@ -42,11 +43,11 @@ uninstall() {
 }
 
 install() {
-  "$files/bin/pobpf" --version >/dev/null 2>&1 ||
-    die "this pobpf does not run here: $(uname -sm) is another kind of machine"
+  [ "$(uname -sm)" = "Linux @ARCHITECTURE@" ] ||
+    die "this pobpf is for Linux on @ARCHITECTURE@, and this is $(uname -sm)"
   paths=$(cd "$files" && find . -type f | sed 's/^\.//' | sort)
   for path in $paths; do
-    [ ! -e "$root$prefix$path" ] || grep -qxF -- "$prefix$path" "$root$list" 2>/dev/null ||
+    [ ! -e "$root$prefix$path" ] && [ ! -L "$root$prefix$path" ] || grep -qxF -- "$prefix$path" "$root$list" 2>/dev/null ||
       die "$root$prefix$path is there and not from here: remove it, or give another --prefix"
   done
   if [ -e "$root$list" ]; then uninstall; fi

@@ -115,14 +115,14 @@ class InEmptyRoot(Case):
 
     def test_users_and_groups_are_those_of_its_files(self):
         def refused(owner: str) -> bool:
-            result = self.pobpf("pin", "view", "--chown", owner)
+            result = self.pobpf("pin", "view", "--dir", "/none", "--chown", owner)
             return result.returncode == 2 and "there is no" in result.stderr
 
         self.assertTrue(refused("mel"))
         self.assertTrue(refused(":memory"))
         self.assertFalse(refused("4711:4712"))
         (self.root / "etc").mkdir()
-        (self.root / "etc/passwd").write_text("# users\nroot:x:0:0:::\nnonsense\nmel:x:4711:1:::\n")
+        (self.root / "etc/passwd").write_text("# users\n+nis:x:0:0:::\nroot:x:0:0:::\nnonsense\nmel:x:4711:1:::\n")
         (self.root / "etc/group").write_text("root:x:0:\nmemory:x:4712:mel\n")
         # nobody reads this, as it takes modules
         (self.root / "etc/nsswitch.conf").write_text("passwd: db\ngroup: db\n")
@@ -130,6 +130,8 @@ class InEmptyRoot(Case):
         self.assertTrue(refused("memory"))
         self.assertTrue(refused(":mel"))
         self.assertTrue(refused("nonsense"))
+        # NIS, which is not asked
+        self.assertTrue(refused("+nis"))
         offered = self.pobpf("__complete", "pin", "--chown", "").stdout
         self.assertEqual(re.findall(r"root|mel", offered), ["root", "mel"])
         (self.root / "pins").mkdir()
@@ -374,13 +376,17 @@ class Tar(Made, Case):
             self.assertRegex(result.stderr, r"^install.sh: cannot make \S+: run this as root, or ")
 
     def test_a_program_of_another_machine_is_refused(self):
-        program = self.tree / "files/bin/pobpf"
-        code = bytearray(program.read_bytes())
-        code[18] = 0xb7  # e_machine: aarch64
-        program.write_bytes(code)
-        result = self.install()
+        tools = self.tree / "tools"
+        tools.mkdir()
+        (tools / "uname").write_text("#!/bin/sh\necho Linux aarch64\n")
+        (tools / "uname").chmod(0o755)
+        result = run(self.script, env=os.environ | {
+            "DESTDIR": str(self.root), "PATH": f"{tools}:{os.environ['PATH']}"})
         self.assertEqual(result.returncode, 1)
-        self.assertIn("does not run here", result.stderr)
+        self.assertEqual(
+            result.stderr,
+            f"install.sh: this pobpf is for Linux on {os.uname().machine}, and this is Linux aarch64\n",
+        )
         self.assertEqual(content(self.root), set())
 
 
