@@ -47,6 +47,8 @@ Status read_kallsyms(const std::filesystem::path& path, const SymbolStream::Call
     shows_addresses = shows_addresses || symbol.address != 0;
     on_symbol(symbol, name);
   }
+  if (file.bad())
+    return fail(ErrorKind::kFailed, fmt::format("{} could not be read to its end", path.string()));
   if (!shows_addresses)
     return fail(ErrorKind::kUnsupported,
                 fmt::format("{} hides the kernel's addresses from this process", path.string()),
