@@ -27,6 +27,12 @@ Error unknown_layout(const std::string& what) {
                kReportKernel, 0};
 }
 
+/// v6.8: "mm,page_owner: record and dump free_pid and free_tgid" came behind both changes of the
+/// text, and as far as is known nobody has taken it without them.
+bool tells_text_layout(const KernelBtf& btf) {
+  return btf.offset_of("page_owner", "free_pid").has_value();
+}
+
 /// Stops at the first fact that cannot be had and keeps the reason.
 class Discovery {
  public:
@@ -293,9 +299,7 @@ Status Discovery::names() {
 /// No failure where it is not known, as only the text depends on it.
 void Discovery::text_layout() {
   auto& source = facts_.text_layout_source;
-  // v6.8: "mm,page_owner: record and dump free_pid and free_tgid" came behind both changes of the
-  // text, and nobody has taken it without them
-  if (btf_.offset_of("page_owner", "free_pid")) {
+  if (tells_text_layout(btf_)) {
     facts_.text.text_layout.emplace();
     source = "BTF";
     return;
@@ -304,7 +308,8 @@ void Discovery::text_layout() {
       {[this](const std::string& name) {
          return btf_.is_hidden(name) ? std::nullopt : memory_.symbol(name);
        },
-       [this](std::uint64_t address, std::size_t size) { return memory_.read(address, size); }});
+       [this](std::uint64_t address, std::size_t size) { return memory_.read(address, size); }},
+      facts_.missing_fields == 0);
   if (found) facts_.text.text_layout = *found;
   source = found ? "the kernel's format strings" : found.error().what;
 }
@@ -499,34 +504,34 @@ std::string describe_text_layout(const MachineFacts& facts) {
 
 }  // namespace
 
-std::vector<std::string> fact_symbols() {
-  return {"mem_section",
-          "page_ext_size",
-          "page_owner_ops",
-          "page_owner_inited",
-          "max_pfn",
-          "min_low_pfn",
-          "stack_pools",
-          "stack_slabs",
-          "stack_max_pools",
-          "gfpflag_names",
-          "pageflag_names",
-          "pff",
-          "migratetype_names",
-          "migrate_reason_names",
-          "page_group_by_mobility_disabled",
-          "node_states",
-          "node_data",
-          "memory_cgrp_subsys",
-          "contig_page_data",
-          "init_pid_ns",
-          "runqueues",
-          "__per_cpu_offset",
-          "pageblock_order",
-          "print_page_owner",
-          "read_page_owner",
-          "__start_rodata",
-          "__end_rodata"};
+std::vector<std::string> fact_symbols(const KernelBtf& btf) {
+  std::vector<std::string> names = {"mem_section",
+                                    "page_ext_size",
+                                    "page_owner_ops",
+                                    "page_owner_inited",
+                                    "max_pfn",
+                                    "min_low_pfn",
+                                    "stack_pools",
+                                    "stack_slabs",
+                                    "stack_max_pools",
+                                    "gfpflag_names",
+                                    "pageflag_names",
+                                    "pff",
+                                    "migratetype_names",
+                                    "migrate_reason_names",
+                                    "page_group_by_mobility_disabled",
+                                    "node_states",
+                                    "node_data",
+                                    "memory_cgrp_subsys",
+                                    "contig_page_data",
+                                    "init_pid_ns",
+                                    "runqueues",
+                                    "__per_cpu_offset",
+                                    "pageblock_order"};
+  if (!tells_text_layout(btf))
+    names.insert(names.end(),
+                 {"print_page_owner", "read_page_owner", "__start_rodata", "__end_rodata"});
+  return names;
 }
 
 std::vector<std::string> fact_types() {

@@ -70,7 +70,7 @@ struct MachineFacts {
 [[nodiscard]] bool has_may_goto(const KernelBtf& btf);
 
 /// Names of the kernel variables that discover_facts() reads, required and optional ones.
-[[nodiscard]] std::vector<std::string> fact_symbols();
+[[nodiscard]] std::vector<std::string> fact_symbols(const KernelBtf& btf);
 
 /// Names of the kernel types and functions that discover_facts() and the session ask BTF about.
 [[nodiscard]] std::vector<std::string> fact_types();

@@ -65,6 +65,7 @@ bool is_certain(const Answers& answers) {
 /// How mm/page_owner.c: print_page_owner() prints, by the format strings that were seen.
 class SeenFormats {
  public:
+  explicit SeenFormats(bool has_task) : has_task_(has_task) {}
   void add(std::string_view format) {
     if (format.starts_with("PFN %lu type ")) is_pfn_decimal_.insert(true);
     if (format.starts_with("PFN 0x%lx type ")) is_pfn_decimal_.insert(false);
@@ -79,12 +80,22 @@ class SeenFormats {
   }
 
  private:
-  static std::optional<bool> free_ts_in(std::string_view format) {
-    if (format.ends_with(", ts %llu ns, free_ts %llu ns\n")) return true;
-    if (format.ends_with(", ts %llu ns\n")) return false;
+  /// No value if any of it is not as it has been so far.
+  [[nodiscard]] std::optional<bool> free_ts_in(std::string_view format) const {
+    constexpr std::string_view kHead = "Page allocated via order %u, mask %#x(%pGg), pid %d";
+    constexpr std::string_view kTask = ", tgid %d (%s)";  // v5.18
+    if (!format.starts_with(kHead)) return std::nullopt;
+    format.remove_prefix(kHead.size());
+    if (format.starts_with(kTask))
+      format.remove_prefix(kTask.size());
+    else if (has_task_)
+      return std::nullopt;
+    if (format == ", ts %llu ns, free_ts %llu ns\n") return true;
+    if (format == ", ts %llu ns\n") return false;
     return std::nullopt;
   }
 
+  bool has_task_;
   Answers is_pfn_decimal_;
   Answers shows_free_ts_;
 };
@@ -103,7 +114,7 @@ std::vector<std::uint64_t> addresses_in_code(CodeArch arch, std::span<const std:
   return {found.begin(), found.end()};
 }
 
-Result<TextLayout> find_text_layout(const CodeMemory& memory, CodeArch arch) {
+Result<TextLayout> find_text_layout(const CodeMemory& memory, bool has_task, CodeArch arch) {
   const AddressRange strings{memory.symbol("__start_rodata").value_or(0),
                              memory.symbol("__end_rodata").value_or(0)};
   if (strings.begin == 0 || strings.end <= strings.begin)
@@ -121,7 +132,7 @@ Result<TextLayout> find_text_layout(const CodeMemory& memory, CodeArch arch) {
     candidates.insert(found.begin(), found.end());
   }
   if (!has_code) return not_known("the code of read_page_owner() cannot be read");
-  SeenFormats seen;
+  SeenFormats seen(has_task);
   for (const std::uint64_t candidate : candidates) {
     const auto bytes =
         memory.read(candidate, std::min<std::uint64_t>(kFormatBytes, strings.end - candidate));

@@ -38,8 +38,9 @@ constexpr CodeArch kThisArch = CodeArch::kX86_64;
                                                            std::uint64_t address,
                                                            const AddressRange& wanted);
 
-/// An error says why it is not known.
-[[nodiscard]] Result<TextLayout> find_text_layout(const CodeMemory& memory,
+/// `has_task`: records have a task name and a thread group, so that a first line without them is of
+/// another kernel. An error says why the layout is not known.
+[[nodiscard]] Result<TextLayout> find_text_layout(const CodeMemory& memory, bool has_task,
                                                   CodeArch arch = kThisArch);
 
 }  // namespace pobpf

@@ -28,7 +28,7 @@ Result<RunningKernel> read_kernel(const SessionOptions& options) {
   if (!btf) return fail(std::move(btf).error());
   hide_features(options, *btf);
   if (auto status = check_age(*btf); !status) return fail(std::move(status).error());
-  auto memory = KernelMemory::open(fact_symbols(), symbol_sources(*btf));
+  auto memory = KernelMemory::open(fact_symbols(*btf), symbol_sources(*btf));
   if (!memory) return fail(std::move(memory).error());
   auto facts = discover_facts(*btf, *memory);
   if (!facts) return fail(std::move(facts).error());

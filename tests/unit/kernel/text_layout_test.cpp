@@ -138,7 +138,7 @@ class MadeUpKernel {
     refer(put(string), function);
   }
 
-  Result<TextLayout> layout(CodeArch arch = CodeArch::kX86_64) {
+  Result<TextLayout> layout(CodeArch arch = CodeArch::kX86_64, bool has_task = true) {
     for (auto& [address, code] : codes) code.resize(4096);
     const auto symbol = [this](const std::string& name) -> std::optional<std::uint64_t> {
       const auto found = symbols.find(name);
@@ -152,7 +152,7 @@ class MadeUpKernel {
       if (address >= kStrings.begin) return slice(strings, address - kStrings.begin, size);
       return fail(ErrorKind::kFailed, "it cannot be read");
     };
-    return find_text_layout({symbol, read}, arch);
+    return find_text_layout({symbol, read}, has_task, arch);
   }
   std::string why_not() {
     const auto found = layout();
@@ -180,16 +180,17 @@ TEST(TextLayout, IsThatOfTheFormatStrings) {
     const char* header;
     const char* pfn;
     TextLayout layout;
+    bool has_task = true;
   };
   for (const Case& now : {Case{kHeaderFreeTs, kDecimal, {true, true}},  // 6.1
                           Case{kHeaderFreeTs, kHex, {false, true}},     // 6.6
                           Case{kHeader, kHex, {false, false}},          // 6.8, RHEL 9.5
                           Case{kHeader, kDecimal, {true, false}},       // RHEL 9.4
-                          Case{kHeaderOf515, kDecimal, {true, true}}}) {
+                          Case{kHeaderOf515, kDecimal, {true, true}, false}}) {
     SCOPED_TRACE(std::string(now.header) + now.pfn);
     MadeUpKernel kernel;
     for (const char* string : {"%s", now.header, now.pfn, kMigrated}) kernel.use(string);
-    const auto layout = kernel.layout();
+    const auto layout = kernel.layout(CodeArch::kX86_64, now.has_task);
     ASSERT_TRUE(layout) << layout.error().what;
     EXPECT_EQ(*layout, now.layout);
     // the code, and each string that it refers to
@@ -257,12 +258,19 @@ TEST(TextLayout, IsNotKnownOfStringsThatDisagree) {
   EXPECT_EQ(kernel.layout().value(), (TextLayout{false, false}));
 }
 
-/// A line that is longer than those that are known would be printed wrong.
-TEST(TextLayout, IsNotKnownOfAHeaderThatEndsInAnotherWay) {
-  MadeUpKernel kernel;
-  kernel.use("Page allocated via order %u, mask %#x(%pGg), pid %d, ts %llu ns, colour %d\n");
-  kernel.use(kHex);
-  EXPECT_EQ(kernel.why_not(), "the format strings of page_owner are not understood");
+/// A line that is not as those that are known would be printed wrong.
+TEST(TextLayout, IsNotKnownOfAnotherHeader) {
+  for (const char* header :
+       {"Page allocated via order %u, mask %#x(%pGg), pid %d, tgid %d (%s), ts %llu ns, colour "
+        "%d\n",
+        "Page allocated via order %u, mask %#x(%pGg), pid %d (%s), ts %llu ns\n",
+        "Page allocated via order %u, mask 0x%x, pid %d, tgid %d (%s), ts %llu ns\n",
+        kHeaderOf515}) {
+    MadeUpKernel kernel;
+    kernel.use(header);
+    kernel.use(kHex);
+    EXPECT_EQ(kernel.why_not(), "the format strings of page_owner are not understood");
+  }
 }
 
 TEST(TextLayout, StringsCountFromTheirFirstByteOn) {
