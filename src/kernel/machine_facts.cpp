@@ -486,9 +486,7 @@ Result<MachineFacts> Discovery::run() {
   facts_.layout.memory_cgrp_subsys = memory_.symbol("memory_cgrp_subsys").value_or(0);
   facts_.cast_ids = make_cast_ids(btf_);
   facts_.page_types = make_page_types(btf_.enumerators("pagetype"));
-  facts_.has_bpf_loop = has_bpf_loop(btf_);
-  facts_.has_rdonly_cast = has_rdonly_cast(btf_);
-  facts_.has_may_goto = has_may_goto(btf_);
+  facts_.programs = program_variant(btf_);
   facts_.symbol_sources = symbol_sources(btf_);
   facts_.symbol_source = memory_.symbol_source();
   return std::move(facts_);
@@ -613,13 +611,11 @@ SymbolSources symbol_sources(const KernelBtf& btf) {
           .has_iterator = btf.has_function("bpf_iter_ksym")};
 }
 
-bool has_bpf_loop(const KernelBtf& btf) {
-  return btf.enum_value("bpf_func_id", "BPF_FUNC_loop").has_value();
+ProgramVariant program_variant(const KernelBtf& btf) {
+  if (!btf.enum_value("bpf_func_id", "BPF_FUNC_loop")) return ProgramVariant::kForEach;
+  if (!btf.has_function("bpf_rdonly_cast")) return ProgramVariant::kLoop;
+  return btf.composite_id("bpf_scc_info") ? ProgramVariant::kMayGoto : ProgramVariant::kCast;
 }
-
-bool has_rdonly_cast(const KernelBtf& btf) { return btf.has_function("bpf_rdonly_cast"); }
-
-bool has_may_goto(const KernelBtf& btf) { return btf.composite_id("bpf_scc_info").has_value(); }
 
 std::vector<std::string> name_symbols() {
   return {"gfpflag_names", "pageflag_names", "migratetype_names", "migrate_reason_names",
@@ -649,8 +645,9 @@ std::vector<std::pair<std::string, std::string>> MachineFacts::describe() const 
   std::vector<std::string> spans;
   for (const auto& span : node_spans)
     spans.push_back(fmt::format("{}: {:#x}-{:#x}", span.nid, span.pfns.begin, span.pfns.end));
-  const char* loops = "bpf_for_each_map_elem";
-  if (has_bpf_loop) loops = has_rdonly_cast && has_may_goto ? "may_goto" : "bpf_loop";
+  const char* loops = "bpf_loop";
+  if (programs == ProgramVariant::kForEach) loops = "bpf_for_each_map_elem";
+  if (programs == ProgramVariant::kMayGoto) loops = "may_goto";
   return {
       {"symbols found through", symbol_source},
       {"PFNs", fmt::format("{:#x}-{:#x}", min_low_pfn, max_pfn)},
@@ -663,7 +660,7 @@ std::vector<std::pair<std::string, std::string>> MachineFacts::describe() const 
        fmt::format("{} (from {})", layout.pageblock_order, pageblock_order_source)},
       {"text", describe_text_layout(*this)},
       {"kernel reads",
-       has_bpf_loop && has_rdonly_cast ? "bpf_rdonly_cast" : "bpf_probe_read_kernel"},
+       programs >= ProgramVariant::kCast ? "bpf_rdonly_cast" : "bpf_probe_read_kernel"},
       {"loops", loops},
   };
 }

@@ -21,6 +21,18 @@
 
 namespace pobpf {
 
+/// The programs are compiled to an object for each way of reading kernel memory and of looping.
+enum class ProgramVariant {
+  kForEach,  ///< calls that copy memory; bpf_for_each_map_elem(), a call for each element of an
+             ///< array
+  kLoop,     ///< v5.17: the same; bpf_loop(), which calls a function a number of times
+  kCast,     ///< v6.2: bpf_rdonly_cast(), and so loads of single words; bpf_loop()
+  /// v6.17: the same; loops in a program (may_goto, v6.9). Up to 6.16 the verifier compares states
+  /// in a loop so strictly that it takes twice as long for all of the program as with bpf_loop();
+  /// since then it knows strongly connected components, whose type tells of it.
+  kMayGoto,
+};
+
 struct MachineFacts {
   KernelFacts text;
   pobpf_layout layout{};
@@ -34,9 +46,7 @@ struct MachineFacts {
   std::vector<PfnRange> present;
   PageTypes page_types;
   PageFields missing_fields = 0;  ///< that page_owner does not record on this kernel
-  bool has_bpf_loop = false;      ///< the kernel has that helper
-  bool has_rdonly_cast = false;   ///< the kernel has bpf_rdonly_cast()
-  bool has_may_goto = false;      ///< programs may loop by that instruction
+  ProgramVariant programs = ProgramVariant::kForEach;
   std::string pageblock_order_source;
   /// Where KernelFacts::text_layout comes from, or why it is not known.
   std::string text_layout_source;
@@ -58,16 +68,9 @@ struct MachineFacts {
 
 /// v5.16: bpf_kallsyms_lookup_name(). v6.0: iter/ksym.
 [[nodiscard]] SymbolSources symbol_sources(const KernelBtf& btf);
-/// v5.17: a helper that calls a function a number of times. Before, bpf_for_each_map_elem() calls
-/// it for each element of an array.
-[[nodiscard]] bool has_bpf_loop(const KernelBtf& btf);
-/// v6.2: loads of single words of kernel memory instead of calls that copy them.
-[[nodiscard]] bool has_rdonly_cast(const KernelBtf& btf);
-/// v6.17: loops in a program (may_goto, v6.9) instead of bpf_loop(). Up to 6.16 the verifier
-/// compares states in a loop so strictly that it takes twice as long for all of the program as with
-/// bpf_loop(); since then it knows strongly connected components, whose type tells of it. Implies
-/// bpf_rdonly_cast().
-[[nodiscard]] bool has_may_goto(const KernelBtf& btf);
+
+/// The newest that the kernel has all of.
+[[nodiscard]] ProgramVariant program_variant(const KernelBtf& btf);
 
 /// Names of the kernel variables that discover_facts() reads, required and optional ones.
 [[nodiscard]] std::vector<std::string> fact_symbols(const KernelBtf& btf);

@@ -5,7 +5,6 @@
 
 #include <cctype>
 #include <cerrno>
-#include <cstring>
 #include <optional>
 #include <unordered_map>
 
@@ -16,8 +15,10 @@
 #include "kernel/run_program.h"
 #include "page_dump.skel.h"
 #include "reader/kernel_stacks.h"
+#include "reader/set_constant.h"
 #include "reader/skeleton_deleter.h"
 #include "reader/view.h"
+#include "util/bounded.h"
 
 namespace pobpf {
 namespace {
@@ -81,8 +82,7 @@ Status KernelInspector::keep_cgroup_name(std::uint64_t cgroup_id) {
     return fail(libbpf_error(fmt::format("reading the name of cgroup {}", cgroup_id), error));
   bpf_map_delete_elem(map, &cgroup_id);
   // no cgroup has an empty one: it could not be read
-  if (cgroup.name[0] != '\0')
-    cgroup_names_[cgroup_id] = std::string(cgroup.name, strnlen(cgroup.name, sizeof(cgroup.name)));
+  if (cgroup.name[0] != '\0') cgroup_names_[cgroup_id] = std::string(bounded(cgroup.name));
   return {};
 }
 
@@ -129,11 +129,8 @@ Result<std::unique_ptr<PageInspector>> open_inspector_on(MachineFacts facts,
   if (!skeleton) return fail(opening.error("opening the page reader", errno));
   if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());
-  std::memcpy(const_cast<pobpf_layout*>(&skeleton->rodata->layout), &facts.layout,
-              sizeof(facts.layout));
-  const pobpf_slab_test slab_test = make_slab_test(names.types, facts.text);
-  std::memcpy(const_cast<pobpf_slab_test*>(&skeleton->rodata->slab_test), &slab_test,
-              sizeof(slab_test));
+  set_constant(skeleton->rodata->layout, facts.layout);
+  set_constant(skeleton->rodata->slab_test, make_slab_test(names.types, facts.text));
   // One page has one cgroup, whose name is taken out at once. Before v6.1 (02cc5aa29e8c "bpf:
   // Remove prealloc-only restriction for sleepable bpf programs.") all elements must be there
   // beforehand.

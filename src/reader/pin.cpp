@@ -15,7 +15,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <system_error>
@@ -25,6 +24,7 @@
 #include "page_text.skel.h"
 #include "page_text_each.skel.h"
 #include "page_text_probe.skel.h"
+#include "reader/open_object.h"
 #include "reader/pin_directory.h"
 #include "reader/pin_list.h"
 #include "reader/pin_name.h"
@@ -48,28 +48,18 @@ Error system_error(const std::string& what, int error) {
           error};
 }
 
-const void* elf_of_printer(const MachineFacts& facts, std::size_t& size) {
-  if (!facts.has_bpf_loop) return page_text_each_bpf__elf_bytes(&size);
-  if (!facts.has_rdonly_cast) return page_text_probe_bpf__elf_bytes(&size);
-  return page_text_bpf__elf_bytes(&size);
-}
-
-/// All objects are compiled from one source, so one skeleton type serves them (session.cpp).
-PinSkeleton open_printer(const MachineFacts& facts, const char* btf_path) {
-  LIBBPF_OPTS(bpf_object_open_opts, options);
-  options.btf_custom_path = btf_path;
-  PinSkeleton skeleton(static_cast<page_text_bpf*>(std::calloc(1, sizeof(page_text_bpf))));
-  if (!skeleton || page_text_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
-  std::size_t size = 0;
-  const void* bytes = elf_of_printer(facts, size);
-  // libbpf only reads them
-  skeleton->skeleton->data = const_cast<void*>(bytes);
-  skeleton->skeleton->data_sz = size;
-  if (const int error = bpf_object__open_skeleton(skeleton->skeleton, &options); error != 0) {
-    errno = -error;
-    return nullptr;
+/// The printer for this kernel; loops by may_goto would win it nothing.
+ElfBytes printer_for(ProgramVariant variant) {
+  switch (variant) {
+    case ProgramVariant::kForEach:
+      return page_text_each_bpf__elf_bytes;
+    case ProgramVariant::kLoop:
+      return page_text_probe_bpf__elf_bytes;
+    case ProgramVariant::kCast:
+    case ProgramVariant::kMayGoto:
+      break;
   }
-  return skeleton;
+  return page_text_bpf__elf_bytes;
 }
 
 /// Calls of the program that one reading may take. A call that prints leaves less than one record's
@@ -156,7 +146,8 @@ Result<PinSkeleton> load(const PinRequest& request, const MachineFacts& facts,
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
   const LibbpfCall opening;
-  PinSkeleton skeleton = open_printer(facts, btf->path());
+  auto skeleton = open_object<PinSkeleton, page_text_bpf__create_skeleton>(
+      printer_for(facts.programs), btf->path());
   if (!skeleton) return fail(opening.error("opening the page printer", errno));
   if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());

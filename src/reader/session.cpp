@@ -12,8 +12,6 @@
 #include <bit>
 #include <bitset>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
 
 #include "kernel/btf_excerpt.h"
 #include "kernel/libbpf_log.h"
@@ -27,6 +25,7 @@
 #include "reader/cgroup_names.h"
 #include "reader/kernel_stacks.h"
 #include "reader/link_reader.h"
+#include "reader/open_object.h"
 #include "reader/own_programs.h"
 #include "reader/reader_maps.h"
 #include "reader/session_on.h"
@@ -324,30 +323,19 @@ Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumReq
   }
 }
 
-const void* elf_of_walker(const MachineFacts& facts, std::size_t& size) {
-  if (!facts.has_bpf_loop) return page_owner_each_bpf__elf_bytes(&size);
-  if (!facts.has_rdonly_cast) return page_owner_probe_bpf__elf_bytes(&size);
-  if (!facts.has_may_goto) return page_owner_bpf__elf_bytes(&size);
-  return page_owner_goto_bpf__elf_bytes(&size);
-}
-
-/// The walker for this kernel, not loaded yet. All objects are compiled from one source: programs
-/// and variables are the same (abi_test.cpp), so one skeleton type serves them.
-WalkerSkeleton open_walker(const MachineFacts& facts, const char* btf_path) {
-  LIBBPF_OPTS(bpf_object_open_opts, options);
-  options.btf_custom_path = btf_path;
-  WalkerSkeleton skeleton(static_cast<page_owner_bpf*>(std::calloc(1, sizeof(page_owner_bpf))));
-  if (!skeleton || page_owner_bpf__create_skeleton(skeleton.get()) != 0) return nullptr;
-  std::size_t size = 0;
-  const void* bytes = elf_of_walker(facts, size);
-  // libbpf only reads them
-  skeleton->skeleton->data = const_cast<void*>(bytes);
-  skeleton->skeleton->data_sz = size;
-  if (const int error = bpf_object__open_skeleton(skeleton->skeleton, &options); error != 0) {
-    errno = -error;
-    return nullptr;
+/// The walker for this kernel.
+ElfBytes walker_for(ProgramVariant variant) {
+  switch (variant) {
+    case ProgramVariant::kForEach:
+      return page_owner_each_bpf__elf_bytes;
+    case ProgramVariant::kLoop:
+      return page_owner_probe_bpf__elf_bytes;
+    case ProgramVariant::kCast:
+      return page_owner_bpf__elf_bytes;
+    case ProgramVariant::kMayGoto:
+      break;
   }
-  return skeleton;
+  return page_owner_goto_bpf__elf_bytes;
 }
 
 }  // namespace
@@ -364,7 +352,8 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   auto btf = ExcerptFile::make();
   if (!btf) return fail(std::move(btf).error());
   const LibbpfCall opening;
-  WalkerSkeleton skeleton = open_walker(facts, btf->path());
+  auto skeleton = open_object<WalkerSkeleton, page_owner_bpf__create_skeleton>(
+      walker_for(facts.programs), btf->path());
   if (!skeleton) return fail(opening.error("opening the page walker", errno));
   if (auto status = btf->write(types, skeleton->obj); !status)
     return fail(std::move(status).error());

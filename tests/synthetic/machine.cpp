@@ -506,9 +506,7 @@ Result<MachineFacts> Machine::facts() const {
   for (const NodeSpan& node : facts.node_spans) facts.memory_nodes.set(node.nid);
   facts.cast_ids = make_cast_ids(types_);
   facts.page_types = make_page_types(types_.enumerators("pagetype"));
-  facts.has_bpf_loop = has_bpf_loop(types_);
-  facts.has_rdonly_cast = has_rdonly_cast(types_);
-  facts.has_may_goto = has_may_goto(types_);
+  facts.programs = program_variant(types_);
   facts.symbol_source = "the synthetic machine";
   facts.pageblock_order_source = facts.symbol_source;
   if (present_) {
@@ -530,9 +528,7 @@ Result<std::unique_ptr<Session>> Machine::open_session(const SessionOptions& opt
   if (!types) return fail(std::move(types).error());
   hide_features(options, *types);
   made->missing_fields = missing_fields(*types);
-  made->has_bpf_loop = has_bpf_loop(*types);
-  made->has_rdonly_cast = has_rdonly_cast(*types);
-  made->has_may_goto = has_may_goto(*types);
+  made->programs = program_variant(*types);
   if (auto status = set_program_ids(types_); !status) return fail(std::move(status).error());
   return open_session_on(*std::move(made), options, *types);
 }

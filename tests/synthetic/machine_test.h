@@ -42,7 +42,7 @@ struct ObjectChoice {
   }
 };
 
-/// As on kernels since 6.17, since 6.2, since 5.17, and before.
+/// The programs of kernels since 6.17, since 6.2, since 5.17, and of earlier ones.
 inline constexpr ObjectChoice kObjects[] = {{"Goto", "", false},
                                             {"Plain", "may-goto", false},
                                             {"Probe", "rdonly-cast", false},

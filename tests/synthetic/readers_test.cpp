@@ -293,7 +293,7 @@ TEST_F(CommandChecks, LoadWhatEachCommandLoads) {
                                   Pair("recordings", kOk), Pair("filters", kOk), Pair("page", kOk),
                                   Pair("pins", kOk), Pair("filtered_pins", kOk)));
   // a kernel that does not let programs take memory for what it is; `pobpf page` copies it
-  facts->has_rdonly_cast = true;
+  facts->programs = ProgramVariant::kCast;
   facts->cast_ids.page = facts->cast_ids.page_ext = facts->cast_ids.page_owner = INT32_MAX;
   constexpr auto kMissing = CheckState::kMissing;
   EXPECT_THAT(states(*facts),
