@@ -325,6 +325,17 @@ TEST(Snapshot, HoldsTheHeader) {
   EXPECT_EQ(header.facts->migrate_reason_never, -1);
 }
 
+/// Those of a snapshot without pages, as they are read.
+KernelFacts facts_read_back(const SnapshotHeader& made) {
+  samples::MadeUpContext context;
+  std::string file;
+  SnapshotWriter writer(context, file, kLevelMin);
+  EXPECT_TRUE(writer.begin(made) && writer.end(std::nullopt));
+  const auto read = read_snapshot(file);
+  EXPECT_FALSE(read.error) << read.error->what;
+  return read.error ? KernelFacts() : *read.reader->header().facts;
+}
+
 /// Each by itself, as distributions mix them.
 TEST(Snapshot, HoldsHowRecordsArePrinted) {
   for (unsigned bits = 0; bits < 8; ++bits) {
@@ -333,13 +344,7 @@ TEST(Snapshot, HoldsHowRecordsArePrinted) {
     made.facts->omits_charges = (bits & 4) != 0;
     made.facts->gfp_migratetype_shift = 4 + bits;
     made.facts->gfp_migratetype_mask = 7;
-    samples::MadeUpContext context;
-    std::string file;
-    SnapshotWriter writer(context, file, kLevelMin);
-    ASSERT_TRUE(writer.begin(made) && writer.end(std::nullopt));
-    const auto read = read_snapshot(file);
-    ASSERT_FALSE(read.error) << read.error->what;
-    const KernelFacts& facts = *read.reader->header().facts;
+    const KernelFacts facts = facts_read_back(made);
     EXPECT_EQ(facts.text_layout, made.facts->text_layout);
     EXPECT_EQ(facts.omits_charges, made.facts->omits_charges);
     EXPECT_EQ(facts.gfp_migratetype_shift, 4 + bits);
@@ -350,13 +355,7 @@ TEST(Snapshot, HoldsHowRecordsArePrinted) {
 TEST(Snapshot, HoldsThatItIsNotKnownHowRecordsArePrinted) {
   SnapshotHeader made = test::made_up_header();
   made.facts->text_layout.reset();
-  samples::MadeUpContext context;
-  std::string file;
-  SnapshotWriter writer(context, file, kLevelMin);
-  ASSERT_TRUE(writer.begin(made) && writer.end(std::nullopt));
-  const auto read = read_snapshot(file);
-  ASSERT_FALSE(read.error) << read.error->what;
-  EXPECT_FALSE(read.reader->header().facts->text_layout);
+  EXPECT_FALSE(facts_read_back(made).text_layout);
 }
 
 TEST(Snapshot, HoldsTheAccount) {

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from workload import libc
+from workload import Workload, libc
 
 DEBUGFS = pathlib.Path("/sys/kernel/debug")
 SECOND_CPU = pathlib.Path("/sys/devices/system/cpu/cpu1/online")
@@ -135,6 +135,16 @@ class Collector:
             yield
         finally:
             SECOND_CPU.write_text("0")
+
+    def start_workload(self) -> Workload:
+        """All of it, with its marker, once what it set off has ended."""
+        workload = Workload(self.has_sound_memcg_text)
+        # what processes allocate is on the nodes of their CPUs
+        with self.on_all_cpus():
+            workload.start()
+        time.sleep(1)
+        workload.marker()
+        return workload
 
     def run(self, name: str, argv: list[str], **options) -> int:
         """Runs argv; stdout and stderr to NAME.out and NAME.err. Returns the exit status."""

@@ -7,11 +7,9 @@ the host, which compares (layout_test.py). Nothing is judged here."""
 import os
 import pathlib
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from collector import DEBUGFS, Collector  # noqa: E402
-from workload import Workload  # noqa: E402
 
 
 def views(collector: Collector) -> None:
@@ -34,13 +32,7 @@ def views(collector: Collector) -> None:
 
 def main() -> None:
     collector = Collector()
-    workload = Workload(collector.has_sound_memcg_text)
-    # what processes allocate is on the nodes of their CPUs
-    with collector.on_all_cpus():
-        workload.start()
-    # what the workload set off has ended
-    time.sleep(1)
-    workload.marker()
+    workload = collector.start_workload()
     views(collector)
     workload.stop()
     collector.save(made=workload.made)

@@ -13,7 +13,6 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from collector import DEBUGFS, Collector, as_nobody  # noqa: E402
-from workload import Workload  # noqa: E402
 
 # The kernel's own tool is asked for its modes, and each node.
 PAGE_OWNER_FILTER = (
@@ -298,13 +297,7 @@ def put_block(block: pathlib.Path, state: str) -> bool:
 
 def main() -> None:
     collector = Collector()
-    workload = Workload(collector.has_sound_memcg_text)
-    # what processes allocate is on the nodes of their CPUs
-    with collector.on_all_cpus():
-        workload.start()
-    # what the workload set off has ended
-    time.sleep(1)
-    workload.marker()
+    workload = collector.start_workload()
     views(collector)
     collector.run_pobpf("check", "check")
     collector.run_pobpf("check_json", "check", "--format", "json")
