@@ -115,8 +115,8 @@ static __always_inline void *rdonly_cast(__u64 address, __u32 btf_id)
  * tests/synthetic and tests/vm (`--no-feature bpf-loop`).
  *
  * LOOP_BODY begins the function that loop() calls, which goes on until it returns 1 or has been
- * called nr times. More often does no harm: the array has as many elements as the longest loop
- * may need, and not as each needs.
+ * called nr times. More often does no harm: the array has as many elements as any loop needs but
+ * that of print_page(), which goes on in the next call where it stopped.
  */
 #ifdef POBPF_FOR_EACH
 struct {
@@ -362,7 +362,10 @@ static __always_inline __u32 read_owner_tgid(struct page_owner *owner)
 	return records_task() ? KERNEL_READ(owner, tgid) : 0;
 }
 
-/* As two words: the verifier allows wide loads inside a char array. Zero if not recorded. */
+/*
+ * The name is read as two words, as the verifier allows wide loads inside a char array. It is zero
+ * where it is not recorded.
+ */
 static __always_inline void read_owner_comm(struct page_owner *owner, __u8 *comm)
 {
 	struct comm_words *to = (void *)comm;
@@ -512,7 +515,9 @@ static __always_inline __u64 page_index(const struct page___dump *page)
 	return index;
 }
 
-/* Where a compound page kept what is said of it as a whole, before struct folio had members for it.
+/*
+ * Before struct folio had members for it, the second page of a compound page held what is said of
+ * the whole.
  */
 static __always_inline const struct page___dump *second_page(const struct folio___dump *folio)
 {

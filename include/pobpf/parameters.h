@@ -21,9 +21,9 @@ enum pobpf_mode {
  * Filters of a link, in the order in which they are tested: cheap ones first. A
  * page is counted under the first one that it does not pass.
  *
- * What a filter takes decides which of the four macros a row calls. Parameters, members of
- * FilterSpec (src/model/filter.h) and how the ones are made of the others
- * (src/model/compile_filter.cpp) follow from it:
+ * A row calls the macro of what its filter takes, from which follow the parameters, the members of
+ * FilterSpec (src/model/filter.h), and how the ones are made of the others
+ * (src/model/compile_filter.cpp):
  *
  * NAMES(ID, name, fields, names)	names of one of the kernel's tables, which KernelFacts
  *					has as <names>_names: a mask of their numbers
