@@ -1,4 +1,4 @@
-"""Fetches a kernel source package with an apt state of our own; the machine's apt stays as it is.
+"""Fetches packages with an apt state of our own; the machine's apt stays as it is.
 
 Mirror addresses and keys are those that the machine's apt uses; none is written down here.
 """
@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from .cache import kernels_dir, locked
@@ -28,37 +29,16 @@ def source_package(series: Series, refresh: bool) -> tuple[str, Path]:
 
 
 def _fetch(series: Series, directory: Path) -> Path:
-    state = kernels_dir() / "apt" / series.name
-    for part in ("etc", "state/lists/partial", "cache/archives/partial"):
-        (state / part).mkdir(parents=True, exist_ok=True)
-    (state / "etc" / "pobpf.sources").write_text(
-        "\n".join(source_stanza(suite) for suite in series.suites)
-    )
-    options = [
-        f"-oDir::State={state / 'state'}",
-        "-oDir::State::status=/dev/null",
-        f"-oDir::Cache={state / 'cache'}",
-        f"-oDir::Etc::sourcelist={state / 'etc' / 'pobpf.sources'}",
-        "-oDir::Etc::sourceparts=/dev/null",
-        # The machine's pins are about the packages it installs.
-        "-oDir::Etc::preferences=/dev/null",
-        "-oDir::Etc::preferencesparts=/dev/null",
-        # The cache may be below a home directory that apt's download user cannot enter.
-        "-oAPT::Sandbox::User=root",
-        "-oAPT::Update::Error-Mode=any",
-    ]
-    _run(["apt-get", *options, "--quiet=2", "update"])
-    package, version = _candidate(series, options)
-    file_start = f"{package}_{version.replace(':', '%3a')}_"
-    present = list(directory.glob(f"{file_start}*.deb"))
+    apt = PrivateApt(kernels_dir() / "apt" / series.name, series.suites)
+    package, version = _candidate(series, apt)
+    present = list(directory.glob(f"{package}_{version.replace(':', '%3a')}_*.deb"))
     if present:
         # Newest by time is what source_package() takes.
         present[0].touch()
         return present[0]
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
-        _run(["apt-get", *options, "--quiet=2", "download", f"{package}={version}"], cwd=scratch)
-        (downloaded,) = Path(scratch).glob("*.deb")
+        downloaded = apt.download(package, version, Path(scratch))
         old = list(directory.glob("*.deb"))
         result = downloaded.rename(directory / downloaded.name)
     for deb in old:
@@ -66,21 +46,20 @@ def _fetch(series: Series, directory: Path) -> Path:
     return result
 
 
-def _candidate(series: Series, options: list[str]) -> tuple[str, str]:
-    version = _candidate_version(series.package, options)
+def _candidate(series: Series, apt: PrivateApt) -> tuple[str, str]:
+    version = apt.candidate(series.package)
     if version:
         return series.package, version
     if series.or_newer:
         major, minor = (int(number) for number in series.name.split("."))
-        names = _run(["apt-cache", *options, "pkgnames", f"linux-source-{major}."]).split()
         minors = [
             int(match[1])
-            for name in names
+            for name in apt.names(f"linux-source-{major}.")
             if (match := re.fullmatch(rf"linux-source-{major}\.(\d+)", name))
         ]
         if minors and max(minors) >= minor:
             package = f"linux-source-{major}.{max(minors)}"
-            version = _candidate_version(package, options)
+            version = apt.candidate(package)
             if version:
                 return package, version
     raise VmError(
@@ -89,11 +68,47 @@ def _candidate(series: Series, options: list[str]) -> tuple[str, str]:
     )
 
 
-def _candidate_version(package: str, options: list[str]) -> str | None:
-    match = re.search(
-        r"^  Candidate: (\d\S*)$", _run(["apt-cache", *options, "policy", package]), re.MULTILINE
-    )
-    return match[1] if match else None
+class PrivateApt:
+    """An apt that knows these suites and nothing else, and installs nothing."""
+
+    def __init__(self, state: Path, suites: Sequence[str]) -> None:
+        for part in ("etc", "state/lists/partial", "cache/archives/partial"):
+            (state / part).mkdir(parents=True, exist_ok=True)
+        sources = state / "etc" / "pobpf.sources"
+        sources.write_text("\n".join(source_stanza(suite) for suite in suites))
+        self._options = [
+            f"-oDir::State={state / 'state'}",
+            "-oDir::State::status=/dev/null",
+            f"-oDir::Cache={state / 'cache'}",
+            f"-oDir::Etc::sourcelist={sources}",
+            "-oDir::Etc::sourceparts=/dev/null",
+            # The machine's pins are about the packages it installs.
+            "-oDir::Etc::preferences=/dev/null",
+            "-oDir::Etc::preferencesparts=/dev/null",
+            # The cache may be below a home directory that apt's download user cannot enter.
+            "-oAPT::Sandbox::User=root",
+            "-oAPT::Update::Error-Mode=any",
+        ]
+        self._run("apt-get", "--quiet=2", "update")
+
+    def candidate(self, package: str) -> str | None:
+        """The version that would be taken."""
+        match = re.search(
+            r"^  Candidate: (\d\S*)$", self._run("apt-cache", "policy", package), re.MULTILINE
+        )
+        return match[1] if match else None
+
+    def names(self, beginning: str) -> list[str]:
+        return self._run("apt-cache", "pkgnames", beginning).split()
+
+    def download(self, package: str, version: str, directory: Path) -> Path:
+        """The .deb file, in a directory in which there is no other."""
+        self._run("apt-get", "--quiet=2", "download", f"{package}={version}", cwd=directory)
+        (downloaded,) = directory.glob("*.deb")
+        return downloaded
+
+    def _run(self, program: str, *arguments: str, cwd: Path | None = None) -> str:
+        return _run([program, *self._options, *arguments], cwd=cwd)
 
 
 def source_stanza(suite: str) -> str:
@@ -113,7 +128,7 @@ def source_stanza(suite: str) -> str:
             )
     raise VmError(
         f"this machine's apt has no source for {' or '.join(own_suites)}, so there is no mirror "
-        f"to ask for {suite}: kernels can be built on Debian only"
+        f"to ask for {suite}: that works on Debian only"
     )
 
 
@@ -140,10 +155,10 @@ def os_release() -> dict[str, str]:
     return fields
 
 
-def _run(command: list[str], cwd: str | None = None) -> str:
+def _run(command: list[str], cwd: Path | None = None) -> str:
     """Output of a command; its complaint is the error."""
     if shutil.which(command[0]) is None:
-        raise VmError(f"{command[0]} is missing: kernels can be built on Debian only")
+        raise VmError(f"{command[0]} is missing: packages can be fetched on Debian only")
     result = subprocess.run(
         command,
         cwd=cwd,

@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 
 from . import guest
+from .emulator import find_emulator
 from .errors import VmError
-
-PROGRAM = "qemu-system-x86_64"
 
 # A node boundary inside a memory section (128 MiB on x86-64) would make a section of two nodes.
 NODE_ALIGN_MIB = 128
@@ -74,7 +73,7 @@ def begin_line(
     machine: Machine, accelerator: str, image: Path, kernel_arguments: list[str], console: Path
 ) -> list[str]:
     """All machines have these: CPUs, memory, kernel, and a console that is a file."""
-    line = [PROGRAM, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
+    line = [find_emulator(accelerator), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
     line += ["-machine", "q35"]
     line += _accelerator(machine, accelerator)
     line += _memory(machine)

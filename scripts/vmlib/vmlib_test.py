@@ -7,8 +7,9 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
-from . import apt, guest, kbuild, qemu, runner
+from . import apt, emulator, guest, kbuild, qemu, runner
 from .errors import VmError
 from .table import Edit, KernelTable
 
@@ -188,6 +189,33 @@ class ConsoleTest(unittest.TestCase):
     def test_ordinary_lines_are_no_trouble(self) -> None:
         for line in ("[    0.0] ACPI BIOS Warning (bug): x", "[    0.0] DEBUG: x", "warning: y"):
             self.assertNotRegex(line, runner.BAD_CONSOLE_LINE)
+
+
+class EmulatorTest(unittest.TestCase):
+    def test_a_fetched_one_is_for_what_is_emulated(self) -> None:
+        with (
+            tempfile.TemporaryDirectory() as cache,
+            mock.patch.dict(os.environ, XDG_CACHE_HOME=cache),
+        ):
+            self.assertEqual(emulator.find_emulator("tcg"), emulator.NAME)
+            program = Path(cache, "pobpf", "qemu", "complete", "usr", "bin", emulator.NAME)
+            program.parent.mkdir(parents=True)
+            program.touch()
+            self.assertEqual(emulator.find_emulator("tcg"), str(program))
+            self.assertEqual(emulator.find_emulator("kvm"), emulator.NAME)
+
+    def test_versions(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            program = Path(directory) / "qemu"
+            for said, version in (
+                ("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)", (10, 0)),
+                ("QEMU emulator version 7.2.19", (7, 2)),
+                ("error while loading shared libraries", (0, 0)),
+            ):
+                program.write_text(f"#!/bin/sh\necho '{said}'\n")
+                program.chmod(0o755)
+                self.assertEqual(emulator._version(str(program)), version)
+        self.assertEqual(emulator._version("/none"), (0, 0))
 
 
 class QemuTest(unittest.TestCase):
