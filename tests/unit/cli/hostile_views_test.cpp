@@ -362,7 +362,7 @@ class HostileViews : public ::testing::Test {
     return filter;
   }
 
-  /// Two views, each in one format: all of them, ten thousand times, would take ten minutes with
+  /// Two views, each in one format: all of them, thousands of times, would take ten minutes with
   /// sanitizers, and thousands of mutations come by each.
   void look_at_two(const MemoryFile& file, DamagePolicy policy, std::uint64_t number) {
     std::minstd_rand random(static_cast<unsigned>(number) + 1);
@@ -449,7 +449,7 @@ class HostileViews : public ::testing::Test {
       {GroupField::kNid, GroupField::kZone},
       {GroupField::kMemcg, GroupField::kMigrateReason, GroupField::kFreed}};
   // without sanitizers it is the memory that is looked at
-  static constexpr std::uint64_t kNrMutations = test::kIsSanitized ? 10'000 : 1'000;
+  static constexpr std::uint64_t kNrMutations = test::kIsSanitized ? 4'000 : 1'000;
 
   /// Every view of a file that is small for what is in it: whatever it answers, that takes little
   /// memory and is not long.
