@@ -18,7 +18,7 @@ STABLE_SHARE_MIN = 0.8
 # flags change all the time (vm_test.py)
 FLIPPED_SHARE_MAX = 0.01
 NODE_VIEWS = ("nid0-stack", "nid1-handle", "nid1-stack_handle")
-VIEWS = ["stack", "longest", *NODE_VIEWS]
+VIEWS = ["handle", "longest", *NODE_VIEWS]
 NOTHING = ("nothing_order", "nothing_comm", "nothing_tgid", "nothing_symbol")
 
 
@@ -82,7 +82,7 @@ class Text(PinTest):
                 self.assert_view(f"cat_{way}", "nid1-stack_handle")
 
     def test_every_kind_of_record_was_there(self):
-        text = collected.out("cat_stack")
+        text = collected.out("cat_nid0-stack") + collected.out("cat_nid1-stack_handle")
         self.assertIn(b"(anon\n\x1b[31mred)", text)
         self.assertIn(b"Page has been migrated, last migrate reason: syscall_or_cpuset\n", text)
         self.assertIn(b" [brd]\n", text)
@@ -169,7 +169,7 @@ class Listing(PinTest):
         self.assertEqual(pins["directory"], "/sys/fs/bpf/pobpf")
         by_name = {pin["name"]: pin for pin in pins["pins"]}
         self.assertEqual(by_name["nid0-stack"]["nodes"], "0")
-        self.assertIsNone(by_name["stack"]["nodes"])
+        self.assertIsNone(by_name["handle"]["nodes"])
         self.assertEqual(by_name["nid1-stack_handle"]["mode"], "stack_handle")
         self.assertEqual({pin["kind"] for pin in pins["pins"]}, {"pin"})
 
@@ -237,7 +237,7 @@ class Removal(PinTest):
     def test_unpin_removes_what_is_named(self):
         self.assert_status("unpin_stack", 0)
         names = collected.run_of("after_unpin")["names"]
-        self.assertNotIn("stack", names)
+        self.assertNotIn("handle", names)
         self.assertNotIn("nid1-handle", names)
         self.assertIn("nid1-stack_handle", names)
 

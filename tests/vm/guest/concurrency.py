@@ -35,7 +35,7 @@ CATS = {"all": 2, "nid0": 3, "nid1": 3, "orders": 3, "churn_a": 3, "churn_b": 3,
 FEW_VIEWS = "all nid1 orders churn_a churn_b not_churn handles memcg".split()
 CROWDED_CPU = "0"
 # processes that are killed, two at a time
-KILLS = 54
+KILLS = 36
 # an eighth of 1 GiB, of both nodes and all zones, so that views are small enough to judge many
 SLICE = "0x0-0x1fff,0x14000-0x15fff,0x20000-0x21fff,0x34000-0x35fff"
 KINDS = "text stacks file new_file pin delegated_pin replace cat threads".split()

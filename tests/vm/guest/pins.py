@@ -23,10 +23,10 @@ LONG_COMM = b"fifteen\nbytes\t!"
 PINS = pathlib.Path("/sys/fs/bpf/pobpf")
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 NOBODY += ["--inh-caps=-all", "--bounding-set=-all"]
-# Each name is a view: the arguments of pobpf and of pobpf pin. All of the machine is read in one mode,
-# and each mode and node once more.
+# Each name is a view: the arguments of pobpf and of pobpf pin. All of the machine is read in the mode
+# that prints least, and each mode and node once more.
 VIEWS = {
-    "stack": ["--mode", "stack"],
+    "handle": ["--mode", "handle"],
     "longest": ["--memcg", f"/{LONG_MEMCG}", "--mode", "stack_handle"],
     **{
         f"nid{n}-{mode}": ["--nid", n, "--mode", mode]
@@ -217,7 +217,7 @@ def bad_names(collector: Collector) -> None:
 
 
 def removal(collector: Collector) -> None:
-    collector.run_pobpf("unpin_stack", "unpin", "stack", "nid1-handle")
+    collector.run_pobpf("unpin_stack", "unpin", "handle", "nid1-handle")
     collector.results["after_unpin"] = {"names": sorted(os.listdir(PINS))}
     collector.run_pobpf("unpin_all", "unpin", "--all")
     collector.results["after_unpin_all"] = {"names": sorted(os.listdir(PINS))}
