@@ -347,19 +347,24 @@ struct comm_words {
 };
 
 /*
- * v5.18 ("mm/page_owner: record tgid" and "record task command name"). Before: the pid alone, and
- * the text has no lines about cgroups either. Checked by: tests/vm (`--no-feature task-names`).
+ * v5.18 ("mm/page_owner: record tgid" and "record task command name"), each by itself. Before: the
+ * pid alone. Checked by: tests/synthetic and tests/vm (`--no-feature thread-group` and
+ * `task-name`).
  */
-static __always_inline bool records_task(void)
+static __always_inline bool records_tgid(void)
 {
-	return bpf_core_field_exists(struct page_owner, tgid) &&
-	       bpf_core_field_exists(struct page_owner, comm);
+	return bpf_core_field_exists(struct page_owner, tgid);
+}
+
+static __always_inline bool records_comm(void)
+{
+	return bpf_core_field_exists(struct page_owner, comm);
 }
 
 /* 0 where it is not recorded; user space does not ask for it then. */
 static __always_inline __u32 read_owner_tgid(struct page_owner *owner)
 {
-	return records_task() ? KERNEL_READ(owner, tgid) : 0;
+	return records_tgid() ? KERNEL_READ(owner, tgid) : 0;
 }
 
 /*
@@ -373,7 +378,7 @@ static __always_inline void read_owner_comm(struct page_owner *owner, __u8 *comm
 
 	to->word[0] = 0;
 	to->word[1] = 0;
-	if (!records_task())
+	if (!records_comm())
 		return;
 	from = (const void *)&owner->comm;
 #ifdef POBPF_PROBE_READS

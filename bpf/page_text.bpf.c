@@ -293,8 +293,12 @@ static __noinline int print_head(struct seq_file *seq, const struct pobpf_page *
 {
 	BPF_SEQ_PRINTF(seq, "Page allocated via order %u, mask 0x%x(", rec->order, rec->gfp_mask);
 	print_flags(seq, rec->gfp_mask, GFP_NAMES, text.nr_gfp_names);
-	if (records_task())
+	if (records_tgid() && records_comm())
 		BPF_SEQ_PRINTF(seq, "), pid %d, tgid %d (%s), ts ", rec->pid, rec->tgid, comm);
+	else if (records_tgid())
+		BPF_SEQ_PRINTF(seq, "), pid %d, tgid %d, ts ", rec->pid, rec->tgid);
+	else if (records_comm())
+		BPF_SEQ_PRINTF(seq, "), pid %d (%s), ts ", rec->pid, comm);
 	else
 		BPF_SEQ_PRINTF(seq, "), pid %d, ts ", rec->pid);
 	BPF_SEQ_PRINTF(seq, "%llu ns", rec->ts_nsec);
@@ -376,7 +380,7 @@ LOOP_BODY(print_page, index, struct walk, w)
 		BPF_SEQ_PRINTF(seq, "handle: %u\n", page->handle);
 	if (page->last_migrate_reason != text.migrate_reason_never)
 		print_migrated(seq, page->last_migrate_reason);
-	if (records_task() && page->memcg_flags)
+	if (!text.omits_charges && page->memcg_flags)
 		print_memcg(seq, page->memcg_flags, page->cgroup_id);
 	BPF_SEQ_PRINTF(seq, "\n");
 	return 0;

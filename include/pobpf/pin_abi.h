@@ -64,12 +64,14 @@ struct pobpf_text_facts {
 	__s32 migrate_reason_never;
 	__u32 is_pfn_decimal;
 	__u32 shows_free_ts;
+	__u32 omits_charges;
 	/* bytes of the longest record without its stack: what must be free to begin one */
 	__u32 record_bytes_max;
 	/* bytes of the longest line of a stack */
 	__u32 frame_bytes_max;
+	__u32 reserved;
 };
-POBPF_ASSERT_SIZE(struct pobpf_text_facts, 2 * 64 * 40 + 8 * 48 + 16 * 32 + 64 * 32 + 40);
+POBPF_ASSERT_SIZE(struct pobpf_text_facts, 2 * 64 * 40 + 8 * 48 + 16 * 32 + 64 * 32 + 48);
 
 /* Element of a pin's ranges map: [begin, end), ascending, disjoint. */
 struct pobpf_pfn_range {

@@ -337,7 +337,7 @@ class KernelTextFormatter final : public PageFormatter {
 
   /// mm/page_owner.c: print_page_owner_memcg()
   void append_memcg(const pobpf_page& page, PageContext& context, std::string& out) {
-    if (!has(PageField::kMemcg) || facts_.omits_charges) return;
+    if (!has(PageField::kMemcg) || layout_.omits_charges) return;
     if ((page.memcg_flags & POBPF_MEMCG_SLAB) != 0) out += "Slab cache page\n";
     if (is_charge_unknown(page.memcg_flags)) out += "Charged to memcg (unknown)\n";
     if ((page.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return;

@@ -33,6 +33,9 @@ bool tells_text_layout(const KernelBtf& btf) {
   return btf.offset_of("page_owner", "free_pid").has_value();
 }
 
+/// Prints the lines about cgroups.
+constexpr const char* kChargePrinter = "print_page_owner_memcg";
+
 /// Stops at the first fact that cannot be had and keeps the reason.
 class Discovery {
  public:
@@ -119,8 +122,6 @@ Status Discovery::page_owner() {
   facts_.layout.owner_allocated_bit = 1U << *allocated_bit;
 
   facts_.missing_fields = missing_fields(btf_);
-  // lines about cgroups came with the task
-  facts_.text.omits_charges = facts_.missing_fields != 0;
   return {};
 }
 
@@ -300,7 +301,7 @@ Status Discovery::names() {
 void Discovery::text_layout() {
   auto& source = facts_.text_layout_source;
   if (tells_text_layout(btf_)) {
-    facts_.text.text_layout.emplace();
+    facts_.text.text_layout.emplace().omits_charges = btf_.is_hidden(kChargePrinter);
     source = "BTF";
     return;
   }
@@ -309,8 +310,12 @@ void Discovery::text_layout() {
          return btf_.is_hidden(name) ? std::nullopt : memory_.symbol(name);
        },
        [this](std::uint64_t address, std::size_t size) { return memory_.read(address, size); }},
-      facts_.missing_fields == 0);
-  if (found) facts_.text.text_layout = *found;
+      facts_.missing_fields);
+  if (found) {
+    facts_.text.text_layout = *found;
+    // it is inlined, so that its string is seen although it is hidden
+    if (btf_.is_hidden(kChargePrinter)) facts_.text.text_layout->omits_charges = true;
+  }
   source = found ? "the kernel's format strings" : found.error().what;
 }
 
@@ -495,9 +500,10 @@ Result<MachineFacts> Discovery::run() {
 std::string describe_text_layout(const MachineFacts& facts) {
   const auto& layout = facts.text.text_layout;
   if (!layout) return fmt::format("not known: {}", facts.text_layout_source);
-  return fmt::format("{} PFN, {} free_ts (from {})",
+  return fmt::format("{} PFN, {} free_ts, {} lines about cgroups (from {})",
                      layout->is_pfn_decimal ? "decimal" : "hexadecimal",
-                     layout->shows_free_ts ? "with" : "without", facts.text_layout_source);
+                     layout->shows_free_ts ? "with" : "without",
+                     layout->omits_charges ? "without" : "with", facts.text_layout_source);
 }
 
 }  // namespace
@@ -527,8 +533,8 @@ std::vector<std::string> fact_symbols(const KernelBtf& btf) {
                                     "__per_cpu_offset",
                                     "pageblock_order"};
   if (!tells_text_layout(btf))
-    names.insert(names.end(),
-                 {"print_page_owner", "read_page_owner", "__start_rodata", "__end_rodata"});
+    names.insert(names.end(), {kChargePrinter, "print_page_owner", "read_page_owner",
+                               "__start_rodata", "__end_rodata"});
   return names;
 }
 
@@ -572,7 +578,9 @@ std::vector<std::string> signs_of_feature(std::string_view feature) {
       {"bpf-loop", {"BPF_FUNC_loop"}},
       {"kallsyms-lookup", {"BPF_FUNC_kallsyms_lookup_name"}},
       {"ksym-iterator", {"bpf_iter_ksym"}},
-      {"task-names", {"page_owner.comm", "page_owner.tgid"}},
+      {"task-name", {"page_owner.comm"}},
+      {"thread-group", {"page_owner.tgid"}},
+      {"charge-lines", {kChargePrinter}},
       {"free-pid", {"page_owner.free_pid"}},
       {"format-strings", {"print_page_owner", "read_page_owner"}},
       {"section-enumerators",
@@ -602,8 +610,10 @@ Status check_age(const KernelBtf& btf) {
 }
 
 PageFields missing_fields(const KernelBtf& btf) {
-  if (btf.offset_of("page_owner", "comm") && btf.offset_of("page_owner", "tgid")) return 0;
-  return PageField::kComm | PageField::kTgid;
+  PageFields missing = 0;
+  if (!btf.offset_of("page_owner", "comm")) missing = missing | PageField::kComm;
+  if (!btf.offset_of("page_owner", "tgid")) missing = missing | PageField::kTgid;
+  return missing;
 }
 
 SymbolSources symbol_sources(const KernelBtf& btf) {

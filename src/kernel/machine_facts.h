@@ -63,7 +63,7 @@ struct MachineFacts {
 /// kUnsupported for kernels before v5.15, or so: one that lacks what nothing else can stand in for.
 [[nodiscard]] Status check_age(const KernelBtf& btf);
 
-/// v5.18: the thread group and the name of who allocated. Before: the pid alone.
+/// v5.18: the thread group and the name of who allocated, each by itself. Before: the pid alone.
 [[nodiscard]] PageFields missing_fields(const KernelBtf& btf);
 
 /// v5.16: bpf_kallsyms_lookup_name(). v6.0: iter/ksym.

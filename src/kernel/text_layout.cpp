@@ -6,6 +6,7 @@
 #include <cstring>
 #include <set>
 #include <string_view>
+#include <utility>
 
 namespace pobpf {
 namespace {
@@ -65,39 +66,53 @@ bool is_certain(const Answers& answers) {
 /// How mm/page_owner.c: print_page_owner() prints, by the format strings that were seen.
 class SeenFormats {
  public:
-  explicit SeenFormats(bool has_task) : has_task_(has_task) {}
+  explicit SeenFormats(PageFields missing) : missing_(missing) {}
   void add(std::string_view format) {
     if (format.starts_with("PFN %lu type ")) is_pfn_decimal_.insert(true);
     if (format.starts_with("PFN 0x%lx type ")) is_pfn_decimal_.insert(false);
     if (format.starts_with("Page allocated via order ")) shows_free_ts_.insert(free_ts_in(format));
+    if (format.starts_with("Charged ")) shows_charges_.insert(charges_in(format));
   }
   [[nodiscard]] bool has_some() const {
     return !is_pfn_decimal_.empty() || !shows_free_ts_.empty();
   }
   [[nodiscard]] std::optional<TextLayout> layout() const {
     if (!is_certain(is_pfn_decimal_) || !is_certain(shows_free_ts_)) return std::nullopt;
-    return TextLayout{is_pfn_decimal_.begin()->value(), shows_free_ts_.begin()->value()};
+    const bool omits_charges = shows_charges_.empty();
+    if (!omits_charges && !is_certain(shows_charges_)) return std::nullopt;
+    return TextLayout{is_pfn_decimal_.begin()->value(), shows_free_ts_.begin()->value(),
+                      omits_charges};
   }
 
  private:
   /// No value if any of it is not as it has been so far.
   [[nodiscard]] std::optional<bool> free_ts_in(std::string_view format) const {
     constexpr std::string_view kHead = "Page allocated via order %u, mask %#x(%pGg), pid %d";
-    constexpr std::string_view kTask = ", tgid %d (%s)";  // v5.18
+    constexpr std::pair<PageField, std::string_view> kTask[] = {{PageField::kTgid, ", tgid %d"},
+                                                                {PageField::kComm, " (%s)"}};
     if (!format.starts_with(kHead)) return std::nullopt;
     format.remove_prefix(kHead.size());
-    if (format.starts_with(kTask))
-      format.remove_prefix(kTask.size());
-    else if (has_task_)
-      return std::nullopt;
+    for (const auto& [field, text] : kTask) {
+      if (format.starts_with(text))
+        format.remove_prefix(text.size());
+      else if (!has_field(missing_, field))
+        return std::nullopt;
+    }
     if (format == ", ts %llu ns, free_ts %llu ns\n") return true;
     if (format == ", ts %llu ns\n") return false;
     return std::nullopt;
   }
 
-  bool has_task_;
+  /// print_page_owner_memcg(), since v5.18.
+  static std::optional<bool> charges_in(std::string_view format) {
+    if (format == "Charged %sto %smemcg %s\n") return true;
+    return std::nullopt;
+  }
+
+  PageFields missing_;
   Answers is_pfn_decimal_;
   Answers shows_free_ts_;
+  Answers shows_charges_;  // empty: there are no lines about cgroups
 };
 
 tl::unexpected<Error> not_known(std::string why) {
@@ -114,15 +129,15 @@ std::vector<std::uint64_t> addresses_in_code(CodeArch arch, std::span<const std:
   return {found.begin(), found.end()};
 }
 
-Result<TextLayout> find_text_layout(const CodeMemory& memory, bool has_task, CodeArch arch) {
+Result<TextLayout> find_text_layout(const CodeMemory& memory, PageFields missing, CodeArch arch) {
   const AddressRange strings{memory.symbol("__start_rodata").value_or(0),
                              memory.symbol("__end_rodata").value_or(0)};
   if (strings.begin == 0 || strings.end <= strings.begin)
     return not_known("the symbol table does not say where the kernel's strings are");
   std::set<std::uint64_t> candidates;
   bool has_code = false;
-  // the former is inlined into the latter as a compiler likes
-  for (const char* function : {"print_page_owner", "read_page_owner"}) {
+  // each of the former may be inlined into the next one
+  for (const char* function : {"print_page_owner_memcg", "print_page_owner", "read_page_owner"}) {
     const auto address = memory.symbol(function);
     if (!address) continue;
     const auto code = memory.read(*address, kCodeBytes);
@@ -132,7 +147,7 @@ Result<TextLayout> find_text_layout(const CodeMemory& memory, bool has_task, Cod
     candidates.insert(found.begin(), found.end());
   }
   if (!has_code) return not_known("the code of read_page_owner() cannot be read");
-  SeenFormats seen(has_task);
+  SeenFormats seen(missing);
   for (const std::uint64_t candidate : candidates) {
     const auto bytes =
         memory.read(candidate, std::min<std::uint64_t>(kFormatBytes, strings.end - candidate));

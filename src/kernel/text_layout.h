@@ -13,6 +13,7 @@
 
 #include "model/address_range.h"
 #include "model/kernel_facts.h"
+#include "model/page_fields.h"
 #include "util/error.h"
 
 namespace pobpf {
@@ -38,9 +39,9 @@ constexpr CodeArch kThisArch = CodeArch::kX86_64;
                                                            std::uint64_t address,
                                                            const AddressRange& wanted);
 
-/// `has_task`: records have a task name and a thread group, so that a first line without them is of
-/// another kernel. An error says why the layout is not known.
-[[nodiscard]] Result<TextLayout> find_text_layout(const CodeMemory& memory, bool has_task,
+/// `missing`: fields that records do not have; a first line without a task name or a thread group
+/// that they have is of another kernel. An error says why the layout is not known.
+[[nodiscard]] Result<TextLayout> find_text_layout(const CodeMemory& memory, PageFields missing,
                                                   CodeArch arch = kThisArch);
 
 }  // namespace pobpf

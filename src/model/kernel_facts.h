@@ -51,6 +51,7 @@ struct ImportedTexts {
 struct TextLayout {
   bool is_pfn_decimal = false;
   bool shows_free_ts = false;  ///< of records of which it is known
+  bool omits_charges = false;  ///< no lines about cgroups
 
   bool operator==(const TextLayout&) const = default;
 };
@@ -71,7 +72,6 @@ struct KernelFacts {
   std::optional<unsigned> max_page_order = 10;
   /// No value: it could not be found out. Of an import: how the records that were read last were.
   std::optional<TextLayout> text_layout;
-  bool omits_charges = false;  ///< no lines about cgroups
   /// gfp_migratetype(): GFP_MOVABLE_SHIFT and GFP_MOVABLE_MASK.
   unsigned gfp_migratetype_shift = 3;
   std::uint32_t gfp_migratetype_mask = 3;

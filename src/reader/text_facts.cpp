@@ -94,6 +94,7 @@ Result<pobpf_text_facts> make_text_facts(const KernelFacts& facts) {
   text.migrate_reason_never = facts.migrate_reason_never;
   text.is_pfn_decimal = layout->is_pfn_decimal ? 1 : 0;
   text.shows_free_ts = layout->shows_free_ts ? 1 : 0;
+  text.omits_charges = layout->omits_charges ? 1 : 0;
   text.record_bytes_max = static_cast<__u32>(record_bytes_max(facts));
   // not the longest symbol of this moment: modules come later. " " and "\n" in place of its NUL
   text.frame_bytes_max = POBPF_SYMBOL_BYTES + 1;

@@ -44,7 +44,7 @@ void write_tables(const KernelFacts& facts, snapshot::KernelTables& tables) {
   tables.set_is_pfn_decimal(layout.is_pfn_decimal);
   tables.set_shows_free_ts(layout.shows_free_ts);
   tables.set_is_text_layout_unknown(!facts.text_layout);
-  tables.set_omits_charges(facts.omits_charges);
+  tables.set_omits_charges(layout.omits_charges);
   tables.set_gfp_migratetype_shift(facts.gfp_migratetype_shift);
   tables.set_gfp_migratetype_mask(facts.gfp_migratetype_mask);
   tables.set_is_mobility_grouping_disabled(facts.is_mobility_grouping_disabled);
@@ -113,8 +113,7 @@ Result<KernelFacts> read_tables(const snapshot::KernelTables& tables) {
   if (tables.has_pageblock_order()) facts.pageblock_order = tables.pageblock_order();
   if (tables.has_max_page_order()) facts.max_page_order = tables.max_page_order();
   if (!tables.is_text_layout_unknown())
-    facts.text_layout = {tables.is_pfn_decimal(), tables.shows_free_ts()};
-  facts.omits_charges = tables.omits_charges();
+    facts.text_layout = {tables.is_pfn_decimal(), tables.shows_free_ts(), tables.omits_charges()};
   facts.gfp_migratetype_shift = tables.gfp_migratetype_shift();
   facts.gfp_migratetype_mask = tables.gfp_migratetype_mask();
   facts.is_mobility_grouping_disabled = tables.is_mobility_grouping_disabled();

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "../unit/util/memory_peak.h"
+#include "format/page_formatter.h"
 #include "kernel/local_clock.h"
 #include "kernel/program_ids.h"
 #include "reader/command_checks.h"
@@ -326,13 +327,34 @@ class WithoutTasks : public MachineTest {
     if (IsSkipped()) return;
     ASSERT_TRUE(machine_->add_section(0));
     machine_->allocate(1, {.pid = 5, .tgid = 4, .comm = "task"});
+    open_without({"task-name", "thread-group"});
+  }
+
+  void open_without(std::initializer_list<std::string> features) {
     SessionOptions options;
     options.without_features = GetParam().without_features();
-    options.without_features.emplace("task-names");
+    options.without_features.insert(features);
     options.filters = kEveryFilter;
     auto opened = machine_->open_session(options);
     ASSERT_TRUE(opened) << opened.error().what;
     session_ = std::move(*opened);
+  }
+
+  Error error_of(const FilterSpec& filter) {
+    auto reader = session_->open_reader({.filter = filter});
+    EXPECT_FALSE(reader);
+    return reader ? Error() : reader.error();
+  }
+  std::string text_of_the_page() {
+    const PageFields fields = session_->open_reader({}).value()->fields();
+    const auto formatter =
+        make_kernel_text_formatter(session_->facts(), POBPF_MODE_HANDLE, CommStyle::kRaw).value();
+    formatter->set_fields(fields);
+    std::string text;
+    const Delivered delivered = read();
+    for (const pobpf_page& page : delivered.pages)
+      EXPECT_TRUE(formatter->append(page, *session_, text));
+    return text;
   }
 };
 
@@ -349,11 +371,6 @@ TEST_P(WithoutTasks, WhatIsNotRecordedIsNotKnown) {
 }
 
 TEST_P(WithoutTasks, NothingIsSelectedByIt) {
-  const auto error_of = [&](const FilterSpec& filter) {
-    auto reader = session_->open_reader({.filter = filter});
-    EXPECT_FALSE(reader);
-    return reader ? Error() : reader.error();
-  };
   FilterSpec comm;
   comm.comms.rejected = {"task"};
   EXPECT_EQ(error_of(comm).kind, ErrorKind::kUnsupported);
@@ -380,6 +397,51 @@ TEST_P(WithoutTasks, NothingIsSummedUpByIt) {
   ASSERT_TRUE(sums) << sums.error().what;
   ASSERT_EQ(sums->groups.size(), 1U);
   EXPECT_EQ(sums->groups[0].key.pid, 5);
+}
+
+/// Distributions may take the one without the other.
+TEST_P(WithoutTasks, TheNameAloneIsKnown) {
+  open_without({"thread-group"});
+  const Delivered delivered = read();
+  ASSERT_EQ(delivered.pages.size(), 1U);
+  EXPECT_EQ(delivered.pages[0].tgid, 0);
+  EXPECT_STREQ(reinterpret_cast<const char*>(delivered.pages[0].comm), "task");
+  EXPECT_THAT(text_of_the_page(), testing::HasSubstr("), pid 5 (task), ts "));
+  FilterSpec filter;
+  filter.comms.wanted = {"task"};
+  EXPECT_EQ(read({.filter = filter}).pages.size(), 1U);
+  filter.comms.wanted = {"other"};
+  EXPECT_EQ(read({.filter = filter}).pages.size(), 0U);
+  filter.tgids.wanted = {{4, 4}};
+  EXPECT_EQ(error_of(filter).what,
+            "--tgid does not work here, as this kernel's page_owner does not record the tgid");
+  EXPECT_FALSE(session_->sum_groups({}, {.group_by = POBPF_GROUP_TGID}, {}));
+  const auto sums = session_->sum_groups({}, {.group_by = POBPF_GROUP_COMM}, {});
+  ASSERT_TRUE(sums) << sums.error().what;
+  ASSERT_EQ(sums->groups.size(), 1U);
+  EXPECT_STREQ(reinterpret_cast<const char*>(sums->groups[0].key.comm), "task");
+}
+
+TEST_P(WithoutTasks, TheThreadGroupAloneIsKnown) {
+  open_without({"task-name"});
+  const Delivered delivered = read();
+  ASSERT_EQ(delivered.pages.size(), 1U);
+  EXPECT_EQ(delivered.pages[0].tgid, 4);
+  EXPECT_THAT(delivered.pages[0].comm, testing::Each(0));
+  EXPECT_THAT(text_of_the_page(), testing::HasSubstr("), pid 5, tgid 4, ts "));
+  FilterSpec filter;
+  filter.tgids.wanted = {{4, 4}};
+  EXPECT_EQ(read({.filter = filter}).pages.size(), 1U);
+  filter.tgids.wanted = {{5, 5}};
+  EXPECT_EQ(read({.filter = filter}).pages.size(), 0U);
+  filter.comms.wanted = {"task"};
+  EXPECT_EQ(error_of(filter).what,
+            "--comm does not work here, as this kernel's page_owner does not record the task name");
+  EXPECT_FALSE(session_->sum_groups({}, {.group_by = POBPF_GROUP_COMM}, {}));
+  const auto sums = session_->sum_groups({}, {.group_by = POBPF_GROUP_TGID}, {});
+  ASSERT_TRUE(sums) << sums.error().what;
+  ASSERT_EQ(sums->groups.size(), 1U);
+  EXPECT_EQ(sums->groups[0].key.tgid, 4U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Object, WithoutTasks, testing::ValuesIn(kFiltersObjects), object_name);

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 FIRST_LINE = re.compile(
     rb"Page allocated via order (?P<order>\d+), mask 0x(?P<mask>[0-9a-f]+)\((?P<gfp>[^)]*)\), "
-    rb"pid (?P<pid>-?\d+)(?P<task>, tgid (?P<tgid>-?\d+) \((?P<comm>.{0,15})\))?, ts (?P<ts>\d+) ns"
+    rb"pid (?P<pid>-?\d+)(?P<in_tgid>, tgid (?P<tgid>-?\d+))?(?P<in_comm> \((?P<comm>.{0,15})\))?, "
+    rb"ts (?P<ts>\d+) ns"
     rb"(?:, free_ts (?P<free_ts>\d+) ns)?\n"
     rb"PFN (?P<pfn>(?:0x[0-9a-f]+|\d+)) type (?P<type>\w+) Block (?P<block>\d+) type "
     rb"(?P<block_type>\w+) Flags 0x(?P<flags>[0-9a-f]+)\((?P<flag_names>[^)\n]*)\)\n",
@@ -66,16 +67,18 @@ class Record:
         """Whether it was copied from another page, and its time of allocation with it."""
         return b"\nPage has been migrated, last migrate reason: " in self.text
 
-    @property
-    def without_memcg(self) -> bytes:
-        """The text without its memcg lines."""
-        return MEMCG_LINE.sub(b"", self.text)
+    def without(self, *parts: str) -> bytes:
+        """The text without these parts of the first line: comm, tgid."""
+        text = self.text
+        # the last one first, as what follows it moves
+        for begin, end in sorted((self.fields.span(f"in_{part}") for part in parts), reverse=True):
+            text = text[:begin] + text[end:]
+        return text
 
     @property
-    def without_task(self) -> bytes:
+    def before_v518(self) -> bytes:
         """The text as kernels before 5.18 print it."""
-        begin, end = self.fields.span("task")
-        return MEMCG_LINE.sub(b"", self.text[:begin] + self.text[end:])
+        return MEMCG_LINE.sub(b"", self.without("comm", "tgid"))
 
 
 def parse(text: bytes) -> dict[int, Record]:

@@ -168,7 +168,7 @@ constexpr OptionRow kOtherRows[] = {
     {.name = "no-feature", .value = "FEATURE", .times = Times::kSeveral, .is_hidden = true,
      .take = take_feature,
      .choices = "rdonly-cast,may-goto,bpf-loop,kallsyms-lookup,ksym-iterator,"
-                "section-enumerators,task-names,free-pid,format-strings"},
+                "section-enumerators,task-name,thread-group,charge-lines,free-pid,format-strings"},
 };
 // clang-format on
 

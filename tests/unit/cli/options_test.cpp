@@ -245,16 +245,16 @@ TEST(Options, SwitchesKernelFeaturesOff) {
   const auto options = parse({"--no-feature", "rdonly-cast", "--no-feature", "kallsyms-lookup"});
   EXPECT_THAT(options.session.without_features,
               testing::UnorderedElementsAre("rdonly-cast", "kallsyms-lookup"));
-  for (const char* feature :
-       {"rdonly-cast", "may-goto", "bpf-loop", "kallsyms-lookup", "ksym-iterator",
-        "section-enumerators", "task-names", "free-pid", "format-strings"}) {
+  for (const char* feature : {"rdonly-cast", "may-goto", "bpf-loop", "kallsyms-lookup",
+                              "ksym-iterator", "section-enumerators", "task-name", "thread-group",
+                              "charge-lines", "free-pid", "format-strings"}) {
     EXPECT_TRUE(parse({"--no-feature", feature}).session.without_features.contains(feature));
     EXPECT_FALSE(signs_of_feature(feature).empty()) << feature;
   }
   EXPECT_EQ(refusal({"--no-feature", "rdonly_cast"}),
             "unknown feature 'rdonly_cast': --no-feature takes rdonly-cast, may-goto, bpf-loop, "
-            "kallsyms-lookup, ksym-iterator, section-enumerators, task-names, free-pid or "
-            "format-strings");
+            "kallsyms-lookup, ksym-iterator, section-enumerators, task-name, thread-group, "
+            "charge-lines, free-pid or format-strings");
 }
 
 TEST(Options, HelpIsPerCommandAndFitsATerminal) {

@@ -97,7 +97,7 @@ TEST_F(KernelText, IsRefusedWhereItIsNotKnown) {
 }
 
 TEST_F(KernelText, BeforeV518HasNoLinesOfCgroups) {
-  facts_.omits_charges = true;
+  facts_.text_layout->omits_charges = true;
   pobpf_page page = android_migrated();
   page.memcg_flags |= POBPF_MEMCG_SLAB;
   EXPECT_THAT(text(page), EndsWith("last migrate reason: compaction\n\n"));
@@ -105,8 +105,7 @@ TEST_F(KernelText, BeforeV518HasNoLinesOfCgroups) {
 
 // Source: v5.15, mm/page_owner.c: print_page_owner()
 TEST_F(KernelText, OfV515HasThePidAlone) {
-  facts_.omits_charges = true;
-  facts_.text_layout = {.is_pfn_decimal = true, .shows_free_ts = true};
+  facts_.text_layout = {.is_pfn_decimal = true, .shows_free_ts = true, .omits_charges = true};
   pobpf_page page = android_migrated();
   page.free_ts_nsec = 17;
   const auto formatter =

@@ -106,8 +106,16 @@ constexpr const char* kHeaderFreeTs =
     "ns\n";
 constexpr const char* kHeaderOf515 =
     "Page allocated via order %u, mask %#x(%pGg), pid %d, ts %llu ns, free_ts %llu ns\n";
+constexpr const char* kHeaderWithComm =
+    "Page allocated via order %u, mask %#x(%pGg), pid %d (%s), ts %llu ns\n";
+constexpr const char* kHeaderWithTgid =
+    "Page allocated via order %u, mask %#x(%pGg), pid %d, tgid %d, ts %llu ns\n";
+constexpr PageFields kComm = PageFields{} | PageField::kComm;
+constexpr PageFields kTgid = PageFields{} | PageField::kTgid;
+constexpr PageFields kTask = kComm | kTgid;
 constexpr const char* kDecimal = "PFN %lu type %s Block %lu type %s Flags %pGp\n";
 constexpr const char* kHex = "PFN 0x%lx type %s Block %lu type %s Flags %pGp\n";
+constexpr const char* kCharged = "Charged %sto %smemcg %s\n";
 constexpr const char* kMigrated = "Page has been migrated, last migrate reason: %s\n";
 
 /// The code and the strings of an x86-64 kernel.
@@ -138,7 +146,7 @@ class MadeUpKernel {
     refer(put(string), function);
   }
 
-  Result<TextLayout> layout(CodeArch arch = CodeArch::kX86_64, bool has_task = true) {
+  Result<TextLayout> layout(CodeArch arch = CodeArch::kX86_64, PageFields missing = 0) {
     for (auto& [address, code] : codes) code.resize(4096);
     const auto symbol = [this](const std::string& name) -> std::optional<std::uint64_t> {
       const auto found = symbols.find(name);
@@ -152,7 +160,7 @@ class MadeUpKernel {
       if (address >= kStrings.begin) return slice(strings, address - kStrings.begin, size);
       return fail(ErrorKind::kFailed, "it cannot be read");
     };
-    return find_text_layout({symbol, read}, has_task, arch);
+    return find_text_layout({symbol, read}, missing, arch);
   }
   std::string why_not() {
     const auto found = layout();
@@ -179,18 +187,26 @@ TEST(TextLayout, IsThatOfTheFormatStrings) {
   struct Case {
     const char* header;
     const char* pfn;
+    const char* last;
     TextLayout layout;
-    bool has_task = true;
+    PageFields missing = 0;
   };
-  for (const Case& now : {Case{kHeaderFreeTs, kDecimal, {true, true}},  // 6.1
-                          Case{kHeaderFreeTs, kHex, {false, true}},     // 6.6
-                          Case{kHeader, kHex, {false, false}},          // 6.8, RHEL 9.5
-                          Case{kHeader, kDecimal, {true, false}},       // RHEL 9.4
-                          Case{kHeaderOf515, kDecimal, {true, true}, false}}) {
-    SCOPED_TRACE(std::string(now.header) + now.pfn);
+  for (const Case& now : {Case{kHeaderFreeTs, kDecimal, kCharged, {true, true}},  // 6.1
+                          Case{kHeaderFreeTs, kHex, kCharged, {false, true}},     // 6.6
+                          Case{kHeader, kHex, kCharged, {false, false}},          // 6.8, RHEL 9.5
+                          Case{kHeader, kDecimal, kCharged, {true, false}},       // RHEL 9.4
+                          Case{kHeader, kHex, kMigrated, {false, false, true}},
+                          Case{kHeaderOf515, kDecimal, kMigrated, {true, true, true}, kTask},
+                          // each by itself
+                          Case{kHeaderOf515, kDecimal, kCharged, {true, true}, kTask},
+                          Case{kHeaderWithComm, kHex, kCharged, {false, false}, kTgid},
+                          Case{kHeaderWithTgid, kHex, kCharged, {false, false}, kComm},
+                          // hidden by --no-feature
+                          Case{kHeader, kHex, kCharged, {false, false}, kTask}}) {
+    SCOPED_TRACE(std::string(now.header) + now.pfn + now.last);
     MadeUpKernel kernel;
-    for (const char* string : {"%s", now.header, now.pfn, kMigrated}) kernel.use(string);
-    const auto layout = kernel.layout(CodeArch::kX86_64, now.has_task);
+    for (const char* string : {"%s", now.header, now.pfn, now.last}) kernel.use(string);
+    const auto layout = kernel.layout(CodeArch::kX86_64, now.missing);
     ASSERT_TRUE(layout) << layout.error().what;
     EXPECT_EQ(*layout, now.layout);
     // the code, and each string that it refers to
@@ -203,12 +219,17 @@ TEST(TextLayout, IsFoundInEitherFunction) {
     constexpr std::uint64_t kPrint = kCode + 0x10000;
     MadeUpKernel kernel;
     if (!is_inlined) kernel.symbols["print_page_owner"] = kPrint;
-    kernel.use(kHeaderFreeTs, is_inlined ? kCode : kPrint);
-    kernel.use(kHex, is_inlined ? kCode : kPrint);
+    for (const char* string : {kHeaderFreeTs, kHex, kCharged})
+      kernel.use(string, is_inlined ? kCode : kPrint);
     kernel.use("%s", kCode);
     EXPECT_EQ(kernel.layout().value(), (TextLayout{false, true}));
     if (is_inlined) continue;
     kernel.symbols.erase("read_page_owner");
+    EXPECT_EQ(kernel.layout().value(), (TextLayout{false, true}));
+    // the function of the last lines is inlined or not, too
+    constexpr std::uint64_t kPrintCharges = kCode + 0x20000;
+    kernel.codes[kPrintCharges].swap(kernel.codes[kPrint]);
+    kernel.symbols["print_page_owner_memcg"] = kPrintCharges;
     EXPECT_EQ(kernel.layout().value(), (TextLayout{false, true}));
   }
 }
@@ -255,7 +276,7 @@ TEST(TextLayout, IsNotKnownOfStringsThatDisagree) {
   // the same twice, as a compiler that copies code may have it
   MadeUpKernel kernel;
   for (const char* string : {kHeader, kHex, kHeader, kHex}) kernel.use(string);
-  EXPECT_EQ(kernel.layout().value(), (TextLayout{false, false}));
+  EXPECT_EQ(kernel.layout().value(), (TextLayout{false, false, true}));
 }
 
 /// A line that is not as those that are known would be printed wrong.
@@ -263,12 +284,26 @@ TEST(TextLayout, IsNotKnownOfAnotherHeader) {
   for (const char* header :
        {"Page allocated via order %u, mask %#x(%pGg), pid %d, tgid %d (%s), ts %llu ns, colour "
         "%d\n",
-        "Page allocated via order %u, mask %#x(%pGg), pid %d (%s), ts %llu ns\n",
+        kHeaderWithComm, kHeaderWithTgid,
         "Page allocated via order %u, mask 0x%x, pid %d, tgid %d (%s), ts %llu ns\n",
         kHeaderOf515}) {
     MadeUpKernel kernel;
     kernel.use(header);
     kernel.use(kHex);
+    EXPECT_EQ(kernel.why_not(), "the format strings of page_owner are not understood");
+  }
+  for (const PageFields missing : {kComm, kTgid}) {
+    MadeUpKernel kernel;
+    kernel.use(kHeaderOf515);
+    kernel.use(kHex);
+    EXPECT_FALSE(kernel.layout(CodeArch::kX86_64, missing));
+  }
+}
+
+TEST(TextLayout, IsNotKnownOfOtherLinesAboutCgroups) {
+  for (const char* other : {"Charged %sto %smemcg %s (%d)\n", "Charged to %s\n"}) {
+    MadeUpKernel kernel;
+    for (const char* string : {kHeader, kHex, other}) kernel.use(string);
     EXPECT_EQ(kernel.why_not(), "the format strings of page_owner are not understood");
   }
 }
@@ -281,7 +316,7 @@ TEST(TextLayout, StringsCountFromTheirFirstByteOn) {
   kernel.use("last PFN %lu type %s\n");
   kernel.refer(kernel.put(kHeaderFreeTs) + 1);
   kernel.refer(kernel.put(kDecimal) + 4);
-  EXPECT_EQ(kernel.layout().value(), (TextLayout{false, false}));
+  EXPECT_EQ(kernel.layout().value(), (TextLayout{false, false, true}));
 }
 
 TEST(TextLayout, StringsWithoutAnEndAreNone) {
@@ -294,7 +329,7 @@ TEST(TextLayout, StringsWithoutAnEndAreNone) {
   const std::size_t at = kernel.strings.size() - kCut.size();
   std::memcpy(&kernel.strings[at], kCut.data(), kCut.size());
   kernel.refer(kStrings.begin + at);
-  EXPECT_EQ(kernel.layout().value(), (TextLayout{false, false}));
+  EXPECT_EQ(kernel.layout().value(), (TextLayout{false, false, true}));
 }
 
 TEST(TextLayout, SurvivesCodeOfAnyBytes) {

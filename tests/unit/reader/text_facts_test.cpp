@@ -15,7 +15,7 @@ KernelFacts kernel_with_texts() {
   facts.migratetype_names = {"Unmovable", "Movable"};
   facts.migrate_reason_names = {"compaction", ""};
   facts.migrate_reason_never = 7;
-  facts.text_layout = {.is_pfn_decimal = true, .shows_free_ts = false};
+  facts.text_layout = {.is_pfn_decimal = true, .shows_free_ts = false, .omits_charges = true};
   return facts;
 }
 
@@ -33,6 +33,7 @@ TEST(TextFacts, HoldWhatTheKernelHas) {
   EXPECT_EQ(text->migrate_reason_never, 7);
   EXPECT_EQ(text->is_pfn_decimal, 1U);
   EXPECT_EQ(text->shows_free_ts, 0U);
+  EXPECT_EQ(text->omits_charges, 1U);
 }
 
 TEST(TextFacts, FieldsThatTheKernelLacksAreLeftOut) {

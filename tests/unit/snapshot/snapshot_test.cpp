@@ -340,13 +340,13 @@ KernelFacts facts_read_back(const SnapshotHeader& made) {
 TEST(Snapshot, HoldsHowRecordsArePrinted) {
   for (unsigned bits = 0; bits < 8; ++bits) {
     SnapshotHeader made = test::made_up_header();
-    made.facts->text_layout = {.is_pfn_decimal = (bits & 1) != 0, .shows_free_ts = (bits & 2) != 0};
-    made.facts->omits_charges = (bits & 4) != 0;
+    made.facts->text_layout = {.is_pfn_decimal = (bits & 1) != 0,
+                               .shows_free_ts = (bits & 2) != 0,
+                               .omits_charges = (bits & 4) != 0};
     made.facts->gfp_migratetype_shift = 4 + bits;
     made.facts->gfp_migratetype_mask = 7;
     const KernelFacts facts = facts_read_back(made);
     EXPECT_EQ(facts.text_layout, made.facts->text_layout);
-    EXPECT_EQ(facts.omits_charges, made.facts->omits_charges);
     EXPECT_EQ(facts.gfp_migratetype_shift, 4 + bits);
     EXPECT_EQ(facts.gfp_migratetype_mask, 7U);
   }

@@ -98,14 +98,27 @@ def fallbacks(collector: Collector) -> None:
     with_capabilities(collector, "three_capabilities", "+bpf,+perfmon,+syslog", *node)
 
 
+# As before Linux 5.18.
+NO_TASKS = tuple(
+    argument
+    for feature in ("task-name", "thread-group", "charge-lines")
+    for argument in ("--no-feature", feature)
+)
+
+
 def without_tasks(collector: Collector, *node: str) -> None:
-    """As on kernels whose records have neither task name nor thread group."""
-    feature = ("--no-feature", "task-names")
-    collector.run_pobpf("no_tasks", *node, *feature)
-    collector.run_pobpf("no_tasks_json", *node, *feature, "--format", "json")
-    collector.run_pobpf("no_tasks_pin", "pin", "no_tasks", *node, *feature)
-    collector.run("no_tasks_cat", ["cat", "/sys/fs/bpf/pobpf/no_tasks"])
-    collector.run_pobpf("no_tasks_unpin", "unpin", "no_tasks")
+    """As on kernels whose records lack a task name, a thread group, or both and more."""
+    for name, feature in {
+        "no_tasks": NO_TASKS,
+        "no_comm": ("--no-feature", "task-name"),
+        "no_tgid": ("--no-feature", "thread-group"),
+    }.items():
+        collector.run_pobpf(name, *node, *feature)
+        collector.run_pobpf(f"{name}_json", *node, *feature, "--format", "json")
+        collector.run_pobpf(f"{name}_pin", "pin", name, *node, *feature)
+        collector.run(f"{name}_cat", ["cat", f"/sys/fs/bpf/pobpf/{name}"])
+        collector.run_pobpf(f"{name}_unpin", "unpin", name)
+    feature = NO_TASKS
     collector.run_pobpf("no_tasks_comm", "--comm", "pobpf", *feature)
     collector.run_pobpf("no_tasks_dead", "stacks", "--dead", *feature)
     collector.run_pobpf("no_tasks_by", "top", "--by", "comm", *feature)
@@ -119,7 +132,7 @@ def recordings(collector: Collector) -> None:
         "record_nid_1_probe_read": ("--nid", "1", "--no-feature", "rdonly-cast"),
         "record_nid_1_bpf_loop": ("--nid", "1", "--no-feature", "may-goto"),
         "record_nid_1_for_each": ("--nid", "1", "--no-feature", "bpf-loop"),
-        "record_nid_1_no_tasks": ("--nid", "1", "--no-feature", "task-names"),
+        "record_nid_1_no_tasks": ("--nid", "1", *NO_TASKS),
     }.items():
         path = collector.directory / f"{name}.pobpf"
         collector.run_pobpf(name, "record", *arguments, "-o", str(path))
