@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 #include <unordered_set>
@@ -23,15 +24,21 @@
 #include "util/report_hint.h"
 
 namespace pobpf {
+namespace {
+
+constexpr std::array kAnywhere{AddressRange{0, UINT64_MAX}};
+
+}  // namespace
 
 void KernelMemory::Deleter::operator()(facts_bpf* skeleton) const { facts_bpf__destroy(skeleton); }
 
 Result<KernelMemory> KernelMemory::open(const std::vector<std::string>& symbols,
-                                        const SymbolSources& sources) {
+                                        const SymbolSources& sources,
+                                        NamePredicate is_function_wanted) {
   const LibbpfCall opening;
   facts_bpf* skeleton = facts_bpf__open();
   if (skeleton == nullptr) return fail(opening.error("opening the facts programs", errno));
-  KernelMemory memory(skeleton);
+  KernelMemory memory(skeleton, sources, std::move(is_function_wanted));
   bpf_program__set_autoload(skeleton->progs.lookup_symbol, sources.has_lookup);
   if (const LibbpfCall loading; facts_bpf__load(skeleton) != 0)
     return fail(loading.error("loading the facts programs", errno));
@@ -109,10 +116,28 @@ Status KernelMemory::iterate_symbols(const std::vector<std::string>& symbols) {
 
 Status KernelMemory::read_symbols(const std::vector<std::string>& symbols) {
   const std::unordered_set<std::string_view> wanted(symbols.begin(), symbols.end());
-  return read_kallsyms(kKallsyms, [&](const pobpf_symbol& symbol, std::string_view name) {
+  auto status = read_kallsyms(kKallsyms, [&](const pobpf_symbol& symbol, std::string_view name) {
     if (symbol.is_module == 0 && symbol.address != 0 && wanted.contains(name))
       symbols_.emplace(name, symbol.address);  // the first one of that name
+    add_function(symbol, name);
   });
+  if (status) function_ranges_ = std::move(functions_).within(kAnywhere);
+  return status;
+}
+
+void KernelMemory::add_function(const pobpf_symbol& symbol, std::string_view name) {
+  if (symbol.is_module != 0 || !is_function_wanted_) return;
+  functions_.add(symbol.address, is_function(symbol) && is_function_wanted_(name_in_source(name)));
+}
+
+Result<std::vector<AddressRange>> KernelMemory::function_ranges() {
+  if (function_ranges_) return *function_ranges_;
+  auto status = list_symbols(sources_, [this](const pobpf_symbol& symbol, std::string_view name) {
+    add_function(symbol, name);
+  });
+  if (!status) return fail(std::move(status).error());
+  function_ranges_ = std::move(functions_).within(kAnywhere);
+  return *function_ranges_;
 }
 
 std::optional<std::uint64_t> KernelMemory::symbol(const std::string& name) const {

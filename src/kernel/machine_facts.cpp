@@ -309,6 +309,10 @@ void Discovery::text_layout() {
       {[this](const std::string& name) {
          return btf_.is_hidden(name) ? std::nullopt : memory_.symbol(name);
        },
+       [this]() -> Result<std::vector<AddressRange>> {
+         if (btf_.is_hidden("read_page_owner")) return std::vector<AddressRange>();
+         return memory_.function_ranges();
+       },
        [this](std::uint64_t address, std::size_t size) { return memory_.read(address, size); }},
       facts_.missing_fields);
   if (found) {
@@ -533,8 +537,8 @@ std::vector<std::string> fact_symbols(const KernelBtf& btf) {
                                     "__per_cpu_offset",
                                     "pageblock_order"};
   if (!tells_text_layout(btf))
-    names.insert(names.end(), {kChargePrinter, "print_page_owner", "read_page_owner",
-                               "__start_rodata", "__end_rodata"});
+    names.insert(names.end(),
+                 {"print_page_owner", "read_page_owner", "__start_rodata", "__end_rodata"});
   return names;
 }
 

@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "kernel/symbol_table.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstring>
 
 #include "kernel/btf.h"
-#include "kernel/kallsyms.h"
-#include "kernel/libbpf_log.h"
-#include "pobpf/stream.h"
-#include "symbol_list.skel.h"
-#include "util/fd.h"
+#include "kernel/kernel_memory.h"
+#include "kernel/symbol_list.h"
 #include "util/report_hint.h"
 
 namespace pobpf {
@@ -120,40 +112,6 @@ Result<std::vector<KernelModule>> read_modules(KernelMemory& memory, const Modul
   std::sort(modules.begin(), modules.end(),
             [](const KernelModule& a, const KernelModule& b) { return a.name < b.name; });
   return modules;
-}
-
-/// By the kernel's own iterator over its symbols, where there is one.
-Status list_symbols(const SymbolSources& sources, const SymbolStream::Callback& on_symbol) {
-  if (!sources.has_iterator) return read_kallsyms(kKallsyms, on_symbol);
-  const LibbpfCall opening;
-  const std::unique_ptr<symbol_list_bpf, decltype(&symbol_list_bpf__destroy)> list(
-      symbol_list_bpf__open(), symbol_list_bpf__destroy);
-  if (!list) return fail(opening.error("opening the list of symbols", errno));
-  if (const LibbpfCall loading; symbol_list_bpf__load(list.get()) != 0)
-    return fail(loading.error("loading the list of symbols", errno));
-  const LibbpfCall attaching;
-  bpf_link* link = bpf_program__attach_iter(list->progs.list_symbols, nullptr);
-  if (link == nullptr) return fail(attaching.error("attaching the list of symbols", errno));
-  const Fd iterator(bpf_iter_create(bpf_link__fd(link)));
-  bpf_link__destroy(link);
-  if (!iterator) return fail(libbpf_error("starting the list of symbols", errno));
-  SymbolStream stream(on_symbol);
-  std::array<std::byte, POBPF_READ_BYTES> buffer{};
-  while (true) {
-    const ssize_t length = ::read(iterator.get(), buffer.data(), buffer.size());
-    if (length == 0) return stream.finish();
-    if (length > 0) {
-      stream.feed(std::span(buffer).first(static_cast<std::size_t>(length)));
-      continue;
-    }
-    // the kernel asks us to come again after a million symbols without output
-    if (errno != EAGAIN && errno != EINTR)
-      return fail(libbpf_error("reading the list of symbols", errno));
-  }
-}
-
-bool is_function(const pobpf_symbol& symbol) {
-  return symbol.type == 'T' || symbol.type == 't' || symbol.type == 'W' || symbol.type == 'w';
 }
 
 /// include/linux/module_symbol.h: is_mapping_symbol()

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "kernel/kernel_memory.h"
+#include "kernel/symbol_list.h"
 #include "kernel/symbol_ranges.h"
 #include "model/address_range.h"
 #include "util/error.h"

@@ -11,8 +11,10 @@
 namespace pobpf {
 namespace {
 
-/// More than either function has, and what KernelMemory reads at once.
+/// More than either function mostly has, and what KernelMemory reads at once.
 constexpr std::size_t kCodeBytes = 4096;
+/// More than they have where the compiler puts checks into the code, as for KASAN.
+constexpr std::size_t kCodeBytesMax = 8 * kCodeBytes;
 /// Longer than the strings that are looked for.
 constexpr std::size_t kFormatBytes = 256;
 
@@ -73,6 +75,9 @@ class SeenFormats {
     if (format.starts_with("Page allocated via order ")) shows_free_ts_.insert(free_ts_in(format));
     if (format.starts_with("Charged ")) shows_charges_.insert(charges_in(format));
   }
+  [[nodiscard]] bool has_all() const {
+    return !is_pfn_decimal_.empty() && !shows_free_ts_.empty() && !shows_charges_.empty();
+  }
   [[nodiscard]] bool has_some() const {
     return !is_pfn_decimal_.empty() || !shows_free_ts_.empty();
   }
@@ -119,6 +124,50 @@ tl::unexpected<Error> not_known(std::string why) {
   return fail(ErrorKind::kUnsupported, std::move(why));
 }
 
+/// Reads code, and the strings to which it refers.
+class StringSearch {
+ public:
+  StringSearch(const CodeMemory& memory, CodeArch arch, const AddressRange& strings,
+               PageFields missing)
+      : memory_(memory), arch_(arch), strings_(strings), seen_(missing) {}
+
+  /// Reads as much of it as it takes to see all strings; false if there is more of it than was
+  /// read.
+  bool look_at(const AddressRange& function) {
+    const std::size_t size = std::min<std::uint64_t>(function.end - function.begin, kCodeBytesMax);
+    std::vector<std::byte> code;
+    while (code.size() < size && !seen_.has_all()) {
+      const auto more = memory_.read(function.begin + code.size(),
+                                     std::min<std::size_t>(size - code.size(), kCodeBytes));
+      if (!more) return false;
+      // all of it again, as an address may be made by instructions on both sides of the border
+      code.insert(code.end(), more->begin(), more->end());
+      for (const std::uint64_t address : addresses_in_code(arch_, code, function.begin, strings_))
+        if (looked_at_.insert(address).second) look_at_string(address);
+    }
+    return size == function.end - function.begin;
+  }
+
+  [[nodiscard]] const SeenFormats& seen() const { return seen_; }
+
+ private:
+  void look_at_string(std::uint64_t address) {
+    const auto bytes =
+        memory_.read(address, std::min<std::uint64_t>(kFormatBytes, strings_.end - address));
+    if (!bytes) return;
+    const auto end = std::ranges::find(*bytes, std::byte{0});
+    if (end == bytes->end()) return;
+    seen_.add({reinterpret_cast<const char*>(bytes->data()),
+               static_cast<std::size_t>(end - bytes->begin())});
+  }
+
+  const CodeMemory& memory_;
+  CodeArch arch_;
+  AddressRange strings_;
+  SeenFormats seen_;
+  std::set<std::uint64_t> looked_at_;
+};
+
 }  // namespace
 
 std::vector<std::uint64_t> addresses_in_code(CodeArch arch, std::span<const std::byte> code,
@@ -129,37 +178,34 @@ std::vector<std::uint64_t> addresses_in_code(CodeArch arch, std::span<const std:
   return {found.begin(), found.end()};
 }
 
+bool is_text_function(std::string_view name) {
+  return name == "read_page_owner" || name == "print_page_owner" ||
+         name == "print_page_owner_memcg";
+}
+
 Result<TextLayout> find_text_layout(const CodeMemory& memory, PageFields missing, CodeArch arch) {
   const AddressRange strings{memory.symbol("__start_rodata").value_or(0),
                              memory.symbol("__end_rodata").value_or(0)};
   if (strings.begin == 0 || strings.end <= strings.begin)
     return not_known("the symbol table does not say where the kernel's strings are");
-  std::set<std::uint64_t> candidates;
-  bool has_code = false;
-  // each of the former may be inlined into the next one
-  for (const char* function : {"print_page_owner_memcg", "print_page_owner", "read_page_owner"}) {
-    const auto address = memory.symbol(function);
-    if (!address) continue;
-    const auto code = memory.read(*address, kCodeBytes);
-    if (!code) continue;
-    has_code = true;
-    const auto found = addresses_in_code(arch, *code, *address, strings);
-    candidates.insert(found.begin(), found.end());
+  StringSearch search(memory, arch, strings, missing);
+  // mostly one is inlined into the other, and has no suffix; where they end is not known
+  for (const char* function : {"print_page_owner", "read_page_owner"})
+    if (const auto address = memory.symbol(function))
+      search.look_at({*address, *address + kCodeBytes});
+  if (!search.seen().has_all()) {
+    const auto functions = memory.functions();
+    if (!functions) return not_known(functions.error().what);
+    bool is_whole = !functions->empty();
+    for (const AddressRange& function : *functions) is_whole = search.look_at(function) && is_whole;
+    // a line that was not seen may be printed by what was not read
+    if (!is_whole && !search.seen().has_all())
+      return not_known("the code of read_page_owner() cannot be read");
   }
-  if (!has_code) return not_known("the code of read_page_owner() cannot be read");
-  SeenFormats seen(missing);
-  for (const std::uint64_t candidate : candidates) {
-    const auto bytes =
-        memory.read(candidate, std::min<std::uint64_t>(kFormatBytes, strings.end - candidate));
-    if (!bytes) continue;
-    const auto end = std::ranges::find(*bytes, std::byte{0});
-    if (end == bytes->end()) continue;
-    seen.add({reinterpret_cast<const char*>(bytes->data()),
-              static_cast<std::size_t>(end - bytes->begin())});
-  }
-  if (const auto layout = seen.layout()) return *layout;
-  return not_known(seen.has_some() ? "the format strings of page_owner are not understood"
-                                   : "no format string was found in the code of page_owner");
+  if (const auto layout = search.seen().layout()) return *layout;
+  return not_known(search.seen().has_some()
+                       ? "the format strings of page_owner are not understood"
+                       : "no format string was found in the code of page_owner");
 }
 
 }  // namespace pobpf

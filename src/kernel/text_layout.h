@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/address_range.h"
@@ -21,6 +22,9 @@ namespace pobpf {
 /// The kernel as find_text_layout() sees it: KernelMemory, or that of a test.
 struct CodeMemory {
   std::function<std::optional<std::uint64_t>(const std::string& name)> symbol;
+  /// Code of the functions that is_text_function(), under whatever names; asked for only where the
+  /// symbols alone do not lead to all strings, as it may take long.
+  std::function<Result<std::vector<AddressRange>>()> functions;
   std::function<Result<std::vector<std::byte>>(std::uint64_t address, std::size_t size)> read;
 };
 
@@ -38,6 +42,9 @@ constexpr CodeArch kThisArch = CodeArch::kX86_64;
                                                            std::span<const std::byte> code,
                                                            std::uint64_t address,
                                                            const AddressRange& wanted);
+
+/// Whether a function of this name in mm/page_owner.c prints a part of a record.
+[[nodiscard]] bool is_text_function(std::string_view name);
 
 /// `missing`: fields that records do not have; a first line without a task name or a thread group
 /// that they have is of another kernel. An error says why the layout is not known.

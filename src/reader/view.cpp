@@ -10,6 +10,7 @@
 #include "kernel/local_clock.h"
 #include "kernel/program_ids.h"
 #include "kernel/symbol_table.h"
+#include "kernel/text_layout.h"
 #include "model/account.h"
 #include "model/compile_filter.h"
 #include "model/filter_kinds.h"
@@ -28,7 +29,7 @@ Result<RunningKernel> read_kernel(const SessionOptions& options) {
   if (!btf) return fail(std::move(btf).error());
   hide_features(options, *btf);
   if (auto status = check_age(*btf); !status) return fail(std::move(status).error());
-  auto memory = KernelMemory::open(fact_symbols(*btf), symbol_sources(*btf));
+  auto memory = KernelMemory::open(fact_symbols(*btf), symbol_sources(*btf), is_text_function);
   if (!memory) return fail(std::move(memory).error());
   auto facts = discover_facts(*btf, *memory);
   if (!facts) return fail(std::move(facts).error());

@@ -4,10 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
 #include <sstream>
+
+#include "kernel/kernel_memory.h"
 
 namespace pobpf {
 namespace {
@@ -72,6 +76,26 @@ TEST_P(SymbolTableTest, FunctionsReachToTheNextSymbol) {
     }
     const std::uint64_t end = listed().names.upper_bound(found->second)->first;
     EXPECT_EQ(ranges_of(name), (std::vector<AddressRange>{{found->second, end}}));
+  }
+}
+
+/// Those of which the compiler made parts, too.
+TEST_P(SymbolTableTest, FunctionsAreFoundBySourceName) {
+  for (const std::string name : {"kernel_clone", "vfs_read", "nonsense"}) {
+    SCOPED_TRACE(name);
+    auto memory = KernelMemory::open({"_stext"}, GetParam().sources,
+                                     [&](std::string_view function) { return function == name; });
+    ASSERT_TRUE(memory) << memory.error().what;
+    std::vector<AddressRange> expected;
+    for (auto at = listed().names.begin(); at != listed().names.end(); ++at)
+      if (std::any_of(at->second.begin(), at->second.end(), [&](const std::string& symbol) {
+            return symbol == name || symbol.starts_with(name + ".");
+          }))
+        expected.push_back({at->first, std::next(at)->first});
+    const auto found = memory->function_ranges();
+    ASSERT_TRUE(found) << found.error().what;
+    EXPECT_EQ(*found, joined(expected));
+    EXPECT_EQ(memory->function_ranges().value(), *found);
   }
 }
 

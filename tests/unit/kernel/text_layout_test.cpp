@@ -11,6 +11,8 @@
 #include <random>
 #include <string_view>
 
+#include "kernel/symbol_list.h"
+
 namespace pobpf {
 namespace {
 
@@ -118,6 +120,15 @@ constexpr const char* kHex = "PFN 0x%lx type %s Block %lu type %s Flags %pGp\n";
 constexpr const char* kCharged = "Charged %sto %smemcg %s\n";
 constexpr const char* kMigrated = "Page has been migrated, last migrate reason: %s\n";
 
+TEST(TextFunctions, AreKnownByTheirNamesInTheSource) {
+  for (const char* symbol :
+       {"read_page_owner", "print_page_owner.isra.0", "print_page_owner.part.0.constprop.0",
+        "read_page_owner.cold", "print_page_owner_memcg.isra.0"})
+    EXPECT_TRUE(is_text_function(name_in_source(symbol))) << symbol;
+  for (const char* symbol : {"__pfx_read_page_owner", "print_page_owner_stack", ".read_page_owner"})
+    EXPECT_FALSE(is_text_function(name_in_source(symbol))) << symbol;
+}
+
 /// The code and the strings of an x86-64 kernel.
 class MadeUpKernel {
  public:
@@ -147,20 +158,29 @@ class MadeUpKernel {
   }
 
   Result<TextLayout> layout(CodeArch arch = CodeArch::kX86_64, PageFields missing = 0) {
-    for (auto& [address, code] : codes) code.resize(4096);
+    for (auto& [address, code] : codes) code.resize((code.size() / 4096 + 1) * 4096);
     const auto symbol = [this](const std::string& name) -> std::optional<std::uint64_t> {
       const auto found = symbols.find(name);
       if (found == symbols.end()) return std::nullopt;
       return found->second;
     };
+    const auto functions = [this]() -> Result<std::vector<AddressRange>> {
+      ++nr_lists;
+      if (is_list_refused) return fail(ErrorKind::kUnsupported, "symbols cannot be listed");
+      if (listed) return *listed;
+      std::vector<AddressRange> ranges;
+      for (const auto& [address, code] : codes) ranges.push_back({address, address + code.size()});
+      return ranges;
+    };
     const auto read = [this](std::uint64_t address, std::size_t size) -> Result<Bytes> {
       ++nr_reads;
-      const auto code = codes.find(address);
-      if (code != codes.end()) return slice(code->second, 0, size);
+      for (const auto& [begin, code] : codes)
+        if (address >= begin && address < begin + code.size())
+          return slice(code, address - begin, size);
       if (address >= kStrings.begin) return slice(strings, address - kStrings.begin, size);
       return fail(ErrorKind::kFailed, "it cannot be read");
     };
-    return find_text_layout({symbol, read}, missing, arch);
+    return find_text_layout({symbol, functions, read}, missing, arch);
   }
   std::string why_not() {
     const auto found = layout();
@@ -170,7 +190,11 @@ class MadeUpKernel {
   std::map<std::string, std::uint64_t> symbols;
   std::map<std::uint64_t, Bytes> codes;  // by address
   Bytes strings;
+  /// Functions as a pass over all symbols finds them; no value: all of `codes`.
+  std::optional<std::vector<AddressRange>> listed;
+  bool is_list_refused = false;
   int nr_reads = 0;
+  int nr_lists = 0;
 
  private:
   static Result<Bytes> slice(const Bytes& bytes, std::uint64_t at, std::size_t size) {
@@ -209,8 +233,9 @@ TEST(TextLayout, IsThatOfTheFormatStrings) {
     const auto layout = kernel.layout(CodeArch::kX86_64, now.missing);
     ASSERT_TRUE(layout) << layout.error().what;
     EXPECT_EQ(*layout, now.layout);
-    // the code, and each string that it refers to
-    EXPECT_EQ(kernel.nr_reads, 1 + 4);
+    // the code, and each string that it refers to; what was not seen is looked for once more
+    EXPECT_EQ(kernel.nr_lists, now.last == kCharged ? 0 : 1);
+    EXPECT_EQ(kernel.nr_reads, 1 + 4 + kernel.nr_lists);
   }
 }
 
@@ -226,11 +251,57 @@ TEST(TextLayout, IsFoundInEitherFunction) {
     if (is_inlined) continue;
     kernel.symbols.erase("read_page_owner");
     EXPECT_EQ(kernel.layout().value(), (TextLayout{false, true}));
-    // the function of the last lines is inlined or not, too
-    constexpr std::uint64_t kPrintCharges = kCode + 0x20000;
-    kernel.codes[kPrintCharges].swap(kernel.codes[kPrint]);
-    kernel.symbols["print_page_owner_memcg"] = kPrintCharges;
-    EXPECT_EQ(kernel.layout().value(), (TextLayout{false, true}));
+  }
+}
+
+TEST(TextLayout, IsFoundInFunctionsThatTheSymbolsDoNotLeadTo) {
+  MadeUpKernel kernel;
+  kernel.use("%s");
+  // print_page_owner.isra.0 and print_page_owner_memcg
+  for (const char* string : {kHeaderFreeTs, kHex}) kernel.use(string, kCode + 0x10000);
+  kernel.use(kCharged, kCode + 0x20000);
+  EXPECT_EQ(kernel.layout().value(), (TextLayout{false, true}));
+  EXPECT_EQ(kernel.nr_lists, 1);
+}
+
+TEST(TextLayout, IsFoundInLongCode) {
+  // that of the last string lies before, on and behind the border of what is read at once
+  for (std::size_t nr_before = 4096 - 30; nr_before < 4096 + 10; ++nr_before) {
+    SCOPED_TRACE(nr_before);
+    MadeUpKernel kernel;
+    kernel.codes[kCode].resize(nr_before);
+    for (const char* string : {kHeader, kDecimal, kCharged}) kernel.use(string);
+    EXPECT_EQ(kernel.layout().value(), (TextLayout{true, false}));
+  }
+}
+
+TEST(TextLayout, IsNotLookedForBehindAFunction) {
+  MadeUpKernel kernel;
+  for (const char* string : {kHeader, kDecimal}) kernel.use(string);
+  kernel.codes[kCode].resize(5000);
+  kernel.use(kCharged);
+  kernel.listed = {{kCode, kCode + 4500}};
+  EXPECT_EQ(kernel.layout().value(), (TextLayout{true, false, true}));
+}
+
+TEST(TextLayout, IsNotKnownWhereNotAllCodeWasSeen) {
+  for (const std::size_t nr_before : {32668UL, 32768UL}) {
+    MadeUpKernel kernel;
+    for (const char* string : {kHeader, kDecimal}) kernel.use(string);
+    kernel.codes[kCode].resize(nr_before);
+    kernel.use(kCharged);
+    EXPECT_EQ(kernel.why_not(),
+              nr_before < 32768 ? "it is known" : "the code of read_page_owner() cannot be read");
+  }
+}
+
+TEST(TextLayout, FunctionsAreListedOnlyWhereStringsAreMissing) {
+  for (const bool is_charged : {false, true}) {
+    MadeUpKernel kernel;
+    for (const char* string : {kHeader, kDecimal}) kernel.use(string);
+    if (is_charged) kernel.use(kCharged);
+    kernel.is_list_refused = true;
+    EXPECT_EQ(kernel.why_not(), is_charged ? "it is known" : "symbols cannot be listed");
   }
 }
 
@@ -243,6 +314,7 @@ TEST(TextLayout, IsNotKnownWithoutSymbols) {
     kernel.use(kHeader);
     kernel.use(kHex);
     kernel.symbols.erase(symbol);
+    kernel.listed.emplace();
     EXPECT_EQ(kernel.why_not(), why);
   }
   MadeUpKernel kernel;

@@ -89,7 +89,8 @@ TEST(Windows, AtOnceAreAsManyEachTime) {
 
 TEST(PfnRanges, JoinedSortsAndMergesWhatTouches) {
   const std::vector<PfnRange> expected{{0, 20}, {30, 40}};
-  EXPECT_EQ(joined({{30, 40}, {10, 20}, {0, 10}, {5, 5}, {2, 12}}), expected);
+  const std::vector<PfnRange> ranges{{30, 40}, {10, 20}, {0, 10}, {5, 5}, {2, 12}};
+  EXPECT_EQ(joined(ranges), expected);
 }
 
 TEST(PfnRanges, IntersectionKeepsOnlyWhatBothHave) {
