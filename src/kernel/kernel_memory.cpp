@@ -43,8 +43,8 @@ Result<KernelMemory> KernelMemory::open(const std::vector<std::string>& symbols,
   if (const LibbpfCall loading; facts_bpf__load(skeleton) != 0)
     return fail(loading.error("loading the facts programs", errno));
 
-  bool found = false;
-  if (sources.has_lookup) {
+  bool found = symbols.empty();
+  if (sources.has_lookup && !found) {
     auto looked_up = memory.look_up_symbols(symbols);
     if (!looked_up) return fail(std::move(looked_up).error());
     found = *looked_up;

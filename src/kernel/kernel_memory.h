@@ -24,8 +24,9 @@ namespace pobpf {
 /// Loaded programs of bpf/facts.bpf.c. Not thread-safe.
 class KernelMemory {
  public:
-  /// Finds `symbols` (names that are allowed to be absent included). `is_function_wanted` is asked
-  /// for the names of functions in the source, and decides on those of function_ranges().
+  /// Finds `symbols`, if there are any (names that are allowed to be absent included).
+  /// `is_function_wanted` is asked for the names of functions in the source, and decides on those
+  /// of function_ranges().
   static Result<KernelMemory> open(const std::vector<std::string>& symbols,
                                    const SymbolSources& sources,
                                    NamePredicate is_function_wanted = {});

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 
 #include "kernel/page_block.h"
 #include "kernel/sections.h"
@@ -41,7 +42,7 @@ class Discovery {
  public:
   Discovery(const KernelBtf& btf, KernelMemory& memory) : btf_(btf), memory_(memory) {}
 
-  Result<MachineFacts> run();
+  Result<MachineFacts> run(const FactNeeds& needs);
   Result<KernelFacts> run_names();
 
  private:
@@ -484,14 +485,17 @@ Result<KernelFacts> Discovery::run_names() {
   return std::move(facts_.text);
 }
 
-Result<MachineFacts> Discovery::run() {
+Result<MachineFacts> Discovery::run(const FactNeeds& needs) {
   for (auto step :
        {&Discovery::page_owner, &Discovery::memory_model, &Discovery::buddy_and_pageblock,
         &Discovery::names, &Discovery::page_flag_fields, &Discovery::nodes, &Discovery::zone_names,
         &Discovery::stack_depot, &Discovery::processes})
     if (auto status = (this->*step)(); !status) return fail(std::move(status).error());
   if (auto status = plausible(); !status) return fail(std::move(status).error());
-  text_layout();
+  if (needs.has_text) text_layout();
+  // without it SymbolTable says what is missing
+  if (needs.has_code)
+    if (auto code = find_code(memory_)) facts_.code = *std::move(code);
   facts_.layout.memory_cgrp_subsys = memory_.symbol("memory_cgrp_subsys").value_or(0);
   facts_.cast_ids = make_cast_ids(btf_);
   facts_.page_types = make_page_types(btf_.enumerators("pagetype"));
@@ -503,6 +507,7 @@ Result<MachineFacts> Discovery::run() {
 
 std::string describe_text_layout(const MachineFacts& facts) {
   const auto& layout = facts.text.text_layout;
+  if (facts.text_layout_source.empty()) return "not looked for, as no record is printed";
   if (!layout) return fmt::format("not known: {}", facts.text_layout_source);
   return fmt::format("{} PFN, {} free_ts, {} lines about cgroups (from {})",
                      layout->is_pfn_decimal ? "decimal" : "hexadecimal",
@@ -512,7 +517,7 @@ std::string describe_text_layout(const MachineFacts& facts) {
 
 }  // namespace
 
-std::vector<std::string> fact_symbols(const KernelBtf& btf) {
+std::vector<std::string> fact_symbols(const KernelBtf& btf, const FactNeeds& needs) {
   std::vector<std::string> names = {"mem_section",
                                     "page_ext_size",
                                     "page_owner_ops",
@@ -536,9 +541,10 @@ std::vector<std::string> fact_symbols(const KernelBtf& btf) {
                                     "runqueues",
                                     "__per_cpu_offset",
                                     "pageblock_order"};
-  if (!tells_text_layout(btf))
+  if (needs.has_text && !tells_text_layout(btf))
     names.insert(names.end(),
                  {"print_page_owner", "read_page_owner", "__start_rodata", "__end_rodata"});
+  if (needs.has_code) std::ranges::move(code_symbols(), std::back_inserter(names));
   return names;
 }
 
@@ -651,8 +657,9 @@ Result<KernelFacts> discover_names(const KernelBtf& btf, KernelMemory& memory) {
   return Discovery(btf, memory).run_names();
 }
 
-Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory) {
-  return Discovery(btf, memory).run();
+Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory,
+                                    const FactNeeds& needs) {
+  return Discovery(btf, memory).run(needs);
 }
 
 std::vector<std::pair<std::string, std::string>> MachineFacts::describe() const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "kernel/btf.h"
 #include "kernel/kernel_memory.h"
+#include "kernel/symbol_table.h"
 #include "model/kernel_facts.h"
 #include "model/node_span.h"
 #include "model/nodelist.h"
@@ -33,6 +35,12 @@ enum class ProgramVariant {
   kMayGoto,
 };
 
+/// Facts that only some need, as they take time.
+struct FactNeeds {
+  bool has_text = true;   ///< KernelFacts::text_layout
+  bool has_code = false;  ///< MachineFacts::code
+};
+
 struct MachineFacts {
   KernelFacts text;
   pobpf_layout layout{};
@@ -48,6 +56,7 @@ struct MachineFacts {
   PageFields missing_fields = 0;  ///< that page_owner does not record on this kernel
   ProgramVariant programs = ProgramVariant::kForEach;
   std::string pageblock_order_source;
+  std::optional<CodePlaces> code;  ///< for SymbolTable
   /// Where KernelFacts::text_layout comes from, or why it is not known.
   std::string text_layout_source;
   SymbolSources symbol_sources;
@@ -73,7 +82,7 @@ struct MachineFacts {
 [[nodiscard]] ProgramVariant program_variant(const KernelBtf& btf);
 
 /// Names of the kernel variables that discover_facts() reads, required and optional ones.
-[[nodiscard]] std::vector<std::string> fact_symbols(const KernelBtf& btf);
+[[nodiscard]] std::vector<std::string> fact_symbols(const KernelBtf& btf, const FactNeeds& needs);
 
 /// Names of the kernel types and functions that discover_facts() and the session ask BTF about.
 [[nodiscard]] std::vector<std::string> fact_types();
@@ -91,6 +100,7 @@ struct MachineFacts {
 
 /// Asks the kernel. kUnsupported if it has no page_owner, has it switched off, or is laid out in a
 /// way that the walker does not know; each with a sentence that says what to do.
-[[nodiscard]] Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory);
+[[nodiscard]] Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory,
+                                                  const FactNeeds& needs);
 
 }  // namespace pobpf

@@ -7,7 +7,6 @@
 #include <cstring>
 
 #include "kernel/btf.h"
-#include "kernel/kernel_memory.h"
 #include "kernel/symbol_list.h"
 #include "util/report_hint.h"
 
@@ -133,25 +132,40 @@ bool matches(const NamePredicate& is_wanted, std::string_view name) {
 
 }  // namespace
 
-Result<SymbolTable> SymbolTable::open(const SymbolSources& sources) {
-  auto memory =
-      KernelMemory::open({"_stext", "_etext", "_sinittext", "_einittext", "modules"}, sources);
-  if (!memory) return fail(std::move(memory).error());
-  SymbolTable table(sources);
+std::vector<std::string> code_symbols() {
+  return {"_stext", "_etext", "_sinittext", "_einittext", "modules"};
+}
+
+Result<CodePlaces> find_code(const KernelMemory& memory) {
+  CodePlaces places;
   // code of __init functions is freed and never code again, but handles of boot time name it
   for (const auto& [begin, end] :
        {std::pair("_stext", "_etext"), std::pair("_sinittext", "_einittext")}) {
-    const auto first = memory->symbol(begin);
-    const auto last = memory->symbol(end);
+    const auto first = memory.symbol(begin);
+    const auto last = memory.symbol(end);
     if (!first || !last)
       return fail(ErrorKind::kUnsupported,
                   fmt::format("the kernel's symbol table has no {}", first ? end : begin),
                   kReportKernel);
-    table.kernel_texts_.push_back({*first, *last});
+    places.kernel_texts.push_back({*first, *last});
   }
   // a kernel without CONFIG_MODULES has none
-  const auto head = memory->symbol("modules");
-  if (!head) return table;
+  places.modules = memory.symbol("modules");
+  return places;
+}
+
+Result<SymbolTable> SymbolTable::open(const SymbolSources& sources,
+                                      std::optional<CodePlaces> places) {
+  auto memory = KernelMemory::open(places ? std::vector<std::string>() : code_symbols(), sources);
+  if (!memory) return fail(std::move(memory).error());
+  if (!places) {
+    auto found = find_code(*memory);
+    if (!found) return fail(std::move(found).error());
+    places = *std::move(found);
+  }
+  SymbolTable table(sources);
+  table.kernel_texts_ = std::move(places->kernel_texts);
+  if (!places->modules) return table;
   auto btf =
       KernelBtf::load({"module", "module_state", "module_memory", "mod_mem_type", "module_layout"});
   if (!btf) return fail(std::move(btf).error());
@@ -159,7 +173,7 @@ Result<SymbolTable> SymbolTable::open(const SymbolSources& sources) {
   if (!layout) return fail(std::move(layout).error());
   constexpr int kTries = 3;
   for (int i = 1;; ++i) {
-    auto modules = read_modules(*memory, *layout, *head);
+    auto modules = read_modules(*memory, *layout, *places->modules);
     if (!modules && i < kTries) continue;
     if (!modules) return fail(std::move(modules).error());
     table.modules_ = *std::move(modules);

@@ -2,15 +2,28 @@
 // Where the functions of the running kernel and of its modules are, by name.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "kernel/kernel_memory.h"
 #include "kernel/symbol_list.h"
 #include "kernel/symbol_ranges.h"
 #include "model/address_range.h"
 #include "util/error.h"
 
 namespace pobpf {
+
+/// Where the kernel keeps its code.
+struct CodePlaces {
+  std::vector<AddressRange> kernel_texts;
+  std::optional<std::uint64_t> modules;  ///< the list of them; no value: there are none
+};
+
+/// Names of the symbols that find_code() asks for.
+[[nodiscard]] std::vector<std::string> code_symbols();
+[[nodiscard]] Result<CodePlaces> find_code(const KernelMemory& memory);
 
 /// A loaded module and its code.
 struct KernelModule {
@@ -23,8 +36,9 @@ struct KernelModule {
 /// trampolines are not in it: they come and go, and handles outlive them.
 class SymbolTable {
  public:
-  /// Lists the modules that are loaded now.
-  static Result<SymbolTable> open(const SymbolSources& sources);
+  /// Lists the modules that are loaded now. `places` spares a search for them.
+  static Result<SymbolTable> open(const SymbolSources& sources,
+                                  std::optional<CodePlaces> places = std::nullopt);
 
   /// Code that the kernel's %pS names after a function that `is_wanted`; ascending, disjoint. Empty
   /// if there is no such function. One pass over all symbols, of which only matches are kept. Names

@@ -89,7 +89,7 @@ class Programs {
             load_session({.with_details = true, .with_sums = false, .filters = kEveryFilter});
         !status)
       return status;
-    auto symbols = SymbolTable::open(facts_.symbol_sources);
+    auto symbols = SymbolTable::open(facts_.symbol_sources, facts_.code);
     return symbols ? Status() : fail(std::move(symbols).error());
   }
   [[nodiscard]] Status load_page() const {
@@ -165,7 +165,9 @@ std::vector<Check> run_command_checks(const SessionOptions& options, bool prefli
                     not_tried(surrounding_trials(here), why));
   }
   route_libbpf_log();
-  auto kernel = read_kernel(options);
+  SessionOptions every = options;
+  every.filters = kEveryFilter;
+  auto kernel = read_kernel(every);
   if (!kernel)
     return in_order(
         {kFacts, CheckState::kMissing, kernel.error().what, kernel.error().hint},

@@ -50,6 +50,9 @@ struct SessionOptions {
   /// programs to load and to run.
   std::uint32_t filters = 0;
   bool with_stacks = true;  ///< stack(); `--mode handle` does without
+  /// KernelFacts::text_layout: for records as the kernel prints them, in listings, pins and
+  /// snapshots. Before Linux 6.8 it is looked for in the kernel's code.
+  bool with_text = true;
   /// Threads that will read at a time, of all readers together; each has 3 KB in the kernel. 0: up
   /// to 512.
   unsigned threads_max = 0;

@@ -29,9 +29,13 @@ Result<RunningKernel> read_kernel(const SessionOptions& options) {
   if (!btf) return fail(std::move(btf).error());
   hide_features(options, *btf);
   if (auto status = check_age(*btf); !status) return fail(std::move(status).error());
-  auto memory = KernelMemory::open(fact_symbols(*btf), symbol_sources(*btf), is_text_function);
+  const FactNeeds needs{.has_text = options.with_text,
+                        .has_code = (options.filters & 1U << POBPF_FILTER_STACK) != 0};
+  auto memory =
+      KernelMemory::open(fact_symbols(*btf, needs), symbol_sources(*btf),
+                         needs.has_text ? NamePredicate(is_text_function) : NamePredicate());
   if (!memory) return fail(std::move(memory).error());
-  auto facts = discover_facts(*btf, *memory);
+  auto facts = discover_facts(*btf, *memory, needs);
   if (!facts) return fail(std::move(facts).error());
   if (auto status = set_program_ids(*btf); !status) return fail(std::move(status).error());
   return RunningKernel{std::move(*btf), std::move(*facts)};
@@ -88,7 +92,7 @@ class MachineContext final : public FilterContext {
  private:
   Status open_symbols() {
     if (symbols_) return {};
-    auto table = SymbolTable::open(facts_.symbol_sources);
+    auto table = SymbolTable::open(facts_.symbol_sources, facts_.code);
     if (!table) return fail(std::move(table).error());
     symbols_.emplace(*std::move(table));
     return {};

@@ -159,7 +159,9 @@ Result<ExitStatus> run_page(const Options& options) {
     if (!pfn) return fail(std::move(pfn).error());
     pfns.push_back({*pfn, *pfn + 1});
   }
-  auto inspector = PageInspector::open(options.session);
+  SessionOptions session = options.session;
+  session.with_text = false;
+  auto inspector = PageInspector::open(session);
   if (!inspector) return fail(std::move(inspector).error());
   for (const auto& [name, value] : (*inspector)->describe()) spdlog::debug("{}: {}", name, value);
   if (auto status = check_present(pfns, (*inspector)->present(), "this machine"); !status)

@@ -83,6 +83,7 @@ Result<ExitStatus> run_pages(const Options& options) {
   Options needed = options;
   needed.session.with_read_times = options.wants_stats;
   needed.session.with_sums = false;
+  needed.session.with_text = options.format == Format::kText;
   needed.session.with_stacks = options.mode != POBPF_MODE_HANDLE;
   return run_on_session(needed, print_pages);
 }

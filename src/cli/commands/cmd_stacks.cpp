@@ -85,6 +85,7 @@ Result<ExitStatus> run_stacks(const Options& options) {
   Options needed = options;
   needed.session.with_read_times = options.wants_stats;
   needed.session.with_pages = false;
+  needed.session.with_text = false;
   return run_on_session(needed, print_stacks);
 }
 

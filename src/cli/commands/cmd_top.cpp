@@ -229,6 +229,7 @@ Result<ExitStatus> run_top(const Options& options) {
   Options needed = options;
   needed.session.with_read_times = options.wants_stats;
   needed.session.with_pages = false;
+  needed.session.with_text = false;
   needed.reads_again = options.top.interval.has_value();
   return run_on_session(needed, print_top);
 }

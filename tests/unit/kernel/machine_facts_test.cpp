@@ -13,7 +13,11 @@
 namespace pobpf {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
 using testing::HasSubstr;
+using testing::IsSupersetOf;
+using testing::Not;
 
 class OldKernels : public testing::Test {
  protected:
@@ -51,6 +55,16 @@ TEST_F(OldKernels, ThatLackWhatIsNeededArePointedToImport) {
   }
   // page_owner itself is looked for later
   EXPECT_TRUE(check_age(kernel("page_owner")));
+}
+
+TEST_F(OldKernels, AreAskedOnlyForWhatIsNeeded) {
+  const KernelBtf old = kernel();
+  EXPECT_THAT(fact_symbols(old, {}), IsSupersetOf({"max_pfn", "read_page_owner"}));
+  EXPECT_THAT(fact_symbols(old, {}), Not(Contains("_stext")));
+  const auto without = fact_symbols(old, {.has_text = false});
+  EXPECT_THAT(without, AllOf(Contains("max_pfn"), Not(Contains("read_page_owner")),
+                             Not(Contains("__start_rodata"))));
+  EXPECT_THAT(fact_symbols(old, {.has_code = true}), IsSupersetOf(code_symbols()));
 }
 
 TEST_F(OldKernels, HaveOtherWaysToTellAddressesAndToLoop) {

@@ -79,6 +79,17 @@ TEST_P(SymbolTableTest, FunctionsReachToTheNextSymbol) {
   }
 }
 
+TEST_P(SymbolTableTest, PlacesThatAreKnownAreNotLookedFor) {
+  const std::uint64_t begin = listed().first.at("kernel_clone");
+  // less than there is
+  auto table = SymbolTable::open(GetParam().sources, CodePlaces{{{begin, begin + 1}}, {}});
+  ASSERT_TRUE(table) << table.error().what;
+  EXPECT_TRUE(table->modules().empty());
+  const auto ranges =
+      table->symbol_ranges([](std::string_view symbol) { return symbol == "kernel_clone"; });
+  EXPECT_EQ(ranges.value(), (std::vector<AddressRange>{{begin, begin + 1}}));
+}
+
 /// Those of which the compiler made parts, too.
 TEST_P(SymbolTableTest, FunctionsAreFoundBySourceName) {
   for (const std::string name : {"kernel_clone", "vfs_read", "nonsense"}) {
