@@ -300,10 +300,10 @@ Status Discovery::names() {
 
 /// No failure where it is not known, as only the text depends on it.
 void Discovery::text_layout() {
-  auto& source = facts_.text_layout_source;
+  auto& text = facts_.text;
   if (tells_text_layout(btf_)) {
-    facts_.text.text_layout.emplace().omits_charges = btf_.is_hidden(kChargePrinter);
-    source = "BTF";
+    text.text_layout.emplace().omits_charges = btf_.is_hidden(kChargePrinter);
+    facts_.text_layout_source = "BTF";
     return;
   }
   const auto found = find_text_layout(
@@ -316,12 +316,14 @@ void Discovery::text_layout() {
        },
        [this](std::uint64_t address, std::size_t size) { return memory_.read(address, size); }},
       facts_.missing_fields);
-  if (found) {
-    facts_.text.text_layout = *found;
-    // it is inlined, so that its string is seen although it is hidden
-    if (btf_.is_hidden(kChargePrinter)) facts_.text.text_layout->omits_charges = true;
+  if (!found) {
+    text.text_layout_gap = found.error().what;
+    return;
   }
-  source = found ? "the kernel's format strings" : found.error().what;
+  text.text_layout = *found;
+  // it is inlined, so that its string is seen although it is hidden
+  if (btf_.is_hidden(kChargePrinter)) text.text_layout->omits_charges = true;
+  facts_.text_layout_source = "the kernel's format strings";
 }
 
 Status Discovery::page_flag_fields() {
@@ -507,8 +509,9 @@ Result<MachineFacts> Discovery::run(const FactNeeds& needs) {
 
 std::string describe_text_layout(const MachineFacts& facts) {
   const auto& layout = facts.text.text_layout;
-  if (facts.text_layout_source.empty()) return "not looked for, as no record is printed";
-  if (!layout) return fmt::format("not known: {}", facts.text_layout_source);
+  if (!layout && facts.text.text_layout_gap.empty())
+    return "not looked for, as no record is printed";
+  if (!layout) return fmt::format("not known: {}", facts.text.text_layout_gap);
   return fmt::format("{} PFN, {} free_ts, {} lines about cgroups (from {})",
                      layout->is_pfn_decimal ? "decimal" : "hexadecimal",
                      layout->shows_free_ts ? "with" : "without",

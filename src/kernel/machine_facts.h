@@ -57,8 +57,7 @@ struct MachineFacts {
   ProgramVariant programs = ProgramVariant::kForEach;
   std::string pageblock_order_source;
   std::optional<CodePlaces> code;  ///< for SymbolTable
-  /// Where KernelFacts::text_layout comes from, or why it is not known.
-  std::string text_layout_source;
+  std::string text_layout_source;  ///< of KernelFacts::text_layout
   SymbolSources symbol_sources;
   std::string symbol_source;  ///< that of them which was taken
 

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -25,6 +24,7 @@
 #include "kernel/kallsyms.h"
 #include "kernel/kernel_config.h"
 #include "kernel/machine_facts.h"
+#include "model/kernel_release.h"
 #include "util/fd.h"
 #include "util/file.h"
 
@@ -91,21 +91,10 @@ Check unknown(const char* name, std::string detail, std::string hint) {
   return {name, CheckState::kUnknown, std::move(detail), std::move(hint)};
 }
 
-/// "6.12.1-amd64" -> {6, 12}
-std::optional<std::pair<unsigned, unsigned>> parse_version(const std::string& release) {
-  unsigned major = 0;
-  unsigned minor = 0;
-  const char* end = release.data() + release.size();
-  const auto dot = std::from_chars(release.data(), end, major);
-  if (dot.ec != std::errc() || dot.ptr == end || *dot.ptr != '.') return std::nullopt;
-  if (std::from_chars(dot.ptr + 1, end, minor).ec != std::errc()) return std::nullopt;
-  return std::pair(major, minor);
-}
-
 Check check_kernel(const Machine& machine) {
-  constexpr std::pair<unsigned, unsigned> kOldestTested{6, 1};
+  constexpr KernelVersion kOldestTested{6, 1};
   const std::string name = "Linux " + machine.release;
-  const auto version = parse_version(machine.release);
+  const auto version = parse_release(machine.release);
   if (!version)
     return unknown("kernel", name + " has a version that cannot be read",
                    "pobpf is tested with Linux 6.1 and newer");

@@ -72,6 +72,7 @@ struct KernelFacts {
   std::optional<unsigned> max_page_order = 10;
   /// No value: it could not be found out. Of an import: how the records that were read last were.
   std::optional<TextLayout> text_layout;
+  std::string text_layout_gap;  ///< why there is none: behind "not known: "
   /// gfp_migratetype(): GFP_MOVABLE_SHIFT and GFP_MOVABLE_MASK.
   unsigned gfp_migratetype_shift = 3;
   std::uint32_t gfp_migratetype_mask = 3;
@@ -91,7 +92,7 @@ struct KernelFacts {
   [[nodiscard]] Result<TextLayout> known_text_layout() const {
     if (text_layout) return *text_layout;
     return fail(ErrorKind::kUnsupported,
-                "how the kernel prints records is not known, as its format strings were not found",
+                "how the kernel prints records is not known: " + text_layout_gap,
                 "ask for JSON or CSV, which do not depend on it");
   }
 

@@ -74,10 +74,7 @@ class Programs {
   [[nodiscard]] Status load_pages() const { return load_session({.with_sums = false}); }
   [[nodiscard]] Status know_text() const {
     const auto layout = facts_.text.known_text_layout();
-    if (layout) return {};
-    Error error = layout.error();
-    error.what += fmt::format(" ({})", facts_.text_layout_source);
-    return fail(std::move(error));
+    return layout ? Status() : fail(layout.error());
   }
   [[nodiscard]] Status load_sums() const { return load_session({.with_pages = false}); }
   [[nodiscard]] Status load_recordings() const {

@@ -9,6 +9,9 @@
 namespace pobpf {
 
 constexpr std::uint32_t kSnapshotVersion = 4;
+/// The same, of a kernel of which it is not known how it prints records: readers of version 4 might
+/// print them in a way of their own.
+constexpr std::uint32_t kSnapshotVersionWithoutText = 5;
 
 /// Pages of a block, groups of an item.
 constexpr std::size_t kBlockPagesMax = 16384;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "model/kernel_release.h"
 #include "model/page_limits.h"
 #include "snapshot/contradiction.h"
 #include "snapshot/format.h"
@@ -44,6 +45,7 @@ void write_tables(const KernelFacts& facts, snapshot::KernelTables& tables) {
   tables.set_is_pfn_decimal(layout.is_pfn_decimal);
   tables.set_shows_free_ts(layout.shows_free_ts);
   tables.set_is_text_layout_unknown(!facts.text_layout);
+  tables.set_is_text_layout_found(facts.text_layout.has_value());
   tables.set_omits_charges(layout.omits_charges);
   tables.set_gfp_migratetype_shift(facts.gfp_migratetype_shift);
   tables.set_gfp_migratetype_mask(facts.gfp_migratetype_mask);
@@ -92,7 +94,27 @@ Status read_page_flag_fields(const snapshot::PageFlagFields& message, KernelFact
   return {};
 }
 
-Result<KernelFacts> read_tables(const snapshot::KernelTables& tables) {
+/// Earlier versions of pobpf took each kernel without page_owner.free_pid for one that prints as
+/// those of kernel.org do from 5.18 to 6.4. Later ones and those of distributions may not.
+bool is_guessed_layout(const snapshot::KernelTables& tables, std::string_view release) {
+  if (tables.is_text_layout_found() || tables.is_imported() || !tables.is_pfn_decimal())
+    return false;
+  const auto version = parse_release(release);
+  return !version || *version < KernelVersion{5, 18} || *version > KernelVersion{6, 4};
+}
+
+/// Sets the layout, or why there is none.
+void read_text_layout(const snapshot::KernelTables& tables, std::string_view release,
+                      KernelFacts& facts) {
+  if (tables.is_text_layout_unknown())
+    facts.text_layout_gap = "it was not known when they were recorded";
+  else if (is_guessed_layout(tables, release))
+    facts.text_layout_gap = "the pobpf that recorded them did not look at its format strings";
+  else
+    facts.text_layout = {tables.is_pfn_decimal(), tables.shows_free_ts(), tables.omits_charges()};
+}
+
+Result<KernelFacts> read_tables(const snapshot::KernelTables& tables, std::string_view release) {
   KernelFacts facts;
   if (tables.pageblock_order() >= kWordBits || tables.max_page_order() >= kWordBits)
     return impossible("an impossible order");
@@ -112,8 +134,7 @@ Result<KernelFacts> read_tables(const snapshot::KernelTables& tables) {
   facts.max_page_order.reset();
   if (tables.has_pageblock_order()) facts.pageblock_order = tables.pageblock_order();
   if (tables.has_max_page_order()) facts.max_page_order = tables.max_page_order();
-  if (!tables.is_text_layout_unknown())
-    facts.text_layout = {tables.is_pfn_decimal(), tables.shows_free_ts(), tables.omits_charges()};
+  read_text_layout(tables, release, facts);
   facts.gfp_migratetype_shift = tables.gfp_migratetype_shift();
   facts.gfp_migratetype_mask = tables.gfp_migratetype_mask();
   facts.is_mobility_grouping_disabled = tables.is_mobility_grouping_disabled();
@@ -221,7 +242,8 @@ Result<Account> read_account(const snapshot::Account& message) {
 }  // namespace
 
 void write_header(const SnapshotHeader& header, snapshot::Header& message) {
-  message.set_format_version(kSnapshotVersion);
+  const bool has_text = !header.facts || header.facts->text_layout;
+  message.set_format_version(has_text ? kSnapshotVersion : kSnapshotVersionWithoutText);
   for_each_string([&](auto member, auto /*get*/, auto set, std::size_t bytes_max) {
     *(message.*set)() = (header.*member).substr(0, bytes_max);
   });
@@ -241,11 +263,11 @@ void write_header(const SnapshotHeader& header, snapshot::Header& message) {
 
 Result<SnapshotHeader> read_header(const snapshot::Header& message) {
   if (message.format_version() == 0) return impossible("no version");
-  if (message.format_version() > kSnapshotVersion)
+  if (message.format_version() > kSnapshotVersionWithoutText)
     return fail(ErrorKind::kFailed,
                 fmt::format("the snapshot has version {} of the format, and this pobpf knows "
                             "versions up to {}: it was made by a newer pobpf",
-                            message.format_version(), kSnapshotVersion),
+                            message.format_version(), kSnapshotVersionWithoutText),
                 "read it with that one");
   if (message.format_version() < kSnapshotVersion)
     return fail(ErrorKind::kFailed,
@@ -267,7 +289,7 @@ Result<SnapshotHeader> read_header(const snapshot::Header& message) {
   if (message.has_local_clock_ns()) header.local_clock_ns = message.local_clock_ns();
   if (auto status = read_nodes(message, header); !status) return fail(std::move(status).error());
   if (message.has_tables()) {
-    auto facts = read_tables(message.tables());
+    auto facts = read_tables(message.tables(), header.kernel_release);
     if (!facts) return fail(std::move(facts).error());
     header.facts = *std::move(facts);
   }

@@ -120,7 +120,7 @@ class Reader:
         assert "footer" in items[-1], "the file has no end"
 
     def take_header(self, header: dict):
-        assert header["format_version"] == 4
+        assert header["format_version"] in (4, 5)
         self.tables = tables = header["tables"]
         self.gfp, self.flags = (names(tables[key], "mask") for key in ("gfp_flag", "page_flag"))
         self.fields = names(tables["page_flag_field"], "width", "shift", "mask")

@@ -173,6 +173,7 @@ TEST_F(SnapshotCommands, OnlyTheTextIsRefusedWhereItIsNotKnown) {
   ASSERT_FALSE(text);
   EXPECT_EQ(text.error().kind, ErrorKind::kUnsupported);
   EXPECT_THAT(text.error().what, HasSubstr("how the kernel prints records is not known"));
+  EXPECT_EQ(text.error().hint, "ask for JSON or CSV, which do not depend on it");
   EXPECT_EQ(dir.read("out"), "");
   options.format = Format::kJson;
   ASSERT_EQ(report().value(), ExitStatus::kComplete);

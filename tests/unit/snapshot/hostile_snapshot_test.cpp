@@ -146,7 +146,7 @@ TEST(HostileSnapshot, NoSnapshotAtAll) {
 
 TEST(HostileSnapshot, ANewerPobpf) {
   MadeUpFile file;
-  file.item().mutable_header()->set_format_version(kSnapshotVersion + 1);
+  file.item().mutable_header()->set_format_version(kSnapshotVersionWithoutText + 1);
   file.add();
   EXPECT_THAT(error_of(file.get()), HasSubstr("made by a newer pobpf"));
   EXPECT_TRUE(read_snapshot(file.get(), DamagePolicy::kSalvage).error);

@@ -10,6 +10,7 @@
 #include "made_up_pages.h"
 #include "read_snapshot.h"
 #include "snapshot/format.h"
+#include "snapshot/header_message.h"
 
 namespace pobpf {
 namespace {
@@ -355,7 +356,56 @@ TEST(Snapshot, HoldsHowRecordsArePrinted) {
 TEST(Snapshot, HoldsThatItIsNotKnownHowRecordsArePrinted) {
   SnapshotHeader made = test::made_up_header();
   made.facts->text_layout.reset();
-  EXPECT_FALSE(facts_read_back(made).text_layout);
+  const KernelFacts facts = facts_read_back(made);
+  EXPECT_FALSE(facts.text_layout);
+  EXPECT_EQ(facts.known_text_layout().error().what,
+            "how the kernel prints records is not known: it was not known when they were recorded");
+}
+
+/// An earlier pobpf would print records in a way of its own.
+TEST(Snapshot, IsOfAnotherVersionWhereTheTextIsNotKnown) {
+  for (const bool is_known : {true, false}) {
+    SnapshotHeader made = test::made_up_header();
+    if (!is_known) made.facts->text_layout.reset();
+    snapshot::Header message;
+    write_header(made, message);
+    EXPECT_EQ(message.format_version(), is_known ? 4U : 5U);
+    EXPECT_TRUE(read_header(message));
+  }
+}
+
+/// Earlier versions wrote the layout of 6.4 for all kernels without page_owner.free_pid.
+TEST(Snapshot, AGuessedLayoutIsBelievedOfKernelsThatHaveIt) {
+  struct Guess {
+    const char* release;
+    TextLayout layout;
+    bool is_believed;
+  };
+  constexpr TextLayout kOld{true, true};
+  for (const Guess& now :
+       {Guess{"6.1.0-40-amd64", kOld, true}, Guess{"5.18.0", kOld, true},
+        Guess{"6.4.0-150600.21-default", kOld, true}, Guess{"6.5.0", kOld, false},
+        Guess{"6.6.30", kOld, false}, Guess{"5.14.0-427.el9.x86_64", kOld, false},
+        Guess{"", kOld, false}, Guess{"6.12.1", {}, true}, Guess{"5.14.0-999", {}, true}}) {
+    SCOPED_TRACE(now.release);
+    SnapshotHeader made = test::made_up_header();
+    made.kernel_release = now.release;
+    made.facts->text_layout = now.layout;
+    snapshot::Header message;
+    write_header(made, message);
+    EXPECT_EQ(read_header(message)->facts->text_layout, now.layout);
+    message.mutable_tables()->clear_is_text_layout_found();
+    const auto header = read_header(message);
+    ASSERT_TRUE(header) << header.error().what;
+    EXPECT_EQ(header->facts->text_layout.has_value(), now.is_believed);
+    if (!now.is_believed) {
+      EXPECT_THAT(header->facts->known_text_layout().error().what,
+                  HasSubstr("did not look at its format strings"));
+    }
+    // each record of an import says it
+    message.mutable_tables()->set_is_imported(true);
+    EXPECT_TRUE(read_header(message)->facts->text_layout);
+  }
 }
 
 TEST(Snapshot, HoldsTheAccount) {
