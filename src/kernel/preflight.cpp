@@ -55,6 +55,8 @@ struct Evidence {
       btf.emplace(std::move(*loaded));
     else
       btf_errno = loaded.error().os_errno != 0 ? loaded.error().os_errno : EINVAL;
+    if (btf)
+      for (const std::string& name : machine.hidden_names) btf->hide(name);
     std::error_code error;
     has_proc = std::filesystem::exists(machine.root / "proc/self", error);
     has_sys = std::filesystem::exists(machine.root / "sys/kernel", error);

@@ -36,6 +36,8 @@ struct Machine {
   std::uint64_t descriptors_max = UINT64_MAX;  ///< files that the process may have open
   /// 0, or the errno of a first harmless bpf() call (map creation).
   std::function<int()> probe_bpf;
+  /// Names that its type information is taken not to have (KernelBtf::hide()).
+  std::vector<std::string> hidden_names = {};
   /// The machine we run on.
   static Machine current();
 };

@@ -3,7 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "kernel/cgroup_path.h"
 #include "kernel/kernel_memory.h"
@@ -19,9 +23,15 @@
 
 namespace pobpf {
 
-void hide_features(const SessionOptions& options, KernelBtf& btf) {
+std::vector<std::string> hidden_names(const SessionOptions& options) {
+  std::vector<std::string> names;
   for (const std::string& feature : options.without_features)
-    for (std::string& sign : signs_of_feature(feature)) btf.hide(std::move(sign));
+    std::ranges::move(signs_of_feature(feature), std::back_inserter(names));
+  return names;
+}
+
+void hide_features(const SessionOptions& options, KernelBtf& btf) {
+  for (std::string& name : hidden_names(options)) btf.hide(std::move(name));
 }
 
 Result<RunningKernel> read_kernel(const SessionOptions& options) {

@@ -2,6 +2,7 @@
 // From what a reader wants to see to what its programs are told, for links and for pins.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "kernel/btf.h"
@@ -21,7 +22,10 @@ struct RunningKernel {
   MachineFacts facts;
 };
 
-/// Makes `btf` that of a kernel without SessionOptions::without_features.
+/// Names in type information that a kernel without SessionOptions::without_features does not have.
+[[nodiscard]] std::vector<std::string> hidden_names(const SessionOptions& options);
+
+/// Makes `btf` that of such a kernel.
 void hide_features(const SessionOptions& options, KernelBtf& btf);
 
 /// Asks the running kernel, and makes sure that programs for it can be loaded (set_program_ids()).

@@ -186,10 +186,13 @@ class Oracle(ViewTest):
                 self.assertEqual(collected.err(name), f"pobpf: {words}\n")
 
     def test_hidden_addresses_are_refused_where_nothing_else_tells_them(self):
+        hidden = "/proc/kallsyms hides the kernel's addresses from this process"
         name = "proc_kallsyms_kptr_2"
         self.assertEqual(collected.status(name), 3, collected.err(name))
+        self.assertIn(hidden, collected.err(name))
+        self.assertEqual(collected.status(f"check_{name}"), 3)
         self.assertIn(
-            "/proc/kallsyms hides the kernel's addresses from this process", collected.err(name)
+            f"FAIL  kptr_restrict: {hidden}", collected.out(f"check_{name}").decode()
         )
 
     def test_only_the_text_is_refused_where_it_is_not_known(self):

@@ -7,6 +7,7 @@
 #include "cli/commands/commands.h"
 #include "format/json_writer.h"
 #include "reader/command_checks.h"
+#include "reader/view.h"
 #include "util/escape.h"
 
 namespace pobpf::cli {
@@ -71,7 +72,9 @@ Result<ExitStatus> print_checks(const std::vector<Check>& checks, const Options&
 Result<ExitStatus> run_check(const Options& options) {
   auto output = open_output(options);
   if (!output) return fail(std::move(output).error());
-  auto checks = run_preflight(Machine::current());
+  Machine machine = Machine::current();
+  machine.hidden_names = hidden_names(options.session);
+  auto checks = run_preflight(machine);
   const bool preflight_passed = preflight_status(checks).has_value();
   for (Check& check : run_command_checks(options.session, preflight_passed))
     checks.push_back(std::move(check));

@@ -19,14 +19,18 @@ namespace {
 
 constexpr std::uint64_t bit(unsigned capability) { return 1ULL << capability; }
 
-/// A kernel's BTF with nothing but these (empty) structs, and the helpers that programs may call.
+/// A kernel's BTF with nothing but these (empty) structs, the helpers that programs may call, and
+/// functions.
 std::string btf_with(const std::vector<std::string>& structs,
-                     const std::vector<std::string>& helpers = {}) {
+                     const std::vector<std::string>& helpers = {},
+                     const std::vector<std::string>& functions = {}) {
   const test::Btf types(btf__new_empty());
   for (const auto& name : structs) btf__add_struct(types.get(), name.c_str(), 8);
   if (!helpers.empty()) btf__add_enum(types.get(), "bpf_func_id", 4);
   int number = 0;
   for (const auto& name : helpers) btf__add_enum_value(types.get(), name.c_str(), ++number);
+  for (const auto& name : functions)
+    btf__add_func(types.get(), name.c_str(), BTF_FUNC_STATIC, btf__add_func_proto(types.get(), 0));
   return test::bytes_of(types.get());
 }
 
@@ -473,6 +477,14 @@ TEST_F(Preflight, KernelsBefore60ShowAddressesInKallsymsOnly) {
              "0000000000000000 A fixed_percpu_data\nffffffff81000000 T _stext\n"
              "ffffffff82000000 D init_task\nffffffffc0000000 t f\t[m]\n");
   expect_ok("kptr_restrict", "/proc/kallsyms shows this process the kernel's addresses");
+}
+
+TEST_F(Preflight, LooksAtAKernelWithoutWhatIsHidden) {
+  root.write("sys/kernel/btf/vmlinux", btf_with({"page_owner", "mem_section_usage"},
+                                                {"BPF_FUNC_for_each_map_elem"}, {"bpf_iter_ksym"}));
+  EXPECT_EQ(check("kptr_restrict").state, CheckState::kOk);
+  machine.hidden_names = {"bpf_iter_ksym"};
+  EXPECT_EQ(check("kptr_restrict").state, CheckState::kMissing);
 }
 
 }  // namespace

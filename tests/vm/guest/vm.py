@@ -92,6 +92,7 @@ def fallbacks(collector: Collector) -> None:
     write_sysctl("kernel/kptr_restrict", "2")
     collector.run_pobpf("kptr_2", *node)
     collector.run_pobpf("check_kptr_2", "check")
+    collector.run_pobpf("check_proc_kallsyms_kptr_2", "check", *by_proc)
     collector.run_pobpf("proc_kallsyms_kptr_2", *node, *by_proc)
     write_sysctl("kernel/kptr_restrict", "0")
     with_capabilities(collector, "least_privilege", "+bpf,+perfmon", *node)
