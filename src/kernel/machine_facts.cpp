@@ -669,9 +669,6 @@ std::vector<std::pair<std::string, std::string>> MachineFacts::describe() const 
   std::vector<std::string> spans;
   for (const auto& span : node_spans)
     spans.push_back(fmt::format("{}: {:#x}-{:#x}", span.nid, span.pfns.begin, span.pfns.end));
-  const char* loops = "bpf_loop";
-  if (programs == ProgramVariant::kForEach) loops = "bpf_for_each_map_elem";
-  if (programs == ProgramVariant::kMayGoto) loops = "may_goto";
   return {
       {"symbols found through", symbol_source},
       {"PFNs", fmt::format("{:#x}-{:#x}", min_low_pfn, max_pfn)},
@@ -683,9 +680,6 @@ std::vector<std::pair<std::string, std::string>> MachineFacts::describe() const 
       {"pageblock order",
        fmt::format("{} (from {})", layout.pageblock_order, pageblock_order_source)},
       {"text", describe_text_layout(*this)},
-      {"kernel reads",
-       programs >= ProgramVariant::kCast ? "bpf_rdonly_cast" : "bpf_probe_read_kernel"},
-      {"loops", loops},
   };
 }
 

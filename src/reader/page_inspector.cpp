@@ -15,6 +15,7 @@
 #include "kernel/run_program.h"
 #include "page_dump.skel.h"
 #include "reader/kernel_stacks.h"
+#include "reader/program_ways.h"
 #include "reader/set_constant.h"
 #include "reader/skeleton_deleter.h"
 #include "reader/view.h"
@@ -46,7 +47,7 @@ class KernelInspector final : public PageInspector {
   [[nodiscard]] const PageNames& names() const override { return names_; }
   [[nodiscard]] const std::vector<PfnRange>& present() const override { return facts_.present; }
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const override {
-    return facts_.describe();
+    return describe_loaded(facts_, skeleton_->obj);
   }
   Result<const Stack*> stack(std::uint32_t handle) override { return stacks_.get(handle); }
   Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override;

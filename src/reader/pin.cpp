@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@
 #include "reader/pin_list.h"
 #include "reader/pin_name.h"
 #include "reader/pin_program.h"
+#include "reader/program_ways.h"
 #include "reader/reader_maps.h"
 #include "reader/set_constant.h"
 #include "reader/skeleton_deleter.h"
@@ -274,6 +276,8 @@ Status make_pin(const PinRequest& request) {
   if (!kernel) return fail(std::move(kernel).error());
   auto skeleton = load(request, kernel->facts, kernel->btf);
   if (!skeleton) return fail(std::move(skeleton).error());
+  for (const auto& [name, value] : describe_loaded(kernel->facts, (*skeleton)->obj))
+    spdlog::debug("{}: {}", name, value);
   auto link = attach(**skeleton);
   if (!link) return fail(std::move(link).error());
 

@@ -27,6 +27,7 @@
 #include "reader/link_reader.h"
 #include "reader/open_object.h"
 #include "reader/own_programs.h"
+#include "reader/program_ways.h"
 #include "reader/reader_maps.h"
 #include "reader/session_on.h"
 #include "reader/set_constant.h"
@@ -189,7 +190,7 @@ class KernelSession final : public Session {
     return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   }
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe() const override {
-    return facts_.describe();
+    return describe_loaded(facts_, skeleton_->obj);
   }
 
   Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) override;

@@ -266,6 +266,32 @@ TEST_P(Sums, AgesAreKnownWhenPrivilegesAreGivenUp) {
 
 INSTANTIATE_TEST_SUITE_P(Object, Sums, testing::ValuesIn(kObjects), object_name);
 
+/// A fallback that nobody takes would pass all tests.
+class Variants : public MachineTest {};
+
+TEST_P(Variants, AreThoseThatAreForced) {
+  ASSERT_TRUE(machine_->add_section(0));
+  open();
+  const auto described = session_->describe();
+  const std::map<std::string, std::string> ways(described.begin(), described.end());
+  const std::string_view lacks = GetParam().lacks;
+  const bool has_goto = program_variant(machine_->types()) == ProgramVariant::kMayGoto;
+  if (lacks == "bpf-loop") {
+    EXPECT_EQ(ways.at("loops"), "bpf_for_each_map_elem");
+  } else if (lacks.empty() && has_goto) {
+    EXPECT_THAT(ways.at("loops"), testing::HasSubstr("may_goto"));
+  } else {
+    EXPECT_EQ(ways.at("loops"), "bpf_loop");
+  }
+  if (lacks == "bpf-loop" || lacks == "rdonly-cast") {
+    EXPECT_EQ(ways.at("kernel reads"), "bpf_probe_read_kernel");
+  } else {
+    EXPECT_THAT(ways.at("kernel reads"), testing::HasSubstr("bpf_rdonly_cast"));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Object, Variants, testing::ValuesIn(kObjects), object_name);
+
 /// Tests what `pobpf check` says of commands.
 class CommandChecks : public MachineTestBase {
  protected:

@@ -77,8 +77,11 @@ class Text(PinTest):
             self.assertEqual(nids, {int(view[len("nid")])})
 
     def test_ways_of_older_kernels_print_the_same(self):
-        for way in ("probe", "each"):
+        for way, loops in (("probe", "bpf_loop"), ("each", "bpf_for_each_map_elem")):
             with self.subTest(way):
+                lines = collected.err(f"pin_{way}").splitlines()
+                self.assertIn("pobpf: debug: kernel reads: bpf_probe_read_kernel", lines)
+                self.assertIn(f"pobpf: debug: loops: {loops}", lines)
                 self.assert_view(f"cat_{way}", "nid1-stack_handle")
 
     def test_every_kind_of_record_was_there(self):

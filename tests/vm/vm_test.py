@@ -154,6 +154,25 @@ class Oracle(ViewTest):
             with self.subTest(name):
                 self.assert_view(name, {1})
 
+    def test_fallbacks_are_taken(self):
+        probe = {"kernel reads": "bpf_probe_read_kernel"}
+        for name, said in {
+            "probe_read": {**probe, "loops": "bpf_loop"},
+            "bpf_loop": {"loops": "bpf_loop"},
+            "for_each": {**probe, "loops": "bpf_for_each_map_elem"},
+            "record_nid_1_probe_read": {**probe, "loops": "bpf_loop"},
+            "record_nid_1_bpf_loop": {"loops": "bpf_loop"},
+            "record_nid_1_for_each": {**probe, "loops": "bpf_for_each_map_elem"},
+            "ksym_iterator": {"symbols found through": "ksym iterator"},
+            "proc_kallsyms": {"symbols found through": "/proc/kallsyms"},
+        }.items():
+            with self.subTest(name):
+                lines = collected.err(name).splitlines()
+                for what, way in said.items():
+                    self.assertIn(f"pobpf: debug: {what}: {way}", lines)
+        self.assertIn("(from the kernel's format strings)", collected.err("format_strings"))
+        self.assertIn("text: not looked for", collected.err("sums_without_text"))
+
     def test_what_a_kernel_does_not_record_is_absent(self):
         for name in ("no_tasks", "no_tasks_cat", report("record_nid_1_no_tasks")):
             with self.subTest(name):

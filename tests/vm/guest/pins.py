@@ -42,8 +42,8 @@ NOTHING = {
 }
 # the same views, made in another way: what pobpf pin takes and pobpf does not
 VARIANTS = {
-    "probe": ("nid1-stack_handle", ["--no-feature", "rdonly-cast"]),
-    "each": ("nid1-stack_handle", ["--no-feature", "bpf-loop"]),
+    "probe": ("nid1-stack_handle", ["-v", "--no-feature", "rdonly-cast"]),
+    "each": ("nid1-stack_handle", ["-v", "--no-feature", "bpf-loop"]),
     # one or two records a call, so that positions are kept many thousand times
     "tight": ("nid1-stack_handle", ["--frame-bytes", "1850"]),
     # no record with a stack fits: numbers in their place

@@ -74,16 +74,17 @@ def views(collector: Collector) -> None:
 def fallbacks(collector: Collector) -> None:
     """Other ways to the same text, of one node."""
     node = ("--nid", "1")
-    collector.run_pobpf("probe_read", *node, "--no-feature", "rdonly-cast")
-    collector.run_pobpf("bpf_loop", *node, "--no-feature", "may-goto")
-    collector.run_pobpf("for_each", *node, "--no-feature", "bpf-loop")
-    collector.run_pobpf("ksym_iterator", *node, "--no-feature", "kallsyms-lookup")
+    collector.run_pobpf("probe_read", "-v", *node, "--no-feature", "rdonly-cast")
+    collector.run_pobpf("bpf_loop", "-v", *node, "--no-feature", "may-goto")
+    collector.run_pobpf("for_each", "-v", *node, "--no-feature", "bpf-loop")
+    collector.run_pobpf("ksym_iterator", "-v", *node, "--no-feature", "kallsyms-lookup")
     by_proc = ("--no-feature", "kallsyms-lookup", "--no-feature", "ksym-iterator")
-    collector.run_pobpf("proc_kallsyms", *node, *by_proc)
+    collector.run_pobpf("proc_kallsyms", "-v", *node, *by_proc)
     collector.run_pobpf("section_macros", *node, "--no-feature", "section-enumerators")
     without_tasks(collector, *node)
     no_free_pid = ("--no-feature", "free-pid")
-    collector.run_pobpf("format_strings", *node, *no_free_pid)
+    collector.run_pobpf("format_strings", "-v", *node, *no_free_pid)
+    collector.run_pobpf("sums_without_text", "top", "-v", *node, *no_free_pid)
     unknown_layout = (*no_free_pid, "--no-feature", "format-strings")
     collector.run_pobpf("unknown_layout", *node, *unknown_layout)
     collector.run_pobpf("unknown_layout_json", *node, *unknown_layout, "--format", "json")
@@ -130,9 +131,9 @@ def recordings(collector: Collector) -> None:
     for name, arguments in {
         "record": ("--stats",),
         "record_free": ("--free",),
-        "record_nid_1_probe_read": ("--nid", "1", "--no-feature", "rdonly-cast"),
-        "record_nid_1_bpf_loop": ("--nid", "1", "--no-feature", "may-goto"),
-        "record_nid_1_for_each": ("--nid", "1", "--no-feature", "bpf-loop"),
+        "record_nid_1_probe_read": ("-v", "--nid", "1", "--no-feature", "rdonly-cast"),
+        "record_nid_1_bpf_loop": ("-v", "--nid", "1", "--no-feature", "may-goto"),
+        "record_nid_1_for_each": ("-v", "--nid", "1", "--no-feature", "bpf-loop"),
         "record_nid_1_no_tasks": ("--nid", "1", *NO_TASKS),
     }.items():
         path = collector.directory / f"{name}.pobpf"
