@@ -7,8 +7,10 @@ namespace pobpf {
 /// The work that a process still has to do.
 enum class StillToCome {
   kReaders,  ///< more readers, which are maps (CAP_BPF) and times of the clock (CAP_PERFMON)
-  kReadersByKallsyms,  ///< the same where /proc/kallsyms alone tells of symbols (CAP_SYSLOG)
-  kReading,            ///< reading of what is attached: descriptors are enough
+  /// The same with filters by symbol or module where /proc/kallsyms alone tells of symbols
+  /// (CAP_SYSLOG).
+  kReadersByKallsyms,
+  kReading,  ///< reading of what is attached: descriptors are enough
 };
 
 /// Gives up, for this thread and those that it starts, all capabilities that are not needed any

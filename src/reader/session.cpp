@@ -386,8 +386,9 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   auto own_programs = OwnPrograms::of(skeleton->obj);
   if (!own_programs) return fail(std::move(own_programs).error());
   if (options.privileges != PrivilegePolicy::kKeep)
-    shed_privileges(facts.symbol_sources.has_iterator ? StillToCome::kReaders
-                                                      : StillToCome::kReadersByKallsyms);
+    shed_privileges(needs_symbols(options.filters) && !facts.symbol_sources.has_iterator
+                        ? StillToCome::kReadersByKallsyms
+                        : StillToCome::kReaders);
   return std::make_unique<KernelSession>(std::move(skeleton), std::move(facts),
                                          std::move(*own_programs), options);
 }

@@ -39,8 +39,7 @@ Result<RunningKernel> read_kernel(const SessionOptions& options) {
   if (!btf) return fail(std::move(btf).error());
   hide_features(options, *btf);
   if (auto status = check_age(*btf); !status) return fail(std::move(status).error());
-  const FactNeeds needs{.has_text = options.with_text,
-                        .has_code = (options.filters & 1U << POBPF_FILTER_STACK) != 0};
+  const FactNeeds needs{.has_text = options.with_text, .has_code = needs_symbols(options.filters)};
   auto memory =
       KernelMemory::open(fact_symbols(*btf, needs), symbol_sources(*btf),
                          needs.has_text ? NamePredicate(is_text_function) : NamePredicate());

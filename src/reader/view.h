@@ -2,6 +2,7 @@
 // From what a reader wants to see to what its programs are told, for links and for pins.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "model/compiled_filter.h"
 #include "model/filter.h"
 #include "model/pfn_range.h"
+#include "pobpf/parameters.h"
 #include "reader/session.h"
 #include "util/error.h"
 
@@ -30,6 +32,12 @@ void hide_features(const SessionOptions& options, KernelBtf& btf);
 
 /// Asks the running kernel, and makes sure that programs for it can be loaded (set_program_ids()).
 [[nodiscard]] Result<RunningKernel> read_kernel(const SessionOptions& options);
+
+/// Whether readers with these filters (bits of enum pobpf_filter) list the kernel's symbols, each
+/// anew.
+constexpr bool needs_symbols(std::uint32_t filters) {
+  return (filters & 1U << POBPF_FILTER_STACK) != 0;
+}
 
 /// The ones of `filters` (bits of enum pobpf_filter) whose fields this kernel records. Programs are
 /// loaded with no others: what is a known zero to the verifier takes it long.

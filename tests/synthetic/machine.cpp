@@ -529,6 +529,7 @@ Result<std::unique_ptr<Session>> Machine::open_session(const SessionOptions& opt
   hide_features(options, *types);
   made->missing_fields = missing_fields(*types);
   made->programs = program_variant(*types);
+  made->symbol_sources = symbol_sources(*types);
   if (auto status = set_program_ids(types_); !status) return fail(std::move(status).error());
   return open_session_on(*std::move(made), options, *types);
 }

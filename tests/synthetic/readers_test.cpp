@@ -2,6 +2,7 @@
 // Several readers of one loaded object, many nodes, terabytes, and sums.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -265,6 +266,42 @@ TEST_P(Sums, AgesAreKnownWhenPrivilegesAreGivenUp) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Object, Sums, testing::ValuesIn(kObjects), object_name);
+
+/// Effective capabilities of this process; 0 if they cannot be read.
+std::uint64_t effective_capabilities() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("CapEff:")) return std::stoull(line.substr(7), nullptr, 16);
+  return 0;
+}
+
+class Privileges : public MachineTestBase {};
+
+/// /proc/kallsyms needs it where the kernel has no iterator over symbols.
+TEST_F(Privileges, ToSeeAddressesAreKeptForFiltersThatListSymbols) {
+  constexpr std::uint64_t kSyslog = 1ULL << CAP_SYSLOG;
+  if ((effective_capabilities() & kSyslog) == 0) GTEST_SKIP() << "there is no CAP_SYSLOG";
+  ASSERT_TRUE(machine_->add_section(0));
+  const auto keeps = [this](std::string_view lacks, std::uint32_t filters) {
+    SessionOptions options;
+    if (!lacks.empty()) options.without_features.emplace(lacks);
+    options.filters = filters;
+    options.privileges = PrivilegePolicy::kReaders;
+    if (!machine_->open_session(options)) return 2;
+    return (effective_capabilities() & kSyslog) != 0 ? 1 : 0;
+  };
+  struct Case {
+    const char* lacks;
+    std::uint32_t filters;
+    int kept;
+  };
+  // in other processes, as they are given up for good
+  for (const Case& now :
+       {Case{"ksym-iterator", 1U << POBPF_FILTER_STACK, 1},
+        Case{"ksym-iterator", 1U << POBPF_FILTER_TGID, 0}, Case{"", 1U << POBPF_FILTER_STACK, 0}})
+    EXPECT_EXIT(std::_Exit(keeps(now.lacks, now.filters)), testing::ExitedWithCode(now.kept), "")
+        << now.lacks << now.filters;
+}
 
 /// A fallback that nobody takes would pass all tests.
 class Variants : public MachineTest {};
