@@ -604,7 +604,7 @@ std::vector<std::string> signs_of_feature(std::string_view feature) {
   return {};
 }
 
-Status check_age(const KernelBtf& btf) {
+Status check_requirements(const KernelBtf& btf) {
   const char* missing = nullptr;
   // newest first: v5.14, v5.13, v5.11, v5.9
   if (!btf.enum_value("bpf_prog_type", "BPF_PROG_TYPE_SYSCALL"))

@@ -68,8 +68,9 @@ struct MachineFacts {
 /// hidden (KernelBtf::hide()), all is done as on kernels without it. Empty: there is no such one.
 [[nodiscard]] std::vector<std::string> signs_of_feature(std::string_view feature);
 
-/// kUnsupported for kernels before v5.15, or so: one that lacks what nothing else can stand in for.
-[[nodiscard]] Status check_age(const KernelBtf& btf);
+/// kUnsupported if the kernel lacks something that all programs need and that nothing else can
+/// stand in for, as those before v5.14 do.
+[[nodiscard]] Status check_requirements(const KernelBtf& btf);
 
 /// v5.18: the thread group and the name of who allocated, each by itself. Before: the pid alone.
 [[nodiscard]] PageFields missing_fields(const KernelBtf& btf);

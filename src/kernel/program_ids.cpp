@@ -42,11 +42,7 @@ int prepare(bpf_program* program, bpf_prog_load_opts* options, long /*cookie*/) 
 }  // namespace
 
 Status set_program_ids(const KernelBtf& btf) {
-  const auto iterator = btf.function_id("bpf_iter_bpf_map_elem");
-  if (!iterator)
-    return fail(ErrorKind::kUnsupported, "this kernel has no iterators over the elements of a map",
-                "use Linux 5.15 or newer with CONFIG_BPF_SYSCALL=y");
-  iterator_id = *iterator;
+  iterator_id = btf.function_id("bpf_iter_bpf_map_elem").value_or(0);
   rdonly_cast_id = btf.function_id("bpf_rdonly_cast").value_or(0);
   static const int handler = [] {
     LIBBPF_OPTS(libbpf_prog_handler_opts, options);

@@ -10,8 +10,9 @@
 namespace pobpf {
 
 /// Tells libbpf how to load programs of SEC("pobpf/bpf_map_elem"): as SEC("iter/bpf_map_elem"), but
-/// with the ids of the iterator and of bpf_rdonly_cast() from `btf`. For the whole process, as all
-/// of it runs on one kernel. Call before such an object is loaded; again does no harm.
+/// with the ids of the iterator and of bpf_rdonly_cast() from `btf`, which check_requirements() has
+/// accepted. For the whole process, as all of it runs on one kernel. Call before such an object is
+/// loaded; again does no harm.
 [[nodiscard]] Status set_program_ids(const KernelBtf& btf);
 
 }  // namespace pobpf

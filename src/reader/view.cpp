@@ -38,7 +38,7 @@ Result<RunningKernel> read_kernel(const SessionOptions& options) {
   auto btf = KernelBtf::load(fact_types());
   if (!btf) return fail(std::move(btf).error());
   hide_features(options, *btf);
-  if (auto status = check_age(*btf); !status) return fail(std::move(status).error());
+  if (auto status = check_requirements(*btf); !status) return fail(std::move(status).error());
   const FactNeeds needs{.has_text = options.with_text, .has_code = needs_symbols(options.filters)};
   auto memory =
       KernelMemory::open(fact_symbols(*btf, needs), symbol_sources(*btf),

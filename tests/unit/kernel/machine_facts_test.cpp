@@ -44,17 +44,17 @@ class OldKernels : public testing::Test {
 };
 
 TEST_F(OldKernels, ThatLackWhatIsNeededArePointedToImport) {
-  EXPECT_TRUE(check_age(kernel()));
+  EXPECT_TRUE(check_requirements(kernel()));
   for (const char* sign : {"BPF_PROG_TYPE_SYSCALL", "BPF_FUNC_for_each_map_elem",
                            "page_owner.ts_nsec", "bpf_iter_bpf_map_elem"}) {
-    const auto status = check_age(kernel(sign));
+    const auto status = check_requirements(kernel(sign));
     ASSERT_FALSE(status) << sign;
     EXPECT_EQ(status.error().kind, ErrorKind::kUnsupported);
     EXPECT_THAT(status.error().what, HasSubstr("this kernel is too old for pobpf: it has no "));
     EXPECT_THAT(status.error().hint, HasSubstr("pobpf import"));
   }
   // page_owner itself is looked for later
-  EXPECT_TRUE(check_age(kernel("page_owner")));
+  EXPECT_TRUE(check_requirements(kernel("page_owner")));
 }
 
 TEST_F(OldKernels, AreAskedOnlyForWhatIsNeeded) {
