@@ -115,13 +115,15 @@ static __always_inline void *rdonly_cast(__u64 address, __u32 btf_id)
  * tests/synthetic and tests/vm (`--no-feature bpf-loop`).
  *
  * LOOP_BODY begins the function that loop() calls, which goes on until it returns 1 or has been
- * called nr times. More often does no harm: the array has as many elements as any loop needs but
- * that of print_page(), which goes on in the next call where it stopped.
+ * called nr times; more often does no harm. loop_a_while() may stop after LOOP_CALLS_MAX calls,
+ * however many are asked for.
  */
+enum { LOOP_CALLS_MAX = 16384 };
+
 #ifdef POBPF_FOR_EACH
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 16384); /* 128 KiB */
+	__uint(max_entries, LOOP_CALLS_MAX); /* 128 KiB */
 	__type(key, __u32);
 	__type(value, __u32);
 } loop_steps SEC(".maps");
@@ -133,11 +135,17 @@ struct {
 		return name##_body(*key, state);                                                   \
 	}                                                                                          \
 	static __always_inline long name##_body(__u32 index, type *state)
-#define loop(nr, name, state) bpf_for_each_map_elem(&loop_steps, name, state, 0)
+#define loop_a_while(nr, name, state) bpf_for_each_map_elem(&loop_steps, name, state, 0)
 #else
 #define LOOP_BODY(name, index, type, state) static long name(__u32 index, type *state)
-#define loop(nr, name, state) bpf_loop(nr, name, state, 0)
+#define loop_a_while(nr, name, state) bpf_loop(nr, name, state, 0)
 #endif
+
+#define loop(nr, name, state)                                                                      \
+	({                                                                                         \
+		_Static_assert((nr) <= LOOP_CALLS_MAX, "that is what loop_a_while() is for");      \
+		loop_a_while(nr, name, state);                                                     \
+	})
 
 /*
  * 8 bytes of kernel memory, 0 if they cannot be read. Whatever it is, it is taken for

@@ -483,7 +483,7 @@ static __always_inline int print_ticket(struct walk *w, __u64 session, __u32 tic
 	 * a step is a page, or the way to the next window; some pages are looked at twice. With
 	 * fewer steps, the next call goes on where this one stops
 	 */
-	loop(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, w);
+	loop_a_while(2 * POBPF_TICKET_PAGES + POBPF_WINDOW_PAGES, print_page, w);
 
 	if (at->next < at->nr_pages)
 		print->next.pfn = at->place.pfn + at->next;

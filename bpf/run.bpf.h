@@ -74,7 +74,8 @@ static __always_inline struct run *begin_run(void)
 	run = try_run(search.first);
 	if (run)
 		return run;
-	loop(runs_mask + 1, search_run, &search);
+	_Static_assert(RUNS_MAX <= LOOP_CALLS_MAX, "loop_a_while() would not reach all runs");
+	loop_a_while(runs_mask + 1, search_run, &search);
 	return bpf_map_lookup_elem(&runs, &search.found);
 }
 
