@@ -24,7 +24,7 @@ Error unreadable(const Recording& recording) {
 }
 
 /// All that this kernel's text has, if it is known. The time of the last free, which it has up
-/// to 6.7 only, is of the free side elsewhere: nothing foretells it, so where most pages were freed
+/// to 6.6 only, is of the free side elsewhere: nothing foretells it, so where most pages were freed
 /// before, as on machines that have run for long, it takes as much of a file as the time of
 /// allocation.
 PageFields recorded_fields(const SnapshotHeader& header, const Options& options) {
