@@ -9,8 +9,8 @@ usage() {
   cat <<'END'
 usage: ./install.sh [--prefix DIR] [install | uninstall]
 
-install    puts the program, its man pages, completion and documents below DIR, in place of those of
-           an earlier version; without --prefix below /usr/local
+install    puts the program, its man pages, completion and documents below DIR, and then removes
+           what an earlier version had beside these; without --prefix below /usr/local
 uninstall  removes what install has put there, and directories that it made and that are empty
 
 $DESTDIR, if it is set, goes in front of all paths, for those who make packages.
@@ -32,37 +32,74 @@ make_directory() {
 $made"
 }
 
-uninstall() {
+is_directory() {
+  [ -n "$1" ] && [ -d "$root$1" ] && [ ! -L "$root$1" ]
+}
+
+# remove [KEPT]: all of $old but the lines of KEPT; directories come last, and go if they are empty.
+remove() {
   while IFS= read -r path; do
-    if [ -d "$root$path" ] && [ ! -L "$root$path" ]; then
+    if is_directory "$path"; then
       rmdir "$root$path" 2>/dev/null || :
-    else
+    elif [ -n "$path" ] && ! printf '%s\n' "${1-}" | grep -qxF -- "$path"; then
       rm -f -- "$root$path" 2>/dev/null || die "cannot remove $root$path: run this as root"
     fi
-  done <"$root$list"
+  done <<END
+$old
+END
+}
+
+# write_list PATHS: files first, then directories that are there, deepest first.
+write_list() {
+  {
+    printf '%s\n' "$1"
+    while IFS= read -r path; do
+      ! is_directory "$path" || printf '%s\n' "$path"
+    done <<END
+$made$old
+END
+  } >"$root$new"
+  mv -f -- "$root$new" "$root$list"
+}
+
+uninstall() {
+  [ -n "$old" ] || die "nothing is installed below $root$prefix by this script"
+  remove
 }
 
 install() {
   [ "$(uname -sm)" = "Linux @ARCHITECTURE@" ] ||
     die "this pobpf is for Linux on @ARCHITECTURE@, and this is $(uname -sm)"
-  paths=$(cd "$files" && find . -type f | sed 's/^\.//' | sort)
-  for path in $paths; do
-    [ ! -e "$root$prefix$path" ] && [ ! -L "$root$prefix$path" ] || grep -qxF -- "$prefix$path" "$root$list" 2>/dev/null ||
-      die "$root$prefix$path is there and not from here: remove it, or give another --prefix"
-  done
-  if [ -e "$root$list" ]; then uninstall; fi
+  paths=$(cd "$files" && find . -type f | sed "s|^\.|$prefix|" | sort)
+  while IFS= read -r path; do
+    { [ ! -e "$root$path" ] && [ ! -L "$root$path" ]; } ||
+      printf '%s\n' "$old" | grep -qxF -- "$path" ||
+      die "$root$path is there and not from here: remove it, or give another --prefix"
+  done <<END
+$paths
+END
   made=
-  for path in $list $(printf '%s\n' "$paths" | sed "s|^|$prefix|"); do
+  paths="$paths
+$list"
+  while IFS= read -r path; do
     make_directory "$(dirname -- "$path")"
-  done
-  # before the files, so that uninstall removes what a run that fails has left
-  {
-    printf '%s\n' "$paths" | sed "s|^|$prefix|"
-    printf '%s\n%s' "$list" "$made"
-  } >"$root$list"
-  for path in $paths; do
-    cp -- "$files$path" "$root$prefix$path"
-  done
+  done <<END
+$paths
+END
+  # both versions, so that uninstall removes what a run that fails has left
+  write_list "$new
+$paths
+$old"
+  while IFS= read -r path; do
+    [ "$path" != "$list" ] || continue
+    # a program that runs cannot be written to, but its name can be given to another
+    cp -- "$files${path#"$prefix"}" "$root$new"
+    mv -f -- "$root$new" "$root$path"
+  done <<END
+$paths
+END
+  remove "$paths"
+  write_list "$paths"
 }
 
 prefix=/usr/local
@@ -93,8 +130,6 @@ root=${DESTDIR-}
 [ -d "$root/" ] || die "there is no directory $root: make it first" 2
 files=$(dirname -- "$0")/files
 list=$prefix/share/pobpf/installed
-
-if [ "$verb" = uninstall ] && [ ! -e "$root$list" ]; then
-  die "nothing is installed below $root$prefix by this script"
-fi
+new=$list.new
+old=$(cat -- "$root$list" 2>/dev/null) || old=
 "$verb"

@@ -341,7 +341,7 @@ class Tar(Made, Case):
         self.assertRegex(result.stderr, r"^install.sh: \S+bin/pobpf is there and not from here: ")
         self.assertEqual(files(self.root), {"usr/local/bin/pobpf"})
 
-    def test_an_upgrade_leaves_no_file_of_the_version_before(self):
+    def test_an_upgrade_leaves_nothing_of_the_version_before(self):
         extra = self.tree / "files/share/pobpf-old/table"
         extra.parent.mkdir()
         extra.write_text("old")
@@ -351,6 +351,50 @@ class Tar(Made, Case):
         result = self.install()
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertFalse((self.root / "usr/local/share/pobpf-old").exists())
+        # directories that the version before made are known
+        self.assertEqual(self.install("uninstall").returncode, 0)
+        self.assertEqual(content(self.root), set())
+
+    def test_an_upgrade_that_fails_leaves_a_program_and_can_be_undone(self):
+        self.assertEqual(self.install().returncode, 0)
+        program = self.root / "usr/local/bin/pobpf"
+        before = program.read_bytes()
+        tools = self.tree / "tools"
+        tools.mkdir()
+        cp = tools / "cp"
+        cp.write_text('#!/bin/sh\ncase $2 in */bin/pobpf) exit 1 ;; *) exec /bin/cp "$@" ;; esac\n')
+        cp.chmod(0o755)
+        (self.tree / "files/share/new").write_text("new")
+        result = run(self.script, env=os.environ | {
+            "DESTDIR": str(self.root), "PATH": f"{tools}:{os.environ['PATH']}"})
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(program.read_bytes(), before)
+        self.assertEqual(self.install("uninstall").returncode, 0)
+        self.assertEqual(content(self.root), set())
+
+    def test_a_program_that_runs_is_upgraded(self):
+        self.assertEqual(self.install().returncode, 0)
+        program = self.root / "usr/local/bin/pobpf"
+        with subprocess.Popen([program, "import", "-", "-o", "/dev/null"], stdin=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL) as running:
+            result = self.install()
+            self.assertIsNone(running.poll())
+            running.stdin.close()
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(program.read_bytes(), (self.tree / "files/bin/pobpf").read_bytes())
+
+    def test_names_may_have_spaces(self):
+        self.tree = self.tree.rename(self.tree.parent / "a  tree")
+        self.script = self.tree / "install.sh"
+        (self.tree / "files/share/doc/a  page").write_text("page")
+        root = self.root / "a  root"
+        root.mkdir()
+        for _ in ("install", "upgrade"):
+            result = self.install(root=root)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual((root / "usr/local/share/doc/a  page").read_text(), "page")
+        self.assertEqual(self.install("uninstall", root=root).returncode, 0)
+        self.assertEqual(content(root), set())
 
     def test_refusals_are_one_sentence(self):
         for words, status, message in (
