@@ -15,6 +15,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
 import help_text  # noqa: E402
+import installed_pages  # noqa: E402
 import runner  # noqa: E402
 
 POBPF = ""
@@ -68,16 +69,14 @@ class Package(unittest.TestCase):
         found = {str(path.relative_to(self.root)) for path in self.root.rglob("*")
                  if not path.is_dir()}
         share = "usr/share"
-        expected = {"usr/bin/pobpf", f"{share}/doc/pobpf/README.md",
-                    f"{share}/doc/pobpf/changelog.gz", f"{share}/doc/pobpf/copyright",
+        expected = {"usr/bin/pobpf", f"{share}/doc/pobpf/changelog.gz", f"{share}/doc/pobpf/copyright",
                     f"{share}/lintian/overrides/pobpf",
                     f"{share}/bash-completion/completions/pobpf",
                     f"{share}/fish/vendor_completions.d/pobpf.fish",
                     f"{share}/zsh/vendor-completions/_pobpf"}
         pages = ["-".join(("pobpf", *command[:1])) for command in help_text.read_all(POBPF)]
         expected |= {f"{share}/man/man1/{page}.1.gz" for page in pages}
-        expected |= {f"{share}/doc/pobpf/docs/{path.name}" for path in TOP.glob("docs/*.md")
-                     if path.name not in ("building.md", "testing.md", "packaging.md")}
+        expected |= {f"{share}/doc/pobpf/{path}" for path in installed_pages.expected()}
         systemd = TOP / "systemd"
         for pattern, folder in (("*.service", "usr/lib/systemd/system"),
                                 ("*.timer", "usr/lib/systemd/system"),
@@ -88,6 +87,9 @@ class Package(unittest.TestCase):
                                 ("pobpf.conf", "etc/pobpf")):
             expected |= {f"{folder}/{path.name}" for path in systemd.glob(pattern)}
         self.assertEqual(found, expected)
+
+    def test_no_page_has_a_dead_link(self):
+        self.assertEqual(installed_pages.dead_links(self.root / "usr/share/doc/pobpf"), [])
 
     def test_control(self):
         self.assertEqual(self.field("Package"), "pobpf")

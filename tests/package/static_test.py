@@ -17,6 +17,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
 import help_text  # noqa: E402
+import installed_pages  # noqa: E402
 import runner  # noqa: E402
 
 POBPF = ""
@@ -48,12 +49,11 @@ def files(root: pathlib.Path) -> set[str]:
 def expected_files() -> set[str]:
     """Both packages have these below their prefix."""
     pages = ["-".join(("pobpf", *command[:1])) for command in help_text.read_all(POBPF)]
-    return {"bin/pobpf", "share/doc/pobpf/README.md", "share/zsh/site-functions/_pobpf",
+    return {"bin/pobpf", "share/zsh/site-functions/_pobpf",
             "share/bash-completion/completions/pobpf",
             "share/fish/vendor_completions.d/pobpf.fish",
             *(f"share/man/man1/{page}.1.gz" for page in pages),
-            *(f"share/doc/pobpf/docs/{path.name}" for path in TOP.glob("docs/*.md")
-              if path.name not in ("building.md", "testing.md", "packaging.md"))}
+            *(f"share/doc/pobpf/{path}" for path in installed_pages.expected())}
 
 
 class Case(unittest.TestCase):
@@ -219,8 +219,9 @@ class Rpm(Made, Case):
         self.assertGreater(len(found - expected), 10)
         # none of another package, and none that this one should not take away
         self.assertEqual({path for path, (mode, _) in rows.items() if mode.startswith("d")},
-                         {"/etc/pobpf", "/usr/share/doc/pobpf", "/usr/share/doc/pobpf/docs",
-                          "/usr/share/doc/pobpf/licences", "/usr/share/licenses/pobpf"})
+                         {"/etc/pobpf", "/usr/share/licenses/pobpf", "/usr/share/doc/pobpf",
+                          *(f"/usr/share/doc/pobpf/{path}" for path in (
+                              "docs", "licences", "src", "src/snapshot", "tests", "tests/python"))})
         for path, (mode, owner) in rows.items():
             executable = path == "/usr/bin/pobpf"
             self.assertIn(mode, ("drwxr-xr-x", "-rwxr-xr-x" if executable else "-rw-r--r--"), path)
@@ -244,6 +245,7 @@ class Rpm(Made, Case):
         self.change("--install", "--nodeps", "--noscripts", self.package)
         self.assertTrue((self.root / "usr/bin/pobpf").exists())
         self.assertEqual(self.rpm("--verify", "--nodeps", "pobpf"), "")
+        self.assertEqual(installed_pages.dead_links(self.root / "usr/share/doc/pobpf"), [])
         self.change("--erase", "--noscripts", "pobpf")
         # directories that rpm made for it are of no package, and stay
         self.assertEqual({path for path in files(self.root) if "/.rpmdb/" not in path}, set())
@@ -325,6 +327,7 @@ class Tar(Made, Case):
                 self.assertEqual(found, expected_files() | {"share/pobpf/installed"})
                 self.assertEqual(output(prefix / "bin/pobpf", "--version"),
                                  output(POBPF, "--version"))
+                self.assertEqual(installed_pages.dead_links(prefix / "share/doc/pobpf"), [])
                 result = self.install("uninstall", *words)
                 self.assertEqual((result.returncode, result.stderr), (0, ""))
                 self.assertEqual(content(self.root), set())
