@@ -56,7 +56,28 @@ def expected_files() -> set[str]:
             *(f"share/doc/pobpf/{path}" for path in installed_pages.expected())}
 
 
+def bundled() -> dict[str, list[str]]:
+    """The rows of packaging/bundled: by Debian's name of a library its own name, and its licence."""
+    lines = (TOP / "packaging/bundled").read_text("utf-8").splitlines()
+    rows = [line.split(maxsplit=2) for line in lines if not line.startswith("#")]
+    return {row[0]: row[1:] for row in rows}
+
+
 class Case(unittest.TestCase):
+    def assert_licenses(self, folder: pathlib.Path):
+        """All texts are there, and those that texts refer to."""
+        common = folder / "common-licenses"
+        named = set()
+        for name in {name for name, _ in bundled().values()}:
+            text = (folder / name).read_text("utf-8")
+            self.assertNotIn("/usr/share/common-licenses", text, name)
+            named |= set(re.findall(r"common-licenses/([\w.-]*\w)", text))
+        self.assertLess({"GPL-2", "LGPL-2.1", "GPL-3"}, named)
+        self.assertEqual({path.name for path in common.iterdir()}, named)
+        self.assertEqual((common / "GPL").read_bytes(), (common / "GPL-3").read_bytes())
+        self.assertEqual({path.name for path in folder.iterdir()},
+                         {"LICENSE", common.name, *(name for name, _ in bundled().values())})
+
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
@@ -162,6 +183,23 @@ class Program(unittest.TestCase):
         for path in (BUILD, TOP):
             self.assertNotIn(str(path), said)
 
+    @runner.needs("dpkg", "ninja", "c++")
+    def test_licences_are_those_of_all_that_it_contains(self):
+        """Libraries by the linker's list, and headers by that of the compilers."""
+        link = output("ninja", "-C", BUILD, "-t", "commands", "-s", "static/pobpf").strip()
+        with tempfile.TemporaryDirectory() as folder:
+            link = link.replace("-o static/pobpf", f"-Wl,--trace -o {folder}/pobpf")
+            read = output("sh", "-c", link, cwd=BUILD).splitlines()
+        used = {os.path.realpath(path) for path in read if path.startswith("/")}
+        deps = output("ninja", "-C", BUILD, "-t", "deps")
+        for target in re.split(r"\n\n", deps):
+            if re.match(r"src/|CMakeFiles/pobpf_static", target):
+                used |= set(re.findall(r"(?m)^ +(/usr/.*)", target))
+        found = output("dpkg", "-S", *used)
+        packages = {line.split(":")[0] for line in found.splitlines()}
+        # constants of the kernel's interface
+        self.assertEqual(packages - {"linux-libc-dev"}, set(bundled()))
+
 
 class Made:
     """A package that is made twice, in circumstances that must not matter."""
@@ -209,25 +247,26 @@ class Rpm(Made, Case):
                           self.package).splitlines()
         rows = dict((line.split("\t")[0], line.split("\t")[1:]) for line in listed)
         expected = {f"/usr/{path}" for path in expected_files()}
-        expected |= {"/usr/share/licenses/pobpf/LICENSE", "/etc/pobpf/pobpf.conf"}
+        expected |= {"/etc/pobpf/pobpf.conf"}
         for pattern, folder in (("*.service", "/usr/lib/systemd/system"),
                                 ("*.timer", "/usr/lib/systemd/system"),
                                 ("sysusers.d/*.conf", "/usr/lib/sysusers.d")):
             expected |= {f"{folder}/{path.name}" for path in (TOP / "systemd").glob(pattern)}
         found = {path for path, (mode, _) in rows.items() if not mode.startswith("d")}
-        self.assertEqual({path for path in found if "/licences/" not in path}, expected)
-        self.assertGreater(len(found - expected), 10)
+        self.assertEqual({path for path in found if "/licenses/pobpf/" not in path}, expected)
         # none of another package, and none that this one should not take away
         self.assertEqual({path for path, (mode, _) in rows.items() if mode.startswith("d")},
-                         {"/etc/pobpf", "/usr/share/licenses/pobpf", "/usr/share/doc/pobpf",
+                         {"/etc/pobpf", "/usr/share/licenses/pobpf",
+                          "/usr/share/licenses/pobpf/common-licenses", "/usr/share/doc/pobpf",
                           *(f"/usr/share/doc/pobpf/{path}" for path in (
-                              "docs", "licences", "src", "src/snapshot", "tests", "tests/python"))})
+                              "docs", "src", "src/snapshot", "tests", "tests/python"))})
         for path, (mode, owner) in rows.items():
             executable = path == "/usr/bin/pobpf"
             self.assertIn(mode, ("drwxr-xr-x", "-rwxr-xr-x" if executable else "-rw-r--r--"), path)
             self.assertEqual(owner, "root")
         self.assertEqual(self.rpm("-qpc", self.package), "/etc/pobpf/pobpf.conf\n")
-        self.assertIn("LICENSE", self.rpm("-qp", "--licensefiles", self.package))
+        self.assertEqual(set(self.rpm("-qp", "--licensefiles", self.package).split()),
+                         {path for path in rows if "/licenses/pobpf" in path})
         self.assertNotIn("/usr/bin", self.rpm("-qpd", self.package))
         # a static program needs no libraries, and any systemd will do
         needed = self.rpm("-qpR", self.package).splitlines()
@@ -236,6 +275,17 @@ class Rpm(Made, Case):
 
     def version(self) -> str:
         return output(POBPF, "--version").split()[1]
+
+    def test_it_says_what_is_bundled_and_under_which_licences(self):
+        provided = self.rpm("-qp", "--provides", self.package)
+        for name, license_ in bundled().values():
+            self.assertRegex(provided, rf"(?m)^bundled\({re.escape(name)}\) = [0-9.]+$")
+        (whole,) = self.rpm("-qp", "--qf", "%{LICENSE}\n", self.package).splitlines()
+        parts = whole.split(" AND ")
+        self.assertEqual(parts[0], "GPL-2.0-only")
+        expected = {part if " OR " not in part else f"({part})"
+                    for _, license_ in bundled().values() for part in license_.split(" AND ")}
+        self.assertEqual(sorted(parts[1:]), sorted(expected))
 
     def test_installs_into_an_empty_root_and_goes_without_a_trace(self):
         if os.geteuid() != 0:
@@ -246,6 +296,7 @@ class Rpm(Made, Case):
         self.assertTrue((self.root / "usr/bin/pobpf").exists())
         self.assertEqual(self.rpm("--verify", "--nodeps", "pobpf"), "")
         self.assertEqual(installed_pages.dead_links(self.root / "usr/share/doc/pobpf"), [])
+        self.assert_licenses(self.root / "usr/share/licenses/pobpf")
         self.change("--erase", "--noscripts", "pobpf")
         # directories that rpm made for it are of no package, and stay
         self.assertEqual({path for path in files(self.root) if "/.rpmdb/" not in path}, set())
@@ -306,8 +357,8 @@ class Tar(Made, Case):
         version = output(POBPF, "--version").split()[1]
         self.assertEqual(self.tree.name, f"pobpf-{version}-{os.uname().machine}")
         self.assertEqual({path.name for path in self.tree.iterdir()},
-                         {"LICENSE", "files", "install.sh"})
-        found = {path for path in files(self.tree / "files") if "/licences/" not in path}
+                         {"files", "install.sh"})
+        found = {path for path in files(self.tree / "files") if "/licenses/pobpf/" not in path}
         self.assertEqual(found, expected_files())
         rows = output("tar", "--list", "--verbose", "--numeric-owner", "--file", self.package)
         rows = [line.split() for line in rows.splitlines()]
@@ -323,11 +374,12 @@ class Tar(Made, Case):
                 result = self.install(*words)
                 self.assertEqual((result.returncode, result.stderr), (0, ""))
                 prefix = self.root / prefix
-                found = {path for path in files(prefix) if "/licences/" not in path}
+                found = {path for path in files(prefix) if "/licenses/pobpf/" not in path}
                 self.assertEqual(found, expected_files() | {"share/pobpf/installed"})
                 self.assertEqual(output(prefix / "bin/pobpf", "--version"),
                                  output(POBPF, "--version"))
                 self.assertEqual(installed_pages.dead_links(prefix / "share/doc/pobpf"), [])
+                self.assert_licenses(prefix / "share/licenses/pobpf")
                 result = self.install("uninstall", *words)
                 self.assertEqual((result.returncode, result.stderr), (0, ""))
                 self.assertEqual(content(self.root), set())
