@@ -302,41 +302,51 @@ class Rpm(Made, Case):
         self.assertEqual({path for path in files(self.root) if "/.rpmdb/" not in path}, set())
         self.assertEqual({path for path in content(self.root) if "pobpf" in path}, set())
 
-    @runner.needs("/bin/busybox")
-    def test_scriptlets_call_systemd(self):
+    def assert_scriptlets(self, *programs: str, call: dict[str, list[list[str]]]):
+        """Installs, upgrades and removes where `programs` only say how they were called. `call` is
+        what they must say, but for the user, and without the units at the end."""
         if os.geteuid() != 0:
             self.skipTest("rpm needs root")
-        for folder in ("bin", "usr/bin"):
+        for folder in ("bin", "usr/bin", "usr/lib/systemd", "run/systemd/system"):
             (self.root / folder).mkdir(parents=True)
         shutil.copy("/bin/busybox", self.root / "bin/sh")
-        for name in ("systemctl", "systemd-sysusers"):
-            script = self.root / "usr/bin" / name
-            script.write_text(f'#!/bin/sh\necho "{name} $*" >>/calls\n')
+        for program in ("usr/bin/systemd-sysusers", *programs):
+            script = self.root / program
+            script.write_text('#!/bin/sh\necho "${0##*/} $*" >>/calls\n')
             script.chmod(0o755)
-        calls = self.root / "calls"
         units = {path.name for path in (TOP / "systemd").glob("*.service")}
         timers = {path.name for path in (TOP / "systemd").glob("*.timer")}
-
-        def called() -> list[list[str]]:
-            lines = calls.read_text().splitlines() if calls.exists() else []
-            calls.unlink(missing_ok=True)
-            return [line.split() for line in lines]
-
+        named = {"install": {*timers, "pobpf-pressure.service"},
+                 "upgrade": {"pobpf-pressure.service"}, "erase": timers | units}
         self.rpm("--initdb")
-        self.change("--install", "--nodeps", self.package)
-        users, preset = called()
-        self.assertEqual(users, ["systemd-sysusers", "pobpf.conf"])
-        self.assertEqual(preset[:3], ["systemctl", "--no-reload", "preset"])
-        self.assertEqual(set(preset[3:]), {*timers, "pobpf-pressure.service"})
-        # an upgrade enables nothing and restarts what runs
-        self.change("--upgrade", "--nodeps", "--replacepkgs", self.package)
-        self.assertEqual(called()[-1], ["systemctl", "try-restart", "pobpf-pressure.service"])
-        self.change("--erase", "pobpf", "--nodeps")
-        (disable,) = called()
-        self.assertEqual(disable[:4], ["systemctl", "--no-reload", "disable", "--now"])
-        self.assertEqual(set(disable[4:]), timers | units)
+        for verb, words in (("install", [self.package]),
+                            ("upgrade", ["--replacepkgs", self.package]), ("erase", ["pobpf"])):
+            self.change(f"--{verb}", "--nodeps", *words)
+            calls = [line.split() for line in (self.root / "calls").read_text().splitlines()]
+            (self.root / "calls").unlink()
+            if verb != "erase":
+                self.assertEqual(calls.pop(0), ["systemd-sysusers", "pobpf.conf"])
+            last = len(call[verb][-1])
+            self.assertEqual([*calls[:-1], calls[-1][:last]], call[verb])
+            self.assertEqual(set(calls[-1][last:]), named[verb])
         # timers first, as they start others
-        self.assertIn(disable[4], timers)
+        self.assertIn(calls[-1][last], timers)
+
+    @runner.needs("/bin/busybox")
+    def test_scriptlets_call_the_helper_of_systemd(self):
+        self.assert_scriptlets("usr/lib/systemd/systemd-update-helper", "usr/bin/systemctl", call={
+            "install": [["systemd-update-helper", "install-system-units"]],
+            # it restarts what runs once systemd's own trigger has read the new units
+            "upgrade": [["systemd-update-helper", "mark-restart-system-units"]],
+            "erase": [["systemd-update-helper", "remove-system-units"]]})
+
+    @runner.needs("/bin/busybox")
+    def test_scriptlets_call_systemctl_where_there_is_no_helper(self):
+        self.assert_scriptlets("usr/bin/systemctl", call={
+            "install": [["systemctl", "--no-reload", "preset"]],
+            # what is restarted is what was installed
+            "upgrade": [["systemctl", "daemon-reload"], ["systemctl", "try-restart"]],
+            "erase": [["systemctl", "--no-reload", "disable", "--now"]]})
 
 
 @runner.needs("zstd", "tar")
