@@ -28,8 +28,8 @@ function(pobpf_add_skeleton name)
     OUTPUT ${object}
     COMMAND
       ${BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -D__bpf__ -D__TARGET_ARCH_${POBPF_BPF_ARCH} ${arg_DEFINES}
-      -ffile-prefix-map=${PROJECT_SOURCE_DIR}=/usr/src/pobpf -Wall
-      -Wextra -Werror -Wno-missing-declarations -Wno-unused-parameter -I${PROJECT_SOURCE_DIR}/include
+      ${POBPF_PREFIX_MAP} -Wall -Wextra -Werror -Wno-missing-declarations -Wno-unused-parameter
+      -I${PROJECT_SOURCE_DIR}/include
       -I${PROJECT_SOURCE_DIR}/vmlinux/${POBPF_BPF_ARCH} -MD -MF ${object}.d -MQ ${object} -c
       ${source} -o ${object}
     # DWARF is not needed at run time; BTF stays

@@ -23,6 +23,7 @@ import runner  # noqa: E402
 POBPF = ""
 BUILD = pathlib.Path()
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+LIBC_OBJECT = "CMakeFiles/pobpf_static_libc.dir/Unity/unity_0_cxx.cxx.o"
 DUMP = TOP / "tests/data/dumps/v5.15-arm64-module-order3.txt"
 
 
@@ -177,11 +178,18 @@ class Program(unittest.TestCase):
         self.assertNotIn("RWE", headers)
         self.assertNotIn("NEEDED", output("readelf", "-dW", program))
 
-    @runner.needs("strings")
+    @runner.needs("ninja")
     def test_does_not_tell_where_it_was_built(self):
-        said = output("strings", BUILD / "static/pobpf")
+        program = (BUILD / "static/pobpf").read_bytes()
+        # a source without headers of which compilers have made something before
+        compiled = output("ninja", "-C", BUILD, "-t", "commands", "-s", LIBC_OBJECT).strip()
+        with tempfile.NamedTemporaryFile() as file:
+            output("sh", "-c", f"{compiled} -g -o '{file.name}'", cwd=BUILD)
+            debug_information = file.read()
+        self.assertIn(b"/usr/src/pobpf", debug_information)
         for path in (BUILD, TOP):
-            self.assertNotIn(str(path), said)
+            self.assertNotIn(bytes(path), program)
+            self.assertNotIn(bytes(path), debug_information)
 
     @runner.needs("dpkg", "ninja", "c++")
     def test_licences_are_those_of_all_that_it_contains(self):
