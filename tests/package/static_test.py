@@ -224,6 +224,45 @@ class Program(unittest.TestCase):
         self.assertEqual(packages - {"linux-libc-dev"}, set(bundled()))
 
 
+@runner.needs("cmake", "ninja")
+class Preset(unittest.TestCase):
+    """`cmake --preset static`, of a copy of the sources, gives the program that the release build
+    has: it would be made by the same commands, and the same bytes come out of those that are quick."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.source = pathlib.Path(folder.name) / "source"
+        shutil.copytree(TOP, cls.source,
+                        ignore=shutil.ignore_patterns(".*", "build", "build-*", "tests"))
+        output("cmake", "-S", cls.source, "--preset", "static")
+        cls.build = cls.source / "build-static"
+
+    def commands(self, target: str) -> list[str]:
+        """Those that make the target here, as they would stand in the release build."""
+        found = output("ninja", "-C", self.build, "-t", "commands", target)
+        found = found.replace(str(self.build), str(BUILD)).replace(str(self.source), str(TOP))
+        return found.splitlines()
+
+    def test_it_is_compiled_and_linked_as_in_the_release_build(self):
+        expected = output("ninja", "-C", BUILD, "-t", "commands", "static/pobpf")
+        # libraries do not know which program they are for, and these matter on Windows alone
+        expected = re.sub(r"-D(FMT_SHARED|SPDLOG_SHARED_LIB) ", "", expected)
+        expected = expected.replace("pobpf_static.dir", "pobpf.dir")
+        expected = expected.replace("static/pobpf", "pobpf")
+        found = self.commands("pobpf")
+        self.assertGreater(len(found), 50)
+        self.assertEqual(set(found) ^ set(expected.splitlines()), set())
+
+    def test_the_same_bytes_come_out(self):
+        messages = "src/snapshot/CMakeFiles/pobpf_snapshot_messages.dir/generated/snapshot.pb.cc.o"
+        names = (LIBC_OBJECT, messages, "bpf/facts.skel.h")
+        output("ninja", "-C", self.build, *names)
+        for name in names:
+            self.assertEqual((self.build / name).read_bytes(), (BUILD / name).read_bytes(), name)
+
+
 class Made:
     """A package that is made twice, in circumstances that must not matter."""
 
