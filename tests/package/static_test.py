@@ -263,6 +263,36 @@ class Preset(unittest.TestCase):
             self.assertEqual((self.build / name).read_bytes(), (BUILD / name).read_bytes(), name)
 
 
+@runner.needs("rpmbuild", "rpmlint", "cmake", "ninja")
+class Spec(Case):
+    """A distribution would take these steps; they end where compilers would begin."""
+
+    SPEC = "packaging/pobpf.spec"
+
+    def test_sources_are_unpacked_and_configured(self):
+        name = f"pobpf-{output(POBPF, '--version').split()[1]}"
+        (self.root / "SOURCES").mkdir()
+        output("tar", "-C", TOP, "--create", "--gzip", "--exclude-vcs", "--exclude=./build*",
+               "--exclude=./tests", f"--transform=s,^[.],{name},",
+               "--file", self.root / f"SOURCES/{name}.tar.gz", ".")
+        # as Fedora's, which are longer; the last would compile
+        macros = (f"_topdir {self.root}", "__cmake_builddir redhat-linux-build",
+                  "cmake cmake -G Ninja -S . -B %{__cmake_builddir}"
+                  " -DCMAKE_INSTALL_PREFIX:PATH=%{_prefix}",
+                  "cmake_build cmake --build %{__cmake_builddir} -- -n")
+        said = output("rpmbuild", "-bc", "--nodeps", "--load", TOP / "packaging/rpm/macros",
+                      *(f"--define={macro}" for macro in macros), BUILD / self.SPEC)
+        self.assertRegex(said, r"Linking CXX executable pobpf\n")
+        self.assertNotIn("static/pobpf", said)
+        cache = (self.root / f"BUILD/{name}/redhat-linux-build/CMakeCache.txt").read_text("utf-8")
+        for line in ("CMAKE_INSTALL_PREFIX:PATH=/usr", "POBPF_WERROR:BOOL=OFF"):
+            self.assertIn(f"\n{line}\n", cache)
+
+    def test_rpmlint_has_nothing_to_say(self):
+        result = run("rpmlint", "--config", TOP / "packaging/rpm/rpmlint.toml", BUILD / self.SPEC)
+        self.assertRegex(result.stdout, r" 0 errors, 0 warnings", result.stderr)
+
+
 class Made:
     """A package that is made twice, in circumstances that must not matter."""
 
