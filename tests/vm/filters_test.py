@@ -217,7 +217,8 @@ class Filters(unittest.TestCase):
 class Ground(unittest.TestCase):
     def test_symbols_cgroups_and_clock_where_no_test_is_skipped(self):
         self.assertEqual(collected.status("ground"), 0, collected.out("ground").decode())
-        self.assertIn(b"[  PASSED  ] 20 tests.", collected.out("ground"))
+        passed = re.search(rb"^\[  PASSED  \] (\d+) tests\.$", collected.out("ground"), re.MULTILINE)
+        self.assertGreaterEqual(int(passed[1]) if passed else 0, 20)
         self.assertNotIn(b"SKIPPED", collected.out("ground"))
 
 
