@@ -75,7 +75,8 @@ class Case(unittest.TestCase):
             named |= set(re.findall(r"common-licenses/([\w.-]*\w)", text))
         self.assertLess({"GPL-2", "LGPL-2.1", "GPL-3"}, named)
         self.assertEqual({path.name for path in common.iterdir()}, named)
-        self.assertEqual((common / "GPL").read_bytes(), (common / "GPL-3").read_bytes())
+        texts = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+        self.assertEqual(len(set(texts)), len(texts))
         self.assertEqual({path.name for path in folder.iterdir()},
                          {"LICENSE", common.name, *(name for name, _ in bundled().values())})
 
@@ -200,7 +201,7 @@ class Program(unittest.TestCase):
         compiled = output("ninja", "-C", BUILD, "-t", "commands", "-s", LIBC_OBJECT).strip()
         with tempfile.NamedTemporaryFile() as file:
             output("sh", "-c", f"{compiled} -g -o '{file.name}'", cwd=BUILD)
-            debug_information = file.read()
+            debug_information = pathlib.Path(file.name).read_bytes()
         self.assertIn(b"/usr/src/pobpf", debug_information)
         for path in (BUILD, TOP):
             self.assertNotIn(bytes(path), program)
@@ -243,7 +244,14 @@ class Preset(unittest.TestCase):
         """Those that make the target here, as they would stand in the release build."""
         found = output("ninja", "-C", self.build, "-t", "commands", target)
         found = found.replace(str(self.build), str(BUILD)).replace(str(self.source), str(TOP))
-        return found.splitlines()
+        return self.words(found)
+
+    @staticmethod
+    def words(commands: str) -> list[str]:
+        """One space between words, no cache before compilers, and no number made of a path."""
+        for what, instead in ((" +", " "), ("(?m)^ccache ", ""), ("/CMakeFiles/d/[0-9a-f]+", "")):
+            commands = re.sub(what, instead, commands)
+        return commands.splitlines()
 
     def test_it_is_compiled_and_linked_as_in_the_release_build(self):
         expected = output("ninja", "-C", BUILD, "-t", "commands", "static/pobpf")
@@ -253,7 +261,7 @@ class Preset(unittest.TestCase):
         expected = expected.replace("static/pobpf", "pobpf")
         found = self.commands("pobpf")
         self.assertGreater(len(found), 50)
-        self.assertEqual(set(found) ^ set(expected.splitlines()), set())
+        self.assertEqual(set(found) ^ set(self.words(expected)), set())
 
     def test_the_same_bytes_come_out(self):
         messages = "src/snapshot/CMakeFiles/pobpf_snapshot_messages.dir/generated/snapshot.pb.cc.o"
@@ -279,10 +287,10 @@ class Spec(Case):
         macros = (f"_topdir {self.root}", "__cmake_builddir redhat-linux-build",
                   "cmake cmake -G Ninja -S . -B %{__cmake_builddir}"
                   " -DCMAKE_INSTALL_PREFIX:PATH=%{_prefix}",
-                  "cmake_build cmake --build %{__cmake_builddir} -- -n")
+                  "cmake_build ninja -C %{__cmake_builddir} -t commands")
         said = output("rpmbuild", "-bc", "--nodeps", "--load", TOP / "packaging/rpm/macros",
                       *(f"--define={macro}" for macro in macros), BUILD / self.SPEC)
-        self.assertRegex(said, r"Linking CXX executable pobpf\n")
+        self.assertIn(" -o pobpf ", said)
         self.assertNotIn("static/pobpf", said)
         cache = (self.root / f"BUILD/{name}/redhat-linux-build/CMakeCache.txt").read_text("utf-8")
         for line in ("CMAKE_INSTALL_PREFIX:PATH=/usr", "POBPF_WERROR:BOOL=OFF"):
@@ -358,7 +366,7 @@ class Rpm(Made, Case):
             self.assertEqual(owner, "root")
         self.assertEqual(self.rpm("-qpc", self.package), "/etc/pobpf/pobpf.conf\n")
         self.assertEqual(set(self.rpm("-qp", "--licensefiles", self.package).split()),
-                         {path for path in rows if "/licenses/pobpf" in path})
+                         {path for path in found if "/licenses/pobpf/" in path})
         self.assertNotIn("/usr/bin", self.rpm("-qpd", self.package))
         # a static program needs no libraries, and any systemd will do
         needed = self.rpm("-qpR", self.package).splitlines()
