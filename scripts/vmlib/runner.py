@@ -12,6 +12,7 @@ import selectors
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,11 @@ from pathlib import Path
 from . import guest, qemu
 from .errors import VmError
 from .process import dies_with_parent
+
+# QEMU 10.0 dies of this now and then (one boot of fifty) while the kernel gives PCI devices their
+# addresses and another CPU is running. Nothing of the command has happened by then.
+EMULATOR_CRASH = "iotlb_to_section: Assertion"
+BOOTS_MAX = 4
 
 # How long the guest may take to switch itself off after its work is done.
 POWER_OFF_SECONDS = 10
@@ -70,6 +76,17 @@ Sink = Callable[[bytes], None]
 
 def run(job: Run, stdout: Sink, stderr: Sink) -> Result:
     """Boots, hands the command's output to the sinks as it comes, and returns when QEMU is gone."""
+    for boots_left in range(BOOTS_MAX - 1, -1, -1):
+        result, has_begun = _run_once(job, stdout, stderr)
+        if has_begun or EMULATOR_CRASH not in result.detail or boots_left == 0:
+            break
+        print(f"booting again, as QEMU crashed: {result.detail}", file=sys.stderr)
+        job.console.write_bytes(b"")
+    return result
+
+
+def _run_once(job: Run, stdout: Sink, stderr: Sink) -> tuple[Result, bool]:
+    """How it ended, and whether anything came from the guest."""
     mark = secrets.token_hex(16)
     initramfs = guest.make_initramfs(job.command, job.directory, job.environment, mark, job.share)
     with tempfile.TemporaryDirectory(prefix="pobpf-vm-") as scratch:
@@ -84,7 +101,7 @@ def run(job: Run, stdout: Sink, stderr: Sink) -> Result:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(POWER_OFF_SECONDS)
         qemu_says = complaints.read_text(errors="replace").strip()
-    return _judge(job, streams, timed_out, process.returncode, qemu_says)
+    return _judge(job, streams, timed_out, process.returncode, qemu_says), streams.has_begun
 
 
 def _judge(
@@ -167,6 +184,7 @@ class _Streams:
     def __init__(self, ports: list[socket.socket], mark: bytes, stdout: Sink, stderr: Sink) -> None:
         self._status_port = ports[2]
         self._status = bytearray()
+        self.has_begun = False
         self._outputs = [_MarkedStream(mark, stdout), _MarkedStream(mark, stderr)]
         self._selector = selectors.DefaultSelector()
         sinks: list[Sink] = [self._outputs[0].feed, self._outputs[1].feed, self._status.extend]
@@ -196,6 +214,7 @@ class _Streams:
                 except ConnectionResetError:
                     data = b""
                 if data:
+                    self.has_begun = True
                     key.data(data)
                 else:
                     # QEMU has closed its end: it has ended.

@@ -191,6 +191,33 @@ class ConsoleTest(unittest.TestCase):
             self.assertNotRegex(line, runner.BAD_CONSOLE_LINE)
 
 
+class CrashTest(unittest.TestCase):
+    """A crash of the emulator's own, before the guest has said anything, is not the command's."""
+
+    LOST = runner.Result(runner.Outcome.LOST, None, f"qemu: physmem.c: {runner.EMULATOR_CRASH} failed")
+    FINE = runner.Result(runner.Outcome.FINISHED, 0, "")
+
+    def run_with(self, *results: tuple[runner.Result, bool]) -> tuple[runner.Result, int]:
+        with (
+            tempfile.NamedTemporaryFile() as console,
+            mock.patch.object(runner, "_run_once", side_effect=results) as boots,
+            mock.patch("sys.stderr"),
+        ):
+            job = mock.Mock(console=Path(console.name))
+            return runner.run(job, lambda _: None, lambda _: None), boots.call_count
+
+    def test_it_is_booted_again(self) -> None:
+        self.assertEqual(self.run_with((self.LOST, False), (self.FINE, True)), (self.FINE, 2))
+
+    def test_not_for_ever(self) -> None:
+        self.assertEqual(self.run_with(*[(self.LOST, False)] * 9), (self.LOST, runner.BOOTS_MAX))
+
+    def test_not_if_the_command_may_have_begun_or_for_another_reason(self) -> None:
+        self.assertEqual(self.run_with((self.LOST, True)), (self.LOST, 1))
+        other = runner.Result(runner.Outcome.LOST, None, "out of memory")
+        self.assertEqual(self.run_with((other, False)), (other, 1))
+
+
 class EmulatorTest(unittest.TestCase):
     def test_a_fetched_one_is_for_what_is_emulated(self) -> None:
         with (

@@ -40,7 +40,7 @@ PACKAGE = ROOT = DIRECTORY = pathlib.Path()
 BOOT_SECONDS = 900
 GUEST_FILES = ("listing.py", "systemd_tools.py", "systemd_first_boot.py", "systemd_second_boot.py")
 # Little memory is exhausted soon.
-MACHINE = qemu.Machine(memory_mib=768)
+MACHINE = qemu.Machine(memory_mib=768, cpus=1, nodes=1)
 # 4 KiB each: small, so that it fills, and enough for a month.
 DISK_BLOCKS = 16384
 NR_CUTS = 6
