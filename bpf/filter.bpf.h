@@ -5,6 +5,7 @@
 
 #include "memcg.bpf.h"
 #include "page_walk.bpf.h"
+#include "process.bpf.h"
 #include "stack_depot.bpf.h"
 
 /*
@@ -15,9 +16,8 @@ const volatile __u32 possible_filters = ~0U;
 
 enum filter_verdicts {
 	COMM_PASSES = 1 << 0,
-	TGID_IS_DEAD = 1 << 1,
-	TGID_PASSES = 1 << 2,
-	PID_PASSES = 1 << 3,
+	TGID_PASSES = 1 << 1,
+	PID_PASSES = 1 << 2,
 };
 
 /* Verdicts on what neighbours share, of one run. */
@@ -32,6 +32,7 @@ struct filter_memo {
 	__s8 hits;	 /* enum pobpf_stack_hits; negative: not known */
 	__u8 reserved[2];
 	__u32 verdicts; /* enum filter_verdicts */
+	struct process_memo process;
 };
 
 static __always_inline bool nid_is_wanted(const struct pobpf_params *params, __u64 flags)
@@ -171,51 +172,6 @@ __noinline int comm_passes(const struct pobpf_params *params, struct filter_memo
 	return !is_rejected && (!wants || is_wanted);
 }
 
-/* PID_MAX_LIMIT has 22 bits; a node takes 6 of them (XA_CHUNK_SHIFT), or 4. */
-#define PID_XARRAY_LEVELS 6
-
-/* idr_find() in a radix tree of struct xa_node: the entry of an index, or 0. */
-static __always_inline __u64 find_in_xarray(__u64 head, __u64 index)
-{
-	const __u64 nr_slots = bpf_core_field_size(struct xa_node___any, slots) / sizeof(__u64);
-	const __u64 slots = bpf_core_field_offset(struct xa_node___any, slots);
-	__u64 entry = head, limit = 0;
-
-#pragma clang loop unroll(disable)
-	for (int level = 0; level < PID_XARRAY_LEVELS; level++) {
-		const struct xa_node___any *node = (const void *)(entry - XA_INTERNAL);
-		__u8 shift = 0;
-
-		if (!xa_is_node(entry))
-			break;
-		bpf_core_read(&shift, sizeof(shift), &node->shift);
-		shift &= 31;
-		limit = nr_slots << shift;
-		if (!level && index >= limit)
-			return 0;
-		entry = read_kernel_u64((__u64)node + slots +
-					(index >> shift & (nr_slots - 1)) * sizeof(__u64));
-	}
-	return entry & XA_TAG_MASK ? 0 : entry;
-}
-
-/* find_pid_ns(): whether a thread group of this id exists in the initial PID namespace. */
-__noinline int tgid_exists(__u32 tgid)
-{
-	const struct pid_namespace___idr *ns = (const void *)layout.init_pid_ns;
-	__u64 head = 0, pid;
-
-	/* swapper, and whoever allocated before there were processes */
-	if (!tgid)
-		return 1;
-	bpf_core_read(&head, sizeof(head), &ns->idr.idr_rt.xa_head);
-	pid = find_in_xarray(head, tgid);
-	if (!pid)
-		return 0;
-	return read_kernel_u64(pid + bpf_core_field_offset(struct pid___tasks, tasks) +
-			       layout.pidtype_tgid * sizeof(struct hlist_head___any)) != 0;
-}
-
 /* Bits of the nearest cgroup above a charged page that is a member of the reader's set. */
 __noinline int memcg_set_bits(__u64 memcg_data, __u32 slot)
 {
@@ -318,15 +274,6 @@ static __always_inline bool stack_passes(const struct pobpf_params *params, __u3
 	return (hits & params->wanted_hits) == params->wanted_hits;
 }
 
-/* local_clock() of this CPU, as of its last tick or schedule(): rq->clock. */
-static __always_inline __u64 local_clock_now(void)
-{
-	__u64 base = read_kernel_u64(layout.per_cpu_offsets +
-				     bpf_get_smp_processor_id() * sizeof(__u64));
-
-	return read_kernel_u64(base + layout.rq_clock);
-}
-
 static __always_inline bool time_passes(const struct pobpf_params *params, __u64 ts_nsec)
 {
 	__u64 now, age;
@@ -382,12 +329,10 @@ static __always_inline void remember_tgid(const struct pobpf_params *params, __u
 					  __u32 tgid, struct filter_memo *memo)
 {
 	memo->tgid = tgid;
-	memo->verdicts &= ~(TGID_PASSES | TGID_IS_DEAD);
+	memo->verdicts &= ~TGID_PASSES;
 	if (active & 1U << POBPF_FILTER_TGID &&
 	    set_passes(params, memo->slot, POBPF_SET_TGID, tgid))
 		memo->verdicts |= TGID_PASSES;
-	if (active & 1U << POBPF_FILTER_DEAD && !tgid_exists(tgid))
-		memo->verdicts |= TGID_IS_DEAD;
 }
 
 static __always_inline void remember_pid(const struct pobpf_params *params, __u32 pid,
@@ -462,7 +407,8 @@ static __always_inline bool passes_owner_filters(const struct pobpf_params *para
 			return reject(w, POBPF_FILTER_COMM);
 	}
 	if (active & 1U << POBPF_FILTER_DEAD &&
-	    !(memo->verdicts & TGID_IS_DEAD) == (params->dead == POBPF_ONLY))
+	    (process_state(&memo->process, memo->tgid, ref->ts_nsec) == POBPF_PROCESS_LIVING) ==
+		    (params->dead == POBPF_ONLY))
 		return reject(w, POBPF_FILTER_DEAD);
 	return true;
 }

@@ -314,7 +314,7 @@ static __always_inline __u32 seq_file_room(const struct seq_file *seq)
 	return seq->size - seq->count - 1;
 }
 
-/* Parts of pid_namespace, xa_node and pid, for find_pid_ns(). The same since v4.20. */
+/* Parts of pid_namespace, xa_node, pid and task_struct, for find_leader(). As here since v4.20. */
 struct xarray___head {
 	void *xa_head;
 } __attribute__((preserve_access_index));
@@ -336,8 +336,18 @@ struct hlist_head___any {
 	void *first;
 } __attribute__((preserve_access_index));
 
+struct hlist_node___any {
+	void *next, **pprev;
+} __attribute__((preserve_access_index));
+
 struct pid___tasks {
 	struct hlist_head___any tasks[4];
+} __attribute__((preserve_access_index));
+
+struct task_struct___start {
+	__u64 start_time;
+	__u64 start_boottime;
+	struct hlist_node___any pid_links[4];
 } __attribute__((preserve_access_index));
 
 /* linux/xarray.h: low bits of an entry, and those that xa_mk_internal() sets. */

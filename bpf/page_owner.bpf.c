@@ -88,6 +88,7 @@ static __always_inline bool begin(struct bpf_iter__bpf_map_elem *ctx,
 	w->seq = ctx->meta->seq;
 	w->run->slot = window->slot;
 	w->run->memcg = (struct memcg_memo){};
+	w->run->process = (struct process_memo){};
 	w->params = bpf_map_lookup_elem(&readers, &w->run->slot);
 	init_filter(w->params, w->run->slot, &w->run->filter);
 	return walk_window(w, window);
@@ -128,13 +129,18 @@ static __always_inline bool read_kind(const struct owner_ref *ref, __u64 *kind_f
 	return *mapping && ref->order < kind_facts.stack_order_min;
 }
 
-static __always_inline void read_detail(const struct owner_ref *ref,
+static __always_inline void read_detail(const struct owner_ref *ref, struct process_memo *process,
 					struct pobpf_page_detail *detail)
 {
+	struct page_owner *owner =
+		KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
 	struct page_owner___freed *freed;
 
 	*detail = (struct pobpf_page_detail){};
 	read_kind(ref, &detail->kind_flags, &detail->page_type, &detail->mapping);
+	if (records_tgid())
+		detail->process_state =
+			process_state(process, read_owner_tgid(owner), ref->ts_nsec);
 	freed = (void *)KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
 	detail->free_handle = KERNEL_READ(freed, free_handle);
 	if (!records_free_pid())
@@ -179,7 +185,7 @@ static __always_inline bool emit_page(struct walk *w, bool is_detailed)
 	rec = is_detailed ? &detailed->page : &batch->pages[batch->nr_pages & (BATCH_PAGES - 1)];
 	/* before the record: that finds out if this became another allocation meanwhile */
 	if (is_detailed)
-		read_detail(&ref, &detailed->detail);
+		read_detail(&ref, &w->run->process, &detailed->detail);
 	result = fill_record(&ref, memcg, rec);
 	if (result == RECORD_TORN ||
 	    !is_as_filtered(w->params, &ref, &w->run->filter, memcg, rec)) {
@@ -295,7 +301,8 @@ __noinline int flush_sum(struct sum_memo *memo)
 
 /* Sets all fields that the reader groups by; returns 1 if the cgroup or its name is not known. */
 static __always_inline int set_group(struct pobpf_group_key *key, const struct owner_ref *ref,
-				     __u32 by, struct memcg_memo *memcg)
+				     __u32 by, struct memcg_memo *memcg,
+				     struct process_memo *process)
 {
 	struct page_owner *owner;
 	int memcg_state;
@@ -306,8 +313,10 @@ static __always_inline int set_group(struct pobpf_group_key *key, const struct o
 		key->handle = ref->handle;
 	if (by & POBPF_GROUP_HANDLE)
 		key->handle = ref->handle;
-	if (by & POBPF_GROUP_TGID)
+	if (by & POBPF_GROUP_TGID) {
 		key->tgid = read_owner_tgid(owner);
+		key->process_state = process_state(process, key->tgid, ref->ts_nsec);
+	}
 	if (by & POBPF_GROUP_PID)
 		key->pid = KERNEL_READ(owner, pid);
 	if (by & POBPF_GROUP_COMM)
@@ -343,16 +352,19 @@ enum { GROUP_TORN = 1, GROUP_WITHOUT_CGROUP = 2 };
 
 /* Makes memo->key the group of an allocation. */
 __noinline int select_group(const struct pobpf_params *params, struct owner_ref *ref,
-			    struct sum_memo *memo, struct memcg_memo *memcg)
+			    struct sum_memo *memo, struct memcg_memo *memcg,
+			    struct process_memo *process)
 {
 	__u64 *next, *key;
 	__u64 changed = 0;
 	int result;
 
-	if (!params || !ref || !memo || !memcg)
+	if (!params || !ref || !memo || !memcg || !process)
 		return 0;
 	memo->next = (struct pobpf_group_key){};
-	result = set_group(&memo->next, ref, params->group_by, memcg) ? GROUP_WITHOUT_CGROUP : 0;
+	result = 0;
+	if (set_group(&memo->next, ref, params->group_by, memcg, process))
+		result = GROUP_WITHOUT_CGROUP;
 	if (owner_has_changed(ref))
 		return GROUP_TORN;
 	next = (__u64 *)&memo->next;
@@ -400,7 +412,7 @@ static __always_inline bool count_page(struct walk *w)
 			memo->key.handle = ref.handle;
 		}
 	} else {
-		result = select_group(params, &ref, memo, &w->run->memcg);
+		result = select_group(params, &ref, memo, &w->run->memcg, &w->run->process);
 		if (result == GROUP_TORN) {
 			look_again(at, &ref);
 			return true;

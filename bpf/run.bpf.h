@@ -21,6 +21,7 @@ struct run {
 	struct window_walk at;
 	struct filter_memo filter;
 	struct memcg_memo memcg;
+	struct process_memo process; /* of what is shown; filters have their own */
 	struct run_output output;
 };
 

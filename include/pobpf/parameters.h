@@ -50,7 +50,7 @@ enum pobpf_mode {
 	IDS(TGID, tgid, kTgid)                                                                     \
 	IDS(PID, pid, kPid)                                                                        \
 	OWN(COMM, comm, kComm)                                                                     \
-	YES_NO(DEAD, dead, kTgid)                                                                  \
+	YES_NO(DEAD, dead, kTgid | kProcess)                                                       \
 	OWN(MEMCG, memcg, kMemcg)                                                                  \
 	/* symbols and modules */                                                                  \
 	OWN(STACK, stack, kHandle)

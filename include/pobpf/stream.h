@@ -92,6 +92,14 @@ enum pobpf_mapping {
 	POBPF_MAPPING_FILE = 4, /* an address_space */
 };
 
+/* The fate of the process that allocated, as of when the page was read. */
+enum pobpf_process_state {
+	POBPF_PROCESS_UNKNOWN = 0,
+	POBPF_PROCESS_LIVING = 1,
+	POBPF_PROCESS_DEAD = 2,	  /* no process has its number */
+	POBPF_PROCESS_REUSED = 3, /* it has gone, and another process has its number */
+};
+
 /* Details of an allocation that recordings have and its text has not. */
 struct pobpf_page_detail {
 	__u64 kind_flags;  /* page->flags & kind_facts.flags; of the head of a compound page */
@@ -99,9 +107,10 @@ struct pobpf_page_detail {
 	__u32 free_handle; /* stack depot handle of the last free; 0 = none */
 	__s32 free_pid;
 	__s32 free_tgid;
-	__u8 mapping;	   /* enum pobpf_mapping */
-	__u8 has_free_pid; /* 1: this kernel records free_pid and free_tgid */
-	__u8 reserved[6];  /* zero */
+	__u8 mapping;	    /* enum pobpf_mapping */
+	__u8 has_free_pid;  /* 1: this kernel records free_pid and free_tgid */
+	__u8 process_state; /* enum pobpf_process_state */
+	__u8 reserved[5];   /* zero */
 };
 POBPF_ASSERT_SIZE(struct pobpf_page_detail, 32);
 

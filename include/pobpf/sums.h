@@ -63,12 +63,12 @@ struct pobpf_group_key {
 	__u16 nid;
 	__u8 zone; /* enum zone_type */
 	__u8 order;
-	__u8 migratetype; /* enum migratetype, of the gfp mask */
-	__u8 mapping;	  /* enum pobpf_mapping */
-	__u8 memcg_flags; /* enum pobpf_memcg_flags, without SLAB */
-	__u8 is_other;	  /* all that found no room; nothing else is set */
-	__u8 was_freed;	  /* 1: free_ts_nsec is not 0 */
-	__u8 reserved;	  /* zero */
+	__u8 migratetype;   /* enum migratetype, of the gfp mask */
+	__u8 mapping;	    /* enum pobpf_mapping */
+	__u8 memcg_flags;   /* enum pobpf_memcg_flags, without SLAB */
+	__u8 is_other;	    /* all that found no room; nothing else is set */
+	__u8 was_freed;	    /* 1: free_ts_nsec is not 0 */
+	__u8 process_state; /* of TGID: enum pobpf_process_state */
 	__s16 last_migrate_reason;
 };
 POBPF_ASSERT_SIZE(struct pobpf_group_key, 64);

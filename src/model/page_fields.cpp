@@ -48,7 +48,8 @@ std::string page_field_names(PageFields fields) {
       {PageField::kMemcg, "cgroup"},
       {PageField::kPfn, "PFN"},
       {PageField::kKind, "kind of page"},
-      {PageField::kFreeSide, "free side"}};
+      {PageField::kFreeSide, "free side"},
+      {PageField::kProcess, "fate of the process"}};
   std::string names;
   for (const auto& [field, name] : kNames) {
     if (!has_field(fields, field)) continue;

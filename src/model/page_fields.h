@@ -39,6 +39,7 @@ enum class PageField : std::uint32_t {
   /// In place of kFlags: `flags` is not a word of a kernel, but a number under which
   /// ImportedTexts::page_flags has the names that stood there.
   kFlagNames = 1U << 15,
+  kProcess = 1U << 16,  ///< process_state; a running kernel tells it where it is filtered by
 };
 /// Bits of enum PageField.
 using PageFields = std::uint32_t;
@@ -46,7 +47,7 @@ using PageFields = std::uint32_t;
 constexpr PageFields kAllPageFields = (1U << 13) - 1;
 
 /// All that there are.
-constexpr PageFields kEveryPageField = (1U << 16) - 1;
+constexpr PageFields kEveryPageField = (1U << 17) - 1;
 
 constexpr PageFields operator|(PageFields fields, PageField field) {
   return fields | static_cast<PageFields>(field);

@@ -91,8 +91,9 @@ class MachineContext final : public FilterContext {
           "leave it out");
     if (filter == POBPF_FILTER_DEAD && layout.init_pid_ns == 0)
       return missing("--dead", "init_pid_ns");
-    if (filter == POBPF_FILTER_TIME && (layout.rq_clock == 0 || layout.per_cpu_offsets == 0))
-      return missing("--age", "runqueues");
+    const bool shows_clock = layout.rq_clock != 0 && layout.per_cpu_offsets != 0;
+    if ((filter == POBPF_FILTER_DEAD || filter == POBPF_FILTER_TIME) && !shows_clock)
+      return missing(filter == POBPF_FILTER_DEAD ? "--dead" : "--age", "runqueues");
     if (filter == POBPF_FILTER_MEMCG && layout.memory_cgrp_subsys == 0)
       return missing("--memcg", "memory controller");
     return {};

@@ -103,7 +103,8 @@ PageFields known_fields(const snapshot::Pages& message) {
       {PageField::kMemcg, message.has_charge()},
       {PageField::kPfn, message.has_gap()},
       {PageField::kKind, message.has_kind()},
-      {PageField::kFreeSide, message.has_free_side()}};
+      {PageField::kFreeSide, message.has_free_side()},
+      {PageField::kProcess, message.has_process()}};
   PageFields fields = 0;
   for (const auto& [field, is_there] : columns)
     if (is_there) fields = fields | field;
@@ -135,7 +136,8 @@ class Decoder {
                            &Decoder::read_migration},
                           {PageFields{} | PageField::kMemcg, &Decoder::read_charges},
                           {PageFields{} | PageField::kKind, &Decoder::read_kinds},
-                          {PageFields{} | PageField::kFreeSide, &Decoder::read_free_sides}};
+                          {PageFields{} | PageField::kFreeSide, &Decoder::read_free_sides},
+                          {PageFields{} | PageField::kProcess, &Decoder::read_processes}};
     fields_ = known_fields(message_);
     for (const Part& part : parts) {
       if ((wanted_ & part.fields) == 0) continue;
@@ -304,6 +306,16 @@ class Decoder {
                           detail.free_pid = sides.pid(side);
                           detail.free_tgid = sides.tgid(side);
                         });
+  }
+
+  Status read_processes() {
+    if (!message_.has_process()) return {};
+    details_.resize(pages_.size());
+    return expand(message_.process(), "process", UINT32_MAX, details_,
+                  [](pobpf_page_detail& detail, std::uint32_t state) {
+                    if (state <= POBPF_PROCESS_REUSED)
+                      detail.process_state = static_cast<std::uint8_t>(state);
+                  });
   }
 
   const snapshot::Pages& message_;

@@ -76,6 +76,11 @@ void BlockEncoder::add_free_side(const pobpf_page_detail& detail) {
                         1);
 }
 
+void BlockEncoder::add_process(const pobpf_page_detail& detail) {
+  process_.add(detail.process_state, 1);
+  knows_processes_ |= detail.process_state != POBPF_PROCESS_UNKNOWN;
+}
+
 /// The pages since the last that differed, with what they share.
 void BlockEncoder::add_repeated() {
   if (nr_repeated_ == 0) return;
@@ -102,6 +107,7 @@ snapshot::Pages& BlockEncoder::finish() {
 }
 
 void BlockEncoder::write_details() {
+  if (knows_processes_) process_.write(*message_.mutable_process(), nr_pages_);
   if (!kinds_.values().empty()) kind_column_.write(*message_.mutable_kind(), nr_pages_);
   for (const Kind& kind : kinds_.values()) {
     message_.mutable_kinds()->add_flags(kind.flags);
@@ -186,10 +192,11 @@ void BlockEncoder::clear() {
   charges_.clear();
   kinds_.clear();
   free_sides_.clear();
-  for (RunColumn* column :
-       {&site_column_, &task_column_, &was_freed_, &flags_, &pageblock_migratetype_,
-        &last_migrate_reason_, &charge_column_, &is_freed_, &kind_column_, &free_side_column_})
+  for (RunColumn* column : {&site_column_, &task_column_, &was_freed_, &flags_,
+                            &pageblock_migratetype_, &last_migrate_reason_, &charge_column_,
+                            &is_freed_, &kind_column_, &free_side_column_, &process_})
     column->clear();
+  knows_processes_ = false;
 }
 
 }  // namespace pobpf

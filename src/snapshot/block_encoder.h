@@ -57,6 +57,8 @@ class BlockEncoder {
   void add_kind(const pobpf_page_detail& detail);
   /// Likewise.
   void add_free_side(const pobpf_page_detail& detail);
+  /// Likewise.
+  void add_process(const pobpf_page_detail& detail);
   [[nodiscard]] bool is_full() const { return nr_pages_ == kBlockPagesMax; }
   [[nodiscard]] bool is_empty() const { return nr_pages_ == 0; }
 
@@ -139,6 +141,8 @@ class BlockEncoder {
   RunColumn is_freed_;
   RunColumn kind_column_;
   RunColumn free_side_column_;
+  RunColumn process_;
+  bool knows_processes_ = false;
 };
 
 }  // namespace pobpf

@@ -138,9 +138,6 @@ PageFilter::PageFilter(FilterSpec spec, const SnapshotHeader& header, PageContex
 
 Result<PageFilter> PageFilter::make(const FilterSpec& spec, const SnapshotHeader& header,
                                     PageContext& context) {
-  if (spec.is_dead)
-    return fail(ErrorKind::kUsage, "a snapshot does not say which processes have ended",
-                "filter with --dead when recording");
   if (auto status = check_nodes(spec, header); !status) return fail(std::move(status).error());
   if (auto status = check_import(spec, header); !status) return fail(std::move(status).error());
   PageFilter filter(spec, header, context);
@@ -182,12 +179,19 @@ Status PageFilter::check_fields(PageFields known) const {
               "leave that filter out");
 }
 
-PageFilter::Verdict PageFilter::judge(const pobpf_page& page, pobpf_filter& filter) {
+PageFilter::Verdict PageFilter::judge(const pobpf_page& page, const pobpf_page_detail* detail,
+                                      pobpf_filter& filter) {
   if (compiled_.pfns && !has_pfn(*compiled_.pfns, page.pfn)) return Verdict::kOutside;
   if (active() == 0) return Verdict::kWanted;
   is_unknown_ = false;
   auto rejected = page_filters(page);
   if (!rejected) rejected = owner_filters(page);
+  if (!rejected && is_active(POBPF_FILTER_DEAD)) {
+    const unsigned state =
+        detail == nullptr ? unsigned{POBPF_PROCESS_UNKNOWN} : detail->process_state;
+    is_unknown_ = is_unknown_ || state == POBPF_PROCESS_UNKNOWN;
+    if ((state != POBPF_PROCESS_LIVING) != *spec_.is_dead) rejected = POBPF_FILTER_DEAD;
+  }
   if (!rejected && is_active(POBPF_FILTER_MEMCG)) {
     const auto passes = memcg_passes(page);
     is_unknown_ = is_unknown_ || !passes;

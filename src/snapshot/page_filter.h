@@ -26,8 +26,8 @@ namespace pobpf {
 /// Not thread-safe.
 class PageFilter {
  public:
-  /// kUsage for names that the recorded kernel does not have, for nodes without memory and for
-  /// --dead, which nobody can tell later. `context` must outlive the filter.
+  /// kUsage for names that the recorded kernel does not have, and for nodes without memory.
+  /// `context` must outlive the filter.
   static Result<PageFilter> make(const FilterSpec& spec, const SnapshotHeader& header,
                                  PageContext& context);
 
@@ -41,7 +41,8 @@ class PageFilter {
   enum class Verdict { kWanted, kFiltered, kOutside, kUnknown };
   /// kFiltered sets `filter` to the first one that the page does not pass; kOutside: its PFN is not
   /// wanted; kUnknown: the file does not say what a filter asks for.
-  Verdict judge(const pobpf_page& page, pobpf_filter& filter);
+  /// `detail` may be null where none are known.
+  Verdict judge(const pobpf_page& page, const pobpf_page_detail* detail, pobpf_filter& filter);
 
  private:
   PageFilter(FilterSpec spec, const SnapshotHeader& header, PageContext& context);

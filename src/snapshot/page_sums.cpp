@@ -22,6 +22,11 @@ PageFields PageSums::needed_fields() const {
   return fields_of_groups(request_.group_by) | PageField::kOrder;
 }
 
+PageFields PageSums::wanted_fields() const {
+  const PageFields needed = needed_fields();
+  return is_by(POBPF_GROUP_TGID) ? needed | PageField::kProcess : needed;
+}
+
 Status PageSums::check_fields(PageFields known) const {
   const PageFields missing = needed_fields() & ~known;
   if (missing == 0) return {};
@@ -49,7 +54,10 @@ pobpf_group_key PageSums::key_of(const pobpf_page& page, const pobpf_page_detail
   pobpf_group_key key{};
   if (is_by(POBPF_GROUP_KIND) && detail != nullptr) set_kind(key, page, *detail, stack_order_min_);
   if (is_by(POBPF_GROUP_HANDLE)) key.handle = page.handle;
-  if (is_by(POBPF_GROUP_TGID)) key.tgid = page.tgid;
+  if (is_by(POBPF_GROUP_TGID)) {
+    key.tgid = page.tgid;
+    if (detail != nullptr) key.process_state = detail->process_state;
+  }
   if (is_by(POBPF_GROUP_PID)) key.pid = page.pid;
   if (is_by(POBPF_GROUP_COMM)) std::memcpy(key.comm, page.comm, sizeof(key.comm));
   if (is_by(POBPF_GROUP_ORDER)) key.order = static_cast<std::uint8_t>(page.order);

@@ -31,7 +31,9 @@ class PageSums {
 
   /// The fields that have to be known of the pages.
   [[nodiscard]] PageFields needed_fields() const;
-  /// kFailed if it is not.
+  /// These, and what is told apart only where it is known.
+  [[nodiscard]] PageFields wanted_fields() const;
+  /// kFailed if the fields that are needed are not known.
   [[nodiscard]] Status check_fields(PageFields known) const;
 
   /// `detail` may be null where PageField::kKind is not needed. Returns how many pages it is of.

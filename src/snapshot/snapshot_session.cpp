@@ -11,6 +11,11 @@
 namespace pobpf {
 namespace {
 
+/// Null: the block has none.
+const pobpf_page_detail* detail_of(const DecodedBlock& block, std::size_t i) {
+  return block.details.empty() ? nullptr : &block.details[i];
+}
+
 /// The blocks of a file, and what becomes of their pages under a filter.
 class FilteredBlocks {
  public:
@@ -42,14 +47,14 @@ class FilteredBlocks {
   }
 
   /// False if the page is counted as not shown.
-  bool passes(const pobpf_page& page) {
+  bool passes(const pobpf_page& page, const pobpf_page_detail* detail) {
     if (freed_pages_ == FreedPages::kLeaveOut && is_freed(page)) {
       ++dropped_.freed;
       return false;
     }
     if (filter_.is_empty()) return true;
     pobpf_filter filter{};
-    switch (filter_.judge(page, filter)) {
+    switch (filter_.judge(page, detail, filter)) {
       case PageFilter::Verdict::kWanted:
         return true;
       case PageFilter::Verdict::kFiltered:
@@ -86,7 +91,7 @@ class FilteredBlocks {
         if (is_freed(records.pages[i])) continue;
         pobpf_filter filter{};
         if (!filter_.is_empty() &&
-            filter_.judge(records.pages[i], filter) != PageFilter::Verdict::kWanted)
+            filter_.judge(records.pages[i], nullptr, filter) != PageFilter::Verdict::kWanted)
           continue;
         if (auto status = sums.add_sum(records.pages[i], records.fields,
                                        at(groups.nr_allocations, i), at(groups.nr_pages, i));
@@ -157,7 +162,7 @@ class FileReader final : public PageReader {
     wanted_pages_.clear();
     wanted_details_.clear();
     for (std::size_t i = 0; i < block.pages.size(); ++i) {
-      if (!blocks_.passes(block.pages[i])) continue;
+      if (!blocks_.passes(block.pages[i], detail_of(block, i))) continue;
       wanted_pages_.push_back(block.pages[i]);
       if (!block.details.empty()) wanted_details_.push_back(block.details[i]);
     }
@@ -295,7 +300,7 @@ Result<GroupSums> SnapshotSession::sum_groups(const ReaderView& view, const SumR
   if (!filter) return fail(std::move(filter).error());
   if (auto status = take_turn(); !status) return fail(std::move(status).error());
   PageSums sums(request, facts(), page_types());
-  reader_->set_wanted(sums.needed_fields() | filter->needed_fields());
+  reader_->set_wanted(sums.wanted_fields() | filter->needed_fields());
   FilteredBlocks blocks(*reader_, *std::move(filter), FreedPages::kLeaveOut);
   blocks.add_sums_to(sums);
   while (true) {
@@ -305,10 +310,10 @@ Result<GroupSums> SnapshotSession::sum_groups(const ReaderView& view, const SumR
     if (*block == nullptr) break;
     if (auto status = sums.check_fields((*block)->fields); !status)
       return fail(std::move(status).error());
-    const auto& details = (*block)->details;
     for (std::size_t i = 0; i < (*block)->pages.size(); ++i) {
       const pobpf_page& page = (*block)->pages[i];
-      if (blocks.passes(page)) sums.add(page, details.empty() ? nullptr : &details[i]);
+      const pobpf_page_detail* detail = detail_of(**block, i);
+      if (blocks.passes(page, detail)) sums.add(page, detail);
     }
     if (on_progress && !on_progress(blocks.progress()))
       return fail(ErrorKind::kFailed, "interrupted");

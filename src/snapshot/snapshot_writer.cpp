@@ -25,7 +25,10 @@ Status SnapshotWriter::append(std::span<const pobpf_page> pages, PageFields fiel
   }
   for (std::size_t i = 0; i < pages.size(); ++i) {
     block_.add(pages[i]);
-    if (has_details_) block_.add_kind(details[i]);
+    if (has_details_) {
+      block_.add_kind(details[i]);
+      block_.add_process(details[i]);
+    }
     if (has_details_ && free_sides_ == FreeSidePolicy::kRecord) block_.add_free_side(details[i]);
     if (!block_.is_full()) continue;
     if (auto status = write_block(); !status) return status;

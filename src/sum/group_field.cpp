@@ -63,6 +63,10 @@ std::uint32_t kernel_group_fields(std::span<const GroupField> fields) {
   return bits;
 }
 
+const char* state_field(GroupField field) {
+  return field == GroupField::kTgid ? "process" : nullptr;
+}
+
 bool needs_stack(GroupField field) {
   return field == GroupField::kFunction || field == GroupField::kModule ||
          field == GroupField::kAllocator;

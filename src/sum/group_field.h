@@ -34,6 +34,9 @@ enum class GroupField {
 /// Bits of enum pobpf_group_field: what the kernel has to tell apart so that rows can be made.
 [[nodiscard]] std::uint32_t kernel_group_fields(std::span<const GroupField> fields);
 
+/// The name under which records have the state of what a field names; null: it has none.
+[[nodiscard]] const char* state_field(GroupField field);
+
 /// A field that is told from the functions of a stack.
 [[nodiscard]] bool needs_stack(GroupField field);
 

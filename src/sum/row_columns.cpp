@@ -40,6 +40,16 @@ std::string upper(std::string_view name) {
   return result;
 }
 
+/// A table does not mention what is as one expects it.
+bool is_noteworthy(const char* state) {
+  return state != nullptr && state != std::string_view("living");
+}
+
+std::string label_text(const Label& label) {
+  const std::string text = escaped(label.text);
+  return is_noteworthy(label.state) ? fmt::format("{} ({})", text, label.state) : text;
+}
+
 std::vector<TableColumn> label_columns(const std::vector<const Row*>& rows,
                                        const Grouping& grouping) {
   std::vector<TableColumn> columns;
@@ -47,7 +57,8 @@ std::vector<TableColumn> label_columns(const std::vector<const Row*>& rows,
   for (const GroupField field : grouping.fields) {
     if (field == GroupField::kStack) continue;
     const bool is_number = std::all_of(rows.begin(), rows.end(), [&](const Row* row) {
-      return row->kind != RowKind::kGroup || row->labels[label].number.has_value();
+      return row->kind != RowKind::kGroup ||
+             (row->labels[label].number && !is_noteworthy(row->labels[label].state));
     });
     columns.push_back({upper(group_field_name(field)), is_number, !is_number});
     ++label;
@@ -159,6 +170,7 @@ void write_labels(JsonWriter& json, const Row& row, const Grouping& grouping) {
       json.member(group_field_name(field), *value.number);
     else
       json.member(group_field_name(field), value.text);
+    if (value.state != nullptr) json.member(state_field(field), value.state);
   }
 }
 
@@ -171,7 +183,7 @@ Status append_number_table(std::string& out, NumberTable numbers,
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::vector<std::string>& cells = numbers.cells[i];
     if (rows[i]->kind == RowKind::kGroup)
-      for (const Label& label : rows[i]->labels) cells.push_back(escaped(label.text));
+      for (const Label& label : rows[i]->labels) cells.push_back(label_text(label));
     // what has no fields has its name in their place
     table.add_row(std::move(cells), kind_text(*rows[i]));
   }

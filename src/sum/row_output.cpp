@@ -113,7 +113,10 @@ void append_csv_header(std::string& out, const Grouping& grouping, const RowStyl
   std::vector<std::string_view> names;
   for (const auto& column : kColumns)
     if (column.has(style)) names.emplace_back(column.column.key);
-  for (const GroupField field : grouping.fields) names.emplace_back(group_field_name(field));
+  for (const GroupField field : grouping.fields) {
+    names.emplace_back(group_field_name(field));
+    if (const char* state = state_field(field)) names.emplace_back(state);
+  }
   fmt::format_to(std::back_inserter(out), "{}\r\n", fmt::join(names, ","));
 }
 
@@ -132,6 +135,10 @@ void append_csv_rows(std::string& out, const std::vector<Row>& rows, const Group
             field == GroupField::kStack ? joined_frames(row) : row.labels[label++].text;
         append_csv_field(out, style.is_terminal ? escaped(text) : text);
       }
+      out += ',';
+      if (state_field(field) == nullptr) continue;
+      if (row.kind == RowKind::kGroup && row.labels[label - 1].state != nullptr)
+        out += row.labels[label - 1].state;
       out += ',';
     }
     // each field has a comma behind it

@@ -21,6 +21,20 @@ constexpr const char* kUnreadableStack = "(unreadable stack)";
 
 Label number_label(std::int64_t value) { return {std::to_string(value), value}; }
 
+/// Null: not known.
+const char* process_state_name(unsigned state) {
+  switch (state) {
+    case POBPF_PROCESS_LIVING:
+      return "living";
+    case POBPF_PROCESS_DEAD:
+      return "dead";
+    case POBPF_PROCESS_REUSED:
+      return "reused";
+    default:
+      return nullptr;
+  }
+}
+
 Label name_label(const std::vector<std::string>& names, std::int64_t index) {
   const auto name = name_at(names, index);
   return {name ? std::string(*name) : fmt::format("unknown({})", index), std::nullopt};
@@ -139,7 +153,7 @@ class RowMaker {
       case GroupField::kAllocator:
         return {allocator_of(key, frames, session_.page_types(), facts), std::nullopt};
       case GroupField::kTgid:
-        return number_label(key.tgid);
+        return {std::to_string(key.tgid), key.tgid, process_state_name(key.process_state)};
       case GroupField::kPid:
         return number_label(key.pid);
       case GroupField::kComm:
@@ -184,7 +198,10 @@ class RowMaker {
 
   static void set_key(Row& row) {
     row.key = static_cast<char>('0' + static_cast<int>(row.kind));
-    for (const Label& label : row.labels) row.key.append(label.text).push_back('\0');
+    for (const Label& label : row.labels) {
+      row.key.append(label.text).push_back('\0');
+      if (label.state != nullptr) row.key.append(label.state).push_back('\0');
+    }
     for (const std::string& frame : row.frames) row.key.append(frame).push_back('\n');
     if (row.handle) row.key += std::to_string(*row.handle);
     // an index has each stack once

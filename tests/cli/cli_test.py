@@ -421,13 +421,17 @@ class Snapshots(unittest.TestCase):
         text = pobpf("report", "page", self.file, str(single["pfn"])).stdout.decode()
         self.assertIn(f"tgid {single['tgid']} ({single['comm']})\n", text)
 
+    def test_a_file_that_does_not_say_which_processes_had_ended(self):
+        result = pobpf("report", "stacks", self.file, "--dead")
+        self.assertEqual((result.returncode, result.stdout), (1, b""))
+        self.assertIn(b"lack what is filtered by: fate of the process", result.stderr)
+
     def test_what_is_wrong_is_said(self):
         self.assertIn(
             "no memory on node 2: nodes with memory are 0-1", self.refused(self.file, "--nid", "2")
         )
         self.assertIn("there are DMA32, Normal", self.refused("top", self.file, "--zone", "Norml"))
         self.assertIn("did you mean 'GFP_KERNEL'?", self.refused(self.file, "--gfp", "GFP_KERNAL"))
-        self.assertIn("filter with --dead when recording", self.refused(self.file, "--dead"))
         self.assertIn("no page is named", self.refused("page", self.file))
         self.assertIn("unknown option '--pid'", self.refused("page", self.file, "--pid", "1"))
         self.assertIn(

@@ -62,6 +62,7 @@ pobpf_page_detail detail_of(const json& line) {
   detail.free_pid = line.value("free_pid", 0);
   detail.free_tgid = line.value("free_tgid", 0);
   detail.has_free_pid = 1;
+  detail.process_state = line.value("process_state", std::uint8_t{0});
   return detail;
 }
 

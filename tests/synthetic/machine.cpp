@@ -31,6 +31,9 @@ constexpr std::uint32_t kPoolBytes = 16384;
 constexpr std::uint32_t kMaxPools = 8191;
 constexpr std::uint32_t kStackAlign = 16;
 constexpr std::uint32_t kCssOnline = 1U << 1;
+constexpr std::uint32_t kPidSlots = 64;  // XA_CHUNK_SIZE
+constexpr std::uint32_t kPidTypes = 4;
+constexpr std::uint32_t kPidTypeTgid = 1;
 // PGTY_buddy of 6.12 and later; what the walker is told, so what it looks for
 constexpr std::uint32_t kBuddyMask = 0xff000000U;
 constexpr std::uint32_t kBuddyValue = 0xf0000000U;
@@ -147,6 +150,14 @@ Status Machine::find_offsets() {
       {o.kn_name, "kernfs_node", "name"},
       {o.kn_parent, "kernfs_node",
        types_.offset_of("kernfs_node", "__parent") ? "__parent" : "parent"},
+      {o.ns_idr, "pid_namespace", "idr"},
+      {o.idr_root, "idr", "idr_rt"},
+      {o.root_head, "xarray", "xa_head"},
+      {o.node_slots, "xa_node", "slots"},
+      {o.pid_tasks, "pid", "tasks"},
+      {o.start_time, "task_struct", "start_time"},
+      {o.start_boottime, "task_struct", "start_boottime"},
+      {o.pid_links, "task_struct", "pid_links"},
   };
   for (const Wanted& entry : wanted) {
     const auto found = entry.member == nullptr ? types_.size_of(entry.type)
@@ -463,6 +474,47 @@ void Machine::hide_cgroup_name(std::uint64_t id) {
   put(cgroup_kns_.at(id).user + offsets_.kn_name, kUnreadable);
 }
 
+Status Machine::add_process(std::uint32_t tgid, std::uint64_t start_ns) {
+  const std::uint32_t head = offsets_.ns_idr + offsets_.idr_root + offsets_.root_head;
+  if (pid_ns_.user == nullptr) {
+    for (auto [block, nr_bytes] :
+         {std::pair{&pid_ns_, std::size_t{head} + sizeof(std::uint64_t)},
+          std::pair{&pid_node_, offsets_.node_slots + kPidSlots * sizeof(std::uint64_t)}}) {
+      auto made = memory_.allocate(nr_bytes);
+      if (!made) return fail(std::move(made).error());
+      *block = *made;
+    }
+    // xa_mk_node(); its shift is 0, as it has leaves only
+    put(pid_ns_.user + head, pid_node_.kernel | 2);
+  }
+  auto pid = memory_.allocate(offsets_.pid_tasks + kPidTypes * sizeof(std::uint64_t));
+  if (!pid) return fail(std::move(pid).error());
+  auto task = memory_.allocate(
+      std::max({offsets_.start_time, offsets_.start_boottime, offsets_.pid_links}) + 64);
+  if (!task) return fail(std::move(task).error());
+  put(task->user + offsets_.start_time, start_ns);
+  put(task->user + offsets_.start_boottime, start_ns);
+  put(pid->user + offsets_.pid_tasks + kPidTypeTgid * sizeof(std::uint64_t),
+      task->kernel + offsets_.pid_links + std::uint64_t{kPidTypeTgid} * 16);
+  put(pid_node_.user + offsets_.node_slots + tgid % kPidSlots * sizeof(std::uint64_t), pid->kernel);
+  return {};
+}
+
+Status Machine::set_local_clock(std::uint64_t ns) {
+  if (local_clock_.user == nullptr) {
+    constexpr std::size_t kCpusMax = 8192;
+    for (auto [block, nr_bytes] :
+         {std::pair{&local_clock_, sizeof(std::uint64_t)},
+          std::pair{&per_cpu_offsets_, kCpusMax * sizeof(std::uint64_t)}}) {
+      auto made = memory_.allocate(nr_bytes);
+      if (!made) return fail(std::move(made).error());
+      *block = *made;
+    }
+  }
+  put(local_clock_.user, ns);
+  return {};
+}
+
 Result<MachineFacts> Machine::facts() const {
   MachineFacts facts;
   facts.text = text_facts();
@@ -476,6 +528,10 @@ Result<MachineFacts> Machine::facts() const {
   layout.page_owner_offset = offsets_.owner;
   layout.memory_cgrp_subsys = memory_subsys_.kernel;
   layout.stack_pools = pools_.kernel;
+  layout.init_pid_ns = pid_ns_.kernel;
+  layout.pidtype_tgid = kPidTypeTgid;
+  layout.rq_clock = local_clock_.kernel;
+  layout.per_cpu_offsets = per_cpu_offsets_.kernel;
   layout.section_root_shift =
       static_cast<std::uint32_t>(std::countr_zero(kPageBytes / offsets_.section_bytes));
   layout.pfn_section_shift = kSectionShift;

@@ -163,6 +163,12 @@ class Machine {
   /// Its name lies where nothing can be read.
   void hide_cgroup_name(std::uint64_t id);
 
+  /// A process of this number, up to 63, which began at `start_ns` of both CLOCK_MONOTONIC and
+  /// CLOCK_BOOTTIME. Without any, and a clock, it is not known what has become of processes.
+  Status add_process(std::uint32_t tgid, std::uint64_t start_ns);
+  /// Stops local_clock() of all CPUs there.
+  Status set_local_clock(std::uint64_t ns);
+
   /// A node with memory, and the span that it says it has. Without any, node 0 has it all.
   void add_node(unsigned nid, PfnRange span) { nodes_.push_back({nid, span}); }
   /// PFNs that readers go through; else those of the sections, as the real code finds them.
@@ -194,6 +200,8 @@ class Machine {
         tgid, free_handle, free_pid, free_tgid;
     std::uint32_t record_size, record_handle, record_entries;
     std::uint32_t css_ss, css_cgroup, css_flags, cgroup_kn, kn_id, kn_name, kn_parent;
+    std::uint32_t ns_idr, idr_root, root_head, node_slots, pid_tasks;
+    std::uint32_t start_time, start_boottime, pid_links;
   };
   struct Section {
     Block self;   // struct mem_section
@@ -227,6 +235,10 @@ class Machine {
   std::map<std::uint64_t, Block> cgroup_names_;  // by id
   Block root_cgroup_kn_;
   std::map<std::uint64_t, Block> cgroup_kns_;  // by id
+  Block pid_ns_;
+  Block pid_node_;     // the only node of its tree
+  Block local_clock_;  // struct rq of all CPUs
+  Block per_cpu_offsets_;
   std::vector<Block> root_blocks_;
   std::vector<std::optional<Section>> sections_;
   std::vector<NodeSpan> nodes_;

@@ -329,6 +329,121 @@ TEST_P(Variants, AreThoseThatAreForced) {
 
 INSTANTIATE_TEST_SUITE_P(Object, Variants, testing::ValuesIn(kObjects), object_name);
 
+/// Numbers of processes that others had before.
+class Processes : public MachineTest {
+ protected:
+  static constexpr std::uint64_t kSecond = 1'000'000'000;
+  static constexpr std::uint64_t kStart = 10'000 * kSecond;
+  static constexpr int kNumber = 5;
+  static constexpr int kNobodys = 6;
+
+  static std::uint64_t monotonic_ns() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * kSecond +
+           static_cast<std::uint64_t>(now.tv_nsec);
+  }
+
+  /// A machine whose local_clock() is so much ahead of CLOCK_MONOTONIC.
+  void make(std::int64_t ahead_ns) {
+    ASSERT_TRUE(machine_->add_section(0));
+    ASSERT_TRUE(machine_->add_process(kNumber, kStart));
+    ASSERT_TRUE(machine_->set_local_clock(monotonic_ns() + static_cast<std::uint64_t>(ahead_ns)));
+  }
+  void allocate(int tgid, std::uint64_t ts_nsec) {
+    machine_->allocate(next_pfn_++, {.ts_nsec = ts_nsec, .pid = tgid, .tgid = tgid});
+  }
+
+  /// In the order of allocate(), from details, after the same was found by sums and by the filter.
+  std::vector<int> states() {
+    open(true);
+    std::vector<int> states;
+    std::map<std::pair<int, int>, std::uint64_t> listed;
+    const Delivered all = read();
+    for (std::size_t i = 0; i < all.pages.size(); ++i) {
+      states.push_back(all.details[i].process_state);
+      ++listed[{all.pages[i].tgid, states.back()}];
+    }
+    open();
+    SumRequest request;
+    request.group_by = POBPF_GROUP_TGID;
+    auto sums = session_->sum_groups({}, request, {});
+    EXPECT_TRUE(sums);
+    std::map<std::pair<int, int>, std::uint64_t> summed;
+    for (const auto& [key, sum] : sums->groups) summed[{key.tgid, key.process_state}] = sum.pages;
+    EXPECT_EQ(summed, listed);
+    if (GetParam().with_filters) expect_filtered(states);
+    return states;
+  }
+
+ private:
+  void expect_filtered(const std::vector<int>& states) {
+    for (const bool is_dead : {true, false}) {
+      FilterSpec filter;
+      filter.is_dead = is_dead;
+      std::vector<std::uint64_t> wanted;
+      for (std::size_t i = 0; i < states.size(); ++i)
+        if ((states[i] != POBPF_PROCESS_LIVING) == is_dead) wanted.push_back(kFirstPfn + i);
+      std::vector<std::uint64_t> found;
+      for (const pobpf_page& page : read({.filter = filter}).pages) found.push_back(page.pfn);
+      EXPECT_EQ(found, wanted);
+    }
+  }
+
+  static constexpr std::uint64_t kFirstPfn = 8;
+  std::uint64_t next_pfn_ = kFirstPfn;
+};
+
+constexpr int kLiving = POBPF_PROCESS_LIVING;
+constexpr int kDead = POBPF_PROCESS_DEAD;
+constexpr int kReused = POBPF_PROCESS_REUSED;
+
+TEST_P(Processes, WhoeverAllocatedBeforeTheProcessBeganIsAnother) {
+  make(0);
+  // where a second may be wrong, the living process counts
+  for (const std::uint64_t ts_nsec :
+       {std::uint64_t{0}, kStart - 100 * kSecond, kStart - kSecond / 2, kStart, kStart + 1})
+    allocate(kNumber, ts_nsec);
+  allocate(kNobodys, kStart);
+  allocate(kNumber, kStart);
+  allocate(0, 0);
+  EXPECT_EQ(states(), (std::vector<int>{kReused, kReused, kLiving, kLiving, kLiving, kDead, kLiving,
+                                        kLiving}));
+}
+
+/// The clocks came apart at some time since boot.
+TEST_P(Processes, AClockThatIsAheadMakesNobodyDead) {
+  make(3600 * std::int64_t{kSecond});
+  allocate(kNumber, kStart - 2 * kSecond);
+  allocate(kNumber, kStart);
+  allocate(kNumber, kStart + 3600 * kSecond);
+  EXPECT_EQ(states(), (std::vector<int>{kReused, kLiving, kLiving}));
+}
+
+TEST_P(Processes, AClockThatIsBehindMakesNobodyDead) {
+  if (monotonic_ns() < 1000 * kSecond) GTEST_SKIP() << "this machine has just been booted";
+  make(-900 * std::int64_t{kSecond});
+  allocate(kNumber, kStart - 1200 * kSecond);
+  allocate(kNumber, kStart - 900 * kSecond);
+  allocate(kNumber, kStart);
+  EXPECT_EQ(states(), (std::vector<int>{kReused, kLiving, kLiving}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Object, Processes, testing::ValuesIn(kObjects), object_name);
+
+/// Where the kernel shows no processes, nothing is said of them.
+TEST_P(Sums, ProcessesThatAreNotShownHaveNoState) {
+  ASSERT_TRUE(machine_->add_section(0));
+  machine_->allocate(1, {.tgid = 5});
+  open();
+  SumRequest request;
+  request.group_by = POBPF_GROUP_TGID;
+  const auto sums = session_->sum_groups({}, request, {});
+  ASSERT_TRUE(sums) << sums.error().what;
+  ASSERT_EQ(sums->groups.size(), 1U);
+  EXPECT_EQ(sums->groups[0].key.process_state, POBPF_PROCESS_UNKNOWN);
+}
+
 /// Tests what `pobpf check` says of commands.
 class CommandChecks : public MachineTestBase {
  protected:

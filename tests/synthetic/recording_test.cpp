@@ -29,6 +29,9 @@ class Recording : public MachineTestBase {
       machine_->allocate(pfn + 2, {.handle = 7, .mapping = 0x1001});
       machine_->allocate(pfn + 3, {.handle = 8, .mapping = 0x1000, .free_pid = 9});
     }
+    ASSERT_TRUE(machine_->set_local_clock(std::uint64_t{1} << 49));
+    for (std::uint32_t tgid = 10; tgid < 40; ++tgid)
+      ASSERT_TRUE(machine_->add_process(tgid, std::uint64_t{1} << 48));
     open(kNewestObject, true);
     if (session_) record();
     session_.reset();
@@ -94,6 +97,15 @@ TEST_F(Recording, EachFilterIsThatOfTheKernel) {
     FilterSpec spec;
     filter.set(spec);
     expect_same(spec);
+  }
+}
+
+TEST_F(Recording, ProcessesAreDeadAsWhenItWasRecorded) {
+  for (const bool is_dead : {true, false}) {
+    FilterSpec filter;
+    filter.is_dead = is_dead;
+    expect_same(filter);
+    EXPECT_GT(read({.filter = filter}).pages.size(), 100U);
   }
 }
 

@@ -66,6 +66,8 @@ class Facts:
     zones: list[str] = field(default_factory=list)  # by number
     living: list[int] = field(default_factory=list)  # tgids alive all the time
     living_once: list[int] = field(default_factory=list)  # tgids alive at some time
+    # local_clock() when a process began whose tgid another one had before
+    reborn: dict[int, int] = field(default_factory=dict)
     memcgs: dict[str, str] = field(default_factory=dict)  # path by name
     clock: tuple[int, int] = (0, 0)  # ns: local_clock() before and after the run
     handles: dict[tuple[int, int], int] = field(default_factory=dict)  # by PFN and ts
@@ -281,7 +283,7 @@ class Filter:
         tgid = int(record.fields["tgid"])
         # 0 is the idle task's, which always exists: /proc does not list it
         if tgid == 0 or tgid in self._facts.living:
-            return False
+            return record.ts < self._facts.reborn.get(tgid, 0)
         return None if tgid in self._facts.living_once else True
 
     @staticmethod

@@ -6,6 +6,7 @@ One boot collects the output of everything (guest/filters.py)."""
 
 import collections
 import functools
+import json
 import pathlib
 import re
 import sys
@@ -42,6 +43,7 @@ def shared_facts() -> filter_oracle.Facts:
         zones=found["zones"],
         living=found["living"],
         living_once=found["living_once"],
+        reborn={int(tgid): ns for tgid, ns in found["reborn"].items()},
         memcgs=found["memcgs"],
         handles={(r.pfn, r.ts): r.handle for r in collected.parsed("sample").values()},
         aliases=filter_oracle.read_aliases(collected.out("kallsyms").decode()),
@@ -195,6 +197,28 @@ class Filters(unittest.TestCase):
                     self.assertLessEqual(
                         count, highest * (1 + COUNT_SHARE) + COUNT_SLACK, filter_name
                     )
+
+    def test_a_number_that_another_process_had_is_told_apart(self):
+        ((number, _),) = shared_facts().reborn.items()
+        comms = {"reused": b"pobpf_reused", "reborn": b"pobpf_reborn"}
+        nr_pages = {}
+        for name, comm in comms.items():
+            held = [pfn for pfn, r in collected.parsed(name).items() if r.comm == comm]
+            self.assertGreaterEqual(len(held), 64, name)
+            for source in (name, f"{name}_report", f"{name}_pinned"):
+                seen = collected.parsed(source)
+                found = {r.comm for r in seen.values()} & set(comms.values())
+                self.assertEqual(found, {comm}, source)
+                self.assertEqual([pfn for pfn, r in seen.items() if r.comm == comm], held, source)
+            nr_pages[name] = sum(1 << r.order for r in collected.parsed(name).values())
+        for source in ("reused_top", "reused_report_top"):
+            rows = [json.loads(line) for line in collected.out(source).splitlines()]
+            pages = {row["process"]: row["pages"] for row in rows if row["kind"] == "group"}
+            self.assertEqual({row["tgid"] for row in rows if row["kind"] == "group"}, {number})
+            self.assertEqual(pages.keys(), {"reused", "living"}, source)
+            # what it had of the kernel's own memory may have gone meanwhile
+            self.assertAlmostEqual(pages["reused"], nr_pages["reused"], delta=16)
+            self.assertAlmostEqual(pages["living"], nr_pages["reborn"], delta=16)
 
     @on_one_kernel
     def test_long_lists_hold_what_they_should(self):

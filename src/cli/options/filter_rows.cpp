@@ -154,7 +154,7 @@ constexpr OptionRow kFilterRows[] = {
     {.name = "mixed", .times = Times::kEitherWay, .take = take_either<&FilterSpec::is_mixed>,
      .help = "pages allocated as another migratetype than that of their pageblock"},
     {.name = "dead", .times = Times::kEitherWay, .take = take_either<&FilterSpec::is_dead>,
-     .help = "pages whose process no longer exists"},
+     .help = "pages whose process no longer exists, whoever has its number now"},
 };
 // clang-format on
 

@@ -94,6 +94,7 @@ inline std::vector<pobpf_page_detail> random_details(std::uint64_t seed, std::si
     detail.free_pid = static_cast<__s32>(random());
     detail.free_tgid = static_cast<__s32>(random());
     detail.has_free_pid = 1;
+    detail.process_state = detail.kind_flags % (POBPF_PROCESS_REUSED + 1);
   }
   return details;
 }

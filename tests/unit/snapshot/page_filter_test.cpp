@@ -41,7 +41,7 @@ class PageFilterTest : public testing::Test {
       pobpf_page page{};
       page.handle = handle;
       pobpf_filter rejected{};
-      const auto verdict = filter->judge(page, rejected);
+      const auto verdict = filter->judge(page, nullptr, rejected);
       if (verdict == PageFilter::Verdict::kWanted) passing.push_back(handle);
       if (verdict == PageFilter::Verdict::kFiltered) {
         EXPECT_EQ(rejected, POBPF_FILTER_STACK);
@@ -53,7 +53,7 @@ class PageFilterTest : public testing::Test {
     auto filter = make();
     EXPECT_TRUE(filter) << filter.error().what;
     pobpf_filter rejected{};
-    return filter && filter->judge(page, rejected) == PageFilter::Verdict::kWanted;
+    return filter && filter->judge(page, nullptr, rejected) == PageFilter::Verdict::kWanted;
   }
 
   SnapshotHeader header = test::made_up_header();
@@ -85,7 +85,7 @@ TEST_F(PageFilterTest, AStackThatCouldNotBeReadIsNoAnswer) {
   pobpf_page page{};
   page.handle = 4;
   pobpf_filter rejected{};
-  EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kUnknown);
+  EXPECT_EQ(filter->judge(page, nullptr, rejected), PageFilter::Verdict::kUnknown);
 }
 
 TEST_F(PageFilterTest, CgroupsOfWhichThereIsNoPathGoByTheirName) {
@@ -148,13 +148,13 @@ TEST_F(PageFilterTest, ACgroupThatCouldNotBeReadIsNoAnswer) {
   page.cgroup_id = 99;
   pobpf_filter rejected{};
   for (int i = 0; i < 2; ++i)
-    EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kUnknown);
+    EXPECT_EQ(filter->judge(page, nullptr, rejected), PageFilter::Verdict::kUnknown);
   // in a damaged file it may come late
   context.cgroups[99] = "/kube";
-  EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kWanted);
+  EXPECT_EQ(filter->judge(page, nullptr, rejected), PageFilter::Verdict::kWanted);
   page.memcg_flags = POBPF_MEMCG_UNKNOWN;
   page.cgroup_id = 0;
-  EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kUnknown);
+  EXPECT_EQ(filter->judge(page, nullptr, rejected), PageFilter::Verdict::kUnknown);
 }
 
 TEST(PageZones, OfAWordThatGetsItsNamesLater) {
@@ -187,9 +187,26 @@ TEST_F(PageFilterTest, AgesAreThoseOfTheRecording) {
   EXPECT_THAT(usage_error(), HasSubstr("does not say when it was recorded"));
 }
 
-TEST_F(PageFilterTest, WhatNobodyCanTellLaterIsRefused) {
+TEST_F(PageFilterTest, ProcessesAreDeadAsTheFileSays) {
+  const auto verdict = [&](unsigned state) {
+    pobpf_page_detail detail{};
+    detail.process_state = static_cast<__u8>(state);
+    pobpf_filter rejected{};
+    return make()->judge({}, &detail, rejected);
+  };
+  using enum PageFilter::Verdict;
   spec.is_dead = true;
-  EXPECT_THAT(usage_error(), HasSubstr("which processes have ended"));
+  EXPECT_EQ(verdict(POBPF_PROCESS_DEAD), kWanted);
+  EXPECT_EQ(verdict(POBPF_PROCESS_REUSED), kWanted);
+  EXPECT_EQ(verdict(POBPF_PROCESS_LIVING), kFiltered);
+  EXPECT_EQ(verdict(POBPF_PROCESS_UNKNOWN), kUnknown);
+  spec.is_dead = false;
+  EXPECT_EQ(verdict(POBPF_PROCESS_REUSED), kFiltered);
+  EXPECT_EQ(verdict(POBPF_PROCESS_LIVING), kWanted);
+  EXPECT_EQ(verdict(POBPF_PROCESS_UNKNOWN), kUnknown);
+  const auto status = make()->check_fields(kAllPageFields);
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().what, HasSubstr("lack what is filtered by: fate of the process"));
 }
 
 TEST_F(PageFilterTest, NodesAreThoseOfTheRecordedMachine) {
@@ -219,9 +236,9 @@ TEST_F(PageFilterTest, PfnsThatAreNotWantedAreOutside) {
   pobpf_filter rejected{};
   pobpf_page page{};
   page.pfn = 19;
-  EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kWanted);
+  EXPECT_EQ(filter->judge(page, nullptr, rejected), PageFilter::Verdict::kWanted);
   page.pfn = 20;
-  EXPECT_EQ(filter->judge(page, rejected), PageFilter::Verdict::kOutside);
+  EXPECT_EQ(filter->judge(page, nullptr, rejected), PageFilter::Verdict::kOutside);
 }
 
 TEST_F(PageFilterTest, FieldsThatAreNotThereAreAnError) {

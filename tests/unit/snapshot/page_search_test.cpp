@@ -132,7 +132,8 @@ TEST_F(FindPages, AllOfTheRecordIsThere) {
   const auto found = find({{30, 31}}).value();
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].pfn, 30U);
-  EXPECT_EQ(found[0].fields, kAllPageFields | PageField::kKind | PageField::kFreeSide);
+  EXPECT_EQ(found[0].fields,
+            kAllPageFields | PageField::kKind | PageField::kFreeSide | PageField::kProcess);
   EXPECT_EQ(std::memcmp(&found[0].record, &pages[10], sizeof(pobpf_page)), 0);
   EXPECT_EQ(std::memcmp(&found[0].detail, &details[10], sizeof(pobpf_page_detail)), 0);
 }

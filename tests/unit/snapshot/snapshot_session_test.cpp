@@ -58,7 +58,10 @@ class SnapshotSums : public testing::Test {
       context_.cgroups[id] = "cgroup " + std::to_string(id);
     pages_ = test::RandomPages(21).take(kNrRecorded);
     details_ = test::random_details(22, kNrRecorded);
-    for (pobpf_page& page : pages_) make_possible(page);
+    for (std::size_t i = 0; i < pages_.size(); ++i) {
+      make_possible(pages_[i]);
+      details_[i].process_state = static_cast<__u8>(state_of(pages_[i]));
+    }
     std::string file;
     SnapshotWriter writer(context_, file, kLevelMin, FreeSidePolicy::kRecord);
     EXPECT_TRUE(writer.begin(header_));
@@ -66,6 +69,9 @@ class SnapshotSums : public testing::Test {
     EXPECT_TRUE(writer.end(test::account_of(kNrRecorded)));
     dir_.write("file", file);
   }
+
+  /// One for each number of a process.
+  static int state_of(const pobpf_page& page) { return POBPF_PROCESS_LIVING + page.tgid % 3; }
 
   /// Values that several pages have, of those that a kernel has.
   static void make_possible(pobpf_page& page) {
@@ -179,6 +185,10 @@ class SnapshotSums : public testing::Test {
                   (::fnmatch("[a-c]?sh", comm.c_str(), 0) == 0 &&
                    ::fnmatch("*ash", comm.c_str(), 0) != 0);
          }},
+        {"dead", POBPF_FILTER_DEAD, [](auto& spec) { spec.is_dead = true; },
+         [](const auto& page) { return state_of(page) != POBPF_PROCESS_LIVING; }},
+        {"not dead", POBPF_FILTER_DEAD, [](auto& spec) { spec.is_dead = false; },
+         [](const auto& page) { return state_of(page) == POBPF_PROCESS_LIVING; }},
         {"memcg", POBPF_FILTER_MEMCG, [](auto& spec) { spec.memcgs.wanted = {"cgroup 2"}; },
          [](const auto& page) { return is_charged_to(page, 2); }},
         {"not memcg", POBPF_FILTER_MEMCG, [](auto& spec) { spec.memcgs.rejected = {"cgroup 2"}; },

@@ -58,7 +58,8 @@ TEST(Snapshot, HoldsEveryDetailOfEveryPage) {
   ASSERT_FALSE(read.error) << read.error->what;
   EXPECT_TRUE(is_same(read.pages, pages));
   EXPECT_TRUE(std::ranges::equal(read.details, details, is_same_detail));
-  EXPECT_EQ(read.fields, kAllPageFields | PageField::kKind | PageField::kFreeSide);
+  EXPECT_EQ(read.fields,
+            kAllPageFields | PageField::kKind | PageField::kFreeSide | PageField::kProcess);
 }
 
 TEST(Snapshot, HoldsFreeSidesOnRequestOnly) {
@@ -67,7 +68,7 @@ TEST(Snapshot, HoldsFreeSidesOnRequestOnly) {
   const auto read =
       read_snapshot(made_snapshot(pages, kLevelDefault, details, FreeSidePolicy::kOmit));
   ASSERT_FALSE(read.error) << read.error->what;
-  EXPECT_EQ(read.fields, kAllPageFields | PageField::kKind);
+  EXPECT_EQ(read.fields, kAllPageFields | PageField::kKind | PageField::kProcess);
   for (pobpf_page_detail& detail : details) {
     detail.free_handle = 0;
     detail.free_pid = detail.free_tgid = 0;

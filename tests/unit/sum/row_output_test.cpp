@@ -101,6 +101,33 @@ TEST_F(RowOutput, NumbersStandAtTheRightAndNamesAtTheLeft) {
   EXPECT_EQ(rows[1].labels[0].text, "a longer one");
 }
 
+TEST_F(RowOutput, AProcessThatHasGoneIsMarked) {
+  rows = {group(1, 1, {number(1)}), group(1, 1, {number(4711)}), group(1, 1, {number(5)}),
+          group(1, 1, {number(6)}), special(RowKind::kTotal, 4)};
+  rows[0].labels[0].state = "living";
+  rows[1].labels[0].state = "dead";
+  rows[2].labels[0].state = "reused";
+  EXPECT_EQ(table({kTgid}),
+            "PAGES  SIZE  ALLOCS  SHARE  TGID\n"
+            "    1    4K       1   0.1%  1\n"
+            "    1    4K       1   0.1%  4711 (dead)\n"
+            "    1    4K       1   0.1%  5 (reused)\n"
+            "    1    4K       1   0.1%  6\n"
+            "    4   16K       4   0.4%  (total)\n");
+  const auto objects = json({kTgid});
+  EXPECT_EQ(objects[0].at("process"), "living");
+  EXPECT_EQ(objects[1].at("tgid"), 4711);
+  EXPECT_EQ(objects[1].at("process"), "dead");
+  EXPECT_EQ(objects[2].at("process"), "reused");
+  EXPECT_FALSE(objects[3].contains("process"));
+  EXPECT_FALSE(objects[4].contains("process"));
+  const auto lines = lines_of(csv({kTgid}));
+  EXPECT_TRUE(lines[0].ends_with(",tgid,process\r")) << lines[0];
+  EXPECT_TRUE(lines[2].ends_with(",4711,dead\r")) << lines[2];
+  EXPECT_TRUE(lines[4].ends_with(",6,\r")) << lines[4];
+  EXPECT_TRUE(lines[5].ends_with(",,\r")) << lines[5];
+}
+
 TEST_F(RowOutput, NumbersAmongNamesAreNames) {
   rows = {group(1, 1, {name("Normal")}), group(1, 1, {number(4)})};
   EXPECT_EQ(table({GroupField::kZone}),
@@ -370,9 +397,9 @@ std::vector<std::vector<std::string>> parse_csv(std::string_view text) {
 TEST_F(RowOutput, CsvHasALineARow) {
   rows = {group(250, 30, {name("init"), number(1)}), special(RowKind::kTotal, 1000)};
   EXPECT_EQ(csv({kComm, kTgid}),
-            "kind,pages,bytes,allocations,share,comm,tgid\r\n"
-            "group,250,1024000,30,0.250000,init,1\r\n"
-            "total,1000,4096000,1000,1.000000,,\r\n");
+            "kind,pages,bytes,allocations,share,comm,tgid,process\r\n"
+            "group,250,1024000,30,0.250000,init,1,\r\n"
+            "total,1000,4096000,1000,1.000000,,,\r\n");
 }
 
 TEST_F(RowOutput, CsvNamesComeBackAsTheyWere) {
@@ -382,7 +409,7 @@ TEST_F(RowOutput, CsvNamesComeBackAsTheyWere) {
   const auto lines = parse_csv(csv({kComm, kTgid}));
   ASSERT_EQ(lines.size(), names.size() + 1);
   for (std::size_t i = 0; i < names.size(); ++i) {
-    ASSERT_EQ(lines[i + 1].size(), 7U);
+    ASSERT_EQ(lines[i + 1].size(), 8U);
     EXPECT_EQ(lines[i + 1][5], names[i]);
     EXPECT_EQ(lines[i + 1][6], "7");
   }
@@ -416,6 +443,8 @@ TEST_F(RowOutput, CsvColumnsAreThoseOfTheHeaderAndTheKeysOfJson) {
       Row& row = rows.back();
       for (const GroupField field : fields)
         if (field != kStack) row.labels.push_back(field == kTgid ? number(5) : name("a,b"));
+      for (Label& label : row.labels)
+        if (label.number) label.state = "dead";
       row.frames = {"f"};
       add_time(row.time, 2);
       row.change = -3;

@@ -126,6 +126,20 @@ TEST_F(Rows, FieldsStandInTheOrderTheyWereAskedFor) {
   EXPECT_EQ(pages({GroupField::kTgid, GroupField::kComm}), (Pages{{"5/init", 10}}));
 }
 
+TEST_F(Rows, ProcessesThatHadOneNumberAreApart) {
+  sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1), sum_of(0, 4, 1), sum_of(0, 8, 1)};
+  for (std::size_t i = 0; i < sums.groups.size(); ++i) {
+    sums.groups[i].key.tgid = 5;
+    sums.groups[i].key.process_state = static_cast<__u8>(i);
+  }
+  const auto rows = make({GroupField::kTgid});
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(rows[0].labels[0].state, nullptr);
+  EXPECT_STREQ(rows[1].labels[0].state, "living");
+  EXPECT_STREQ(rows[2].labels[0].state, "dead");
+  EXPECT_STREQ(rows[3].labels[0].state, "reused");
+}
+
 TEST_F(Rows, NumbersWithoutANameAreUnknown) {
   sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1), sum_of(0, 4, 1)};
   sums.groups[0].key.zone = 2;

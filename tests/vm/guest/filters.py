@@ -30,6 +30,7 @@ COMMS = {
     "longest": b"fifteen_bytes_x",
 }
 LONG_LIST = 10_000
+PINS = pathlib.Path("/sys/fs/bpf/pobpf")
 GROUND = "*SymbolTableTest.*:CgroupIdTest.*:LocalClock.*"
 
 
@@ -141,6 +142,25 @@ def identity_cases(run: Filters, pids: dict[str, int], dead: int) -> None:
     run.case("main", "not_comm", "--not-comm", "swapper*,pobpf*")
     many = ",".join(f"no_{n}*x" for n in range(20))
     run.case("main", "comm_many", "--comm", f"{many},pobpf*")
+
+
+def reused_number(run: Filters, collector: Collector, reused: int) -> None:
+    """A process that has gone left pages, and another one has its number: seen in all ways."""
+    of_it = ("--tgid", str(reused))
+    by_process = ("--by", "tgid", "--format", "json")
+    run.case("main", "reused", "--dead", *of_it)
+    run.case("main", "reborn", "--not-dead", *of_it)
+    collector.run_pobpf("reused_top", "top", *by_process, *of_it)
+    # their pages are those of the live runs
+    file = "/run/reused.pobpf"
+    collector.run_pobpf("reused_record", "record", "-o", file, *of_it)
+    for name, option in (("reused", "--dead"), ("reborn", "--not-dead")):
+        collector.run_pobpf(f"{name}_report", "report", file, "--mode", "handle", option)
+        collector.run_pobpf(f"{name}_pin", "pin", name, "--mode", "handle", option, *of_it)
+        collector.run(f"{name}_pinned", ["cat", str(PINS / name)])
+        collector.run_pobpf(f"{name}_unpin", "unpin", name)
+    collector.run_pobpf("reused_report_top", "report", "top", file, *by_process)
+    os.unlink(file)
 
 
 def page_cases(run: Filters, marks: dict[str, int], sample: dict) -> None:
@@ -291,6 +311,7 @@ def main() -> None:
         load.start()
         marks = {"first": local_clock_ns()}
         dead = die_and_leave(b"pobpf_dead", "pobpf-dead")
+        reused = die_and_leave(b"pobpf_reused", "pobpf-reused")
         pids = make_children(load)
     # The oracle cannot judge what was allocated around "middle" within the time that a run takes, which
     # on a busy host is seconds: the machine holds still that long, and longer.
@@ -299,6 +320,8 @@ def main() -> None:
     marks["middle"] = local_clock_ns()
     time.sleep(quiet_s)
     load.hold("late", hold_pages(b"pobpf_late", 256))
+    reborn_ns = local_clock_ns()
+    load.hold("reborn", hold_pages(b"pobpf_reborn"), reused)
     # everything that will run has run once: its files are in the page cache
     collector.copy("kallsyms", pathlib.Path("/proc/kallsyms"))
     local_clock_ns()
@@ -309,6 +332,7 @@ def main() -> None:
     collector.copy("main.1", page_owner)
     sample = take_sample(collector)
     identity_cases(run, pids, dead)
+    reused_number(run, collector, reused)
     page_cases(run, marks, sample)
     collector.copy("main.2", page_owner)
     living_after = tgids()
@@ -345,6 +369,7 @@ def main() -> None:
         zones=zones(),
         living=sorted(living & living_after),
         living_once=sorted(living | living_after),
+        reborn={reused: reborn_ns},
         memcgs={"/": "/", OUTER: f"/{OUTER}", INNER: f"/{OUTER}/{INNER}", SIBLING: f"/{SIBLING}"},
         long_list=LONG_LIST,
     )

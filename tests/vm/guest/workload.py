@@ -13,6 +13,7 @@ import time
 
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 SYS_MOVE_PAGES = 279  # x86-64
+SYS_CLONE3 = 435
 MPOL_MF_MOVE = 2
 MADV_HUGEPAGE = 14
 PAGE = mmap.PAGESIZE
@@ -120,6 +121,18 @@ def hold_in_memcg(path: str, comm: bytes):
     return make
 
 
+def fork_as(pid: int) -> int:
+    """os.fork() with a pid that the child gets (struct clone_args with set_tid)."""
+    wanted = ctypes.c_int32(pid)
+    arguments = (ctypes.c_uint64 * 11)()
+    arguments[4] = signal.SIGCHLD
+    arguments[8:10] = [ctypes.addressof(wanted), 1]
+    child = libc.syscall(SYS_CLONE3, arguments, ctypes.sizeof(arguments))
+    if child < 0:
+        raise OSError(ctypes.get_errno(), "clone3")
+    return child
+
+
 class Workload:
     """Knows what was made (made: names of kinds) and the processes that hold it (pids)."""
 
@@ -129,10 +142,11 @@ class Workload:
         self._with_child_memcg = with_child_memcg
         self._modules = pathlib.Path(os.environ["POBPF_VM_MODULES"])
 
-    def hold(self, kind: str, make) -> int:
-        """A process that has called make() and keeps what that returned; its pid."""
+    def hold(self, kind: str, make, pid: int | None = None) -> int:
+        """A process that has called make() and keeps what that returned; its pid, which is `pid` if
+        that is given."""
         reader, writer = os.pipe()
-        pid = os.fork()
+        pid = os.fork() if pid is None else fork_as(pid)
         if pid == 0:
             held = None
             try:
