@@ -61,19 +61,16 @@ static __always_inline long read_cgroup_name(struct pobpf_cgroup *to,
 	return 0;
 }
 
-/* Not in each object: one call more is too many for the stack of print_pages on 6.1. */
+/* Pins print last names only, and one call more is too many for the stack of print_pages on 6.1. */
 #ifdef POBPF_CGROUP_PATHS
 
-/* Recordings have paths of cgroups; for all else their last names do. */
-const volatile __u32 with_cgroup_paths;
-
 /*
- * Paths of the cgroups that records refer to, level by level up to the root. Written
- * and emptied as the names; made larger by user space where there are paths.
+ * Paths of the cgroups that records and groups refer to, level by level up to the root. Written
+ * and emptied as the names.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
+	__uint(max_entries, 16384);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
 	__type(value, struct pobpf_cgroup_level);
@@ -106,8 +103,6 @@ __noinline int note_level(__u64 node)
 /* The levels above one that is known are known, too. */
 static __always_inline void note_path(const struct kernfs_node___members *kn)
 {
-	if (!with_cgroup_paths)
-		return;
 #pragma clang loop unroll(disable)
 	for (int level = 0; level < CGROUP_DEPTH_MAX; level++) {
 		if (!kn || note_level((__u64)kn))

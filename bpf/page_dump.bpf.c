@@ -5,6 +5,7 @@
  * everywhere, so that no pointer found in kernel memory is followed unchecked.
  */
 #define POBPF_PROBE_READS
+#define POBPF_CGROUP_PATHS
 #include "kernel_compat.bpf.h"
 #include "memcg.bpf.h"
 #include "page_walk.bpf.h"

@@ -57,6 +57,7 @@ class CsvFormatter final : public PageFormatter {
     if (has_stack_) append_stack(has(PageField::kHandle), page.handle, context, out);
     append_free_side(detail, context, out);
     out += is_freed(page) ? "true," : ",";
+    append_memcg_path(page, context, out);
     // each field has a comma behind it
     out.back() = '\r';
     out += '\n';
@@ -191,6 +192,17 @@ class CsvFormatter final : public PageFormatter {
     fmt::format_to(std::back_inserter(out), ",{},{},",
                    truth((page.memcg_flags & POBPF_MEMCG_OFFLINE) == 0),
                    truth((page.memcg_flags & POBPF_MEMCG_OBJCG) != 0));
+  }
+
+  void append_memcg_path(const pobpf_page& page, PageContext& context, std::string& out) {
+    const bool is_charged = has(PageField::kMemcg) && (page.memcg_flags & POBPF_MEMCG_CHARGED) != 0;
+    if (is_charged) {
+      if (auto path = context.cgroup_path(page.cgroup_id); path)
+        append_text(out, whole_path(*path).value_or(""));
+      else
+        note(std::move(path).error());
+    }
+    out += ',';
   }
 
   void append_free_side(const pobpf_page_detail* detail, PageContext& context, std::string& out) {

@@ -219,18 +219,20 @@ class JsonFormatter final : public PageFormatter {
       out += R"(,"memcg":null)";
       return;
     }
-    const auto append_charge = [&](std::string& text, std::optional<std::string_view> name) {
-      text += members_text([&](JsonWriter& json) {
-        write_memcg(json, {name, page.cgroup_id, page.memcg_flags}, facts_);
-      });
+    JsonCharge charge{.cgroup_id = page.cgroup_id, .memcg_flags = page.memcg_flags};
+    const auto append_charge = [&](std::string& text) {
+      text += members_text([&](JsonWriter& json) { write_memcg(json, charge, facts_); });
     };
-    if (auto name = context.cgroup_name(page.cgroup_id); name) {
-      out += charges_.get({page.cgroup_id, page.memcg_flags},
-                          [&](std::string& text) { append_charge(text, *name); });
-    } else {
-      append_charge(out, std::nullopt);
-      note(std::move(name).error());
+    auto name = context.cgroup_name(page.cgroup_id);
+    auto path = context.cgroup_path(page.cgroup_id);
+    if (name) charge.name = *name;
+    if (path) charge.path = whole_path(*path);
+    if (name && path) {
+      out += charges_.get({page.cgroup_id, page.memcg_flags}, append_charge);
+      return;
     }
+    append_charge(out);
+    note(std::move(name ? path.error() : name.error()));
   }
 
   void append_free_side(const pobpf_page_detail& detail, std::string& out) const {

@@ -58,8 +58,11 @@ void write_migrate_reason(JsonWriter& json, int reason, const KernelFacts& facts
 void write_memcg(JsonWriter& json, const JsonCharge& charge, const KernelFacts& facts) {
   json.object("memcg", [&] {
     json.member("name", charge.name);
-    // a text does not say it
-    if (!facts.texts) json.member("id", charge.cgroup_id);
+    // a text does not say them
+    if (!facts.texts) {
+      json.member("path", charge.path);
+      json.member("id", charge.cgroup_id);
+    }
     json.member("online", (charge.memcg_flags & POBPF_MEMCG_OFFLINE) == 0);
     json.member("via_objcg", (charge.memcg_flags & POBPF_MEMCG_OBJCG) != 0);
   });

@@ -26,7 +26,8 @@ void write_migrate_reason(JsonWriter& json, int reason, const KernelFacts& facts
 
 /// A cgroup that a page is charged to.
 struct JsonCharge {
-  std::optional<std::string_view> name;  ///< no value: it could not be read
+  std::optional<std::string_view> name = {};  ///< no value: it could not be read
+  std::optional<std::string> path = {};       ///< likewise
   std::uint64_t cgroup_id = 0;
   unsigned memcg_flags = 0;
 };

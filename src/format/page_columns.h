@@ -47,6 +47,7 @@ enum class PageColumn : std::uint8_t {
   kFreeTgid,
   kFreeStack,
   kFreed,
+  kMemcgPath,
   kCommHex,
 };
 
@@ -108,6 +109,9 @@ inline constexpr PageColumnInfo kPageColumns[] = {
      InCsv::kWithStacks},
     {"freed", Unit::kNone,
      "only if the page was free: the record is of its last owner, and no memory in use", "`true`"},
+    {"memcg_path", Unit::kNone,
+     "path of the cgroup from the root of its hierarchy; null: it could not be read",
+     "`path` of `memcg`"},
     {"comm_hex", Unit::kNone, "bytes of `comm` in hexadecimal, only if they are not UTF-8",
      "string", InCsv::kNever},
 };

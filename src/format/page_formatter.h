@@ -42,6 +42,11 @@ struct Stack {
   return path.substr(path.rfind('/') + 1).substr(0, POBPF_CGROUP_NAME_BYTES - 1);
 }
 
+/// PageContext::cgroup_path() without what is a name alone, as of imports.
+[[nodiscard]] inline std::optional<std::string> whole_path(const std::string& path) {
+  return path.starts_with('/') ? std::optional(path) : std::nullopt;
+}
+
 /// Where formatters get what a record only refers to. A stack is valid until the next one is asked
 /// for, a name until the source dies or, if it is a Session, is asked for another reader or other
 /// sums.

@@ -164,10 +164,12 @@ class JsonReport {
       return;
     }
     auto name = source_.context.cgroup_name(raw_.cgroup_id);
-    if (!name) failed(name.error());
-    write_memcg(json_,
-                {name ? std::optional(*name) : std::nullopt, raw_.cgroup_id, raw_.memcg_flags},
-                source_.facts);
+    auto path = source_.context.cgroup_path(raw_.cgroup_id);
+    if (!name || !path) failed(name ? path.error() : name.error());
+    JsonCharge charge{.cgroup_id = raw_.cgroup_id, .memcg_flags = raw_.memcg_flags};
+    if (name) charge.name = *name;
+    if (path) charge.path = whole_path(*path);
+    write_memcg(json_, charge, source_.facts);
   }
 
   void write_allocation(const pobpf_owner& owner) {

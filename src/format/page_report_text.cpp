@@ -190,14 +190,14 @@ class TextReport {
     }
     if ((raw_.memcg_flags & POBPF_MEMCG_SLAB) != 0) line("memcg", "objects charged one by one");
     if ((raw_.memcg_flags & POBPF_MEMCG_CHARGED) == 0) return;
-    auto name = source_.context.cgroup_name(raw_.cgroup_id);
-    if (!name) failed(name.error());
+    auto path = source_.context.cgroup_path(raw_.cgroup_id);
+    if (!path) failed(path.error());
     std::vector<std::string> notes;
     // an import's numbers are its own
     if (!source_.facts.texts) notes.push_back(fmt::format("id {}", raw_.cgroup_id));
     if ((raw_.memcg_flags & POBPF_MEMCG_OFFLINE) != 0) notes.emplace_back("offline");
     if ((raw_.memcg_flags & POBPF_MEMCG_OBJCG) != 0) notes.emplace_back("via objcg");
-    line("memcg", fmt::format("{}{}", name ? *name : "?",
+    line("memcg", fmt::format("{}{}", path ? *path : "?",
                               notes.empty() ? "" : fmt::format(" ({})", fmt::join(notes, ", "))));
   }
 

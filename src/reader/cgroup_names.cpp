@@ -37,17 +37,17 @@ bool has_no_name(const pobpf_cgroup& cgroup) { return cgroup.name[0] == '\0'; }
 Status CgroupNames::begin_reading(std::uint64_t number, std::uint64_t oldest) {
   if (last_reading_ != 0) {
     // before the names: what an earlier reading meets meanwhile is noted again, not noted half
-    if (paths_map_) {
-      auto status = for_each_element<std::uint64_t, pobpf_cgroup_level>(
-          *paths_map_, ElementUse::kTakeOut, "taking paths of cgroups out of their map",
-          [](std::uint64_t /*id*/, const pobpf_cgroup_level& /*level*/) {});
-      if (!status) return status;
-    }
+    auto status = for_each_element<std::uint64_t, pobpf_cgroup_level>(
+        paths_map_, ElementUse::kTakeOut, "taking paths of cgroups out of their map",
+        [](std::uint64_t /*id*/, const pobpf_cgroup_level& /*level*/) {});
+    if (!status) return status;
     // of what others have read, names may be asked for later
-    auto status = for_each_element<std::uint64_t, pobpf_cgroup>(
+    status = for_each_element<std::uint64_t, pobpf_cgroup>(
         names_map_, ElementUse::kTakeOut, "taking names of cgroups out of their map",
         [this](std::uint64_t id, const pobpf_cgroup& cgroup) {
-          if (!has_no_name(cgroup)) names_[id] = {std::string(bounded(cgroup.name)), last_reading_};
+          if (has_no_name(cgroup)) return;
+          names_[id].text = bounded(cgroup.name);
+          names_[id].reading = last_reading_;
         });
     if (!status) return status;
     std::erase_if(names_, [oldest](const auto& entry) { return entry.second.reading < oldest; });
@@ -74,25 +74,33 @@ Result<std::string_view> CgroupNames::get(std::uint64_t cgroup_id) {
 }
 
 Result<std::string> CgroupNames::path(std::uint64_t cgroup_id) {
-  if (!paths_map_) {
-    const auto name = get(cgroup_id);
-    if (!name) return fail(name.error());
-    return std::string(*name);
+  Name& known = names_[cgroup_id];
+  if (known.path_reading != last_reading_) {
+    auto path = read_path(cgroup_id);
+    if (!path) return fail(std::move(path).error());
+    if (*path) known.path = *std::move(path);
+    known.path_reading = last_reading_;
   }
+  if (known.path) return *known.path;
+  return fail(ErrorKind::kFailed,
+              fmt::format("the path of cgroup {} could not be read, or there was no room for it",
+                          cgroup_id));
+}
+
+/// No value: it is not in the map as far as the root.
+Result<std::optional<std::string>> CgroupNames::read_path(std::uint64_t cgroup_id) const {
   std::string path;
   for (std::uint64_t id = cgroup_id; path.size() <= kPathBytesMax;) {
-    const auto level = look_up<pobpf_cgroup_level>(*paths_map_, id);
+    const auto level = look_up<pobpf_cgroup_level>(paths_map_, id);
     if (!level) return fail(level.error());
     // a part of a path is that of another cgroup
     if (!*level || (*level)->name[0] == '\0') break;
-    if ((*level)->name[0] == '/') return path.empty() ? "/" : path;
+    if ((*level)->name[0] == '/') return std::optional(path.empty() ? "/" : path);
     path.insert(0, bounded((*level)->name));
     path.insert(0, 1, '/');
     id = (*level)->parent_id;
   }
-  return fail(ErrorKind::kFailed,
-              fmt::format("the path of cgroup {} could not be read, or there was no room for it",
-                          cgroup_id));
+  return std::optional<std::string>();
 }
 
 }  // namespace pobpf

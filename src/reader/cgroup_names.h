@@ -20,9 +20,8 @@ namespace pobpf {
 /// Readings have numbers, which count up. Not thread-safe.
 class CgroupNames {
  public:
-  /// Maps of bpf/memcg.bpf.h, which must outlive this; no value: the programs note no paths.
-  CgroupNames(int names_map, std::optional<int> paths_map)
-      : names_map_(names_map), paths_map_(paths_map) {}
+  /// Maps of bpf/memcg.bpf.h, which must outlive this.
+  CgroupNames(int names_map, int paths_map) : names_map_(names_map), paths_map_(paths_map) {}
 
   /// Before a reading begins: `number` is its own, `oldest` that of the oldest one that has not
   /// ended, which may be itself.
@@ -30,17 +29,21 @@ class CgroupNames {
   /// The name of a cgroup that was met; kFailed if there was no room for its name. Valid until
   /// another reading begins.
   Result<std::string_view> get(std::uint64_t cgroup_id);
-  /// The path from the root of a cgroup that the last reading met; kFailed if there was no room
-  /// for it or for one above it. Its name where there are no paths.
+  /// The path from the root of a cgroup that the last reading met, or an earlier one after which it
+  /// was asked for; kFailed if there was no room for it or for one above it.
   Result<std::string> path(std::uint64_t cgroup_id);
 
  private:
   struct Name {
     std::optional<std::string> text;  ///< no value: it was asked for, and is not in the map
     std::uint64_t reading = 0;        ///< the last one that may have met it, or has asked for it
+    std::optional<std::string> path;  ///< no value: not known, or not asked for
+    std::uint64_t path_reading = 0;   ///< the last one that has asked for it
   };
+  [[nodiscard]] Result<std::optional<std::string>> read_path(std::uint64_t cgroup_id) const;
+
   int names_map_;
-  std::optional<int> paths_map_;
+  int paths_map_;
   std::uint64_t last_reading_ = 0;
   std::unordered_map<std::uint64_t, Name> names_;
 };

@@ -6,7 +6,6 @@
 #include <cctype>
 #include <cerrno>
 #include <optional>
-#include <unordered_map>
 
 #include "kernel/btf_excerpt.h"
 #include "kernel/libbpf_log.h"
@@ -14,12 +13,12 @@
 #include "kernel/machine_facts.h"
 #include "kernel/run_program.h"
 #include "page_dump.skel.h"
+#include "reader/cgroup_names.h"
 #include "reader/kernel_stacks.h"
 #include "reader/program_ways.h"
 #include "reader/set_constant.h"
 #include "reader/skeleton_deleter.h"
 #include "reader/view.h"
-#include "util/bounded.h"
 
 namespace pobpf {
 namespace {
@@ -38,7 +37,9 @@ class KernelInspector final : public PageInspector {
         facts_(std::move(facts)),
         names_(std::move(names)),
         stack_source_(*skeleton_, std::move(own_programs)),
-        stacks_(stack_source_) {
+        stacks_(stack_source_),
+        cgroup_names_(bpf_map__fd(skeleton_->maps.cgroups),
+                      bpf_map__fd(skeleton_->maps.cgroup_paths)) {
     // an age is left out rather than the page
     if (auto clock = FollowedClock::start()) clock_ = *clock;
   }
@@ -50,19 +51,24 @@ class KernelInspector final : public PageInspector {
     return describe_loaded(facts_, skeleton_->obj);
   }
   Result<const Stack*> stack(std::uint32_t handle) override { return stacks_.get(handle); }
-  Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override;
+  Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
+    return cgroup_names_.get(cgroup_id);
+  }
+  Result<std::string> cgroup_path(std::uint64_t cgroup_id) override {
+    return cgroup_names_.path(cgroup_id);
+  }
   Result<PageDump> read(std::uint64_t pfn) override;
 
  private:
   Status read_once(std::uint64_t pfn, pobpf_page_dump& dump);
-  Status keep_cgroup_name(std::uint64_t cgroup_id);
 
   DumpSkeleton skeleton_;
   MachineFacts facts_;
   PageNames names_;
   KernelStacks<page_dump_bpf> stack_source_;
   StackTable stacks_;
-  std::unordered_map<std::uint64_t, std::string> cgroup_names_;
+  CgroupNames cgroup_names_;
+  std::uint64_t nr_readings_ = 0;
   std::optional<FollowedClock> clock_;
 };
 
@@ -70,28 +76,15 @@ Status KernelInspector::read_once(std::uint64_t pfn, pobpf_page_dump& dump) {
   auto& answer = skeleton_->bss->page_dump;
   answer = {};
   answer.pfn = pfn;
+  // the maps have room for the cgroup of one page; names that were asked for are kept
+  if (auto status = cgroup_names_.begin_reading(++nr_readings_, 1); !status) return status;
   if (auto status = run_program(skeleton_->progs.read_page); !status) return status;
   dump = answer;
-  return dump.cgroup_id == 0 ? Status() : keep_cgroup_name(dump.cgroup_id);
-}
-
-/// Takes the name out of the map, which has room for a few only.
-Status KernelInspector::keep_cgroup_name(std::uint64_t cgroup_id) {
-  const int map = bpf_map__fd(skeleton_->maps.cgroups);
-  pobpf_cgroup cgroup{};
-  if (const int error = bpf_map_lookup_elem(map, &cgroup_id, &cgroup); error != 0)
-    return fail(libbpf_error(fmt::format("reading the name of cgroup {}", cgroup_id), error));
-  bpf_map_delete_elem(map, &cgroup_id);
-  // no cgroup has an empty one: it could not be read
-  if (cgroup.name[0] != '\0') cgroup_names_[cgroup_id] = std::string(bounded(cgroup.name));
+  if (dump.cgroup_id == 0) return {};
+  // what cannot be read is an error where it is shown
+  (void)cgroup_names_.get(dump.cgroup_id);
+  (void)cgroup_names_.path(dump.cgroup_id);
   return {};
-}
-
-Result<std::string_view> KernelInspector::cgroup_name(std::uint64_t cgroup_id) {
-  const auto found = cgroup_names_.find(cgroup_id);
-  if (found == cgroup_names_.end())
-    return fail(ErrorKind::kFailed, fmt::format("the name of cgroup {} is not known", cgroup_id));
-  return std::string_view(found->second);
 }
 
 Result<PageDump> KernelInspector::read(std::uint64_t pfn) {
@@ -132,13 +125,13 @@ Result<std::unique_ptr<PageInspector>> open_inspector_on(MachineFacts facts,
     return fail(std::move(status).error());
   set_constant(skeleton->rodata->layout, facts.layout);
   set_constant(skeleton->rodata->slab_test, make_slab_test(names.types, facts.text));
-  // One page has one cgroup, whose name is taken out at once. Before v6.1 (02cc5aa29e8c "bpf:
-  // Remove prealloc-only restriction for sleepable bpf programs.") all elements must be there
-  // beforehand.
-  constexpr std::uint32_t kCgroupsMax = 16;
-  for (const int error : {bpf_map__set_max_entries(skeleton->maps.cgroups, kCgroupsMax),
-                          bpf_map__set_map_flags(skeleton->maps.cgroups, 0)})
-    if (error != 0) return fail(libbpf_error("sizing the map of cgroups", error));
+  // One page has one cgroup, and those above it. Before v6.1 (02cc5aa29e8c "bpf: Remove
+  // prealloc-only restriction for sleepable bpf programs.") all elements must be there beforehand.
+  constexpr std::uint32_t kCgroupsMax = 64;
+  for (bpf_map* map : {skeleton->maps.cgroups, skeleton->maps.cgroup_paths})
+    for (const int error :
+         {bpf_map__set_max_entries(map, kCgroupsMax), bpf_map__set_map_flags(map, 0)})
+      if (error != 0) return fail(libbpf_error("sizing the maps of cgroups", error));
   if (const LibbpfCall loading; page_dump_bpf__load(skeleton.get()) != 0)
     return fail(loading.error("loading the page reader", errno));
   auto own_programs = OwnPrograms::of(skeleton->obj);

@@ -167,9 +167,7 @@ class KernelSession final : public Session {
         stack_source_(*skeleton_, std::move(own_programs)),
         stacks_(stack_source_),
         cgroup_names_(bpf_map__fd(skeleton_->maps.cgroups),
-                      options.with_details
-                          ? std::optional(bpf_map__fd(skeleton_->maps.cgroup_paths))
-                          : std::nullopt),
+                      bpf_map__fd(skeleton_->maps.cgroup_paths)),
         slots_(std::make_shared<Slots>()),
         with_read_times_(options.with_read_times),
         filters_(options.filters | kNodeFilter),
@@ -363,10 +361,6 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   set_constant(constants.layout, facts.layout);
   set_constant(constants.kind_facts, make_kind_facts(facts.page_types, facts.text));
   set_constant(constants.possible_filters, recorded_filters(facts, options.filters) | kNodeFilter);
-  set_constant(constants.with_cgroup_paths, static_cast<std::uint32_t>(options.with_details));
-  if (options.with_details)
-    bpf_map__set_max_entries(skeleton->maps.cgroup_paths,
-                             bpf_map__max_entries(skeleton->maps.cgroups));
   if (options.threads_max != 0) {
     const std::uint32_t nr_runs =
         std::min(std::bit_ceil(options.threads_max), bpf_map__max_entries(skeleton->maps.runs));

@@ -187,13 +187,16 @@ class RowMaker {
   std::string memcg(const pobpf_group_key& key) {
     if (key.cgroup_id == 0)
       return (key.memcg_flags & POBPF_MEMCG_UNKNOWN) != 0 ? "(unknown)" : "(none)";
-    auto name = session_.cgroup_name(key.cgroup_id);
-    if (!name) {
-      on_error_(std::move(name).error());
+    auto path = session_.cgroup_path(key.cgroup_id);
+    if (!path) {
+      on_error_(std::move(path).error());
       return fmt::format("(cgroup {})", key.cgroup_id);
     }
-    const bool is_offline = (key.memcg_flags & POBPF_MEMCG_OFFLINE) != 0;
-    return fmt::format("{}{}", *name, is_offline ? " (offline)" : "");
+    if ((key.memcg_flags & POBPF_MEMCG_OFFLINE) == 0) return *path;
+    // an import's numbers are its own
+    if (session_.facts().texts) return *path + " (offline)";
+    // others may have had the same path, and one may have it now
+    return fmt::format("{} (offline, id {})", *path, key.cgroup_id);
   }
 
   static void set_key(Row& row) {

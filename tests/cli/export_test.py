@@ -172,6 +172,7 @@ class Csv(ExportTest):
                 "zone": item["zone"],
                 "slab_memcg": item["slab_memcg"],
                 "memcg_id": memcg.get("id", ""),
+                "memcg_path": memcg.get("path") or "",
                 "free_handle": item["free_handle"],
                 "free_pid": item.get("free_pid", ""),
                 "free_tgid": item.get("free_tgid", ""),

@@ -181,7 +181,9 @@ class Reader:
         if bits & CHARGED:
             path = self.cgroups[row["cgroup_id"]]
             name = path.split(b"/")[-1][:79] if len(path) > 1 and path[:1] == b"/" else path
-            kept["memcg"] = {"name": name.decode(errors="replace"), "id": row["cgroup_id"],
+            kept["memcg"] = {"name": name.decode(errors="replace"),
+                             "path": path.decode(errors="replace") if path[:1] == b"/" else None,
+                             "id": row["cgroup_id"],
                              "online": not bits & OFFLINE, "via_objcg": bool(bits & OBJCG)}
         kept["stack"] = self.stacks[row["handle"]]
         kept |= {"free_ts_nsec": row.get("free_ts_nsec", 0)} if "page_was_freed" in row else {}

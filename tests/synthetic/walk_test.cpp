@@ -354,22 +354,20 @@ TEST_P(Walk, ChargedPagesNameTheirCgroup) {
 }
 
 /// Both cgroups are gone, so that no file system knows them any more.
-TEST_P(Walk, RecordingsHaveThePathsOfCgroups) {
+TEST_P(Walk, PathsOfCgroupsAreKnown) {
   const std::string long_name = std::string(100, 'n') + ".scope";
   ASSERT_TRUE(machine_->add_cgroup(900, "pods", false));
   const auto below = machine_->add_cgroup(901, long_name, false, 900);
   ASSERT_TRUE(below);
   machine_->allocate(100, {.memcg_data = *below});
-  open(true);
-  ASSERT_EQ(read().pages.size(), 1U);
-  const std::string name = long_name.substr(0, POBPF_CGROUP_NAME_BYTES - 1);
-  EXPECT_EQ(session_->cgroup_path(901).value_or("?"), "/pods/" + long_name);
-  EXPECT_EQ(session_->cgroup_path(900).value_or("?"), "/pods");
-  EXPECT_EQ(session_->cgroup_name(901).value_or("?"), name);
-  // nobody else needs them
-  open();
-  ASSERT_EQ(read().pages.size(), 1U);
-  EXPECT_EQ(session_->cgroup_path(901).value_or("?"), name);
+  for (const bool with_details : {true, false}) {
+    open(with_details);
+    ASSERT_EQ(read().pages.size(), 1U);
+    const std::string name = long_name.substr(0, POBPF_CGROUP_NAME_BYTES - 1);
+    EXPECT_EQ(session_->cgroup_path(901).value_or("?"), "/pods/" + long_name);
+    EXPECT_EQ(session_->cgroup_path(900).value_or("?"), "/pods");
+    EXPECT_EQ(session_->cgroup_name(901).value_or("?"), name);
+  }
 }
 
 TEST_P(Walk, ACgroupWhoseNameCannotBeReadIsKnownByItsNumber) {

@@ -221,6 +221,10 @@ def sums_of(seen: Iterable[records.Record], fields: list[str], facts: Facts) -> 
 def row_value(name: str, text: str | int | list[str]) -> Value:
     if name == "allocator" and text not in KINDS_OF_PAGES:
         return BY_STACK
+    if name == "memcg":
+        # the kernel's text has last names only
+        path, offline = re.fullmatch(r"(.*?)( \(offline, id \d+\))?", text).groups()
+        return (path.rpartition("/")[2] or path) + (" (offline)" if offline else "")
     return tuple(text) if isinstance(text, list) else text
 
 

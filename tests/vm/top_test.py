@@ -759,12 +759,19 @@ class Many(unittest.TestCase):
 class Cgroups(unittest.TestCase):
     def test_pages_of_a_removed_cgroup_say_so(self):
         rows = {r.get("memcg"): r["pages"] for r in collected.json_lines("charged_memcg")}
-        self.assertGreaterEqual(rows["pobpf inner"], 256)
+        self.assertGreaterEqual(rows["/pobpf_outer/pobpf inner"], 256)
+        gone = [path for path in rows if path and path.startswith("/pobpf_gone")]
         if collected.series("has_offline_memcg_pages", True):
-            self.assertGreaterEqual(rows["pobpf_gone (offline)"], 256)
+            (path,) = gone
+            self.assertRegex(path, r"^/pobpf_gone \(offline, id \d+\)$")
+            self.assertGreaterEqual(rows[path], 256)
         else:
-            self.assertNotIn("pobpf_gone (offline)", rows)
-        self.assertNotIn("pobpf_gone", rows)
+            self.assertEqual(gone, [])
+
+    def test_cgroups_of_one_name_are_apart(self):
+        rows = {r.get("memcg"): r["pages"] for r in collected.json_lines("charged_memcg")}
+        for user in ("pobpf-1000", "pobpf-1001"):
+            self.assertGreaterEqual(rows[f"/{user}/app.slice"], 256)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ Result<ContextRows> ContextRows::make(SqliteDatabase& database) {
   if (!stack) return fail(std::move(stack).error());
   auto frame = database.prepare("INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?)");
   if (!frame) return fail(std::move(frame).error());
-  auto cgroup = database.prepare("INSERT OR REPLACE INTO cgroups VALUES (?, ?, NULL)");
+  auto cgroup = database.prepare("INSERT OR REPLACE INTO cgroups VALUES (?, ?, NULL, ?)");
   if (!cgroup) return fail(std::move(cgroup).error());
   constexpr const char* kUnlessThere = "ON CONFLICT DO NOTHING RETURNING 1";
   auto unknown_stack = database.prepare(
@@ -139,11 +139,12 @@ Status ContextRows::add_frames(std::uint32_t handle, const Stack& stack) {
 
 Status ContextRows::add_cgroup(std::uint64_t id, PageContext& context) {
   if (cgroup_ids_.contains(id)) return {};
-  auto name = context.cgroup_name(id);
-  if (!name) return add_unknown(unknown_cgroup_, id, std::move(name).error());
+  auto path = context.cgroup_path(id);
+  if (!path) return add_unknown(unknown_cgroup_, id, std::move(path).error());
   cgroup_ids_.insert(id);
-  const std::string text = escaped(*name);
-  cgroup_.set(std::vector<SqlValue>{sql_integer(id), std::string_view(text)});
+  const std::string name = escaped(cgroup_name_of(*path));
+  const std::string whole = escaped(whole_path(*path).value_or(""));
+  cgroup_.set(std::vector<SqlValue>{sql_integer(id), std::string_view(name), text_or_null(whole)});
   if (auto done = cgroup_.run(); !done) return fail(std::move(done).error());
   return {};
 }

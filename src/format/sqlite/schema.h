@@ -28,7 +28,7 @@ CREATE TABLE gfp (gfp_mask INTEGER PRIMARY KEY, names TEXT, migratetype INTEGER)
 CREATE TABLE flag_words (
   flags INTEGER PRIMARY KEY, names TEXT, nid INTEGER, zone INTEGER, lastcpupid INTEGER,
   section INTEGER, kasantag INTEGER);
-CREATE TABLE cgroups (id INTEGER PRIMARY KEY, name TEXT, error TEXT);
+CREATE TABLE cgroups (id INTEGER PRIMARY KEY, name TEXT, error TEXT, path TEXT);
 CREATE TABLE kinds (
   id INTEGER PRIMARY KEY, kind_flags INTEGER, page_type INTEGER, mapping INTEGER,
   UNIQUE (kind_flags, page_type, mapping));
@@ -89,6 +89,7 @@ inline constexpr ViewColumn kPageListColumns[] = {
     listed(PageColumn::kFreePid, "p.free_pid"),
     listed(PageColumn::kFreeTgid, "p.free_tgid"),
     listed(PageColumn::kFreed, "p.freed"),
+    listed(PageColumn::kMemcgPath, "c.path"),
 };
 
 /// Made when all pages are in, which is faster.
@@ -173,7 +174,8 @@ CREATE VIEW by_zone AS
     LEFT JOIN zones AS z ON z.zone = w.zone
    GROUP BY w.nid, w.zone ORDER BY w.nid, w.zone;
 CREATE VIEW by_memcg AS
-  SELECT p.pages, p.allocations, p.id, CASE WHEN p.is_unknown THEN '(unknown)' ELSE c.name END AS name, p.is_online
+  SELECT p.pages, p.allocations, p.id, CASE WHEN p.is_unknown THEN '(unknown)' ELSE c.name END AS name, p.is_online,
+         c.path
     FROM (SELECT CASE WHEN memcg_flags & 2 THEN cgroup_id END AS id,
                  CASE WHEN memcg_flags & 2 THEN (memcg_flags & 8) = 0 END AS is_online,
                  memcg_flags & 18 = 16 AS is_unknown,

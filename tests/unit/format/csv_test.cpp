@@ -16,7 +16,7 @@ class Csv : public ::testing::Test {
  protected:
   Csv() {
     context_.add_stack(7, {"post_alloc_hook+0x23c/0x254", "f+0x1/0x2 [m]"});
-    context_.cgroups[1] = "system.slice";
+    context_.cgroups[1] = "/a/system.slice";
   }
   /// Without its line end.
   std::string line(const pobpf_page& page, pobpf_mode mode = POBPF_MODE_STACK,
@@ -42,23 +42,27 @@ TEST_F(Csv, HasAColumnForEachField) {
             "pfn,order,nr_pages,handle,pid,tgid,comm,ts_nsec,free_ts_nsec,gfp_mask,gfp_flags,"
             "migratetype,pageblock,pageblock_migratetype,flags,page_flags,nid,zone,lastcpupid,"
             "section,kasantag,last_migrate_reason,slab_memcg,memcg_name,memcg_id,memcg_online,"
-            "memcg_via_objcg,stack,free_handle,free_pid,free_tgid,free_stack,freed\r\n");
+            "memcg_via_objcg,stack,free_handle,free_pid,free_tgid,free_stack,freed,memcg_path"
+            "\r\n");
   EXPECT_EQ(line(android_migrated()),
             "2126387,0,1,7,1198,1194,ccci_mdinit,17918751965,0,1313864,"
             "GFP_NOFS|__GFP_COMP|__GFP_HARDWALL|__GFP_MOVABLE,Movable,4153,CMA,"
             "0x4020000000008224,referenced|lru|workingset|private,0,1,,,0,compaction,false,"
-            "system.slice,1,true,false,post_alloc_hook+0x23c/0x254;f+0x1/0x2 [m],,,,,");
+            "system.slice,1,true,false,post_alloc_hook+0x23c/0x254;f+0x1/0x2 [m],,,,,,"
+            "/a/system.slice");
 }
 
 TEST_F(Csv, HasNoStackInHandleMode) {
-  EXPECT_TRUE(header(POBPF_MODE_HANDLE)
-                  .ends_with(",memcg_via_objcg,free_handle,free_pid,free_tgid,freed\r\n"));
   EXPECT_TRUE(
-      line(android_migrated(), POBPF_MODE_HANDLE).ends_with(",system.slice,1,true,false,,,,"));
+      header(POBPF_MODE_HANDLE)
+          .ends_with(",memcg_via_objcg,free_handle,free_pid,free_tgid,freed,memcg_path\r\n"));
+  EXPECT_TRUE(line(android_migrated(), POBPF_MODE_HANDLE)
+                  .ends_with(",system.slice,1,true,false,,,,,/a/system.slice"));
 }
 
 TEST_F(Csv, TellsWhoFreedThePageBeforeOnlyIfThatIsKnown) {
   context_.add_stack(8, {"free_frozen_pages+0x1/0x2", "g+0x1/0x2"});
+  context_.cgroups[1] = "/a";
   pobpf_page_detail detail{};
   detail.free_handle = 8;
   detail.free_pid = 31;
@@ -75,13 +79,13 @@ TEST_F(Csv, TellsWhoFreedThePageBeforeOnlyIfThatIsKnown) {
     return out.substr(out.find(before) + before.size());
   };
   const PageFields with_free_side = kAllPageFields | PageField::kFreeSide;
-  EXPECT_EQ(end(with_free_side), "8,31,30,free_frozen_pages+0x1/0x2;g+0x1/0x2,\r\n");
-  EXPECT_EQ(end(with_free_side, POBPF_MODE_HANDLE), "8,31,30,\r\n");
-  EXPECT_EQ(end(kAllPageFields), ",,,,\r\n");
+  EXPECT_EQ(end(with_free_side), "8,31,30,free_frozen_pages+0x1/0x2;g+0x1/0x2,,/a\r\n");
+  EXPECT_EQ(end(with_free_side, POBPF_MODE_HANDLE), "8,31,30,,/a\r\n");
+  EXPECT_EQ(end(kAllPageFields), ",,,,,/a\r\n");
   detail.has_free_pid = 0;
-  EXPECT_EQ(end(with_free_side, POBPF_MODE_HANDLE), "8,,,\r\n");
+  EXPECT_EQ(end(with_free_side, POBPF_MODE_HANDLE), "8,,,,/a\r\n");
   detail = {};
-  EXPECT_EQ(end(with_free_side), "0,,,,\r\n");
+  EXPECT_EQ(end(with_free_side), "0,,,,,/a\r\n");
 }
 
 TEST_F(Csv, ShowsNumbersThatHaveNoName) {
@@ -93,10 +97,10 @@ TEST_F(Csv, ShowsNumbersThatHaveNoName) {
 }
 
 TEST_F(Csv, LeavesColumnsOfUnknownFieldsEmpty) {
-  EXPECT_EQ(line(android_migrated(), POBPF_MODE_STACK, CommStyle::kRaw, 0), std::string(32, ','));
+  EXPECT_EQ(line(android_migrated(), POBPF_MODE_STACK, CommStyle::kRaw, 0), std::string(33, ','));
   EXPECT_EQ(line(android_migrated(), POBPF_MODE_STACK, CommStyle::kRaw,
                  PageFields{} | PageField::kTgid | PageField::kPfn),
-            "2126387,,,,,1194,,,,,,,4153" + std::string(20, ','));
+            "2126387,,,,,1194,,,,,,,4153" + std::string(21, ','));
 }
 
 TEST_F(Csv, QuotesWhateverNamesHold) {
@@ -130,7 +134,7 @@ TEST_F(Csv, AStackOrCgroupThatCannotBeReadIsEmpty) {
   EXPECT_FALSE(formatter->append(page, context_, out));
   EXPECT_FALSE(formatter->append(page, context_, out));
   EXPECT_THAT(out, HasSubstr(",99,"));
-  EXPECT_THAT(out, HasSubstr(",,98,true,false,,,,,,\r\n"));
+  EXPECT_THAT(out, HasSubstr(",,98,true,false,,,,,,,\r\n"));
   EXPECT_TRUE(formatter->append(android_migrated(), context_, out));
 }
 

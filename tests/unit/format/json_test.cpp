@@ -23,7 +23,7 @@ class JsonLines : public testing::Test {
  protected:
   JsonLines() {
     context_.add_stack(7, {"post_alloc_hook+0x23c/0x254", "f+0x1/0x2 [m]"});
-    context_.cgroups[1] = "system.slice";
+    context_.cgroups[1] = "/a/system.slice";
   }
   json object(const pobpf_page& page, pobpf_mode mode = POBPF_MODE_STACK) {
     std::string out;
@@ -59,7 +59,12 @@ TEST_F(JsonLines, HoldsEveryFieldOfARecord) {
       {"kasantag", 0},
       {"last_migrate_reason", "compaction"},
       {"slab_memcg", false},
-      {"memcg", {{"name", "system.slice"}, {"id", 1}, {"online", true}, {"via_objcg", false}}},
+      {"memcg",
+       {{"name", "system.slice"},
+        {"path", "/a/system.slice"},
+        {"id", 1},
+        {"online", true},
+        {"via_objcg", false}}},
       {"stack",
        {{{"address", "0xffffffff81000000"}, {"symbol", "post_alloc_hook+0x23c/0x254"}},
         {{"address", "0xffffffff81000001"}, {"symbol", "f+0x1/0x2 [m]"}}}},
@@ -218,6 +223,7 @@ TEST_F(JsonLines, AStackOrCgroupThatCannotBeReadIsNull) {
   EXPECT_EQ(read.at("handle"), 99);
   EXPECT_EQ(read.at("stack"), nullptr);
   EXPECT_EQ(read.at("memcg").at("name"), nullptr);
+  EXPECT_EQ(read.at("memcg").at("path"), nullptr);
   EXPECT_EQ(read.at("memcg").at("id"), 98);
   EXPECT_TRUE(formatter->append(android_migrated(), context_, out));
 }

@@ -26,7 +26,7 @@ class PageReportText : public testing::Test {
   PageReportText() {
     context_.add_stack(7, {"post_alloc_hook+0x23c/0x254", "f+0x1/0x2 [m]"});
     context_.add_stack(8, {"free_pages\x1b[31m+0x1/0x2"});
-    context_.cgroups[1] = "system.slice";
+    context_.cgroups[1] = "/a/system.slice";
     names_.types =
         make_page_types({{"PGTY_buddy", 0xf0}, {"PGTY_table", 0xf2}, {"PGTY_slab", 0xf5}});
     names_.zones = {"DMA32", "Normal"};
@@ -89,7 +89,7 @@ TEST_F(PageReportText, ShowsBothSidesOfThePage) {
             "  refcount:       3\n"
             "  mapcount:       2\n"
             "  index:          0x7f0001234\n"
-            "  memcg:          system.slice (id 1)\n"
+            "  memcg:          /a/system.slice (id 1)\n"
             "  allocated:      order 0, 1 page\n"
             "    gfp:          0x140c48(GFP_NOFS|__GFP_COMP|__GFP_HARDWALL|__GFP_MOVABLE), "
             "migratetype Movable\n"
@@ -252,7 +252,7 @@ TEST_F(RecordedPageReport, ShowsAllThatARecordHas) {
             "  pageblock:      4153, CMA\n"
             "  flags:          "
             "0x4020000000008224(referenced|lru|workingset|private|zone=1|kasantag=0x0)\n"
-            "  memcg:          system.slice (id 1)\n"
+            "  memcg:          /a/system.slice (id 1)\n"
             "  allocated:      order 0, 1 page\n"
             "    gfp:          0x140c48(GFP_NOFS|__GFP_COMP|__GFP_HARDWALL|__GFP_MOVABLE), "
             "migratetype Movable\n"
@@ -380,6 +380,7 @@ TEST_F(RecordedPageReport, ImportsHaveTextsInPlaceOfNumbers) {
   facts_.page_flag_names.clear();
   facts_.page_flag_fields.clear();
   facts_.texts.emplace();
+  context_.cgroups[1] = "system.slice";
   facts_.texts->gfp[page_.record.gfp_mask] = {"GFP_X\x1b", std::nullopt};
   facts_.texts->page_flags[page_.record.flags] = "lru|node=0";
   EXPECT_THAT(text(), HasSubstr("gfp:          0x140c48(GFP_X\\x1b)\n"));

@@ -26,8 +26,8 @@ class Rows : public ::testing::Test {
     session.kernel.zone_names = {"DMA", "", "Normal"};
     session.kernel.migratetype_names = {"Unmovable", "Movable"};
     session.kernel.gfp_names = {{0xcc0, "GFP_KERNEL"}, {0x100, "__GFP_ZERO"}};
-    session.context.cgroups[7] = "a";
-    session.context.cgroups[8] = "a";
+    session.context.cgroups[7] = "/user-1000/app.slice";
+    session.context.cgroups[8] = "/user-1001/app.slice";
   }
 
   std::vector<Row> make(std::vector<GroupField> fields) {
@@ -182,13 +182,27 @@ TEST_F(Rows, TaskNamesMayFillTheirField) {
   EXPECT_EQ(pages({GroupField::kComm}), (Pages{{"0123456789abcdef", 1}, {"", 2}}));
 }
 
-TEST_F(Rows, CgroupsOfOneNameAreOneUnlessOneIsOffline) {
-  sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1), sum_of(0, 4, 1), sum_of(0, 8, 1)};
+TEST_F(Rows, CgroupsOfOneNameAreApart) {
+  session.context.cgroups[9] = session.context.cgroups[8];
+  sums.groups = {sum_of(0, 1, 1), sum_of(0, 2, 1), sum_of(0, 4, 1), sum_of(0, 8, 1),
+                 sum_of(0, 16, 1)};
   sums.groups[0].key.cgroup_id = 7;
   sums.groups[1].key.cgroup_id = 8;
   sums.groups[2].key.cgroup_id = 8;
   sums.groups[2].key.memcg_flags = POBPF_MEMCG_OFFLINE;
-  EXPECT_EQ(pages({GroupField::kMemcg}), (Pages{{"a", 3}, {"a (offline)", 4}, {"(none)", 8}}));
+  sums.groups[3].key.cgroup_id = 9;
+  sums.groups[3].key.memcg_flags = POBPF_MEMCG_OFFLINE;
+  EXPECT_EQ(pages({GroupField::kMemcg}), (Pages{{"/user-1000/app.slice", 1},
+                                                {"/user-1001/app.slice", 2},
+                                                {"/user-1001/app.slice (offline, id 8)", 4},
+                                                {"/user-1001/app.slice (offline, id 9)", 8},
+                                                {"(none)", 16}}));
+  // an import has names and numbers of its own
+  session.kernel.texts.emplace();
+  session.context.cgroups[8] = "app.slice";
+  sums.groups.resize(3);
+  EXPECT_EQ(pages({GroupField::kMemcg}),
+            (Pages{{"/user-1000/app.slice", 1}, {"app.slice", 2}, {"app.slice (offline)", 4}}));
 }
 
 TEST_F(Rows, AnUnknownCgroupIsNotNone) {

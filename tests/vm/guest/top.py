@@ -45,6 +45,7 @@ FILTERS = {
     "symbol": ("--symbol", "vfs_write"),
 }
 OUTER, INNER = "pobpf_outer", "pobpf inner"
+USERS, NAMESAKE = ("pobpf-1000", "pobpf-1001"), "app.slice"
 # more groups of these fields than the kernel's map has room for at first
 MANY = "comm,pid,order,gfp,stack"
 MANY_COMM = b"pobpf_many"
@@ -203,6 +204,11 @@ def in_cgroups(load: Workload, quiet: Quiet) -> None:
     (CGROUPS / OUTER / "cgroup.subtree_control").write_text("+memory")
     (CGROUPS / OUTER / INNER).mkdir()
     (CGROUPS / GONE_MEMCG).mkdir()
+    for user in USERS:
+        (CGROUPS / user).mkdir()
+        (CGROUPS / user / "cgroup.subtree_control").write_text("+memory")
+        (CGROUPS / user / NAMESAKE).mkdir()
+        load.hold(user, hold_in_memcg(f"{user}/{NAMESAKE}", b"in_namesake"))
     load.hold("inner", hold_in_memcg(f"{OUTER}/{INNER}", b"in_inner"))
     pid = os.fork()
     if pid == 0:
@@ -487,6 +493,8 @@ def main() -> None:
     in_cgroups(load, quiet)
     load.stop()
     memcgs = {"/": "", OUTER: OUTER, INNER: f"{OUTER}/{INNER}", GONE_MEMCG: GONE_MEMCG}
+    # the kernel's text does not tell them apart
+    memcgs[NAMESAKE] = f"{USERS[0]}/{NAMESAKE}"
     collector.save(cases=quiet.cases, page_bytes=PAGE, memcgs=memcgs)
 
 

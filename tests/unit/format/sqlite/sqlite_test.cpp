@@ -150,13 +150,13 @@ TEST_F(SqliteReport, NamesWhatIsJoined) {
   details[0].mapping = POBPF_MAPPING_ANON;
   samples::MadeUpContext context;
   context.add_stack(7, {"post_alloc_hook+0x23c/0x254", "f.isra.0+0xa/0xb [m]"});
-  context.cgroups[1] = "system.slice";
+  context.cgroups[1] = "/a/system.slice";
   write(context, kEveryPageField);
   EXPECT_THAT(
       database().rows("SELECT pfn, nr_pages, comm, gfp_flags, migratetype, pageblock, "
                       "pageblock_migratetype, flags, page_flags, nid, zone, last_migrate_reason, "
                       "slab_memcg, memcg_name, memcg_id, memcg_online, memcg_via_objcg, allocator, "
-                      "function, module FROM page_list"),
+                      "function, module, memcg_path FROM page_list"),
       ElementsAre(SqlRow{"2126387",
                          "1",
                          "ccci_mdinit",
@@ -176,7 +176,8 @@ TEST_F(SqliteReport, NamesWhatIsJoined) {
                          "0",
                          "anonymous",
                          "f",
-                         "m"}));
+                         "m",
+                         "/a/system.slice"}));
   EXPECT_THAT(
       database().rows("SELECT * FROM frames"),
       ElementsAre(SqlRow{"7", "0", "0xffffffff81000000", "post_alloc_hook+0x23c/0x254",
@@ -366,8 +367,9 @@ TEST_F(SqliteReport, WhatComesLateIsThere) {
   }
   EXPECT_THAT(database().rows("SELECT handle, function, error IS NULL FROM stacks ORDER BY 1"),
               ElementsAre(SqlRow{"7", "f", "1"}, SqlRow{"8", std::nullopt, "0"}));
-  EXPECT_THAT(database().rows("SELECT id, name, error IS NULL FROM cgroups ORDER BY 1"),
-              ElementsAre(SqlRow{"1", "a", "1"}, SqlRow{"2", std::nullopt, "0"}));
+  EXPECT_THAT(
+      database().rows("SELECT id, name, path, error IS NULL FROM cgroups ORDER BY 1"),
+      ElementsAre(SqlRow{"1", "a", "/a", "1"}, SqlRow{"2", std::nullopt, std::nullopt, "0"}));
 }
 
 TEST_F(SqliteReport, WhatCouldNotBeReadIsSaid) {
