@@ -68,6 +68,8 @@ class PageContext {
     if (!name) return fail(std::move(name).error());
     return std::string(*name);
   }
+  /// Ids of the cgroups above it, the nearest first; empty: it is the root, or they are not known.
+  virtual std::vector<std::uint64_t> cgroups_above(std::uint64_t /*cgroup_id*/) { return {}; }
 };
 
 /// A fact about all records of a listing; no value: not known.

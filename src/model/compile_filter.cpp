@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "model/cgroup_text.h"
 #include "model/comm_automaton.h"
 #include "model/filter_kinds.h"
 #include "model/glob.h"
@@ -197,6 +198,9 @@ class SpecCompiler {
         {"symbol", spec_.symbols}, {"module", spec_.modules}, {"memcg", spec_.memcgs}};
     for (const auto& [option, choice] : choices)
       if (auto status = check_words(option, choice); !status) return status;
+    for (const auto* list : {&spec_.memcgs.wanted, &spec_.memcgs.rejected})
+      for (const std::string& given : *list)
+        if (auto id = parse_cgroup_id(given); !id) return fail(std::move(id).error());
     if (auto status = check_bits("gfp", spec_.gfp, kGfpWidth); !status) return status;
     return check_bits("flags", spec_.flags, kFlagsWidth);
   }
@@ -351,8 +355,10 @@ class Compiler final : public SpecCompiler {
     std::map<std::uint64_t, std::uint32_t> bits;
     for (auto [paths, bit] : {std::pair(&spec_.memcgs.wanted, POBPF_SET_WANTED),
                               {&spec_.memcgs.rejected, POBPF_SET_REJECTED}}) {
-      for (const std::string& path : *paths) {
-        auto id = context_.cgroup_id(path);
+      for (const std::string& given : *paths) {
+        // run_spec() has looked at it
+        auto known = parse_cgroup_id(given).value_or(std::nullopt);
+        auto id = known ? Result<std::uint64_t>(*known) : context_.cgroup_id(given);
         if (!id) return fail(std::move(id).error());
         bits[*id] |= static_cast<std::uint32_t>(bit);
       }

@@ -62,7 +62,7 @@ struct FilterSpec {
   BitNames flags;
   Choice<std::string> symbols;  ///< glob patterns
   Choice<std::string> modules;  ///< glob patterns
-  Choice<std::string> memcgs;   ///< paths
+  Choice<std::string> memcgs;   ///< paths, or ids as parse_cgroup_id() takes them
   Choice<PfnRange> pfns;
 
   /// Filters that are asked for, bits of enum pobpf_filter. PFNs are none: what is not wanted is

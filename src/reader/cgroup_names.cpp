@@ -76,9 +76,7 @@ Result<std::string_view> CgroupNames::get(std::uint64_t cgroup_id) {
 Result<std::string> CgroupNames::path(std::uint64_t cgroup_id) {
   Name& known = names_[cgroup_id];
   if (known.path_reading != last_reading_) {
-    auto path = read_path(cgroup_id);
-    if (!path) return fail(std::move(path).error());
-    if (*path) known.path = *std::move(path);
+    if (auto status = read_path(cgroup_id, known); !status) return fail(std::move(status).error());
     known.path_reading = last_reading_;
   }
   if (known.path) return *known.path;
@@ -87,20 +85,31 @@ Result<std::string> CgroupNames::path(std::uint64_t cgroup_id) {
                           cgroup_id));
 }
 
-/// No value: it is not in the map as far as the root.
-Result<std::optional<std::string>> CgroupNames::read_path(std::uint64_t cgroup_id) const {
+std::vector<std::uint64_t> CgroupNames::above(std::uint64_t cgroup_id) {
+  // reads it
+  return path(cgroup_id) ? names_[cgroup_id].above : std::vector<std::uint64_t>();
+}
+
+/// Leaves `to` as it is if the path is not in the map as far as the root.
+Status CgroupNames::read_path(std::uint64_t cgroup_id, Name& to) const {
   std::string path;
+  std::vector<std::uint64_t> above;
   for (std::uint64_t id = cgroup_id; path.size() <= kPathBytesMax;) {
     const auto level = look_up<pobpf_cgroup_level>(paths_map_, id);
     if (!level) return fail(level.error());
     // a part of a path is that of another cgroup
     if (!*level || (*level)->name[0] == '\0') break;
-    if ((*level)->name[0] == '/') return std::optional(path.empty() ? "/" : path);
+    if ((*level)->name[0] == '/') {
+      to.path = path.empty() ? "/" : std::move(path);
+      to.above = std::move(above);
+      break;
+    }
     path.insert(0, bounded((*level)->name));
     path.insert(0, 1, '/');
     id = (*level)->parent_id;
+    above.push_back(id);
   }
-  return std::optional<std::string>();
+  return {};
 }
 
 }  // namespace pobpf

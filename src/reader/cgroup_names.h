@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "util/error.h"
 
@@ -32,15 +33,18 @@ class CgroupNames {
   /// The path from the root of a cgroup that the last reading met, or an earlier one after which it
   /// was asked for; kFailed if there was no room for it or for one above it.
   Result<std::string> path(std::uint64_t cgroup_id);
+  /// Ids of those above a cgroup whose path is known, the nearest first.
+  std::vector<std::uint64_t> above(std::uint64_t cgroup_id);
 
  private:
   struct Name {
     std::optional<std::string> text;  ///< no value: it was asked for, and is not in the map
     std::uint64_t reading = 0;        ///< the last one that may have met it, or has asked for it
     std::optional<std::string> path;  ///< no value: not known, or not asked for
-    std::uint64_t path_reading = 0;   ///< the last one that has asked for it
+    std::vector<std::uint64_t> above;
+    std::uint64_t path_reading = 0;  ///< the last one that has asked for it
   };
-  [[nodiscard]] Result<std::optional<std::string>> read_path(std::uint64_t cgroup_id) const;
+  [[nodiscard]] Status read_path(std::uint64_t cgroup_id, Name& to) const;
 
   int names_map_;
   int paths_map_;

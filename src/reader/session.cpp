@@ -202,6 +202,9 @@ class KernelSession final : public Session {
   Result<std::string> cgroup_path(std::uint64_t cgroup_id) override {
     return cgroup_names_.path(cgroup_id);
   }
+  std::vector<std::uint64_t> cgroups_above(std::uint64_t cgroup_id) override {
+    return cgroup_names_.above(cgroup_id);
+  }
 
  private:
   /// A link of a view needs this before it can be attached.

@@ -32,6 +32,8 @@ constexpr std::size_t kNameBytesMax = 1024;
 /// Bytes of a task's name; what is behind POBPF_COMM_BYTES is cut off.
 constexpr std::size_t kCommBytesMax = 64;
 constexpr std::size_t kPathBytesMax = 4096;
+/// Cgroups above a cgroup; as many as the programs look at (bpf/memcg.bpf.h).
+constexpr std::size_t kCgroupDepthMax = 64;
 /// Bytes of a name in the kernel's tables, of one of its texts, and of the names of all flags.
 constexpr std::size_t kTableNameBytesMax = 64;
 constexpr std::size_t kFlagNamesBytesMax = 2048;

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <iterator>
 #include <utility>
 
+#include "model/cgroup_text.h"
 #include "model/compile_filter.h"
 #include "model/filter_kinds.h"
 #include "model/flag_text.h"
@@ -96,23 +96,6 @@ bool has_pfn(const std::vector<PfnRange>& ranges, std::uint64_t pfn) {
       ranges.begin(), ranges.end(), pfn,
       [](std::uint64_t value, const PfnRange& range) { return value < range.begin; });
   return behind != ranges.begin() && pfn < std::prev(behind)->end;
-}
-
-/// Whether a cgroup is the one that --memcg names, or one below it. A path that does not begin with
-/// a slash is the last name alone, which is all that there is to go by.
-bool is_in_cgroup(std::string_view path, const std::string& given_path) {
-  const std::string normal = std::filesystem::path("/" + given_path).lexically_normal();
-  std::string_view given = normal;
-  // as a directory, where systems have cgroup v2 mounted
-  constexpr std::string_view kMount = "/sys/fs/cgroup";
-  if (given.starts_with(kMount) && (given.size() == kMount.size() || given[kMount.size()] == '/'))
-    given.remove_prefix(kMount.size());
-  while (given.starts_with('/')) given.remove_prefix(1);
-  while (given.ends_with('/')) given.remove_suffix(1);
-  if (given.empty()) return true;
-  if (!path.starts_with('/')) return path == given.substr(given.rfind('/') + 1);
-  path.remove_prefix(1);
-  return path.starts_with(given) && (path.size() == given.size() || path[given.size()] == '/');
 }
 
 /// Whether one of these is by numbers that only the kernel's tables explain.
@@ -305,9 +288,14 @@ std::optional<bool> PageFilter::memcg_passes(const pobpf_page& page) {
     return known->second;
   const auto path = context_->cgroup_path(page.cgroup_id);
   if (!path) return std::nullopt;
+  const auto above = context_->cgroups_above(page.cgroup_id);
   const auto is_in = [&](const std::vector<std::string>& cgroups) {
-    return std::ranges::any_of(
-        cgroups, [&](const std::string& given) { return is_in_cgroup(*path, given); });
+    return std::ranges::any_of(cgroups, [&](const std::string& given) {
+      // check_filter() has looked at it
+      const auto id = parse_cgroup_id(given).value_or(std::nullopt);
+      if (!id) return is_in_cgroup(*path, given);
+      return *id == page.cgroup_id || std::ranges::find(above, *id) != above.end();
+    });
   };
   const bool passes = !is_in(memcgs.rejected) && (memcgs.wanted.empty() || is_in(memcgs.wanted));
   cgroups_.emplace(page.cgroup_id, passes);

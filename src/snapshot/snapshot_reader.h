@@ -82,6 +82,9 @@ class SnapshotReader final : public PageContext {
     return context_.cgroup_name(id);
   }
   Result<std::string> cgroup_path(std::uint64_t id) override { return context_.cgroup_path(id); }
+  std::vector<std::uint64_t> cgroups_above(std::uint64_t id) override {
+    return context_.cgroups_above(id);
+  }
   /// The room that the file has.
   [[nodiscard]] const ReadBudget& budget() const { return budget_; }
   /// Draws what a stack becomes that is shown once more, beside its pages.

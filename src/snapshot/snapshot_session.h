@@ -70,6 +70,9 @@ class SnapshotSession final : public Session {
   Result<std::string> cgroup_path(std::uint64_t cgroup_id) override {
     return reader_->cgroup_path(cgroup_id);
   }
+  std::vector<std::uint64_t> cgroups_above(std::uint64_t cgroup_id) override {
+    return reader_->cgroups_above(cgroup_id);
+  }
 
   [[nodiscard]] const SnapshotHeader& header() const { return reader_->header(); }
   /// Once all pages are read; no value if the file's end is lost.

@@ -136,7 +136,8 @@ Status SnapshotWriter::write_cgroups() {
     if ((charge.flags & POBPF_MEMCG_CHARGED) == 0) continue;
     context_.add_cgroup(charge.cgroup_id, *item_.mutable_cgroups());
     const snapshot::Cgroups& cgroups = item_.cgroups();
-    if (cgroups.path().size() + cgroups.reason().size() < kItemBytesUsual) continue;
+    const auto above_bytes = sizeof(std::uint64_t) * static_cast<std::size_t>(cgroups.above_size());
+    if (cgroups.path().size() + cgroups.reason().size() + above_bytes < kItemBytesUsual) continue;
     if (auto status = frames_.append(item_, out_); !status) return status;
     item_.Clear();
   }

@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kKnownBytesMax = std::size_t{4} << 20;
 // what an element takes in a table beside its texts
 constexpr std::uint64_t kStackEntryBytes = 64;
-constexpr std::uint64_t kCgroupEntryBytes = 160;
+constexpr std::uint64_t kCgroupEntryBytes = 192;
 constexpr std::uint64_t kReasonEntryBytes = 96;
 /// The size of a frame in JSON, beside its symbol: the address, and the names of both.
 constexpr std::uint32_t kShownFrameBytes = 48;
@@ -84,6 +84,10 @@ void ContextWriter::add_cgroup(std::uint64_t id, snapshot::Cgroups& message) {
   if (path && path->size() > kPathBytesMax)
     path = fail(ErrorKind::kFailed, "its path is longer than a snapshot holds");
   append_to_list(*message.mutable_path(), path ? *path : std::string(), kPathBytesMax);
+  auto above = context_.cgroups_above(id);
+  above.resize(std::min<std::size_t>(above.size(), kCgroupDepthMax));
+  message.add_nr_above(static_cast<std::uint32_t>(above.size()));
+  message.mutable_above()->Add(above.begin(), above.end());
   if (path) return;
   message.add_unreadable(static_cast<std::uint32_t>(message.id_size() - 1));
   append_to_list(*message.mutable_reason(), note(std::move(path).error()), kNameBytesMax);
@@ -203,17 +207,34 @@ Status ContextReader::add(const snapshot::Stacks& message, bool is_salvaging) {
 
 Status ContextReader::add(const snapshot::Cgroups& message) {
   const auto size = static_cast<std::size_t>(message.id_size());
-  if (auto kept =
-          budget_.keep(size, kCgroupEntryBytes, message.path().size() + message.reason().size());
+  if (auto kept = budget_.keep(size, kCgroupEntryBytes,
+                               message.path().size() + message.reason().size() +
+                                   8 * static_cast<std::uint64_t>(message.above_size()));
       !kept)
     return kept;
   if (!is_list_of(message.path(), size, kPathBytesMax))
     return contradiction("the paths of its cgroups are too long, or not as many as they");
   if (auto status = check_unreadable(message, message.id_size()); !status) return status;
+  const bool has_above = message.nr_above_size() != 0;
+  if (has_above && message.nr_above_size() != message.id_size())
+    return contradiction("the columns of its cgroups differ in length");
+  std::int64_t nr_above = 0;
+  for (const std::uint32_t levels : message.nr_above()) {
+    if (levels > kCgroupDepthMax) return contradiction("a cgroup is deeper than it can be");
+    nr_above += levels;
+  }
+  if (nr_above != message.above_size())
+    return contradiction("its cgroups have others above them than it holds");
   std::string_view paths = message.path();
-  for (const std::uint64_t id : message.id())
-    if (!cgroups_.emplace(id, CgroupEntry{std::string(take_text(paths)), {}}).second)
-      return contradiction(fmt::format("the cgroup {} is there twice", id));
+  auto above = message.above().begin();
+  for (int i = 0; i < message.id_size(); ++i) {
+    const auto end = above + (has_above ? static_cast<std::ptrdiff_t>(message.nr_above(i)) : 0);
+    if (!cgroups_
+             .emplace(message.id(i), CgroupEntry{std::string(take_text(paths)), {}, {above, end}})
+             .second)
+      return contradiction(fmt::format("the cgroup {} is there twice", message.id(i)));
+    above = end;
+  }
   std::string_view reasons = message.reason();
   for (const std::uint32_t unreadable : message.unreadable())
     cgroups_[message.id(static_cast<int>(unreadable))].reason = take_text(reasons);
@@ -260,6 +281,11 @@ Result<std::string> ContextReader::cgroup_path(std::uint64_t id) const {
   auto name = cgroup_name(id);
   if (!name) return fail(std::move(name).error());
   return cgroups_.find(id)->second.path;
+}
+
+std::vector<std::uint64_t> ContextReader::cgroups_above(std::uint64_t id) const {
+  const auto found = cgroups_.find(id);
+  return found == cgroups_.end() ? std::vector<std::uint64_t>() : found->second.above;
 }
 
 }  // namespace pobpf

@@ -77,6 +77,7 @@ class ContextReader {
   [[nodiscard]] Result<const Stack*> stack(std::uint32_t handle);
   [[nodiscard]] Result<std::string_view> cgroup_name(std::uint64_t id) const;
   [[nodiscard]] Result<std::string> cgroup_path(std::uint64_t id) const;
+  [[nodiscard]] std::vector<std::uint64_t> cgroups_above(std::uint64_t id) const;
 
  private:
   struct StackEntry {
@@ -88,6 +89,7 @@ class ContextReader {
   struct CgroupEntry {
     std::string path;
     std::string reason;  // why it could not be read; empty: it could
+    std::vector<std::uint64_t> above;
   };
   struct Location {
     std::uint64_t address = 0;

@@ -366,6 +366,7 @@ TEST_P(Walk, PathsOfCgroupsAreKnown) {
     const std::string name = long_name.substr(0, POBPF_CGROUP_NAME_BYTES - 1);
     EXPECT_EQ(session_->cgroup_path(901).value_or("?"), "/pods/" + long_name);
     EXPECT_EQ(session_->cgroup_path(900).value_or("?"), "/pods");
+    EXPECT_EQ(session_->cgroups_above(901), (std::vector<std::uint64_t>{900, kRootCgroup}));
     EXPECT_EQ(session_->cgroup_name(901).value_or("?"), name);
   }
 }

@@ -768,6 +768,18 @@ class Cgroups(unittest.TestCase):
         else:
             self.assertEqual(gone, [])
 
+    def test_a_removed_cgroup_is_selected_by_its_old_path_and_its_id(self):
+        if not collected.series("has_offline_memcg_pages", True):
+            self.assertEqual(collected.status("gone_by_path"), 2)
+            self.assertIn("there is no cgroup /pobpf_gone", collected.err("gone_by_path"))
+            return
+        for name in ("gone_by_path", "gone_by_id", "gone_report_id", "gone_report_path"):
+            with self.subTest(name):
+                self.assertEqual(collected.status(name), 0, collected.err(name))
+                (row, _) = collected.json_lines(name)
+                self.assertRegex(row["memcg"], r"^/pobpf_gone \(offline, id \d+\)$")
+                self.assertGreaterEqual(row["pages"], 256)
+
     def test_cgroups_of_one_name_are_apart(self):
         rows = {r.get("memcg"): r["pages"] for r in collected.json_lines("charged_memcg")}
         for user in ("pobpf-1000", "pobpf-1001"):

@@ -14,6 +14,7 @@
 #include "format/json_writer.h"
 #include "format/text_table.h"
 #include "reader/pin.h"
+#include "reader/removed_cgroups.h"
 #include "util/escape.h"
 
 namespace pobpf::cli {
@@ -112,6 +113,8 @@ Result<ExitStatus> run_pin(const Options& options) {
   request.name = options.pin.names.front();
   request.view = ReaderView{options.filter, options.mode};
   request.view.filter.nodes = *nodes;
+  if (auto status = find_removed_cgroups(request.view.filter, options.session); !status)
+    return fail(std::move(status).error());
   request.view_text = options.view_text;
   request.version = POBPF_VERSION;
   request.replaces = options.pin.replaces;

@@ -10,6 +10,7 @@
 #include "cli/commands/take_snapshot.h"
 #include "cli/terminal/interrupt.h"
 #include "cli/terminal/logging.h"
+#include "reader/removed_cgroups.h"
 
 namespace pobpf::cli {
 namespace {
@@ -37,9 +38,12 @@ Result<ExitStatus> run_snapshot(const Options& options) {
   auto place =
       directory->begin(options.archive.policy, host_name(), options.archive.wait, is_interrupted);
   if (!place) return fail(std::move(place).error());
-  auto session = load_session(recording_options(options));
+  Options needed = recording_options(options);
+  if (auto status = find_removed_cgroups(needed.filter, needed.session); !status)
+    return fail(std::move(status).error());
+  auto session = load_session(needed);
   if (!session) return fail(std::move(session).error());
-  auto view = make_view(options, **session);
+  auto view = make_view(needed, **session);
   if (!view) return fail(std::move(view).error());
   auto ended = take_and_report(**session, *view, options, *place);
   if (!ended) return ended;

@@ -7,6 +7,7 @@
 
 #include "cli/commands/command_end.h"
 #include "kernel/preflight.h"
+#include "reader/removed_cgroups.h"
 
 namespace pobpf::cli {
 
@@ -19,11 +20,6 @@ Status check_machine() {
   ::mallopt(M_MMAP_THRESHOLD, 256 << 20);
   ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
   return {};
-}
-
-Result<std::unique_ptr<Session>> open_session(const Options& options) {
-  if (auto status = check_machine(); !status) return fail(std::move(status).error());
-  return load_session(options);
 }
 
 Result<std::unique_ptr<Session>> load_session(const Options& options) {
@@ -50,13 +46,17 @@ Result<ReaderView> make_view(const Options& options, const Session& session) {
 }
 
 Result<ExitStatus> run_on_session(const Options& needed, ReadSession* read) {
-  auto session = open_session(needed);
+  if (auto status = check_machine(); !status) return fail(std::move(status).error());
+  Options options = needed;
+  if (auto status = find_removed_cgroups(options.filter, options.session); !status)
+    return fail(std::move(status).error());
+  auto session = load_session(options);
   if (!session) return fail(std::move(session).error());
-  auto view = make_view(needed, **session);
+  auto view = make_view(options, **session);
   if (!view) return fail(std::move(view).error());
-  auto output = open_output(needed);
+  auto output = open_output(options);
   if (!output) return fail(std::move(output).error());
-  return read(**session, *view, needed, *output);
+  return read(**session, *view, options, *output);
 }
 
 }  // namespace pobpf::cli

@@ -15,10 +15,7 @@ namespace pobpf::cli {
 /// The preflight, and what a process does that reads the kernel's type information.
 [[nodiscard]] Status check_machine();
 
-/// The session, once the preflight says that it can work.
-[[nodiscard]] Result<std::unique_ptr<Session>> open_session(const Options& options);
-
-/// The session alone, behind check_machine().
+/// The session, behind check_machine().
 [[nodiscard]] Result<std::unique_ptr<Session>> load_session(const Options& options);
 
 /// The view that the options ask for; kUsage if they name a node that has no memory here.
@@ -28,7 +25,8 @@ namespace pobpf::cli {
 using ReadSession = Result<ExitStatus>(Session& session, const ReaderView& view,
                                        const Options& options, Output& output);
 
-/// Opens the session that `needed` asks for, then the output, and lets `read` do the rest.
+/// Opens the session that `needed` asks for, once the preflight says that it can work, then the
+/// output, and lets `read` do the rest.
 [[nodiscard]] Result<ExitStatus> run_on_session(const Options& needed, ReadSession* read);
 
 }  // namespace pobpf::cli

@@ -148,7 +148,7 @@ constexpr OptionRow kFilterRows[] = {
      .help = "pages with one of these modules in the stack"},
     {.name = "memcg", .value = "PATH", .times = Times::kEitherWay, .take = take_path,
      .names = NameKind::kMemcg, .list = ListSyntax::kOneName,
-     .help = "pages charged to this cgroup, or to one below it"},
+     .help = "pages charged to this cgroup, or to one below it; id:N is the cgroup with this id"},
     {.name = "pfn", .value = "LIST", .times = Times::kEitherWay, .take = take_pfns,
      .help = "pages at these PFNs: 0x1000-0x1fff or 0x1000+16"},
     {.name = "mixed", .times = Times::kEitherWay, .take = take_either<&FilterSpec::is_mixed>,

@@ -49,6 +49,10 @@ class MadeUpContext final : public PageContext {
     if (found == cgroups.end()) return fail(ErrorKind::kFailed, "no such cgroup");
     return found->second;
   }
+  std::vector<std::uint64_t> cgroups_above(std::uint64_t cgroup_id) override {
+    const auto found = above.find(cgroup_id);
+    return found == above.end() ? std::vector<std::uint64_t>() : found->second;
+  }
   void add_stack(std::uint32_t handle, const std::vector<std::string>& symbols) {
     Stack stack;
     std::uint64_t address = 0xffffffff81000000;
@@ -60,6 +64,7 @@ class MadeUpContext final : public PageContext {
   }
   std::map<std::uint32_t, Stack> stacks;
   std::map<std::uint64_t, std::string> cgroups;  ///< paths, or names
+  std::map<std::uint64_t, std::vector<std::uint64_t>> above;
 };
 
 /// Sets that of a page, or of the key of a group of pages.

@@ -539,6 +539,15 @@ TEST_F(CompileFilter, CgroupsAreMembersById) {
                                            SetMember{POBPF_SET_MEMCG, 12, POBPF_SET_REJECTED}));
 }
 
+TEST_F(CompileFilter, CgroupsMayBeGivenById) {
+  spec_.memcgs = {{"id:77", "/a"}, {"id:12"}};
+  EXPECT_THAT(members(compile()), ElementsAre(SetMember{POBPF_SET_MEMCG, 11, POBPF_SET_WANTED},
+                                              SetMember{POBPF_SET_MEMCG, 12, POBPF_SET_REJECTED},
+                                              SetMember{POBPF_SET_MEMCG, 77, POBPF_SET_WANTED}));
+  spec_.memcgs = {{}, {"id:none"}};
+  EXPECT_THAT(spec_refusal(), HasSubstr("'none' is not the id of a cgroup"));
+}
+
 TEST_F(CompileFilter, RejectedCgroupsLeaveTheOthers) {
   spec_.memcgs.rejected = {"/a"};
   const auto filter = compile();

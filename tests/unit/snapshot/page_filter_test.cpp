@@ -109,6 +109,35 @@ TEST_F(PageFilterTest, CgroupsOfWhichThereIsNoPathGoByTheirName) {
   EXPECT_TRUE(passes(page));
 }
 
+TEST_F(PageFilterTest, CgroupsGoByTheirIdAndThoseAboveThem) {
+  context.cgroups = {{3, "/pods"}, {4, "/pods/a"}, {5, "/pods/a"}, {6, "/"}};
+  // the parent of the other one was removed, and another one has its path
+  context.above = {{4, {3, 6}}, {5, {2, 6}}};
+  const auto ids = [&] {
+    std::vector<std::uint64_t> passed;
+    for (const auto& [id, path] : context.cgroups) {
+      pobpf_page page{};
+      page.memcg_flags = POBPF_MEMCG_CHARGED;
+      page.cgroup_id = id;
+      if (passes(page)) passed.push_back(id);
+    }
+    return passed;
+  };
+  using Ids = std::vector<std::uint64_t>;
+  spec.memcgs.wanted = {"id:5"};
+  EXPECT_EQ(ids(), Ids{5});
+  spec.memcgs.wanted = {"id:3"};
+  EXPECT_EQ(ids(), (Ids{3, 4}));
+  spec.memcgs.wanted = {"id:2"};
+  EXPECT_EQ(ids(), Ids{5});
+  spec.memcgs = {{"/pods"}, {"id:3"}};
+  EXPECT_EQ(ids(), Ids{5});
+  spec.memcgs = {{"id:7", "id:4"}, {}};
+  EXPECT_EQ(ids(), Ids{4});
+  spec.memcgs = {{"id:x"}, {}};
+  EXPECT_EQ(usage_error(), "'x' is not the id of a cgroup");
+}
+
 /// As BPF does, which looks at the cgroup and at all above it.
 TEST_F(PageFilterTest, CgroupsGoByTheirPath) {
   constexpr std::pair<std::uint64_t, const char*> kCgroups[] = {

@@ -436,6 +436,31 @@ TEST(Snapshot, HoldsStacksAndCgroupsAsTheyWere) {
   EXPECT_EQ(read.reader->cgroup_name(1).value(), context.cgroups[1]);
 }
 
+TEST(Snapshot, HoldsTheCgroupsAboveThoseOfPages) {
+  samples::MadeUpContext context;
+  context.add_stack(1, {"f+0x1/0x2"});
+  context.cgroups = {{1, "/"}, {8, "/a/b"}, {9, "/a"}};
+  context.above = {{8, {9, 1}}, {9, {1}}};
+  std::vector<pobpf_page> pages(3);
+  const std::uint64_t ids[] = {8, 1, 9};
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    pages[i].handle = 1;
+    pages[i].memcg_flags = POBPF_MEMCG_CHARGED;
+    pages[i].cgroup_id = ids[i];
+  }
+  std::string file;
+  SnapshotWriter writer(context, file, 1);
+  ASSERT_TRUE(writer.begin(test::made_up_header()));
+  ASSERT_TRUE(writer.append(pages));
+  ASSERT_TRUE(writer.end(std::nullopt));
+  const auto read = read_snapshot(file);
+  ASSERT_FALSE(read.error) << read.error->what;
+  using Ids = std::vector<std::uint64_t>;
+  EXPECT_EQ(read.reader->cgroups_above(8), (Ids{9, 1}));
+  EXPECT_EQ(read.reader->cgroups_above(9), Ids{1});
+  EXPECT_EQ(read.reader->cgroups_above(1), Ids());
+}
+
 TEST(Snapshot, HoldsWhyAStackCouldNotBeRead) {
   samples::MadeUpContext context;
   std::string file;

@@ -10,6 +10,7 @@ import mmap
 import os
 import pathlib
 import pty
+import re
 import select
 import signal
 import struct
@@ -223,6 +224,23 @@ def in_cgroups(load: Workload, quiet: Quiet) -> None:
         quiet.case("memcg", f"charged_{by}", by)
     quiet.case("memcg", "charged_below", "comm,memcg", filters=("--memcg", f"/{OUTER}"))
     quiet.reading("memcg", "2", True)
+
+
+def removed_cgroup(collector: Collector) -> None:
+    """One whose pages are still there is selected by its old path and by its id, live and later."""
+    by_cgroup = ("--by", "memcg", "--format", "json")
+    collector.run_pobpf("gone_by_path", "top", *by_cgroup, "--memcg", f"/{GONE_MEMCG}")
+    found = re.search(r"/pobpf_gone \(offline, id (\d+)\)",
+                      (collector.directory / "charged_memcg.out").read_text(encoding="ascii"))
+    if not found:
+        return
+    of_it = ("--memcg", f"id:{found[1]}")
+    collector.run_pobpf("gone_by_id", "top", *by_cgroup, *of_it)
+    file = "/run/gone.pobpf"
+    collector.run_pobpf("gone_record", "record", "-o", file, "--memcg", "/", "--not-memcg", f"/{OUTER}")
+    collector.run_pobpf("gone_report_id", "report", "top", file, *by_cgroup, *of_it)
+    collector.run_pobpf("gone_report_path", "report", "top", file, *by_cgroup, "--memcg", f"/{GONE_MEMCG}")
+    os.unlink(file)
 
 
 def meminfo() -> dict[str, int]:
@@ -491,6 +509,7 @@ def main() -> None:
         with collector.on_all_cpus():
             interrupts(collector)
     in_cgroups(load, quiet)
+    removed_cgroup(collector)
     load.stop()
     memcgs = {"/": "", OUTER: OUTER, INNER: f"{OUTER}/{INNER}", GONE_MEMCG: GONE_MEMCG}
     # the kernel's text does not tell them apart
