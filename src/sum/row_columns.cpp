@@ -7,6 +7,8 @@
 #include <array>
 #include <cmath>
 #include <iterator>
+#include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -45,9 +47,26 @@ bool is_noteworthy(const char* state) {
   return state != nullptr && state != std::string_view("living");
 }
 
-std::string label_text(const Label& label) {
-  const std::string text = escaped(label.text);
+std::string label_text(const Label& label, bool is_full) {
+  const std::string text =
+      escaped(is_full || label.short_text.empty() ? label.text : label.short_text);
   return is_noteworthy(label.state) ? fmt::format("{} ({})", text, label.state) : text;
+}
+
+/// Short texts that stand for several labels, with the number of their column.
+using ShortTexts = std::set<std::pair<std::size_t, std::string_view>>;
+
+ShortTexts find_ambiguous(const std::vector<const Row*>& rows) {
+  ShortTexts ambiguous;
+  std::map<ShortTexts::value_type, std::string_view> texts;
+  for (const Row* row : rows)
+    for (std::size_t i = 0; i < row->labels.size(); ++i) {
+      const Label& label = row->labels[i];
+      if (label.short_text.empty()) continue;
+      const auto [known, is_new] = texts.try_emplace({i, label.short_text}, label.text);
+      if (!is_new && known->second != label.text) ambiguous.insert(known->first);
+    }
+  return ambiguous;
 }
 
 std::vector<TableColumn> label_columns(const std::vector<const Row*>& rows,
@@ -180,10 +199,15 @@ Status append_number_table(std::string& out, NumberTable numbers,
   std::vector<TableColumn> columns = std::move(numbers.columns);
   for (TableColumn& column : label_columns(rows, grouping)) columns.push_back(std::move(column));
   TextTable table(std::move(columns), style.width);
+  const ShortTexts ambiguous = find_ambiguous(rows);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::vector<std::string>& cells = numbers.cells[i];
     if (rows[i]->kind == RowKind::kGroup)
-      for (const Label& label : rows[i]->labels) cells.push_back(label_text(label));
+      for (std::size_t label = 0; label < rows[i]->labels.size(); ++label) {
+        const std::string& short_text = rows[i]->labels[label].short_text;
+        const bool is_full = style.is_full || ambiguous.contains({label, short_text});
+        cells.push_back(label_text(rows[i]->labels[label], is_full));
+      }
     // what has no fields has its name in their place
     table.add_row(std::move(cells), kind_text(*rows[i]));
   }

@@ -20,6 +20,7 @@ struct RowStyle {
   std::uint64_t total_pages = 0;  ///< what shares are shares of
   std::uint64_t now_ns = 0;       ///< local_clock(), for ages
   bool is_exact = false;          ///< table: bytes instead of K, M, G
+  bool is_full = false;           ///< table: Label::text, where others have Label::short_text
   bool with_age = false;
   bool with_growth = false;          ///< change and growth
   std::optional<std::size_t> width;  ///< table: columns of the terminal; lines are cut to it

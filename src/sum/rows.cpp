@@ -7,6 +7,7 @@
 #include <cstring>
 #include <span>
 
+#include "model/cgroup_text.h"
 #include "model/flag_text.h"
 #include "model/time_sum.h"
 #include "sum/allocator.h"
@@ -113,7 +114,8 @@ class RowMaker {
   /// The memory of the names of a row, twice, as its key has them once more.
   static std::size_t bytes_of(const Row& row) {
     std::size_t bytes = 2 * row.key.size();
-    for (const Label& label : row.labels) bytes += sizeof(Label) + label.text.size();
+    for (const Label& label : row.labels)
+      bytes += sizeof(Label) + label.text.size() + label.short_text.size();
     for (const std::string& frame : row.frames) bytes += sizeof(std::string) + frame.size();
     return bytes;
   }
@@ -153,7 +155,7 @@ class RowMaker {
       case GroupField::kAllocator:
         return {allocator_of(key, frames, session_.page_types(), facts), std::nullopt};
       case GroupField::kTgid:
-        return {std::to_string(key.tgid), key.tgid, process_state_name(key.process_state)};
+        return {std::to_string(key.tgid), key.tgid, {}, process_state_name(key.process_state)};
       case GroupField::kPid:
         return number_label(key.pid);
       case GroupField::kComm:
@@ -174,7 +176,7 @@ class RowMaker {
       case GroupField::kZone:
         return name_label(facts.zone_names, key.zone);
       case GroupField::kMemcg:
-        return {memcg(key), std::nullopt};
+        return memcg(key);
       case GroupField::kMigrateReason:
         if (key.last_migrate_reason == facts.migrate_reason_never) return {"(none)", std::nullopt};
         return name_label(facts.migrate_reason_names, key.last_migrate_reason);
@@ -184,19 +186,21 @@ class RowMaker {
     return {};
   }
 
-  std::string memcg(const pobpf_group_key& key) {
+  Label memcg(const pobpf_group_key& key) {
     if (key.cgroup_id == 0)
-      return (key.memcg_flags & POBPF_MEMCG_UNKNOWN) != 0 ? "(unknown)" : "(none)";
+      return {(key.memcg_flags & POBPF_MEMCG_UNKNOWN) != 0 ? "(unknown)" : "(none)", std::nullopt};
     auto path = session_.cgroup_path(key.cgroup_id);
     if (!path) {
       on_error_(std::move(path).error());
-      return fmt::format("(cgroup {})", key.cgroup_id);
+      return {fmt::format("(cgroup {})", key.cgroup_id), std::nullopt};
     }
-    if ((key.memcg_flags & POBPF_MEMCG_OFFLINE) == 0) return *path;
-    // an import's numbers are its own
-    if (session_.facts().texts) return *path + " (offline)";
-    // others may have had the same path, and one may have it now
-    return fmt::format("{} (offline, id {})", *path, key.cgroup_id);
+    std::string note;
+    if ((key.memcg_flags & POBPF_MEMCG_OFFLINE) != 0) {
+      // others may have had the same path, and one may have it now; an import's numbers are its own
+      note =
+          session_.facts().texts ? " (offline)" : fmt::format(" (offline, id {})", key.cgroup_id);
+    }
+    return {*path + note, std::nullopt, short_cgroup_path(*path) + note};
   }
 
   static void set_key(Row& row) {

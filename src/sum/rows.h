@@ -36,7 +36,9 @@ struct Grouping {
 struct Label {
   std::string text;                    ///< untrusted bytes
   std::optional<std::int64_t> number;  ///< where it is one
-  const char* state = nullptr;         ///< of what it names: state_field(); null: not known
+  /// In tables, unless RowStyle::is_full; empty: `text`.
+  std::string short_text = {};
+  const char* state = nullptr;  ///< of what it names: state_field(); null: not known
 };
 
 enum class RowKind {

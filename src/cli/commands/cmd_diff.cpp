@@ -124,6 +124,7 @@ class Diff {
     request_.groups_max = options.groups_max;
     style_.page_bytes = snapshots.back()->page_bytes();
     style_.is_exact = options.top.is_exact;
+    style_.is_full = options.top.is_full;
     style_.is_terminal = output.is_terminal();
   }
 

@@ -47,6 +47,7 @@ class Top {
     grouping_.wants_age = sort_ == SortKey::kAge || is_watching_;
     style_.page_bytes = session.page_bytes();
     style_.is_exact = options.top.is_exact;
+    style_.is_full = options.top.is_full;
     style_.with_age = grouping_.wants_age;
     style_.with_growth = is_watching_;
     style_.is_terminal = output.is_terminal();

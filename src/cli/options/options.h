@@ -83,6 +83,7 @@ struct TopOptions {
   std::optional<std::size_t> depth;
   std::vector<std::string> ignored_functions;
   bool is_exact = false;
+  bool is_full = false;
   std::optional<std::chrono::milliseconds> interval;  ///< of --watch
   std::optional<std::size_t> count;                   ///< intervals; no value: without end
 };

@@ -87,6 +87,8 @@ constexpr OptionRow kRowRows[] = {
              "line, # for comments"},
     {.name = "bytes", .flag = [](Options& o) { return &o.top.is_exact; },
      .help = "show sizes in bytes"},
+    {.name = "full", .flag = [](Options& o) { return &o.top.is_full; },
+     .help = "show paths of cgroups in full, not shortened"},
     {.name = "sort", .value = "ORDER", .commands = kTops,
      .take = [](auto& v, auto& o) { return put(o.top.sort, parse_sort_key(v.text)); },
      .words = sort_key_names, .list = ListSyntax::kOneName,

@@ -101,6 +101,27 @@ TEST_F(RowOutput, NumbersStandAtTheRightAndNamesAtTheLeft) {
   EXPECT_EQ(rows[1].labels[0].text, "a longer one");
 }
 
+TEST_F(RowOutput, PathsOfCgroupsAreShortInTablesUnlessTheyAreToBeFull) {
+  constexpr GroupField kMemcg = GroupField::kMemcg;
+  const auto cgroup = [](const char* text, const char* short_text) {
+    return Label{text, std::nullopt, short_text};
+  };
+  rows = {group(1, 1, {cgroup("/pod1234", "/pod1*"), name("a")}),
+          group(1, 1, {cgroup("/pod5678", "/pod5*"), name("a")})};
+  EXPECT_THAT(table({kMemcg, kComm}), HasSubstr("/pod1*  a\n"));
+  EXPECT_EQ(json({kMemcg, kComm})[0].at("memcg"), "/pod1234");
+  EXPECT_THAT(csv({kMemcg, kComm}), HasSubstr(",/pod1234,a\r\n"));
+  style.is_full = true;
+  EXPECT_THAT(table({kMemcg, kComm}), HasSubstr("/pod1234  a\n"));
+  style.is_full = false;
+  // what would look like another one is full
+  rows.push_back(group(1, 1, {cgroup("/pod1999", "/pod1*"), name("a")}));
+  rows.push_back(group(1, 1, {cgroup("/pod1234", "/pod1*"), name("b")}));
+  const std::string text = table({kMemcg, kComm});
+  for (const char* line : {"/pod1234  a\n", "/pod5*    a\n", "/pod1999  a\n", "/pod1234  b\n"})
+    EXPECT_THAT(text, HasSubstr(line));
+}
+
 TEST_F(RowOutput, AProcessThatHasGoneIsMarked) {
   rows = {group(1, 1, {number(1)}), group(1, 1, {number(4711)}), group(1, 1, {number(5)}),
           group(1, 1, {number(6)}), special(RowKind::kTotal, 4)};
