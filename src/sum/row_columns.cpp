@@ -2,6 +2,7 @@
 #include "sum/row_columns.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "format/csv_field.h"
 #include "model/page_limits.h"
 #include "util/escape.h"
 
@@ -145,6 +147,10 @@ std::string cell_text(const CellValue& value, const Column& column, Shown shown,
       return fmt::format("{:.1f}%", 100 * number_of<double>(value));
     case Shown::kAge:
       return age_text(number_of<std::uint64_t>(value));
+    case Shown::kPfn:
+      return fmt::format("{:#x}", number_of<std::uint64_t>(value));
+    case Shown::kText:
+      return std::get<const char*>(value);
   }
   return {};
 }
@@ -155,7 +161,9 @@ void append_csv_cell(std::string& out, const CellValue& value, Unit unit) {
         using Held = std::decay_t<decltype(held)>;
         if constexpr (std::is_same_v<Held, double>)
           fmt::format_to(std::back_inserter(out), "{:.{}f}", held, unit == Unit::kSeconds ? 3 : 6);
-        else if constexpr (std::is_integral_v<Held> || std::is_same_v<Held, const char*>)
+        else if constexpr (std::is_same_v<Held, const char*>)
+          append_csv_field(out, held);
+        else if constexpr (std::is_integral_v<Held>)
           fmt::format_to(std::back_inserter(out), "{}", held);
       },
       value);
@@ -171,6 +179,32 @@ void write_cell(JsonWriter& json, const char* key, const CellValue& value) {
           json.member(key, held);
       },
       value);
+}
+
+void append_csv_names(std::string& out, const Grouping& grouping) {
+  for (const GroupField field : grouping.fields) {
+    out.append(",").append(group_field_name(field));
+    if (const char* state = state_field(field)) out.append(",").append(state);
+  }
+}
+
+void append_csv_labels(std::string& out, const Row& row, const Grouping& grouping,
+                       const RowStyle& style) {
+  std::size_t label = 0;
+  for (const GroupField field : grouping.fields) {
+    out += ',';
+    if (row.kind == RowKind::kGroup) {
+      // frames in a field of their own, as stack collapsing tools have them
+      const std::string text = field == GroupField::kStack
+                                   ? fmt::format("{}", fmt::join(row.frames, ";"))
+                                   : row.labels[label++].text;
+      append_csv_field(out, style.is_terminal ? escaped(text) : text);
+    }
+    if (state_field(field) == nullptr) continue;
+    out += ',';
+    if (row.kind == RowKind::kGroup && row.labels[label - 1].state != nullptr)
+      out += row.labels[label - 1].state;
+  }
 }
 
 void write_labels(JsonWriter& json, const Row& row, const Grouping& grouping) {

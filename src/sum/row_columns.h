@@ -34,6 +34,8 @@ enum class Shown : std::uint8_t {
   kSignedSize,  ///< "+64.3M"
   kShare,       ///< in percent
   kAge,
+  kPfn,   ///< "0x12345"
+  kText,  ///< at the left
 };
 
 /// A column of rows of the type R.
@@ -69,6 +71,10 @@ struct RowColumn {  // NOLINT(clang-analyzer-optin.performance.Padding)
                                     const RowStyle& style);
 void append_csv_cell(std::string& out, const CellValue& value, Unit unit);
 void write_cell(JsonWriter& json, const char* key, const CellValue& value);
+/// The fields of the grouping, a comma in front of each.
+void append_csv_names(std::string& out, const Grouping& grouping);
+void append_csv_labels(std::string& out, const Row& row, const Grouping& grouping,
+                       const RowStyle& style);
 /// Number of rows that it stands for, and its fields.
 void write_labels(JsonWriter& json, const Row& row, const Grouping& grouping);
 
@@ -93,7 +99,7 @@ template <typename R, typename RowOf>
   numbers.cells.resize(rows.size());
   for (const RowColumn<R>& column : columns) {
     if (!column.is_shown(rows, style)) continue;
-    numbers.columns.push_back({column.column.header, true});
+    numbers.columns.push_back({column.column.header, column.shown != Shown::kText});
     for (std::size_t i = 0; i < rows.size(); ++i)
       numbers.cells[i].push_back(
           cell_text(column.value(rows[i], style), column.column, column.shown, style));
@@ -116,6 +122,36 @@ void append_rows_json(std::string& out, const std::vector<R>& rows,
           write_cell(json, column.column.key, column.value(row, style));
       write_labels(json, row_of(row), grouping);
     });
+}
+
+/// See append_csv_header().
+template <typename R>
+void append_rows_csv_header(std::string& out, std::span<const RowColumn<R>> columns,
+                            const Grouping& grouping, const RowStyle& style) {
+  const char* separator = "";
+  for (const RowColumn<R>& column : columns) {
+    if (!column.has(style)) continue;
+    out.append(std::exchange(separator, ",")).append(column.column.key);
+  }
+  append_csv_names(out, grouping);
+  out += "\r\n";
+}
+
+/// See append_csv_rows().
+template <typename R, typename RowOf>
+void append_rows_csv(std::string& out, const std::vector<R>& rows,
+                     std::span<const RowColumn<R>> columns, RowOf row_of, const Grouping& grouping,
+                     const RowStyle& style) {
+  for (const R& row : rows) {
+    const char* separator = "";
+    for (const RowColumn<R>& column : columns) {
+      if (!column.has(style)) continue;
+      out += std::exchange(separator, ",");
+      append_csv_cell(out, column.value(row, style), column.column.unit);
+    }
+    append_csv_labels(out, row_of(row), grouping, style);
+    out += "\r\n";
+  }
 }
 
 }  // namespace pobpf

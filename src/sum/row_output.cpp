@@ -5,10 +5,8 @@
 
 #include <string_view>
 
-#include "format/csv_field.h"
 #include "model/duration.h"
 #include "sum/row_columns.h"
-#include "util/escape.h"
 
 namespace pobpf {
 namespace {
@@ -68,9 +66,6 @@ constexpr RowColumn<Row> kColumns[] = {
 
 constexpr auto kItself = [](const Row& row) -> const Row& { return row; };
 
-/// Frames in a field of their own, as stack collapsing tools have them.
-std::string joined_frames(const Row& row) { return fmt::format("{}", fmt::join(row.frames, ";")); }
-
 }  // namespace
 
 std::string size_text(std::uint64_t bytes) {
@@ -110,41 +105,12 @@ void append_json_rows(std::string& out, const std::vector<Row>& rows, const Grou
 }
 
 void append_csv_header(std::string& out, const Grouping& grouping, const RowStyle& style) {
-  std::vector<std::string_view> names;
-  for (const auto& column : kColumns)
-    if (column.has(style)) names.emplace_back(column.column.key);
-  for (const GroupField field : grouping.fields) {
-    names.emplace_back(group_field_name(field));
-    if (const char* state = state_field(field)) names.emplace_back(state);
-  }
-  fmt::format_to(std::back_inserter(out), "{}\r\n", fmt::join(names, ","));
+  append_rows_csv_header<Row>(out, kColumns, grouping, style);
 }
 
 void append_csv_rows(std::string& out, const std::vector<Row>& rows, const Grouping& grouping,
                      const RowStyle& style) {
-  for (const Row& row : rows) {
-    for (const auto& column : kColumns) {
-      if (!column.has(style)) continue;
-      append_csv_cell(out, column.value(row, style), column.column.unit);
-      out += ',';
-    }
-    std::size_t label = 0;
-    for (const GroupField field : grouping.fields) {
-      if (row.kind == RowKind::kGroup) {
-        const std::string text =
-            field == GroupField::kStack ? joined_frames(row) : row.labels[label++].text;
-        append_csv_field(out, style.is_terminal ? escaped(text) : text);
-      }
-      out += ',';
-      if (state_field(field) == nullptr) continue;
-      if (row.kind == RowKind::kGroup && row.labels[label - 1].state != nullptr)
-        out += row.labels[label - 1].state;
-      out += ',';
-    }
-    // each field has a comma behind it
-    out.back() = '\r';
-    out += '\n';
-  }
+  append_rows_csv<Row>(out, rows, kColumns, kItself, grouping, style);
 }
 
 }  // namespace pobpf
