@@ -314,6 +314,56 @@ static __always_inline __u32 seq_file_room(const struct seq_file *seq)
 	return seq->size - seq->count - 1;
 }
 
+/*
+ * References to a page, and to the folio that it is the first page of. A flavour of its own, as
+ * only who looks for blockers reads them.
+ */
+struct atomic___counts {
+	int counter;
+} __attribute__((preserve_access_index));
+
+struct page___counts {
+	struct atomic___counts _refcount;
+} __attribute__((preserve_access_index));
+
+struct folio___counts {
+	struct atomic___counts _large_mapcount; /* since v6.10 */
+	struct atomic___counts _pincount;	/* since v6.1 */
+} __attribute__((preserve_access_index));
+
+static __always_inline int page_refcount(struct page *page)
+{
+	struct page___counts *counts = (void *)page;
+
+	return KERNEL_READ(counts, _refcount.counter);
+}
+
+/*
+ * v6.10: _large_mapcount counts the mappings of all pages of a folio. Before, all of them would
+ * have to be added up.
+ */
+static __always_inline bool counts_large_mappings(void)
+{
+	return bpf_core_field_exists(struct folio___counts, _large_mapcount);
+}
+
+static __always_inline int large_mapcount(__u64 head)
+{
+	const struct folio___counts *folio = (const void *)head;
+
+	return (int)KERNEL_WORD(folio, _large_mapcount) + 1;
+}
+
+/* Pins of a large folio; 0 before v6.1, where they are not looked for. */
+static __always_inline int large_pincount(__u64 head)
+{
+	const struct folio___counts *folio = (const void *)head;
+
+	if (!bpf_core_field_exists(struct folio___counts, _pincount))
+		return 0;
+	return (int)KERNEL_WORD(folio, _pincount);
+}
+
 /* Parts of pid_namespace, xa_node, pid and task_struct, for find_leader(). As here since v4.20. */
 struct xarray___head {
 	void *xa_head;

@@ -29,10 +29,28 @@ struct page_batch {
 	};
 };
 
+/* BLOCKER_SLOTS is a power of two, and each slot has a byte. */
+enum { BLOCKERS_MAX = 32, BLOCKER_SLOT_BITS = 6, BLOCKER_SLOTS = 1 << BLOCKER_SLOT_BITS };
+
+/* The pages of a window that stand in the way, summed up by owner and kind. */
+struct blocker_sums {
+	struct pobpf_window_state state;
+	struct pobpf_blocker next; /* the page that is looked at */
+	__u32 self;		   /* tgid of the process that reads */
+	__u16 nr_blockers;
+	__u16 current; /* index of the blocker that further pages belong to; NO_BLOCKER: movable */
+	union {
+		__u8 slots[BLOCKER_SLOTS]; /* by hash: one more than an index; 0: none */
+		__u64 slot_words[BLOCKER_SLOTS / 8];
+	};
+	struct pobpf_blocker blockers[BLOCKERS_MAX];
+};
+
 struct run_output {
 	union {
-		struct sum_memo sum;	 /* count_pages */
-		struct page_batch batch; /* emit_pages, emit_detailed_pages */
+		struct sum_memo sum;	      /* count_pages */
+		struct page_batch batch;      /* emit_pages, emit_detailed_pages */
+		struct blocker_sums blockers; /* emit_blockers */
 	};
 };
 
@@ -61,6 +79,8 @@ struct {
 
 /* Facts of this machine: how pages tell what they are used for. */
 const volatile struct pobpf_kind_facts kind_facts = {};
+
+#include "blockers.bpf.h"
 
 /*
  * Sums of each reader. Written by count_pages, made and read by user space, which
@@ -116,9 +136,7 @@ static __always_inline bool read_kind(const struct owner_ref *ref, __u64 *kind_f
 	}
 	*kind_flags = flags & kind_facts.flags;
 	type = KERNEL_READ(page, page_type);
-	/* page_has_type(); else the word is a count of mappings */
-	if ((__s32)type < PAGE_MAPCOUNT_RESERVE &&
-	    (type & kind_facts.type_base) == kind_facts.type_base) {
+	if (is_page_type(type)) {
 		*page_type = type & kind_facts.type_mask;
 		return true;
 	}
@@ -451,6 +469,304 @@ int count_pages(struct bpf_iter__bpf_map_elem *ctx)
 		w.run->at.account.emitted -= memo->lost;
 		w.run->at.account.errors += memo->lost;
 	}
+	write_account(&w);
+	end_run(w.run);
+	return 0;
+}
+
+enum { NO_BLOCKER = 0xffff };
+
+/* The kinds of pages that walk_page() passes over, by what it counts. */
+struct pages_passed {
+	__u16 free;
+	__u16 freed;
+	__u16 unowned;
+	__u16 tail;
+};
+
+static __always_inline struct pages_passed pages_passed(const struct window_walk *at)
+{
+	return (struct pages_passed){
+		.free = at->account.free,
+		.freed = at->account.freed,
+		.unowned = at->account.unowned + at->account.no_handle,
+		.tail = at->account.tail,
+	};
+}
+
+/*
+ * Adds the page in sums->next to what its owner has in the window. Returns 1 if there is no room:
+ * then write_blockers() makes some.
+ */
+__noinline int add_blocker(struct blocker_sums *sums)
+{
+	struct pobpf_blocker *known;
+	__u64 changed = 0;
+	__u64 hash;
+	__u64 *next, *key;
+	__u32 slot, index;
+
+	if (!sums)
+		return 0;
+	next = (__u64 *)&sums->next.key;
+	hash = sums->next.blocker + (sums->next.holder << 8);
+	for (unsigned int i = 0; i < sizeof(sums->next.key) / sizeof(*next); i++)
+		hash = (hash ^ next[i]) * 0x9e3779b97f4a7c15ULL;
+	slot = hash >> (64 - BLOCKER_SLOT_BITS) & (BLOCKER_SLOTS - 1);
+	index = sums->slots[slot];
+	if (index) {
+		index = (index - 1) & (BLOCKERS_MAX - 1);
+		known = &sums->blockers[index];
+		key = (__u64 *)&known->key;
+		for (unsigned int i = 0; i < sizeof(known->key) / sizeof(*key); i++)
+			changed |= next[i] ^ key[i];
+		changed |= known->blocker ^ sums->next.blocker;
+		changed |= known->holder ^ sums->next.holder;
+		if (!changed) {
+			known->nr_pages++;
+			sums->current = index;
+			return 0;
+		}
+	}
+	index = sums->nr_blockers;
+	if (index >= BLOCKERS_MAX)
+		return 1;
+	sums->blockers[index] = sums->next;
+	sums->blockers[index].nr_pages = 1;
+	sums->current = index;
+	sums->nr_blockers = index + 1;
+	/* another one that has the slot stays, but is not found again */
+	sums->slots[slot] = index + 1;
+	return 0;
+}
+
+static __always_inline void write_blockers(struct walk *w)
+{
+	struct blocker_sums *sums = &w->run->output.blockers;
+	__u32 nr = sums->nr_blockers;
+
+	sums->nr_blockers = 0;
+	for (unsigned int i = 0; i < BLOCKER_SLOTS / 8; i++)
+		sums->slot_words[i] = 0;
+	/* as in flush_batch(); two bounds would become one test, of a number that is not used */
+	barrier_var(nr);
+	if (nr <= BLOCKERS_MAX)
+		bpf_seq_write(w->seq, sums->blockers, nr * sizeof(struct pobpf_blocker));
+}
+
+/* Counts one page of a kind; those of its allocation that follow go the same way. */
+static __always_inline void count_blocker(struct walk *w, const struct owner_ref *ref, int kind)
+{
+	struct blocker_sums *sums = &w->run->output.blockers;
+
+	sums->current = NO_BLOCKER;
+	if (kind == PAGE_IS_POISONED)
+		return;
+	if (kind == POBPF_MOVABLE) {
+		sums->state.nr_movable++;
+		return;
+	}
+	if (kind == POBPF_BLOCKER_UNMOVABLE && sums->state.migratetype == MIGRATE_MOVABLE)
+		kind = POBPF_BLOCKER_MIXED;
+	sums->state.nr_blocking++;
+	sums->next.kind = POBPF_ITEM_BLOCKER;
+	sums->next.blocker = kind;
+	sums->next.pfn = ref->pfn;
+	if (add_blocker(sums)) {
+		write_blockers(w);
+		add_blocker(sums);
+	}
+}
+
+/* Makes sums->next that of the owner of an allocation; returns 1 as set_group() does. */
+__noinline int set_holder(struct blocker_sums *sums, struct owner_ref *ref, __u32 group_by,
+			  struct memcg_memo *memcg, struct process_memo *process)
+{
+	struct page_owner *owner;
+
+	if (!sums || !ref || !memcg || !process)
+		return 0;
+	owner = KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+	sums->next.key = (struct pobpf_group_key){};
+	sums->next.holder = POBPF_HOLDER_SELF;
+	if (records_tgid() && read_owner_tgid(owner) == sums->self)
+		return 0;
+	sums->next.holder = POBPF_HOLDER_OWNER;
+	read_page_flags(ref);
+	return set_group(&sums->next.key, ref, group_by, memcg, process);
+}
+
+/*
+ * An allocation whose first page is ref->page, from the page ref->pfn on. False if it has changed
+ * meanwhile.
+ */
+static __always_inline bool look_at_allocation(struct walk *w, struct owner_ref *ref)
+{
+	struct window_walk *at = &w->run->at;
+	int kind = blocker_kind(ref);
+	int is_cgroup_unknown = 0;
+
+	/* the kernel passes over it, but then finds that it is not free */
+	if (kind == PAGE_IS_UNREFERENCED)
+		kind = POBPF_BLOCKER_UNMOVABLE;
+	if (kind > POBPF_MOVABLE)
+		is_cgroup_unknown = set_holder(&w->run->output.blockers, ref, w->params->group_by,
+					       &w->run->memcg, &w->run->process);
+	if (owner_has_changed(ref))
+		return false;
+	at->account.cgroup_errors += is_cgroup_unknown;
+	count_blocker(w, ref, kind);
+	return true;
+}
+
+static __always_inline void look_at_unowned_page(struct walk *w, struct owner_ref *ref)
+{
+	struct blocker_sums *sums = &w->run->output.blockers;
+	int kind;
+
+	ref->order = 0;
+	kind = blocker_kind(ref);
+	if (kind == PAGE_IS_UNREFERENCED) {
+		sums->state.nr_free++;
+		return;
+	}
+	if (kind == POBPF_BLOCKER_UNMOVABLE)
+		kind = POBPF_BLOCKER_UNOWNED;
+	sums->next.key = (struct pobpf_group_key){};
+	sums->next.holder = POBPF_HOLDER_NOBODY;
+	count_blocker(w, ref, kind);
+}
+
+/* A further page of an allocation, which in front of the first one began before the window. */
+static __always_inline void look_at_tail(struct walk *w, struct owner_ref *ref)
+{
+	struct blocker_sums *sums = &w->run->output.blockers;
+	__u32 current = sums->current;
+	__u64 inside;
+
+	if (ref->pfn == w->run->at.place.pfn) {
+		/* page_owner records the same of each page */
+		struct page_owner *owner =
+			KERNEL_PTR(struct page_owner, ref->page_ext + layout.page_owner_offset);
+
+		ref->handle = KERNEL_READ(owner, handle);
+		inside = ref->pfn & ((1ULL << (ref->order & 31)) - 1);
+		ref->page -= inside * bpf_core_type_size(struct page);
+		if (!look_at_allocation(w, ref)) {
+			w->run->at.account.tail--;
+			look_again(&w->run->at, ref);
+		}
+		return;
+	}
+	if (current < BLOCKERS_MAX) {
+		sums->blockers[current].nr_pages++;
+		sums->state.nr_blocking++;
+	} else {
+		sums->state.nr_movable++;
+	}
+}
+
+static __always_inline void look_at_free_block(struct walk *w, const struct owner_ref *ref,
+					       __u32 nr_free)
+{
+	struct blocker_sums *sums = &w->run->output.blockers;
+	int order = buddy_order(ref->page);
+
+	sums->state.nr_free += nr_free;
+	if (order + 1 > sums->state.free_orders)
+		sums->state.free_orders = order + 1;
+}
+
+static __always_inline bool look_for_blocker(struct walk *w)
+{
+	struct window_walk *at = &w->run->at;
+	struct owner_ref ref = {};
+	struct pages_passed before, after;
+
+	if (at->next >= at->nr_pages)
+		return false;
+	before = pages_passed(at);
+	if (walk_page(at, &ref)) {
+		if (look_at_allocation(w, &ref))
+			at->account.emitted++;
+		else
+			look_again(at, &ref);
+		return true;
+	}
+	after = pages_passed(at);
+	if (after.free != before.free)
+		look_at_free_block(w, &ref, after.free - before.free);
+	else if (after.freed != before.freed)
+		w->run->output.blockers.state.nr_free++;
+	else if (after.unowned != before.unowned)
+		look_at_unowned_page(w, &ref);
+	else if (after.tail != before.tail)
+		look_at_tail(w, &ref);
+	return true;
+}
+
+DEFINE_LOOP(look_for_all_blockers, look_for_blocker, WINDOW_STEPS, 1)
+
+/* Whether the window is on a wanted node and in a wanted zone; else its pages are counted so. */
+static __always_inline bool is_window_wanted(struct walk *w)
+{
+	struct window_walk *at = &w->run->at;
+	struct pobpf_window_state *state = &w->run->output.blockers.state;
+	__u64 flags = page_flags_word(KERNEL_PTR(struct page, at->place.page));
+
+	state->nid = flags >> layout.node_shift & layout.node_mask;
+	state->zone = flags >> layout.zone_shift & layout.zone_mask;
+	if (w->params->active & (1U << POBPF_FILTER_NID) && !nid_is_wanted(w->params, flags)) {
+		at->account.filtered[POBPF_FILTER_NID] = at->nr_pages;
+		at->place.whole = WINDOW_MIXED;
+		return false;
+	}
+	if (w->params->active & (1U << POBPF_FILTER_ZONE) &&
+	    !(w->params->zone_mask >> (state->zone & 31) & 1)) {
+		at->account.filtered[POBPF_FILTER_ZONE] = at->nr_pages;
+		at->place.whole = WINDOW_MIXED;
+		return false;
+	}
+	return true;
+}
+
+SEC("pobpf/bpf_map_elem")
+int emit_blockers(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct pobpf_window *window = current_window(ctx);
+	struct blocker_sums *sums;
+	bool is_wanted = true;
+	struct walk w;
+
+	if (!window)
+		return 0;
+	w.run = begin_run();
+	if (!w.run)
+		return 0;
+	sums = &w.run->output.blockers;
+	sums->state = (struct pobpf_window_state){
+		.kind = POBPF_ITEM_WINDOW_STATE,
+		.nr_pages = window->last + 1,
+		.pfn = window->pfn,
+	};
+	sums->next = (struct pobpf_blocker){};
+	if (begin(ctx, window, &w)) {
+		is_wanted = is_window_wanted(&w);
+		if (is_wanted) {
+			sums->state.migratetype = w.run->at.place.pageblock_migratetype;
+			sums->self = bpf_get_current_pid_tgid() >> 32;
+			sums->nr_blockers = 0;
+			sums->current = NO_BLOCKER;
+			write_blockers(&w);
+			look_for_all_blockers(&w);
+			write_blockers(&w);
+		}
+	} else if (w.params && w.run->at.place.whole == WINDOW_FREE) {
+		is_wanted = is_window_wanted(&w);
+		sums->state.nr_free = w.run->at.nr_pages;
+	}
+	if (is_wanted)
+		bpf_seq_write(w.seq, &sums->state, sizeof(sums->state));
 	write_account(&w);
 	end_run(w.run);
 	return 0;

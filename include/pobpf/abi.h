@@ -8,6 +8,7 @@
 #ifndef POBPF_ABI_H
 #define POBPF_ABI_H
 
+#include "pobpf/blockers.h"
 #include "pobpf/facts.h"
 #include "pobpf/names.h"
 #include "pobpf/page_dump.h"

@@ -45,6 +45,8 @@ POBPF_ASSERT_SIZE(struct pobpf_window, 8);
 enum pobpf_item_kind {
 	POBPF_ITEM_PAGE = 0x5047,	   /* struct pobpf_page */
 	POBPF_ITEM_DETAILED_PAGE = 0x5044, /* struct pobpf_detailed_page */
+	POBPF_ITEM_BLOCKER = 0x424c,	   /* struct pobpf_blocker */
+	POBPF_ITEM_WINDOW_STATE = 0x5753,  /* struct pobpf_window_state */
 	POBPF_ITEM_ACCOUNT = 0x4143,	   /* struct pobpf_account, ends a window */
 	/*
 	 * struct pobpf_page of a page that is free: the record is of its last owner.

@@ -501,6 +501,7 @@ Result<MachineFacts> Discovery::run(const FactNeeds& needs) {
   facts_.layout.memory_cgrp_subsys = memory_.symbol("memory_cgrp_subsys").value_or(0);
   facts_.cast_ids = make_cast_ids(btf_);
   facts_.page_types = make_page_types(btf_.enumerators("pagetype"));
+  facts_.blockers = make_blocker_facts(btf_, facts_.page_types);
   facts_.programs = program_variant(btf_);
   facts_.symbol_sources = symbol_sources(btf_);
   facts_.symbol_source = memory_.symbol_source();
@@ -559,6 +560,7 @@ std::vector<std::string> fact_types() {
           "zone",
           "mem_section_usage",
           "pagetype",
+          "pageflags",
           "migratetype",
           "node_states",
           "pageblock_bits",
@@ -656,8 +658,81 @@ pobpf_cast_ids make_cast_ids(const KernelBtf& btf) {
           .reserved = 0};
 }
 
+pobpf_blocker_facts make_blocker_facts(const KernelBtf& btf, const PageTypes& types) {
+  // by enumerators, as the kernel's table has one name for flags that share a bit
+  const auto flag = [&](const char* name) {
+    const auto bit = btf.enum_value("pageflags", name);
+    return bit && *bit < 64 ? std::uint64_t{1} << *bit : 0;
+  };
+  const std::uint64_t swapcache = flag("PG_swapcache");
+  return {.reserved = flag("PG_reserved"),
+          .lru = flag("PG_lru"),
+          // v6.12: a type. Before: a flag.
+          .slab = flag("PG_slab"),
+          .swapcache = swapcache == 0 ? 0 : swapcache | flag("PG_swapbacked"),
+          .private_bit = flag("PG_private"),
+          .unevictable = flag("PG_unevictable") | flag("PG_mlocked"),
+          .hwpoison = flag("PG_hwpoison"),
+          // v6.17: a flag. Before: low bits of page->mapping.
+          .movable_ops = flag("PG_movable_ops"),
+          .type_slab = types.test_for("slab"),
+          .type_large_kmalloc = types.test_for("large_kmalloc"),
+          .type_table = types.test_for("table"),
+          .type_hugetlb = types.test_for("hugetlb"),
+          .type_offline = types.test_for("offline"),
+          .type_zsmalloc = types.test_for("zsmalloc")};
+}
+
 Result<KernelFacts> discover_names(const KernelBtf& btf, KernelMemory& memory) {
   return Discovery(btf, memory).run_names();
+}
+
+std::vector<std::string> cma_symbols() { return {"cma_areas", "cma_area_count"}; }
+
+std::vector<std::string> cma_types() {
+  return {"cma", "cma_memrange", "bpf_func_id", "bpf_iter_ksym"};
+}
+
+Result<std::vector<CmaArea>> discover_cma_areas(const KernelBtf& btf, KernelMemory& memory) {
+  const auto first = memory.symbol("cma_areas");
+  const auto count_at = memory.symbol("cma_area_count");
+  const auto area_bytes = btf.size_of("cma");
+  const auto name_at = btf.offset_of("cma", "name");
+  const auto name_bytes = btf.array_length("cma", "name");
+  if (!first || !count_at || !area_bytes || !name_at || !name_bytes)
+    return fail(ErrorKind::kUnsupported, "this kernel has no CMA",
+                "use a kernel built with CONFIG_CMA=y, or name PFNs with --pfn");
+  // v6.15: an area has ranges. Before: it is one.
+  const auto ranges_at = btf.offset_of("cma", "ranges");
+  const auto ranges_max = btf.array_length("cma", "ranges");
+  const auto range_bytes = btf.size_of("cma_memrange");
+  const auto nr_ranges_at = btf.offset_of("cma", "nranges");
+  const bool has_ranges = ranges_at && ranges_max && range_bytes && nr_ranges_at;
+  const char* const range_type = has_ranges ? "cma_memrange" : "cma";
+  const auto base_at = btf.offset_of(range_type, "base_pfn");
+  const auto pages_at = btf.offset_of(range_type, "count");
+  if (!base_at || !pages_at) return fail(unknown_layout("struct cma"));
+  POBPF_TRY(count, memory.read_number(*count_at, sizeof(std::uint32_t)));
+  constexpr std::uint64_t kAreasMax = 1024;
+  std::vector<CmaArea> areas;
+  for (std::uint64_t i = 0; i < std::min(count, kAreasMax); ++i) {
+    const std::uint64_t area = *first + i * *area_bytes;
+    POBPF_TRY(name, memory.read_string(area + *name_at));
+    areas.push_back({name.substr(0, *name_bytes), {}});
+    std::uint64_t nr_ranges = 1;
+    if (has_ranges) {
+      POBPF_TRY(nr, memory.read_number(area + *nr_ranges_at, sizeof(std::uint32_t)));
+      nr_ranges = std::min<std::uint64_t>(nr, *ranges_max);
+    }
+    for (std::uint64_t range = 0; range < nr_ranges; ++range) {
+      const std::uint64_t at = area + (has_ranges ? *ranges_at + range * *range_bytes : 0);
+      POBPF_TRY(base, memory.read_number(at + *base_at, sizeof(std::uint64_t)));
+      POBPF_TRY(pages, memory.read_number(at + *pages_at, sizeof(std::uint64_t)));
+      areas.back().pfns.push_back({base, base + pages});
+    }
+    areas.back().pfns = joined(std::move(areas.back().pfns));
+  }
+  return areas;
 }
 
 Result<MachineFacts> discover_facts(const KernelBtf& btf, KernelMemory& memory,

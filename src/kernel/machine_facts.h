@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernel/btf.h"
+#include "kernel/cma_areas.h"
 #include "kernel/kernel_memory.h"
 #include "kernel/symbol_table.h"
 #include "model/kernel_facts.h"
@@ -18,6 +19,7 @@
 #include "model/page_fields.h"
 #include "model/page_types.h"
 #include "model/pfn_range.h"
+#include "pobpf/blockers.h"
 #include "pobpf/facts.h"
 #include "util/error.h"
 
@@ -53,6 +55,7 @@ struct MachineFacts {
   /// Present sections as PFN ranges, ascending, adjacent ones joined.
   std::vector<PfnRange> present;
   PageTypes page_types;
+  pobpf_blocker_facts blockers{};
   PageFields missing_fields = 0;  ///< that page_owner does not record on this kernel
   ProgramVariant programs = ProgramVariant::kForEach;
   std::string pageblock_order_source;
@@ -90,6 +93,9 @@ struct MachineFacts {
 /// Ids of the types that programs look at kernel memory as; 0 where the kernel has no such type.
 [[nodiscard]] pobpf_cast_ids make_cast_ids(const KernelBtf& btf);
 
+/// How pages tell whether they can be moved.
+[[nodiscard]] pobpf_blocker_facts make_blocker_facts(const KernelBtf& btf, const PageTypes& types);
+
 /// The part of fact_symbols() and fact_types() that discover_names() needs.
 [[nodiscard]] std::vector<std::string> name_symbols();
 [[nodiscard]] std::vector<std::string> name_types();
@@ -97,6 +103,14 @@ struct MachineFacts {
 /// The tables of gfp flags, page flags and migratetypes alone, which a kernel has without
 /// page_owner, too.
 [[nodiscard]] Result<KernelFacts> discover_names(const KernelBtf& btf, KernelMemory& memory);
+
+/// Names that discover_cma_areas() needs.
+[[nodiscard]] std::vector<std::string> cma_symbols();
+[[nodiscard]] std::vector<std::string> cma_types();
+
+/// kUnsupported if the kernel has no CMA.
+[[nodiscard]] Result<std::vector<CmaArea>> discover_cma_areas(const KernelBtf& btf,
+                                                              KernelMemory& memory);
 
 /// Asks the kernel. kUnsupported if it has no page_owner, has it switched off, or is laid out in a
 /// way that the walker does not know; each with a sentence that says what to do.

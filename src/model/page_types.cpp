@@ -22,6 +22,15 @@ std::string_view PageTypes::name(std::uint32_t word) const {
   return "unknown";
 }
 
+pobpf_type_test PageTypes::test_for(std::string_view type) const {
+  for (const auto& [value, text] : names) {
+    if (text != type) continue;
+    if (encoding == Encoding::kTopByte) return {.mask = 0xff000000, .value = value << 24};
+    return {.mask = base | value, .value = base};
+  }
+  return {.mask = 0, .value = 1};
+}
+
 PageTypes make_page_types(const std::vector<std::pair<std::string, std::uint64_t>>& enumerators) {
   PageTypes types;
   // v6.12: PGTY_buddy. v6.10: PG_buddy. Before: macros.

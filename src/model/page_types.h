@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/kernel_facts.h"
+#include "pobpf/blockers.h"
 #include "pobpf/facts.h"
 
 namespace pobpf {
@@ -28,6 +29,8 @@ struct PageTypes {
   [[nodiscard]] bool has_type(std::uint32_t word) const;
   /// Empty if the word is not a type; "unknown" for one that the kernel's table lacks.
   [[nodiscard]] std::string_view name(std::uint32_t word) const;
+  /// How to tell a word of the type with this name, "buddy".
+  [[nodiscard]] pobpf_type_test test_for(std::string_view type) const;
 };
 
 /// Made from the enumerators of enum pagetype (BTF; "PGTY_buddy" or "PG_buddy"); empty before

@@ -77,6 +77,9 @@ class Programs {
     return layout ? Status() : fail(layout.error());
   }
   [[nodiscard]] Status load_sums() const { return load_session({.with_pages = false}); }
+  [[nodiscard]] Status load_blockers() const {
+    return load_session({.with_pages = false, .with_sums = false, .with_blockers = true});
+  }
   [[nodiscard]] Status load_recordings() const {
     return load_session({.with_details = true, .with_sums = false});
   }
@@ -107,6 +110,7 @@ std::vector<Trial> program_trials(const Programs* programs) {
   return {{"pages", "pobpf without a command", [=] { return programs->load_pages(); }, true},
           {"text", "text as the kernel prints it", [=] { return programs->know_text(); }},
           {"sums", "pobpf stacks and top", [=] { return programs->load_sums(); }},
+          {"blockers", "pobpf blockers", [=] { return programs->load_blockers(); }},
           {"recordings", "pobpf record, snapshot and watch-pressure",
            [=] { return programs->load_recordings(); }},
           {"filters", "what selects pages by more than their node",

@@ -194,6 +194,9 @@ class KernelSession final : public Session {
   Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) override;
   Result<GroupSums> sum_groups(const ReaderView& view, const SumRequest& request,
                                const ProgressCallback& on_progress) override;
+  Result<Account> read_blockers(const ReaderView& view, const BlockerRequest& request,
+                                const BlockerSink& sink,
+                                const ProgressCallback& on_progress) override;
   [[nodiscard]] const PageTypes& page_types() const override { return facts_.page_types; }
   Result<const Stack*> stack(std::uint32_t handle) override { return stacks_.get(handle); }
   Result<std::string_view> cgroup_name(std::uint64_t cgroup_id) override {
@@ -214,6 +217,8 @@ class KernelSession final : public Session {
     std::uint64_t outside;
   };
   Result<Prepared> prepare(const ReaderView& view, std::uint32_t group_by);
+  /// kUnsupported if this kernel does not record one of them.
+  [[nodiscard]] Status check_group_fields(std::uint32_t group_by) const;
   /// The remaining work takes descriptors only.
   void end_attaching() const {
     if (privileges_ == PrivilegePolicy::kOneReader) shed_privileges(StillToCome::kReading);
@@ -266,6 +271,15 @@ Result<KernelSession::Prepared> KernelSession::prepare(const ReaderView& view,
                   facts_.max_pfn - covered};
 }
 
+Status KernelSession::check_group_fields(std::uint32_t group_by) const {
+  const PageFields missing = fields_of_groups(group_by) & facts_.missing_fields;
+  if (missing == 0) return {};
+  return fail(ErrorKind::kUnsupported,
+              fmt::format("this kernel's page_owner does not record what is summed up by: {}",
+                          page_field_names(missing)),
+              "choose other fields with --by");
+}
+
 Result<std::unique_ptr<PageReader>> KernelSession::open_reader(const ReaderView& view) {
   auto prepared = prepare(view, 0);
   if (!prepared) return fail(std::move(prepared).error());
@@ -296,12 +310,8 @@ Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumReq
                 fmt::format("{} threads are more than the {} that there is room for",
                             request.nr_threads, runs_max),
                 "open the session with SessionOptions::threads_max");
-  if (const PageFields missing = fields_of_groups(request.group_by) & facts_.missing_fields;
-      missing != 0)
-    return fail(ErrorKind::kUnsupported,
-                fmt::format("this kernel's page_owner does not record what is summed up by: {}",
-                            page_field_names(missing)),
-                "choose other fields with --by");
+  if (auto status = check_group_fields(request.group_by); !status)
+    return fail(std::move(status).error());
   auto prepared = prepare(view, request.group_by);
   if (!prepared) return fail(std::move(prepared).error());
   groups_room_ = std::min(groups_room_, request.groups_max);
@@ -323,6 +333,41 @@ Result<GroupSums> KernelSession::sum_groups(const ReaderView& view, const SumReq
     // too small: once more with more room
     groups_room_ = std::min(request.groups_max, groups_room_ * kGroupsGrowth);
   }
+}
+
+Result<Account> KernelSession::read_blockers(const ReaderView& view, const BlockerRequest& request,
+                                             const BlockerSink& sink,
+                                             const ProgressCallback& on_progress) {
+  if (auto status = check_group_fields(request.group_by); !status)
+    return fail(std::move(status).error());
+  auto prepared = prepare(view, request.group_by);
+  if (!prepared) return fail(std::move(prepared).error());
+  auto& [ranges, pageblock_order, slot] = prepared->windows;
+  WindowSource windows(std::move(ranges), std::min(pageblock_order, request.order), slot);
+  const std::uint64_t nr_windows = windows.count();
+  Account account;
+  if (nr_windows != 0) {
+    auto link = LinkReader::open(skeleton_->progs.emit_blockers, std::move(windows), false,
+                                 with_read_times_);
+    if (!link) return fail(std::move(link).error());
+    end_attaching();
+    for (bool at_end = false; !at_end;) {
+      auto ended = link->read();
+      if (!ended) return fail(std::move(ended).error());
+      at_end = *ended;
+      for (const WindowBlockers& window : link->stream().windows()) sink(window);
+      if (on_progress && !on_progress({link->stream().account().windows, nr_windows}))
+        return fail(ErrorKind::kFailed, "interrupted");
+    }
+    account = link->stream().account();
+    account.longest_read_ns = link->longest_read_ns();
+  }
+  account.outside = prepared->outside;
+  if (account.windows != nr_windows)
+    return fail(ErrorKind::kFailed,
+                fmt::format("only {} of {} windows were read", account.windows, nr_windows),
+                "run pobpf again");
+  return account;
 }
 
 /// The walker for this kernel.
@@ -362,6 +407,7 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   const auto& constants = *skeleton->rodata;
   set_constant(constants.cast_ids, facts.cast_ids);
   set_constant(constants.layout, facts.layout);
+  set_constant(constants.blocker_facts, facts.blockers);
   set_constant(constants.kind_facts, make_kind_facts(facts.page_types, facts.text));
   set_constant(constants.possible_filters, recorded_filters(facts, options.filters) | kNodeFilter);
   if (options.threads_max != 0) {
@@ -377,6 +423,7 @@ Result<std::unique_ptr<Session>> open_session_on(MachineFacts facts, const Sessi
   bpf_program__set_autoload(skeleton->progs.read_stack, options.with_stacks);
   bpf_program__set_autoload(skeleton->progs.name_addresses, options.with_stacks);
   bpf_program__set_autoload(skeleton->progs.count_pages, options.with_sums);
+  bpf_program__set_autoload(skeleton->progs.emit_blockers, options.with_blockers);
   bpf_map__set_autocreate(skeleton->maps.reader_sums, options.with_sums);
   if (const LibbpfCall loading; page_owner_bpf__load(skeleton.get()) != 0)
     return fail(loading.error("loading the page walker", errno));

@@ -19,6 +19,7 @@
 #include "model/node_span.h"
 #include "model/page_fields.h"
 #include "model/page_types.h"
+#include "model/window_blockers.h"
 #include "pobpf/parameters.h"
 #include "pobpf/stream.h"
 #include "pobpf/sums.h"
@@ -43,9 +44,10 @@ struct SessionOptions {
   /// (--no-feature NAME, signs_of_feature()).
   std::set<std::string, std::less<>> without_features = {};
   /// Names what the session will be asked for; programs that are not needed are not loaded.
-  bool with_pages = true;     ///< open_reader()
-  bool with_details = false;  ///< PageReader::details(); then open_reader() has no others
-  bool with_sums = true;      ///< sum_groups()
+  bool with_pages = true;      ///< open_reader()
+  bool with_details = false;   ///< PageReader::details(); then open_reader() has no others
+  bool with_sums = true;       ///< sum_groups()
+  bool with_blockers = false;  ///< read_blockers()
   /// Bits of enum pobpf_filter that readers may have, besides nodes. The fewer, the faster are
   /// programs to load and to run.
   std::uint32_t filters = 0;
@@ -86,6 +88,12 @@ constexpr std::uint64_t allocations_of_both(std::uint64_t pages, std::uint64_t a
   return is_known ? allocations + other_allocations : 0;
 }
 
+/// The request of read_blockers().
+struct BlockerRequest {
+  std::uint32_t group_by = POBPF_GROUP_HANDLE;  ///< bits of enum pobpf_group_field
+  unsigned order = 0;                           ///< no window crosses a multiple of 1 << order
+};
+
 struct GroupSum {
   pobpf_group_key key{};
   pobpf_group_sum sum{};
@@ -114,6 +122,9 @@ struct Progress {
 
 /// Called after each read; false stops early. May be empty.
 using ProgressCallback = std::function<bool(const Progress&)>;
+
+/// Takes the windows of read_blockers(), in the order of memory.
+using BlockerSink = std::function<void(const WindowBlockers&)>;
 
 /// One link with its own windows and parameters, and one file descriptor on it. Views are isolated
 /// from each other. Not thread-safe; different readers of one session may be used by turns.
@@ -187,6 +198,14 @@ class Session : public PageContext {
   /// thread now and then; returning false stops early with kFailed "interrupted".
   virtual Result<GroupSums> sum_groups(const ReaderView& view, const SumRequest& request,
                                        const ProgressCallback& on_progress) = 0;
+  /// Pages that stand in the way of blocks, in all windows of `view`, whose filters may be
+  /// PFNs, nodes and zones. Stops early as sum_groups() does.
+  virtual Result<Account> read_blockers(const ReaderView& view, const BlockerRequest& request,
+                                        const BlockerSink& sink,
+                                        const ProgressCallback& on_progress) = 0;
+  /// Whether read_blockers() knows of free and unowned pages and of references to pages: not what
+  /// a file has.
+  [[nodiscard]] virtual bool knows_blocks() const { return true; }
   /// The bound for the names of rows that are made of sums. A running kernel is trusted.
   [[nodiscard]] virtual std::size_t row_bytes_max() const { return SIZE_MAX; }
   /// How this kernel tells what a page is used for, to read POBPF_GROUP_KIND.

@@ -15,6 +15,10 @@ std::size_t item_bytes(__u16 kind) {
       return sizeof(pobpf_page);
     case POBPF_ITEM_DETAILED_PAGE:
       return sizeof(pobpf_detailed_page);
+    case POBPF_ITEM_BLOCKER:
+      return sizeof(pobpf_blocker);
+    case POBPF_ITEM_WINDOW_STATE:
+      return sizeof(pobpf_window_state);
     case POBPF_ITEM_ACCOUNT:
       return sizeof(pobpf_account);
     default:
@@ -27,6 +31,11 @@ std::size_t item_bytes(__u16 kind) {
 Status StreamParser::feed(std::span<const std::byte> bytes) {
   nr_pages_ = 0;
   details_.clear();
+  // those of a window that has not ended stay
+  if (!states_.empty())
+    blockers_.erase(blockers_.begin(),
+                    blockers_.begin() + static_cast<std::ptrdiff_t>(states_.back().blockers_end));
+  states_.clear();
   // in place as long as items are whole; only what is cut in two is kept
   if (!partial_.empty()) {
     partial_.insert(partial_.end(), bytes.begin(), bytes.end());
@@ -52,14 +61,16 @@ Result<std::size_t> StreamParser::take_items(std::span<const std::byte> bytes) {
     const std::size_t size = item_bytes(kind);
     if (size == 0) return fail(ErrorKind::kFailed, "unknown item in the iterator's stream", kHint);
     if (bytes.size() - at < size) break;
-    if (kind == POBPF_ITEM_DETAILED_PAGE) {
+    if (kind != POBPF_ITEM_PAGE) {
       take_pages_before();
       first_page = at + size;
-      take_detailed_page(bytes.subspan(at, size));
     }
+    if (kind == POBPF_ITEM_DETAILED_PAGE) take_detailed_page(bytes.subspan(at, size));
+    if (kind == POBPF_ITEM_BLOCKER) std::memcpy(&blockers_.emplace_back(), bytes.data() + at, size);
+    if (kind == POBPF_ITEM_WINDOW_STATE)
+      std::memcpy(&states_.emplace_back(StateOfWindow{{}, blockers_.size()}).state,
+                  bytes.data() + at, size);
     if (kind == POBPF_ITEM_ACCOUNT) {
-      take_pages_before();
-      first_page = at + size;
       pobpf_account window{};
       std::memcpy(&window, bytes.data() + at, size);
       if (expects_records_ && window.emitted != pages_in_window_)
@@ -93,8 +104,20 @@ void StreamParser::take_detailed_page(std::span<const std::byte> bytes) {
   ++pages_in_window_;
 }
 
+std::vector<WindowBlockers> StreamParser::windows() const {
+  std::vector<WindowBlockers> windows;
+  windows.reserve(states_.size());
+  std::size_t begin = 0;
+  for (const StateOfWindow& window : states_) {
+    windows.push_back(
+        {window.state, std::span(blockers_).subspan(begin, window.blockers_end - begin)});
+    begin = window.blockers_end;
+  }
+  return windows;
+}
+
 Status StreamParser::finish() {
-  if (!partial_.empty() || pages_in_window_ != 0)
+  if (!partial_.empty() || pages_in_window_ != 0 || !blockers_.empty())
     return fail(ErrorKind::kFailed, "the iterator's stream ends in the middle of a window", kHint);
   if (!account_.is_balanced())
     return fail(ErrorKind::kFailed, "the pages of the windows do not add up", kHint);

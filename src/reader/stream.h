@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/account.h"
+#include "model/window_blockers.h"
 #include "pobpf/parameters.h"
 #include "pobpf/stream.h"
 #include "util/error.h"
@@ -31,6 +32,8 @@ class StreamParser {
   }
   /// Details of pages(), one each; empty if the records come without.
   [[nodiscard]] std::span<const pobpf_page_detail> details() const { return details_; }
+  /// The windows that emit_blockers has completed; valid until the next call of feed().
+  [[nodiscard]] std::vector<WindowBlockers> windows() const;
   [[nodiscard]] const Account& account() const { return account_; }
   /// Print mode of the link, as its last window reported it.
   [[nodiscard]] pobpf_mode mode() const { return mode_; }
@@ -52,6 +55,13 @@ class StreamParser {
       pages_;  // never shrinks: making it longer would clear what is copied over
   std::size_t nr_pages_ = 0;
   std::vector<pobpf_page_detail> details_;
+  /// A window, and how many of the blockers stand before its end.
+  struct StateOfWindow {
+    pobpf_window_state state;
+    std::size_t blockers_end;
+  };
+  std::vector<pobpf_blocker> blockers_;
+  std::vector<StateOfWindow> states_;
   Account account_;
   std::uint64_t pages_in_window_ = 0;
   bool expects_records_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "snapshot/page_blockers.h"
 #include "snapshot/page_filter.h"
 
 namespace pobpf {
@@ -321,6 +322,59 @@ Result<GroupSums> SnapshotSession::sum_groups(const ReaderView& view, const SumR
   auto result = sums.take();
   if (result) result->account = blocks.account();
   return result;
+}
+
+namespace {
+
+/// Where pages that pass a view can be; empty where that is not known.
+std::vector<PfnRange> memory_of(const ReaderView& view, const std::vector<NodeSpan>& nodes) {
+  // zones are known of pages with a record only
+  if (!view.filter.zones.is_empty()) return {};
+  std::vector<PfnRange> memory;
+  for (const NodeSpan& node : nodes)
+    if (!view.filter.nodes || view.filter.nodes->test(node.nid)) memory.push_back(node.pfns);
+  memory = joined(std::move(memory));
+  const auto& pfns = view.filter.pfns;
+  if (!pfns.wanted.empty()) memory = intersection(memory, joined(pfns.wanted));
+  if (!pfns.rejected.empty()) memory = intersection(memory, complement(joined(pfns.rejected)));
+  return memory;
+}
+
+}  // namespace
+
+Result<Account> SnapshotSession::read_blockers(const ReaderView& view,
+                                               const BlockerRequest& request,
+                                               const BlockerSink& sink,
+                                               const ProgressCallback& on_progress) {
+  auto filter = PageFilter::make(view.filter, reader_->header(), *this);
+  if (!filter) return fail(std::move(filter).error());
+  if (auto status = take_turn(); !status) return fail(std::move(status).error());
+  PageBlockers blockers(request, memory_of(view, node_spans()), facts(), page_types(), sink);
+  PageSums& sums = blockers.sums();
+  reader_->set_wanted(sums.needed_fields() | filter->needed_fields() | PageField::kPfn |
+                      PageField::kFlags | PageField::kKind | PageField::kPageblockMigratetype);
+  FilteredBlocks blocks(*reader_, *std::move(filter), FreedPages::kLeaveOut);
+  while (true) {
+    auto block = blocks.next();
+    if (!block) return fail(std::move(block).error());
+    if (auto status = limit(sums); !status) return fail(std::move(status).error());
+    if (*block == nullptr) break;
+    if (auto status = sums.check_fields((*block)->fields); !status)
+      return fail(std::move(status).error());
+    const auto& details = (*block)->details;
+    for (std::size_t i = 0; i < (*block)->pages.size(); ++i) {
+      const pobpf_page& page = (*block)->pages[i];
+      const pobpf_page_detail* detail = details.empty() ? nullptr : &details[i];
+      if (!blocks.passes(page, detail)) continue;
+      if (!blockers.add(page, detail))
+        return fail(ErrorKind::kFailed, "pages of the snapshot are not in the order of memory",
+                    "it was imported from a text in another order");
+    }
+    if (on_progress && !on_progress(blocks.progress()))
+      return fail(ErrorKind::kFailed, "interrupted");
+  }
+  blockers.finish();
+  return blocks.account();
 }
 
 }  // namespace pobpf

@@ -54,6 +54,10 @@ class SnapshotSession final : public Session {
   Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view, FreedPages freed_pages);
   Result<GroupSums> sum_groups(const ReaderView& view, const SumRequest& request,
                                const ProgressCallback& on_progress) override;
+  Result<Account> read_blockers(const ReaderView& view, const BlockerRequest& request,
+                                const BlockerSink& sink,
+                                const ProgressCallback& on_progress) override;
+  [[nodiscard]] bool knows_blocks() const override { return false; }
 
   [[nodiscard]] std::size_t row_bytes_max() const override {
     return reader_->budget().row_bytes_max();

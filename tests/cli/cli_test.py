@@ -488,8 +488,8 @@ class Check(unittest.TestCase):
     def test_tries_what_each_command_loads(self):
         checks = json.loads(pobpf("check", "--format", "json").stdout)["checks"]
         state = {c["name"]: c["state"] for c in checks}
-        commands = ["facts", "pages", "text", "sums", "recordings", "filters", "page", "pins"]
-        commands += ["filtered_pins"]
+        commands = ["facts", "pages", "text", "sums", "blockers", "recordings", "filters", "page"]
+        commands += ["pins", "filtered_pins"]
         surroundings = ["ages", "pressure", "pin_directory"]
         names = [c["name"] for c in checks]
         self.assertEqual(names[-len(commands + surroundings) :], commands + surroundings)

@@ -125,6 +125,7 @@ Status Machine::find_offsets() {
        types_.offset_of("page", "compound_info") ? "compound_info" : "compound_head"},
       {o.memcg_data, "page", "memcg_data"},
       {o.mapping, "page", "mapping"},
+      {o.refcount, "page", "_refcount"},
       {o.owner, "page_ext", nullptr},
       {o.page_ext_bytes, "page_owner", nullptr},
       {o.order, "page_owner", "order"},
@@ -286,6 +287,7 @@ void Machine::allocate(std::uint64_t pfn, const Allocation& a) {
     put(page + offsets_.private_word, std::uint64_t{0});
     put(page + offsets_.memcg_data, a.memcg_data);
     put(page + offsets_.mapping, a.mapping);
+    put(page + offsets_.refcount, i == 0 ? a.refcount : 0);
     std::byte* owner = owner_at(pfn + i);
     put(owner + offsets_.order, static_cast<std::uint16_t>(a.order));
     put(owner + offsets_.last_migrate_reason, a.last_migrate_reason);
@@ -562,6 +564,7 @@ Result<MachineFacts> Machine::facts() const {
   for (const NodeSpan& node : facts.node_spans) facts.memory_nodes.set(node.nid);
   facts.cast_ids = make_cast_ids(types_);
   facts.page_types = make_page_types(types_.enumerators("pagetype"));
+  facts.blockers = make_blocker_facts(types_, facts.page_types);
   facts.programs = program_variant(types_);
   facts.symbol_source = "the synthetic machine";
   facts.pageblock_order_source = facts.symbol_source;

@@ -65,6 +65,7 @@ struct Allocation {
   std::string_view comm = "synthetic";
   std::uint32_t page_type = kNoPageType;
   std::uint64_t mapping = 0;
+  std::int32_t refcount = 1;  ///< of its first page; the others have none
   std::uint32_t free_handle = 0;
   std::int32_t free_pid = 0;
   std::int32_t free_tgid = 0;
@@ -194,7 +195,7 @@ class Machine {
   struct Offsets {
     std::uint32_t section_bytes, mem_map, usage, page_ext;
     std::uint32_t subsection_map, pageblock_flags;
-    std::uint32_t page_bytes, page_type, private_word, compound_head, memcg_data, mapping;
+    std::uint32_t page_bytes, page_type, private_word, compound_head, memcg_data, mapping, refcount;
     std::uint32_t page_ext_bytes, owner;
     std::uint32_t order, last_migrate_reason, gfp_mask, handle, ts_nsec, free_ts_nsec, comm, pid,
         tgid, free_handle, free_pid, free_tgid;

@@ -467,19 +467,21 @@ TEST_F(CommandChecks, LoadWhatEachCommandLoads) {
   // pins have no room for the longest name of this machine
   facts->text.gfp_names = {{0xcc0, "GFP_KERNEL"}};
   constexpr auto kOk = CheckState::kOk;
-  EXPECT_THAT(states(*facts), testing::UnorderedElementsAre(
-                                  Pair("pages", kOk), Pair("text", kOk), Pair("sums", kOk),
-                                  Pair("recordings", kOk), Pair("filters", kOk), Pair("page", kOk),
-                                  Pair("pins", kOk), Pair("filtered_pins", kOk)));
+  EXPECT_THAT(states(*facts),
+              testing::UnorderedElementsAre(
+                  Pair("pages", kOk), Pair("text", kOk), Pair("sums", kOk), Pair("blockers", kOk),
+                  Pair("recordings", kOk), Pair("filters", kOk), Pair("page", kOk),
+                  Pair("pins", kOk), Pair("filtered_pins", kOk)));
   // a kernel that does not let programs take memory for what it is; `pobpf page` copies it
   facts->programs = ProgramVariant::kCast;
   facts->cast_ids.page = facts->cast_ids.page_ext = facts->cast_ids.page_owner = INT32_MAX;
   constexpr auto kMissing = CheckState::kMissing;
   EXPECT_THAT(states(*facts),
-              testing::UnorderedElementsAre(
-                  Pair("pages", kMissing), Pair("text", kOk), Pair("sums", kMissing),
-                  Pair("recordings", kMissing), Pair("filters", kMissing), Pair("page", kOk),
-                  Pair("pins", kMissing), Pair("filtered_pins", kMissing)));
+              testing::UnorderedElementsAre(Pair("pages", kMissing), Pair("text", kOk),
+                                            Pair("sums", kMissing), Pair("blockers", kMissing),
+                                            Pair("recordings", kMissing), Pair("filters", kMissing),
+                                            Pair("page", kOk), Pair("pins", kMissing),
+                                            Pair("filtered_pins", kMissing)));
 }
 
 TEST_F(CommandChecks, TellThatTheTextIsNotKnown) {

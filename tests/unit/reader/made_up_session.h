@@ -67,6 +67,12 @@ class MadeUpSession final : public Session {
   Result<std::unique_ptr<PageReader>> open_reader(const ReaderView& view) override {
     return std::make_unique<PagesReader>(pages, view.mode, beside);
   }
+  Result<Account> read_blockers(const ReaderView& /*view*/, const BlockerRequest& /*request*/,
+                                const BlockerSink& sink,
+                                const ProgressCallback& /*on_progress*/) override {
+    for (const WindowBlockers& window : windows) sink(window);
+    return beside;
+  }
   /// The first of `looks`, which is taken away.
   Result<GroupSums> sum_groups(const ReaderView& /*view*/, const SumRequest& request,
                                const ProgressCallback& on_progress) override {
@@ -81,7 +87,8 @@ class MadeUpSession final : public Session {
   [[nodiscard]] std::size_t row_bytes_max() const override { return row_bytes; }
 
   std::vector<pobpf_page> pages;
-  Account beside;  ///< what the last window accounts for besides its pages
+  Account beside;                       ///< what the last window accounts for besides its pages
+  std::vector<WindowBlockers> windows;  ///< of read_blockers()
   std::deque<GroupSums> looks;
   std::vector<SumRequest> requests;  ///< of the looks so far
   samples::MadeUpContext context;

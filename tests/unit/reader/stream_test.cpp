@@ -91,6 +91,43 @@ TEST(StreamParser, DeliversDetailsBesideTheirPages) {
   }
 }
 
+TEST(StreamParser, DeliversBlockersWithTheirWindows) {
+  std::vector<std::byte> bytes;
+  const auto append_window = [&](std::uint64_t pfn, std::uint32_t nr_blockers) {
+    for (std::uint32_t i = 1; i <= nr_blockers; ++i) {
+      pobpf_blocker blocker{};
+      blocker.kind = POBPF_ITEM_BLOCKER;
+      blocker.pfn = pfn + i;
+      append(bytes, blocker);
+    }
+    pobpf_window_state state{};
+    state.kind = POBPF_ITEM_WINDOW_STATE;
+    state.pfn = pfn;
+    state.nr_blocking = nr_blockers;
+    append(bytes, state);
+    append(bytes, account_of(0, 10));
+  };
+  append_window(100, 2);
+  append_window(200, 0);
+  append_window(300, 1);
+  for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+    SCOPED_TRACE(piece);
+    StreamParser parser(false);
+    std::vector<std::uint64_t> pfns;
+    for (std::size_t at = 0; at < bytes.size(); at += piece) {
+      ASSERT_TRUE(parser.feed(std::span(bytes).subspan(at, std::min(piece, bytes.size() - at))));
+      for (const WindowBlockers& window : parser.windows()) {
+        EXPECT_EQ(window.blockers.size(), window.state.nr_blocking);
+        for (const pobpf_blocker& blocker : window.blockers) pfns.push_back(blocker.pfn);
+        pfns.push_back(window.state.pfn);
+      }
+    }
+    ASSERT_TRUE(parser.feed({}));
+    ASSERT_TRUE(parser.finish());
+    EXPECT_EQ(pfns, (std::vector<std::uint64_t>{101, 102, 100, 200, 301, 300}));
+  }
+}
+
 TEST(StreamParser, RefusesAStreamCutAnywhereButBetweenWindows) {
   const auto bytes = two_windows();
   const std::size_t first_window = 2 * sizeof(pobpf_page) + sizeof(pobpf_account);
