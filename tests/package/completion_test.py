@@ -51,8 +51,9 @@ class Offered(unittest.TestCase):
     def test_every_value_offered_for_a_word_is_taken(self):
         # what is wrong behind the value, and looked at only when the value was taken
         later = {"--format": (["--no-feature", "x"], "unknown feature 'x'"),
-                 "--by": (["--ignore", "/nonexistent"], "reading /nonexistent: No such file")}
-        later |= {"--mode": later["--format"], "--sort": later["--by"]}
+                 "--by": (["--depth", "x"], "--depth: 'x' is not a valid number")}
+        later |= {"--mode": later["--format"],
+                  "--sort": (["--ignore", "/nonexistent"], "reading /nonexistent: No such file")}
         needed = {"report": ["f"], "diff": ["a", "b"]}
         nr_values = 0
         for command, said in help_text.read_all(POBPF).items():

@@ -59,6 +59,8 @@ Result<ExitStatus> report_pages(SnapshotSession& session, const Options& options
         return print_stacks(session, *view, options, output);
       case ReportView::kTop:
         return print_top(session, *view, options, output);
+      case ReportView::kBlockers:
+        return report_blockers(session, *view, options, output);
       case ReportView::kPages:
       case ReportView::kPage:
         break;

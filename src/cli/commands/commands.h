@@ -25,6 +25,8 @@ namespace pobpf::cli {
 [[nodiscard]] Result<ExitStatus> run_stacks(const Options& options);
 /// `pobpf top`
 [[nodiscard]] Result<ExitStatus> run_top(const Options& options);
+/// `pobpf blockers`
+[[nodiscard]] Result<ExitStatus> run_blockers(const Options& options);
 /// `pobpf page`
 [[nodiscard]] Result<ExitStatus> run_page(const Options& options);
 /// `pobpf check`
@@ -91,6 +93,9 @@ void append_pin_table(std::string& out, const std::vector<PinInfo>& pins);
                                               const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_top(Session& session, const ReaderView& view,
                                            const Options& options, Output& output);
+/// The blockers of a snapshot.
+[[nodiscard]] Result<ExitStatus> report_blockers(SnapshotSession& session, const ReaderView& view,
+                                                 const Options& options, Output& output);
 [[nodiscard]] Result<ExitStatus> print_page_reports(PageInspector& inspector,
                                                     const std::vector<PfnRange>& pfns,
                                                     const Options& options, Output& output);

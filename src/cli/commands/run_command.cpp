@@ -41,6 +41,8 @@ Result<ExitStatus> run(const Options& options) {
       return run_snapshot(options);
     case Command::kWatchPressure:
       return run_watch_pressure(options);
+    case Command::kBlockers:
+      return run_blockers(options);
     case Command::kList:
       return run_list(options);
   }

@@ -156,9 +156,20 @@ constexpr OptionRow kFilterRows[] = {
     {.name = "dead", .times = Times::kEitherWay, .take = take_either<&FilterSpec::is_dead>,
      .help = "pages whose process no longer exists, whoever has its number now"},
 };
+
+constexpr OptionRow kPlaceRows[] = {
+    {.name = "nid", .value = "LIST", .text = [](Options& o) { return &o.nodelist; },
+     .names = NameKind::kNode, .help = "blocks on these NUMA nodes: 0 or 0,2 or 0-3"},
+    {.name = "zone", .value = "NAMES", .times = Times::kEitherWay,
+     .take = take_names<&FilterSpec::zones>, .names = NameKind::kZone,
+     .help = "blocks in these zones: DMA32,Normal"},
+    {.name = "pfn", .value = "LIST", .times = Times::kEitherWay, .take = take_pfns,
+     .help = "blocks in which these PFNs lie: 0x1000-0x1fff or 0x1000+16"},
+};
 // clang-format on
 
-constexpr OptionGroup kFilterGroups[] = {{"Filters", kFiltering, kFilterRows}};
+constexpr OptionGroup kFilterGroups[] = {{"Filters", kFiltering, kFilterRows},
+                                         {"Filters", of::kBothBlockers, kPlaceRows}};
 
 }  // namespace
 

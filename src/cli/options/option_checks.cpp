@@ -95,6 +95,21 @@ Status check_pages(const CommandLine& line, Options& options) {
   return {};
 }
 
+Status check_blocks(const CommandLine& /*line*/, Options& options) {
+  const BlockOptions& blocks = options.blocks;
+  const bool has_memory_blocks = !blocks.memory_blocks.empty();
+  if (has_memory_blocks && blocks.is_of_cma)
+    return usage_error("--cma and --memory-block contradict each other", "give one of them");
+  if (has_memory_blocks && blocks.order)
+    return usage_error("--order and --memory-block contradict each other",
+                       "blocks of memory have a size of their own");
+  if ((has_memory_blocks || blocks.is_of_cma) && !options.filter.pfns.is_empty())
+    return usage_error(fmt::format("--pfn and {} contradict each other",
+                                   blocks.is_of_cma ? "--cma" : "--memory-block"),
+                       "give one of them");
+  return {};
+}
+
 Status check_unpin(const CommandLine& /*line*/, Options& options) {
   if (options.pin.wants_all && !options.pin.names.empty())
     return usage_error("--all takes no NAME");
@@ -180,7 +195,8 @@ constexpr CheckRow kChecks[] = {
     {of::kRecord | of::kImport, check_has_output},
     {of::kWatchPressure, check_pressure},
     {of::kDiff, check_diff},
-    {of::kTop | of::kReportTop | of::kDiff, check_rows},
+    {of::kTop | of::kReportTop | of::kDiff | of::kBothBlockers, check_rows},
+    {of::kBlockers, check_blocks},
 };
 
 }  // namespace

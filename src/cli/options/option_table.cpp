@@ -76,9 +76,11 @@ const OptionRow* find_option(const CommandRow& command, std::string_view name) {
 }
 
 bool is_filter(const OptionRow& row) {
-  const auto filters = filter_groups().front().rows;
-  return std::any_of(filters.begin(), filters.end(),
-                     [&](const OptionRow& filter) { return &filter == &row; });
+  const auto is_it = [&](const OptionRow& filter) { return &filter == &row; };
+  const auto groups = filter_groups();
+  return std::any_of(groups.begin(), groups.end(), [&](const OptionGroup& group) {
+    return std::any_of(group.rows.begin(), group.rows.end(), is_it);
+  });
 }
 
 std::string key_of(const OptionRow& row, bool is_not) {

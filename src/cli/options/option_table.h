@@ -35,8 +35,11 @@ inline constexpr Commands kImport = 1U << 14;
 inline constexpr Commands kPin = 1U << 15;
 inline constexpr Commands kPins = 1U << 16;
 inline constexpr Commands kUnpin = 1U << 17;
+inline constexpr Commands kBlockers = 1U << 18;
+inline constexpr Commands kReportBlockers = 1U << 19;
 
 inline constexpr Commands kReports = kReport | kReportStacks | kReportTop;
+inline constexpr Commands kBothBlockers = kBlockers | kReportBlockers;
 inline constexpr Commands kArchives = kSnapshot | kWatchPressure;
 inline constexpr Commands kAll = ~0U;
 }  // namespace of

@@ -121,6 +121,8 @@ Result<Options> check(CommandLine& line) {
   options.command = line.command->command;
   options.snapshot.view = line.command->view;
   if (options.command == Command::kWatchPressure) options.archive.directory = kPressureDirectory;
+  if (options.command == Command::kBlockers || options.snapshot.view == ReportView::kBlockers)
+    options.top.fields = {GroupField::kFunction, GroupField::kComm};
   auto status = take_values(line, options);
   if (status) status = check_together(line, options);
   if (!status) return with_hint(std::move(status).error(), line);

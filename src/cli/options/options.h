@@ -44,10 +44,11 @@ enum class Command {
   kImport,
   kSnapshot,
   kWatchPressure,
-  kList
+  kList,
+  kBlockers
 };
 /// The view of a snapshot that pobpf report shows.
-enum class ReportView { kPages, kStacks, kTop, kPage };
+enum class ReportView { kPages, kStacks, kTop, kPage, kBlockers };
 enum class Format { kText, kJson, kCsv, kSqlite };
 
 /// Pages of one run; more would be a listing, which the default command does better.
@@ -86,6 +87,14 @@ struct TopOptions {
   bool is_full = false;
   std::optional<std::chrono::milliseconds> interval;  ///< of --watch
   std::optional<std::size_t> count;                   ///< intervals; no value: without end
+};
+
+/// The blocks that pobpf blockers looks at.
+struct BlockOptions {
+  std::optional<unsigned> order;  ///< no value: that of a pageblock
+  bool is_of_cma = false;
+  std::string cma_area;  ///< empty: all of them
+  std::vector<IdRange> memory_blocks;
 };
 
 /// Glob patterns of functions, one a line; empty lines and lines that start with '#' say nothing.
@@ -151,6 +160,7 @@ struct Options {
   bool reads_again = false;  ///< more than one reader, or sums more than once
   PinOptions pin;
   TopOptions top;
+  BlockOptions blocks;
   DiffOptions diff;
   SnapshotOptions snapshot;           ///< of commands that read or write snapshots
   ArchiveOptions archive;             ///< of Command::kSnapshot, kWatchPressure and kList

@@ -7,12 +7,17 @@
 
 #include "cli/options/option_values.h"
 #include "model/duration.h"
+#include "model/id_range.h"
 #include "model/pfn_text.h"
 #include "reader/pin_name.h"
 
 namespace pobpf::cli {
 namespace {
 
+constexpr Commands kOfSnapshots = of::kReports | of::kReportPage | of::kReportBlockers;
+// a page of 1 GiB
+constexpr std::uint32_t kBlockOrderMax = 18;
+constexpr std::uint32_t kMemoryBlockMax = 0xffffff;
 constexpr std::uint32_t kKeepMax = 1'000'000;
 /// 365 days: what is meant to end ends.
 constexpr std::uint64_t kWaitMaxNs = 365 * kDayNs;
@@ -121,13 +126,13 @@ Status take_permissions(const Value& value, Options& options) {
 
 // clang-format off
 constexpr OptionRow kSnapshotRows[] = {
-    {.name = "FILE", .commands = of::kReports | of::kReportPage, .is_needed = true,
+    {.name = "FILE", .commands = kOfSnapshots, .is_needed = true,
      .text = [](Options& o) { return &o.snapshot.path; }, .names = NameKind::kFile,
      .help = "a file of pobpf record, snapshot or import"},
     {.name = "FILE", .commands = of::kImport, .is_needed = true,
      .text = [](Options& o) { return &o.snapshot.path; }, .names = NameKind::kFile,
      .help = "a text of page_owner; - is stdin"},
-    {.name = "salvage", .commands = of::kReports | of::kReportPage,
+    {.name = "salvage", .commands = kOfSnapshots,
      .flag = [](Options& o) { return &o.snapshot.salvages; },
      .help = "show what is intact of a damaged file"},
 };
@@ -219,6 +224,24 @@ constexpr OptionRow kPageRows[] = {
      .help = "the page behind this address of the process; needs CAP_SYS_ADMIN"},
 };
 
+constexpr OptionRow kBlockRows[] = {
+    {.name = "order", .value = "N",
+     .take = [](auto& v, auto& o) {
+       return put(o.blocks.order, number_between(v.text, 1, kBlockOrderMax)); },
+     .help = "blocks of 2^N pages; default: a pageblock, which is what a huge page needs"},
+    {.name = "cma", .value = "[AREA]", .commands = of::kBlockers,
+     .take = [](auto& v, auto& o) {
+       o.blocks.is_of_cma = true;
+       return set(o.blocks.cma_area, v.text); },
+     .list = ListSyntax::kOneName,
+     .help = "blocks of this area of CMA, or of all: contiguous memory is to be had there"},
+    {.name = "memory-block", .value = "LIST", .commands = of::kBlockers,
+     .take = [](auto& v, auto& o) {
+       return put(o.blocks.memory_blocks, parse_id_ranges(v.text, kMemoryBlockMax)); },
+     .help = "the blocks of memory with these numbers, which are to go offline: 32 or 32-39, as in "
+             "/sys/devices/system/memory"},
+};
+
 constexpr OptionRow kPinRows[] = {
     {.name = "NAME", .commands = of::kPin, .is_needed = true, .take = take_pin_name,
      .names = NameKind::kPin, .list = ListSyntax::kOneName,
@@ -246,12 +269,13 @@ constexpr OptionRow kPinRows[] = {
 // clang-format on
 
 constexpr OptionGroup kOwnGroups[] = {
-    {"Snapshot", of::kReports | of::kReportPage | of::kImport, kSnapshotRows},
+    {"Snapshot", kOfSnapshots | of::kImport, kSnapshotRows},
     {"Snapshots", of::kDiff, kDiffRows},
     {"When memory is short", of::kWatchPressure, kPressureRows},
     {"Directory", of::kArchives | of::kList, kDirectoryRows},
     {"Older snapshots of this host (all are kept by default)", of::kArchives, kRetentionRows},
     {"Pages", of::kPage | of::kReportPage, kPageRows},
+    {"Blocks", of::kBothBlockers, kBlockRows},
     {"Pins", of::kPin | of::kPins | of::kUnpin, kPinRows},
 };
 

@@ -10,17 +10,22 @@ namespace pobpf::cli {
 namespace {
 
 constexpr Commands kTops = of::kTop | of::kReportTop;
+constexpr Commands kRowsOfPages = kTops | of::kDiff;
 constexpr Commands kModes = of::kPages | of::kReport | of::kPin;
 constexpr Commands kRecording = of::kRecord | of::kArchives;
 constexpr Commands kJsonOnly = of::kStacks | of::kPage | of::kCheck | of::kReportStacks |
                                of::kReportPage | of::kDiff | of::kList | of::kPins;
-constexpr Commands kCsvToo = of::kPages | kTops;
+constexpr Commands kCsvToo = of::kPages | kTops | of::kBothBlockers;
 
 constexpr std::uint64_t kIntervalMinNs = 100'000'000;
 // the time of a look that no clock can count to would be over at once
 constexpr std::uint64_t kIntervalMaxNs = 365 * kDayNs;
 constexpr std::uint32_t kThreadsMax = 256;
 constexpr std::uint32_t kGroupsMax = 1U << 24;
+
+Status take_fields(const Value& value, Options& options) {
+  return put(options.top.fields, parse_group_fields(value.text));
+}
 
 Status take_limit(const Value& value, Options& options) {
   auto limit = number_between(value.text, 0);
@@ -70,22 +75,26 @@ Status take_level(const Value& value, Options& options) {
 
 // clang-format off
 constexpr OptionRow kRowRows[] = {
-    {.name = "by", .value = "FIELDS", .times = Times::kJoined,
-     .take = [](auto& v, auto& o) { return put(o.top.fields, parse_group_fields(v.text)); },
-     .words = group_field_names,
+    {.name = "by", .value = "FIELDS", .commands = kRowsOfPages, .times = Times::kJoined,
+     .take = take_fields, .words = group_field_names,
      .help = "what pages of one row have in common, one or more of: stack (default), function, "
              "module, allocator, tgid, pid, comm, order, gfp, migratetype, nid, zone, memcg, "
              "migrate_reason, freed"},
+    {.name = "by", .value = "FIELDS", .commands = of::kBothBlockers, .times = Times::kJoined,
+     .take = take_fields, .words = group_field_names,
+     .help = "what tells owners apart, one or more of: stack, function, module, allocator, tgid, "
+             "pid, comm, order, gfp, migratetype, nid, zone, memcg, migrate_reason, freed; default "
+             "function,comm"},
     {.name = "limit", .value = "N", .take = take_limit,
      .help = "show N rows, and the rest as one more; 0 means all. Default 20, all with json and "
              "csv"},
     {.name = "depth", .value = "N",
      .take = [](auto& v, auto& o) { return put(o.top.depth, number_between(v.text, 1)); },
      .help = "tell stacks apart by their innermost N calls only"},
-    {.name = "ignore", .value = "FILE", .names = NameKind::kFile,
+    {.name = "ignore", .value = "FILE", .commands = kRowsOfPages, .names = NameKind::kFile,
      .help = "show stacks with one of these functions as one row: FILE has a glob pattern a "
              "line, # for comments"},
-    {.name = "bytes", .flag = [](Options& o) { return &o.top.is_exact; },
+    {.name = "bytes", .commands = kRowsOfPages, .flag = [](Options& o) { return &o.top.is_exact; },
      .help = "show sizes in bytes"},
     {.name = "full", .flag = [](Options& o) { return &o.top.is_full; },
      .help = "show paths of cgroups in full, not shortened"},
@@ -135,7 +144,8 @@ constexpr OptionRow kOutputRows[] = {
     {.name = "level", .value = "N", .commands = kRecording | of::kImport, .take = take_level,
      .help = "compression level of zstd, 1 to 19, instead of the one that suits best"},
     {.name = "stats",
-     .commands = of::kPages | of::kStacks | of::kTop | of::kReports | of::kDiff | kRecording,
+     .commands = of::kPages | of::kStacks | of::kTop | of::kReports | of::kDiff | kRecording |
+                 of::kBothBlockers,
      .flag = [](Options& o) { return &o.wants_stats; },
      .help = "report on stderr what became of every page"},
 };
@@ -146,7 +156,7 @@ constexpr OptionRow kOtherRows[] = {
        return put(o.nr_threads, number_between(v.text, 1, kThreadsMax)); },
      .help = "read with N threads, spread over the nodes; default 1"},
     {.name = "max-groups", .value = "N",
-     .commands = of::kStacks | of::kReportStacks | kTops | of::kDiff,
+     .commands = of::kStacks | of::kReportStacks | kTops | of::kDiff | of::kBothBlockers,
      .take = [](auto& v, auto& o) {
        return put(o.groups_max, number_between(v.text, 1, kGroupsMax)); },
      .help = "let the kernel tell at most N groups apart, for about 200 bytes of its memory "
@@ -175,7 +185,7 @@ constexpr OptionRow kOtherRows[] = {
 // clang-format on
 
 constexpr OptionGroup kSharedGroups[] = {
-    {"Rows", kTops | of::kDiff, kRowRows},
+    {"Rows", kRowsOfPages | of::kBothBlockers, kRowRows},
     {"Output", of::kAll, kOutputRows},
     {"Other", of::kAll, kOtherRows},
 };

@@ -45,7 +45,7 @@ class CompletionTest : public testing::Test {
 
 TEST_F(CompletionTest, CommandsOfTheCommandBefore) {
   EXPECT_THAT(words({"rep"}), ElementsAre("report"));
-  EXPECT_THAT(words({"report", ""}), UnorderedElementsAre("stacks", "top", "page"));
+  EXPECT_THAT(words({"report", ""}), UnorderedElementsAre("stacks", "top", "blockers", "page"));
   EXPECT_THAT(words({"--nid", "0", "dif"}), ElementsAre("diff"));
   EXPECT_THAT(words({"report", "now.pobpf", ""}), IsEmpty());
   // nor is a value one
