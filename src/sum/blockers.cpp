@@ -89,23 +89,23 @@ OwnerRows make_owner_rows(const BlockerTally& tally, const Grouping& grouping, S
   owners.of_group.assign(groups.size(), kNoOwner);
   GroupSums sums;
   std::vector<std::size_t> owned;
-  std::optional<std::size_t> other;
+  std::vector<std::size_t> others;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const BlockerTally::Group& group = groups[i];
     if (group.pages == 0 || group.first.holder != POBPF_HOLDER_OWNER) continue;
     if (group.first.key.is_other != 0) {
-      other = i;
-      sums.other.pages = group.pages;
+      others.push_back(i);
+      sums.other.pages += group.pages;
       continue;
     }
     sums.groups.push_back({group.first.key, {.pages = group.pages, .allocations = 0, .time = {}}});
     owned.push_back(i);
   }
-  if (other) owned.push_back(*other);
   RowSet named = make_rows(sums, grouping, session, on_error);
   owners.is_full = named.is_full;
   for (Row& row : named.rows) owners.rows.push_back({std::move(row), 0, 0, {}, {}, {}});
   for (std::size_t i = 0; i < owned.size(); ++i) owners.of_group[owned[i]] = named.row_of_group[i];
+  for (const std::size_t i : others) owners.of_group[i] = named.row_of_group.back();
   // those without an owner
   for (std::size_t i = 0; i < groups.size(); ++i) {
     if (groups[i].pages == 0 || owners.of_group[i] != kNoOwner) continue;

@@ -197,6 +197,24 @@ TEST_F(BlockersTest, OwnersBeyondTheLimitAreOne) {
   EXPECT_EQ(rows.rows[1].blocks, 1U);
 }
 
+/// The kernel's side has no room for more slab caches and files, whatever kind of page it is.
+TEST_F(BlockersTest, OwnersWithoutRoomAreOneWhateverTheirKinds) {
+  std::vector<pobpf_blocker> blockers = {blocker(1, 1, POBPF_BLOCKER_PINNED),
+                                         blocker(1, 2, POBPF_BLOCKER_SLAB)};
+  for (pobpf_blocker& blocker : blockers) {
+    blocker.key = {};
+    blocker.key.is_other = 1;
+  }
+  add(std::move(blockers));
+  add({});
+  const BlockerRows rows = make();
+  ASSERT_EQ(rows.rows.size(), 2U);
+  EXPECT_EQ(rows.rows[0].row.kind, RowKind::kOther);
+  EXPECT_EQ(rows.rows[0].row.pages, 3U);
+  EXPECT_EQ(rows.rows[0].kinds_text, "slab, pinned");
+  EXPECT_EQ(rows.rows[0].alone, 1U);
+}
+
 TEST_F(BlockersTest, NothingAtAll) { EXPECT_THAT(texts(make()), ElementsAre("-: 0 0 0")); }
 
 class BlockerOutput : public BlockersTest {
