@@ -199,9 +199,11 @@ class Program(unittest.TestCase):
         program = (BUILD / "static/pobpf").read_bytes()
         # a source without headers of which compilers have made something before
         compiled = output("ninja", "-C", BUILD, "-t", "commands", "-s", LIBC_OBJECT).strip()
-        with tempfile.NamedTemporaryFile() as file:
-            output("sh", "-c", f"{compiled} -g -o '{file.name}'", cwd=BUILD)
-            debug_information = pathlib.Path(file.name).read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            made = pathlib.Path(folder) / "made.o"
+            compiled = re.sub(r" -MD -MT \S+ -MF \S+ -o \S+ ", f" -g -o '{made}' ", compiled)
+            output("sh", "-c", compiled, cwd=BUILD)
+            debug_information = made.read_bytes()
         self.assertIn(b"/usr/src/pobpf", debug_information)
         for path in (BUILD, TOP):
             self.assertNotIn(bytes(path), program)
